@@ -1,0 +1,251 @@
+"""The bridge's JSON, version 1, as msgspec types: what cash software sends and gets. OpenAPI is made from these.
+
+Amounts are whole minor units of money, points are whole minor points, times are UTC milliseconds unless named local.
+Unknown fields are ignored on input.
+"""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from till_loyalty.receipt import AmountMinor, QuantityThousandths, Receipt
+from till_loyalty.results import Calculation, Reversal
+from till_sync.ops import Payment
+
+UID_PATTERN = r"^[A-Za-z0-9._-]{1,64}$"
+Uid = Annotated[str, Meta(pattern=UID_PATTERN, description="The client's own id of the document: the idempotency key.")]
+IdentifierText = Annotated[str, Meta(min_length=1, max_length=2000)]
+Language = Literal["ru", "kk", "ky", "uk", "en"]
+
+
+class Message(Struct, frozen=True, kw_only=True):
+    """A sentence for the cashier in the till's language; `code` is stable."""
+
+    code: str
+    text: str
+    level: Literal["info", "warning", "error"] = "info"
+
+
+class Identify(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Exactly one of these: a `reference` from an earlier answer, or what was scanned or keyed."""
+
+    reference: IdentifierText | None = None
+    card: IdentifierText | None = None
+    phone: IdentifierText | None = None
+    scan: IdentifierText | None = None
+    code: IdentifierText | None = None
+    """Card or phone, whichever it turns out to be."""
+
+
+class Expiring(Struct, frozen=True, kw_only=True):
+    points: int
+    at_ms: int
+
+
+class Member(Struct, frozen=True, kw_only=True):
+    """A member as this till may show them. `unconfirmed_points` is the part of the balance the cloud has not confirmed.
+
+    `known` is false when only an identifier is known: sales accrue to it, and the cloud sorts out whose it is.
+    """
+
+    reference: str
+    known: bool
+    status: Literal["active", "blocked", "provisional", "unknown"]
+    balance_points: int
+    spendable_points: int
+    unconfirmed_points: int
+    spendable_reason: str
+    """"" when everything may be spent; else a stable code: offline, unknown_member, blocked, held, disabled."""
+    as_of_ms: int
+    """Cloud's time that the confirmed part stands for; 0: never confirmed."""
+    offline: bool
+    tier: str = ""
+    name_masked: str = ""
+    phone_masked: str = ""
+    card_masked: str = ""
+    language: str = ""
+    expiring: Expiring | None = None
+    messages: tuple[Message, ...] = ()
+
+
+class QuoteRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """`redeem_points`: how many the member wishes to spend; -1 means as many as allowed."""
+
+    receipt: Receipt
+    member: Identify | None = None
+    redeem_points: Annotated[int, Meta(ge=-1, le=10**13)] = 0
+    language: Language | None = None
+
+
+class Quote(Struct, frozen=True, kw_only=True):
+    """What the receipt would give; nothing is changed by asking."""
+
+    calculation: Calculation
+    offline: bool
+    as_of_ms: int
+    slip_preview: str
+    member: Member | None = None
+    messages: tuple[Message, ...] = ()
+
+
+class HoldCreate(Struct, frozen=True, kw_only=True):
+    """Reserve points for one receipt; `ttl_ms` by the cloud's clock."""
+
+    sale_uid: Uid
+    member: Identify
+    points: Annotated[int, Meta(ge=1, le=10**13)]
+    ttl_ms: Annotated[int, Meta(ge=1000, le=3_600_000)] = 600_000
+
+
+class Hold(Struct, frozen=True, kw_only=True):
+    hold: str
+    points: int
+    expires_in_ms: int
+
+
+class SaleRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Final lines and payments from the cash software: the truth. `redeem_points` needs the `hold` that covers it.
+
+    The part of a payment that points made is not in `payments`.
+    """
+
+    receipt: Receipt
+    member: Identify | None = None
+    redeem_points: Annotated[int, Meta(ge=0, le=10**13)] = 0
+    hold: Annotated[str, Meta(max_length=80)] = ""
+    payments: Annotated[tuple[Payment, ...], Meta(max_length=50)] = ()
+    number: Annotated[str, Meta(max_length=64)] = ""
+    shift: Annotated[str, Meta(max_length=64)] = ""
+    cashier: Annotated[str, Meta(max_length=64)] = ""
+    local_time: Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d$")] | None = None
+    print_slip: bool = True
+    language: Language | None = None
+
+
+class SlipState(Struct, frozen=True, kw_only=True):
+    """`state`: none (no printer or not asked for), queued, printed, accepted, refused, unknown."""
+
+    state: Literal["none", "queued", "printing", "printed", "accepted", "refused", "unknown"]
+    printer: str = ""
+
+
+class Sale(Struct, frozen=True, kw_only=True):
+    """A committed sale: durable on this till before this answer left it."""
+
+    uid: str
+    op: str
+    calculation: Calculation
+    offline: bool
+    member: Member | None = None
+    balance_before_points: int = 0
+    balance_after_points: int = 0
+    messages: tuple[Message, ...] = ()
+
+
+class SaleView(Struct, frozen=True, kw_only=True):
+    """A sale as it stands: its first answer, what happened to it since, and what the cloud said."""
+
+    sale: Sale
+    state: Literal["committed", "voided", "returned_in_part", "returned"]
+    sync: Literal["waiting", "applied", "adjusted", "rejected"]
+    sync_code: str
+    returned: tuple[Reversal, ...]
+    slip: SlipState
+
+
+class ReturnLineRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """`amount_minor` may be left out: then it is the quantity's share of the sold line."""
+
+    number: Annotated[int, Meta(ge=1, le=10**6)]
+    quantity_thousandths: QuantityThousandths
+    amount_minor: AmountMinor | None = None
+
+
+class ReturnRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Goods of sale `sale_uid` brought back; no `lines` means everything that is still there."""
+
+    sale_uid: Uid
+    lines: Annotated[tuple[ReturnLineRequest, ...], Meta(max_length=10_000)] = ()
+    number: Annotated[str, Meta(max_length=64)] = ""
+    cashier: Annotated[str, Meta(max_length=64)] = ""
+
+
+class Reversed(Struct, frozen=True, kw_only=True):
+    """A committed void or return."""
+
+    uid: str
+    sale_uid: str
+    op: str
+    reversal: Reversal
+    member: Member | None = None
+    balance_after_points: int = 0
+    messages: tuple[Message, ...] = ()
+
+
+class Health(Struct, frozen=True, kw_only=True):
+    """One device: state by the table in docs/reference/devices.md, and what to do about it."""
+
+    device: str
+    role: Literal["scanner", "printer"]
+    state: str
+    detail: str = ""
+    since_ms: int = 0
+
+
+class SyncStatus(Struct, frozen=True, kw_only=True):
+    online: bool
+    enrolled: bool
+    waiting: int
+    oldest_waiting_ms: int
+    """Age of the oldest op that the cloud has not acknowledged."""
+    acked_seq: int
+    last_seq: int
+    last_push_ms: int
+    last_pull_ms: int
+    last_error: str
+    pushed: int
+    resent: int
+    adjusted: int
+    rejected: int
+
+
+class Status(Struct, frozen=True, kw_only=True):
+    """Everything store IT needs at a glance; nothing personal."""
+
+    version: str
+    till: str
+    store: str
+    started_ms: int
+    now_ms: int
+    ready: bool
+    problems: tuple[Message, ...]
+    programme: str
+    members_cached: int
+    cache_as_of_ms: int
+    clock_skew_ms: int | None
+    sync: SyncStatus
+    devices: tuple[Health, ...]
+    prints_waiting: int
+
+
+class QueuedOp(Struct, frozen=True, kw_only=True):
+    """One op of the outbox or its neighbourhood."""
+
+    op: str
+    kind: str
+    uid: str
+    at_wall_ms: int
+    status: str
+    code: str = ""
+    bytes: int = 0
+
+
+class ScanEvent(Struct, frozen=True, kw_only=True):
+    """A scan as told to the cash software: what it resolved to, never the raw payload in logs."""
+
+    device: str
+    seq: int
+    text: str
+    symbology: str
+    kind: Literal["card", "phone", "goods", "unknown"]
+    member: Member | None = None

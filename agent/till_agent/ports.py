@@ -1,0 +1,165 @@
+"""What the sale desk and the bridge need from the agent's stores and devices. Implemented in `journal/`, `cache/`,
+`slips/` and `devices/`; faked in tests.
+"""
+
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+from msgspec import Struct
+
+from till_agent.api import Health, SlipState
+from till_loyalty.programme import Programme
+from till_sync.ops import OpId, Subject
+from till_sync.wire import HoldAnswer, HoldRequest, MemberRow, OpResult
+
+T = TypeVar("T")
+
+
+class Entry(Struct, frozen=True, kw_only=True):
+    """One journal row as read back, its hashes checked. `about_uid` is the sale that a void or return speaks of."""
+
+    op_id: OpId
+    kind: str
+    uid: str
+    about_uid: str
+    request_digest: bytes
+    body: bytes
+    answer: bytes
+    at_wall_ms: int
+
+
+class Draft(Struct, frozen=True, kw_only=True):
+    """One row to be written; `body` is canonical (`till_sync.ops.encode_body`), `answer` what the client is told.
+
+    `subject` and `effect_points` tell the pending balances what the op changes until the cloud's figure includes it.
+    """
+
+    kind: str
+    uid: str
+    about_uid: str
+    request_digest: bytes
+    body: bytes
+    answer: bytes
+    subject: Subject
+    effect_points: int
+    at_wall_ms: int
+
+
+class JournalReader(Protocol):
+    """Reads inside the writer's transaction: what it says holds until the draft that depends on it is committed."""
+
+    @property
+    def next_op_id(self) -> OpId: ...
+    def find(self, kind: str, uid: str) -> Entry | None: ...
+    def about(self, sale_uid: str) -> list[Entry]:
+        """Voids and returns of a sale, in order."""
+        ...
+
+    def verdict(self, op_id: OpId) -> OpResult | None: ...
+    def recent(self, limit: int) -> list[Entry]: ...
+
+
+class Committed(Struct, frozen=True, kw_only=True):
+    """What the desk gets back; `replayed` when the row was there before."""
+
+    entry: Entry
+    replayed: bool
+
+
+class Journal(Protocol):
+    """The till's precious record. An awaited `commit` has been fsynced when it returns."""
+
+    async def commit(self, decide: Callable[[JournalReader], Draft | Entry]) -> Committed:
+        """Run `decide` in the writer thread, serialised with all other commits. A Draft is written; an Entry means
+        "this was done before" and is handed back as a replay. What `decide` raises is raised here, nothing written.
+        Raises JournalUnavailable when the disk refuses.
+        """
+        ...
+
+    async def read(self, query: Callable[[JournalReader], T]) -> T:
+        """Run `query` in the writer thread without a transaction of its own."""
+        ...
+
+
+class CachedMember(Struct, frozen=True, kw_only=True):
+    """A member's row and how old it is. `as_of_ms` is the cloud's time of the page that brought it."""
+
+    row: MemberRow
+    as_of_ms: int
+    included: tuple[int, int]
+    """(epoch, seq) of the last own op that `row.balance` includes."""
+
+
+class Cache(Protocol):
+    """The replaceable copy of the cloud's data; reads are indexed look-ups on their own connection, on the loop."""
+
+    def by_tag(self, tag: str) -> CachedMember | None: ...
+    def by_id(self, member_id: str) -> CachedMember | None: ...
+    def programme(self) -> "CachedProgramme | None": ...
+    def programme_version(self, programme_id: str, version: int) -> Programme | None: ...
+    @property
+    def as_of_ms(self) -> int:
+        """Cloud's time of the last stored page; 0 when there was none."""
+        ...
+
+    @property
+    def member_count(self) -> int: ...
+
+
+class CachedProgramme(Struct, frozen=True, kw_only=True):
+    """The programme to sell by, parsed once and kept."""
+
+    programme: Programme
+    digest: str
+
+
+class PendingBalances(Protocol):
+    """Effects of own ops by subject key, in memory, rebuilt from the journal at start."""
+
+    def add(self, subject: Subject, op_id: OpId, effect_points: int) -> None: ...
+    def effect(self, keys: tuple[str, ...], included: tuple[int, int]) -> int:
+        """Sum of the effects on any of `keys` by ops after `included`."""
+        ...
+
+
+class HoldGateway(Protocol):
+    """Asks the cloud to reserve points, within the bridge's time budget; raises CloudUnreachable past it."""
+
+    @property
+    def online(self) -> bool: ...
+    async def reserve(self, request: HoldRequest, *, budget_ms: int) -> HoldAnswer: ...
+
+
+class HoldStore(Protocol):
+    """Durable memory of holds that this till asked for; an unresolved one is released by an op, never forgotten."""
+
+    async def remember(self, request: HoldRequest, deadline_mono_ms: int) -> None: ...
+    async def granted(self, answer: HoldAnswer, deadline_mono_ms: int) -> None: ...
+    def get(self, hold: str) -> "StoredHold | None": ...
+    def for_member(self, member_id: str) -> int:
+        """Points in own open holds of a member."""
+        ...
+
+
+class StoredHold(Struct, frozen=True, kw_only=True):
+    """`state`: asked (answer not seen), granted, used, released."""
+
+    hold: str
+    sale_uid: str
+    member_id: str
+    points: int
+    state: str
+    deadline_mono_ms: int
+    boot: str
+
+
+class SlipDesk(Protocol):
+    """Makes slips of committed sales and hands them to the print spool; never raises into a sale."""
+
+    def enqueue(self, entry: Entry, *, language: str, copy: bool = False) -> SlipState: ...
+
+
+class DeviceBoard(Protocol):
+    """Current health of every device."""
+
+    def health(self) -> list[Health]: ...

@@ -1,0 +1,1 @@
+"""The chain's centre: ingest, ledger of record, members, programmes, tills."""

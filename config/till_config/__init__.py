@@ -1,0 +1,1 @@
+"""Typed settings with packaged defaults, and the root of the tillside command."""

@@ -1,0 +1,1 @@
+"""Scanners, printers, the print spool, and simulators of both."""

@@ -1,0 +1,1 @@
+"""What stands above agent and cloud: the demo of a whole chain on one machine."""

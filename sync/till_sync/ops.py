@@ -1,0 +1,130 @@
+"""Operations: the durable changes that a till makes and a cloud applies, and their one canonical encoding.
+
+An op's body is encoded once, stored, and sent as stored; `fingerprint` ties those bytes to the op's id.
+"""
+
+import hashlib
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Struct
+
+from till_loyalty.receipt import Receipt, StoreClock
+from till_loyalty.results import Calculation, Reversal
+
+PROTOCOL = 1
+OP_BODY_LIMIT_BYTES = 4 * 1024 * 1024
+"""A 10,000-line receipt with its result takes about 2.5 MB; nothing larger is an op."""
+
+
+class OpId(Struct, frozen=True, order=True):
+    """`till:epoch:seq`. `seq` counts from 1 without a gap within an epoch."""
+
+    till: str
+    epoch: int
+    seq: int
+
+    def __str__(self) -> str:
+        return f"{self.till}:{self.epoch}:{self.seq}"
+
+    @classmethod
+    def parse(cls, text: str) -> "OpId":
+        """Read `till:epoch:seq`; ValueError when it is something else."""
+        till, epoch, seq = text.rsplit(":", 2)
+        return cls(till, int(epoch), int(seq))
+
+
+class Subject(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Whose points: a member known here, or the tag of an identifier that only the cloud can resolve, or neither.
+
+    `tag` is `kind:hex` of the keyed hash of a card number or phone (`till_loyalty.identifiers.tag`): never the number.
+    """
+
+    member_id: str = ""
+    tag: str = ""
+
+    @property
+    def key(self) -> str:
+        """What balances are kept by: the member, else the tag, else nothing (a sale with no member)."""
+        return self.member_id or self.tag
+
+
+class Payment(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Money that the cash software took, by kind (cash, card, other)."""
+
+    kind: Annotated[str, Meta(min_length=1, max_length=40)]
+    amount_minor: Annotated[int, Meta(ge=0, le=10**13)]
+
+
+class OpBase(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What every op carries: when and where it was made. Wall time is for people; the cloud stamps order."""
+
+    uid: str
+    store: str
+    at_wall_ms: int
+    at_mono_ms: int
+    boot: str
+
+
+class SaleBody(OpBase, frozen=True, kw_only=True, omit_defaults=True, tag="sale", tag_field="kind"):
+    """A committed receipt and what the till worked out for it, by which programme and member state."""
+
+    clock: StoreClock
+    subject: Subject
+    receipt: Receipt
+    result: Calculation
+    programme_digest: str
+    tier: str = ""
+    payments: tuple[Payment, ...] = ()
+    number: str = ""
+    shift: str = ""
+    cashier: str = ""
+    hold: str = ""
+    offline: bool = False
+
+
+class VoidBody(OpBase, frozen=True, kw_only=True, omit_defaults=True, tag="void", tag_field="kind"):
+    """Cancels a whole sale of the same till; `sale_uid` is also the void's `uid`."""
+
+    sale_uid: str
+    sale_op: str
+    subject: Subject
+    reversal: Reversal
+
+
+class ReturnBody(OpBase, frozen=True, kw_only=True, omit_defaults=True, tag="return", tag_field="kind"):
+    """Goods of an earlier sale brought back, whole or in part."""
+
+    sale_uid: str
+    sale_op: str
+    subject: Subject
+    reversal: Reversal
+
+
+class HoldReleaseBody(OpBase, frozen=True, kw_only=True, omit_defaults=True, tag="hold-release", tag_field="kind"):
+    """Gives reserved points back: the hold was dropped or ran out here, and no sale will ever use it."""
+
+    hold: str
+
+
+OpBody = SaleBody | VoidBody | ReturnBody | HoldReleaseBody
+
+_encoder = msgspec.json.Encoder(order="deterministic")
+_decoder = msgspec.json.Decoder(OpBody)
+
+
+def encode_body(body: OpBody) -> bytes:
+    """Canonical bytes of an op's body."""
+    return _encoder.encode(body)
+
+
+def decode_body(raw: bytes | msgspec.Raw) -> OpBody:
+    """Typed body of stored or received bytes; msgspec.DecodeError or ValidationError when they are not one."""
+    return _decoder.decode(raw)
+
+
+def fingerprint(op_id: OpId, salt: str, body: bytes) -> str:
+    """Hex SHA-256 that ties the id, the journal's salt and the exact bytes together."""
+    digest = hashlib.sha256(f"{op_id}\n{salt}\n".encode())
+    digest.update(body)
+    return digest.hexdigest()

@@ -1,0 +1,73 @@
+"""What sync needs from whoever runs it: a clock, the outbox, and a place for pulled rows."""
+
+from typing import Protocol
+
+from till_sync.wire import ChangesAnswer, HelloAnswer, OpResult, PushRequest
+
+
+class Clock(Protocol):
+    """Time as the agent sees it; tests hand in a simulated one."""
+
+    def wall_ms(self) -> int:
+        """Milliseconds since 1970 by the machine's wall clock, which may be wrong or jump."""
+        ...
+
+    def mono_ms(self) -> int:
+        """Milliseconds that never run backwards within one `boot`."""
+        ...
+
+    @property
+    def boot(self) -> str:
+        """Names the run within which `mono_ms` may be compared."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait; the simulated clock returns when its time comes."""
+        ...
+
+
+class Batch(Protocol):
+    """Ops ready to go, with the encoded request made once."""
+
+    @property
+    def first_seq(self) -> int: ...
+    @property
+    def last_seq(self) -> int: ...
+    @property
+    def request(self) -> PushRequest: ...
+
+
+class Outbox(Protocol):
+    """The journal as the push loop sees it."""
+
+    async def waiting(self) -> int:
+        """Ops that the cloud has not acknowledged."""
+        ...
+
+    async def next_batch(self, *, max_ops: int, max_bytes: int, incarnation: str) -> PushRequest | None:
+        """The oldest unacknowledged ops in sequence, at least one however large; None when there are none."""
+        ...
+
+    async def record(self, epoch: int, acked_seq: int, results: tuple[OpResult, ...]) -> None:
+        """Store verdicts; an op's first verdict stays for ever, `duplicate` never replaces it."""
+        ...
+
+    async def reconcile(self, hello: HelloAnswer) -> None:
+        """Compare with what the cloud says it holds; moves the acknowledged position or raises SyncError."""
+        ...
+
+
+class CacheSink(Protocol):
+    """The cache as the pull loop sees it."""
+
+    async def cursor(self) -> str:
+        """Where the last stored page ended; "" before the first."""
+        ...
+
+    async def store_page(self, page: ChangesAnswer) -> None:
+        """Rows and cursor in one transaction."""
+        ...
+
+    async def reset(self) -> None:
+        """Forget the cursor (not the rows): the cloud is another incarnation or answered 410."""
+        ...

@@ -1,0 +1,185 @@
+"""Messages between a till and the cloud: JSON by msgspec, unknown fields ignored, times in whole milliseconds.
+
+Paths are in `PATHS`; errors are RFC 9457 problems (`till_sync.problems`).
+"""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+Status = Literal["applied", "adjusted", "duplicate", "rejected"]
+
+TILL_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$"
+
+PATHS = {
+    "hello": "/v1/tills/{till}/hello",
+    "ops": "/v1/tills/{till}/ops",
+    "changes": "/v1/tills/{till}/changes",
+    "holds": "/v1/holds",
+    "enrolments": "/v1/enrolments",
+}
+
+
+class WireOp(Struct, frozen=True, kw_only=True):
+    """One op as stored: the body goes out byte for byte."""
+
+    seq: Annotated[int, Meta(ge=1)]
+    fingerprint: str
+    body: msgspec.Raw
+
+
+class PushRequest(Struct, frozen=True, kw_only=True):
+    """A batch in sequence. `prev_hash` is the chain hash before `first_seq`, `head_hash` the one after the last op."""
+
+    protocol: int
+    epoch: int
+    salt: str
+    incarnation: str
+    first_seq: int
+    prev_hash: str
+    head_hash: str
+    sent_wall_ms: int
+    sent_mono_ms: int
+    boot: str
+    ops: tuple[WireOp, ...]
+
+
+class OpResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The verdict on one op. `balance` is the member's whole balance after it, at ledger `position`.
+
+    `member_id` is set when the cloud resolved the subject; `effect_points` is what it really changed.
+    """
+
+    seq: int
+    status: Status
+    code: str = ""
+    member_id: str = ""
+    tag: str = ""
+    balance: int = 0
+    held: int = 0
+    effect_points: int = 0
+    position: int = 0
+
+
+class Limits(Struct, frozen=True, kw_only=True):
+    """The largest batch that the cloud takes."""
+
+    max_ops: int = 1000
+    max_bytes: int = 8 * 1024 * 1024
+
+
+class PushAnswer(Struct, frozen=True, kw_only=True):
+    """Verdicts after the commit; `acked_seq` is the last op that the cloud holds for this till and epoch."""
+
+    incarnation: str
+    acked_seq: int
+    results: tuple[OpResult, ...]
+    server_time_ms: int
+    retry_after_ms: int = 0
+    limits: Limits = Limits()
+
+
+class ExpiringPoints(Struct, frozen=True, kw_only=True):
+    """Points of the soonest-expiring lot and when it expires (UTC, milliseconds)."""
+
+    points: int
+    at_ms: int
+
+
+class MemberRow(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="member", tag_field="row"):
+    """A member's whole current state as one till may know it. `tags` are all identifier tags of the member."""
+
+    member_id: str
+    status: Literal["active", "blocked", "provisional", "removed"] = "active"
+    tier: str = ""
+    name_masked: str = ""
+    phone_masked: str = ""
+    card_masked: str = ""
+    language: str = ""
+    tags: tuple[str, ...] = ()
+    balance: int = 0
+    held: int = 0
+    expiring: ExpiringPoints | None = None
+    position: int = 0
+
+
+class ProgrammeRow(Struct, frozen=True, kw_only=True, tag="programme", tag_field="row"):
+    """A programme version; `active` is the one to sell by. `digest` is the hex SHA-256 of `body`'s exact text."""
+
+    programme_id: str
+    version: int
+    digest: str
+    active: bool
+    body: str
+
+
+ChangeRow = MemberRow | ProgrammeRow
+
+
+class ChangesAnswer(Struct, frozen=True, kw_only=True):
+    """A page of current states read in one transaction: all own ops up to (`epoch`, `acked_seq`) are in these rows."""
+
+    incarnation: str
+    rows: tuple[ChangeRow, ...]
+    next: str
+    more: bool
+    epoch: int
+    acked_seq: int
+    server_time_ms: int
+
+
+class HelloAnswer(Struct, frozen=True, kw_only=True):
+    """What a till asks after a start: who the cloud is, what it holds of this till, and its time."""
+
+    incarnation: str
+    till: str
+    store: str
+    epoch: int
+    acked_seq: int
+    head_hash: str
+    server_time_ms: int
+    limits: Limits = Limits()
+
+
+class HoldRequest(Struct, frozen=True, kw_only=True):
+    """Reserve points for a receipt under way. `hold` is chosen by the till and stored before it is sent."""
+
+    hold: str
+    till: str
+    sale_uid: str
+    member_id: str
+    points: Annotated[int, Meta(ge=1)]
+    ttl_ms: Annotated[int, Meta(ge=1000, le=3_600_000)] = 600_000
+
+
+class HoldAnswer(Struct, frozen=True, kw_only=True):
+    """The reservation as the cloud holds it; the same `hold` asked again gives the same answer."""
+
+    hold: str
+    points: int
+    expires_at_ms: int
+    server_time_ms: int
+    balance: int
+    held: int
+    position: int
+
+
+class EnrolmentRequest(Struct, frozen=True, kw_only=True):
+    """Trade a one-time code for a till's identity. `salt` names the till's journal."""
+
+    code: str
+    salt: str
+
+
+class EnrolmentAnswer(Struct, frozen=True, kw_only=True):
+    """The till's identity, its secret (shown once, kept in a 0600 file), and the chain's identifier key (hex)."""
+
+    till: str
+    store: str
+    store_name: str
+    time_zone: str
+    token: str
+    identifier_key: str
+    incarnation: str
+    server_time_ms: int
