@@ -1,1 +1,29 @@
 """Typed settings with packaged defaults, and the root of the tillside command."""
+
+from till_config.exceptions import ConfigError, Problem, TillConfigError
+from till_config.loading import load
+from till_config.settings import (
+    AgentSettings,
+    BridgeSettings,
+    ClientSettings,
+    CloudSettings,
+    PrinterSettings,
+    ScannerSettings,
+    Settings,
+    SlipSettings,
+)
+
+__all__ = [
+    "AgentSettings",
+    "BridgeSettings",
+    "ClientSettings",
+    "CloudSettings",
+    "ConfigError",
+    "PrinterSettings",
+    "Problem",
+    "ScannerSettings",
+    "Settings",
+    "SlipSettings",
+    "TillConfigError",
+    "load",
+]
