@@ -43,6 +43,9 @@ class Draft(Struct, frozen=True, kw_only=True):
     subject: Subject
     effect_points: int
     at_wall_ms: int
+    hold: str = ""
+    """The hold that this op resolves: the sale that uses it, the hold-release that gives it back. Its stored state
+    becomes `used` or `released` in the same transaction."""
 
 
 class JournalReader(Protocol):
@@ -140,6 +143,10 @@ class HoldStore(Protocol):
         """Points in own open holds of a member."""
         ...
 
+    def unresolved(self) -> "list[StoredHold]":
+        """Holds in state asked or granted, oldest first, whatever their deadline."""
+        ...
+
 
 class StoredHold(Struct, frozen=True, kw_only=True):
     """`state`: asked (answer not seen), granted, used, released."""
@@ -157,6 +164,9 @@ class SlipDesk(Protocol):
     """Makes slips of committed sales and hands them to the print spool; never raises into a sale."""
 
     def enqueue(self, entry: Entry, *, language: str, copy: bool = False) -> SlipState: ...
+    def state(self, kind: str, uid: str) -> SlipState:
+        """Of the newest slip of that sale, void or return."""
+        ...
 
 
 class DeviceBoard(Protocol):
