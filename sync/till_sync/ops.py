@@ -110,7 +110,7 @@ class HoldReleaseBody(OpBase, frozen=True, kw_only=True, omit_defaults=True, tag
 OpBody = SaleBody | VoidBody | ReturnBody | HoldReleaseBody
 
 _encoder = msgspec.json.Encoder(order="deterministic")
-_decoder = msgspec.json.Decoder(OpBody)
+_decoder: msgspec.json.Decoder[OpBody] = msgspec.json.Decoder(OpBody)
 
 
 def encode_body(body: OpBody) -> bytes:

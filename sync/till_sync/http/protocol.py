@@ -1,0 +1,145 @@
+"""One connection of the server: uvicorn's httptools protocol with the limits that it lacks."""
+
+import asyncio
+import contextlib
+import socket
+from typing import Any
+
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from till_sync.problems import PROBLEM_MEDIA_TYPE, Problem
+
+HEAD_LIMIT_BYTES = 32 * 1024
+"""Request line and headers: ours take under 1 KB, a browser's with cookies under 16 KB; the parser has no limit."""
+
+HEAD_TIMEOUT_S = 10.0
+"""From the connection, or the first byte of a later request, to the end of its headers; uvicorn waits for ever."""
+
+LINGER_S = 1.0
+"""How long an unread body may still arrive after its answer, so that the answer is not lost to a reset."""
+
+
+class LimitedProtocol(HttpToolsProtocol):
+    """Sets TCP_NODELAY on every accepted socket, bounds the head of a request in bytes and time, and the rest of a
+    body that was answered early; refuses connections over `max_connections`; its own errors are problems.
+    """
+
+    def __init__(
+        self, *, config: Config, server_state: ServerState, app_state: dict[str, Any], max_connections: int
+    ) -> None:
+        super().__init__(config=config, server_state=server_state, app_state=app_state)
+        self._max_connections = max_connections
+        self._head_bytes = 0
+        self._head_timer: asyncio.TimerHandle | None = None
+        self._linger_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        # Reason: as uvicorn's own signature, narrower than asyncio's.
+        super().connection_made(transport)
+        _send_at_once(transport)
+        self._head_timer = self.loop.call_later(HEAD_TIMEOUT_S, self._head_too_slow)
+        if len(self.connections) > self._max_connections:
+            self._refuse(Problem(status=503, code="too_many_connections", detail="try again later", retryable=True))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._cancel_timers()
+        self._unset_keepalive_if_required()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self.transport.is_closing():
+            return
+        super().data_received(data)
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._head_bytes = 0
+        if self._head_timer is None:
+            self._head_timer = self.loop.call_later(HEAD_TIMEOUT_S, self._head_too_slow)
+
+    def on_url(self, url: bytes) -> None:
+        self._count_head(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._count_head(len(name) + len(value))
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+        if self.transport.is_closing():
+            return
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        if not self.transport.is_closing():
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        if self.transport.is_closing():
+            return
+        if self._linger_timer is not None:
+            self._linger_timer.cancel()
+            self._linger_timer = None
+        if self.cycle.response_complete:
+            self.cycle.more_body = False
+            self._await_next_request()
+            return
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        answered_early = self.cycle.more_body and not self.pipeline
+        super().on_response_complete()
+        if answered_early and not self.transport.is_closing():
+            self._unset_keepalive_if_required()
+            self._linger_timer = self.loop.call_later(LINGER_S, self.transport.abort)
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's signature
+        self._refuse(Problem(status=400, code="request_malformed", detail="expected an HTTP/1.1 request"))
+
+    def _await_next_request(self) -> None:
+        if self.timeout_keep_alive_task is None and not self.transport.is_closing():
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
+
+    def _count_head(self, length: int) -> None:
+        self._head_bytes += length
+        if self._head_bytes > HEAD_LIMIT_BYTES:
+            detail = f"expected at most {HEAD_LIMIT_BYTES} bytes of request line and headers"
+            self._refuse(Problem(status=431, code="head_too_large", detail=detail))
+
+    def _head_too_slow(self) -> None:
+        self._head_timer = None
+        # A connection that never sent a byte, or is still busy with an earlier answer, has nothing to be told.
+        self.transport.abort()
+
+    def _refuse(self, problem: Problem) -> None:
+        if self.transport.is_closing():
+            return
+        self._cancel_timers()
+        body = problem.encode()
+        head = (
+            f"HTTP/1.1 {problem.status} {problem.title}\r\ncontent-type: {PROBLEM_MEDIA_TYPE}\r\n"
+            f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+        )
+        self.transport.write(head.encode("ascii") + body)
+        self.transport.close()
+
+    def _cancel_timers(self) -> None:
+        for timer in (self._head_timer, self._linger_timer):
+            if timer is not None:
+                timer.cancel()
+        self._head_timer = self._linger_timer = None
+
+
+def _send_at_once(transport: asyncio.Transport) -> None:
+    """Without this an answer written in two parts waits for the client's delayed acknowledgement: 40 ms on each."""
+    connection = transport.get_extra_info("socket")
+    if connection is not None and connection.family in (socket.AF_INET, socket.AF_INET6):
+        with contextlib.suppress(OSError):  # the peer may be gone already
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
