@@ -10,6 +10,8 @@ AgentError
 └── TextMissing           a sentence has no text, or the text asks for numbers that were not given
 """
 
+# ruff: noqa: N818 - these are conditions that a till lives with (no line, no disk), named as such in the ports
+
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -50,7 +52,7 @@ class JournalUnavailable(AgentError):
 
 
 class JournalCorrupt(AgentError):
-    """Raised when a journal row's hash or link does not fit what is stored; `seq` is the first bad row, 0 if unknown."""
+    """Raised when a journal row's hash or link does not fit what is stored; `seq`: the first bad one, 0 if unknown."""
 
     def __init__(self, message: str, *, seq: int = 0) -> None:
         super().__init__(message)
@@ -64,8 +66,8 @@ class CloudUnreachable(AgentError):
 class HoldRefused(AgentError):
     """Raised when the cloud refuses to reserve points; nothing is reserved.
 
-    `code` is the cloud's (insufficient_points, member_unknown, member_blocked, ...); `available_points` is what it would
-    have reserved at most, -1 when it did not say.
+    `code` is the cloud's (insufficient_points, member_unknown, member_blocked, ...); `available_points` is what it
+    would have reserved at most, -1 when it did not say.
     """
 
     def __init__(self, code: str, detail: str, *, available_points: int = -1) -> None:
