@@ -19,6 +19,7 @@ DEFAULT_STATE_DIR = "C:/ProgramData/Tillside" if os.name == "nt" else "/var/lib/
 _Name = Meta(
     pattern="^[a-z0-9][a-z0-9-]{0,31}$",
     description="Name by which commands, logs and states speak of it: small Latin letters, digits and `-`.",
+    extra={"expected": "1 to 32 small Latin letters, digits and `-`, a letter or digit first"},
 )
 _BaudRate = Annotated[
     int, Meta(ge=300, le=3_000_000, description="Speed of a serial line in bits a second, as set on the device.")
@@ -123,7 +124,7 @@ class ScannerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     name: Annotated[str, _Name]
     driver: Annotated[
         str,
-        Meta(min_length=1, description="`serial`, or a driver that another package brings (`tillside.scanners`)."),
+        Meta(min_length=1, description="`serial`, or a driver of another package (`tillside.scanners`)."),
     ] = "serial"
     port: Annotated[
         str,
@@ -134,6 +135,7 @@ class ScannerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         Meta(
             pattern="^([0-9A-Fa-f]{4}:[0-9A-Fa-f]{4}(:.+)?)?$",
             description="USB identity instead of a port, `VID:PID` or `VID:PID:SERIAL` in hexadecimal: `0c2e:0b61`.",
+            extra={"expected": "`VID:PID` or `VID:PID:SERIAL`, each of the first two four hexadecimal digits"},
         ),
     ] = ""
     baud_rate: _BaudRate = 9_600
@@ -142,7 +144,7 @@ class ScannerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     ] = ""
     suffix: Annotated[
         str,
-        Meta(max_length=16, description="Text that the scanner puts after each code, before its CR or LF; it is taken off."),
+        Meta(max_length=16, description="Text that the scanner puts after each code, before CR LF; it is taken off."),
     ] = ""
     encoding: Annotated[str, Meta(description="Encoding of the codes' text.")] = "utf-8"
     gap_ms: Annotated[
@@ -157,7 +159,7 @@ class PrinterSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     name: Annotated[str, _Name]
     driver: Annotated[
         str,
-        Meta(min_length=1, description="`tcp`, `serial`, or a driver that another package brings (`tillside.printers`)."),
+        Meta(min_length=1, description="`tcp`, `serial`, or a driver of another package (`tillside.printers`)."),
     ]
     host: Annotated[str, Meta(description="Name or address of a printer on the network.")] = ""
     port: Annotated[int, Meta(ge=1, le=65535, description="TCP port of a printer on the network.")] = 9_100

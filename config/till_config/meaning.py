@@ -1,0 +1,230 @@
+"""Checks what types can't say: addresses, paths, encodings, names that must differ, keys that need each other."""
+
+import ipaddress
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+from till_config import schema
+from till_config.checking import Checked, nearest, shown
+from till_config.toml_places import KeyPath
+
+ATOL_PORT = 16732
+"""ATOL's own web server listens there on most tills; two servers can't share a port."""
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_LABEL = "[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
+_HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
+_MISSING = object()
+
+
+def check_meaning(checked: Checked) -> None:
+    """Add what is wrong with values whose types are right; those whose types are wrong are left alone."""
+    for path, value in list(checked.values.items()):
+        check = _VALUE_CHECKS.get(tuple(part for part in path if isinstance(part, str)))
+        # A list stands in `values` by its length; its items have paths of their own, ending in an index.
+        if check is not None and (isinstance(value, str) or path == ("bridge", "port")):
+            fault = check(value)
+            if fault:
+                checked.add(path, fault)
+    _check_names(checked)
+    _check_clients(checked)
+    _check_scanners(checked)
+    _check_printers(checked)
+    _check_slips(checked)
+    _check_cloud(checked)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host of an address means this very machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _check_cloud_url(value: str) -> str:
+    if not value:
+        return ""
+    parts = _split(value)
+    if parts is None or parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
+        return f"expected an address like `https://loyalty.example`, not {shown(value)}"
+    if parts.username is not None or parts.password is not None:
+        return "expected an address without user and password: secrets are never kept in the configuration"
+    if parts.query or parts.fragment or value.endswith(("?", "#")):
+        return f"expected an address without `?` and `#`, not {shown(value)}"
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
+        return f"expected https (http only on this machine), because it carries members' data, not {shown(value)}"
+    return ""
+
+
+def _check_origin(value: str) -> str:
+    parts = _split(value)
+    host = parts.hostname if parts else None
+    if parts is None or parts.scheme not in _DEFAULT_PORTS or not host or parts.username is not None:
+        return f"expected an origin like `https://pos.example` or `http://127.0.0.1:8080`, not {shown(value)}"
+    shown_host = f"[{host}]" if ":" in host else host
+    port = "" if parts.port in (None, _DEFAULT_PORTS[parts.scheme]) else f":{parts.port}"
+    exact = f"{parts.scheme}://{shown_host}{port}"
+    if value != exact:
+        return f"expected the origin exactly as browsers send it, not {shown(value)}; did you mean {shown(exact)}?"
+    if ":" not in host and _HOST.fullmatch(host) is None:
+        return f"expected a host of Latin letters, digits, `-` and `.` (others in their xn-- form), not {shown(host)}"
+    return ""
+
+
+def _split(value: str) -> SplitResult | None:
+    """Parts of an address; None for what isn't one. urlsplit drops some bad characters itself, so they are refused."""
+    if any(letter.isspace() or not letter.isprintable() or letter in "\\*" for letter in value):
+        return None
+    try:
+        parts = urlsplit(value)
+        port = parts.port
+    except ValueError:
+        return None
+    return parts if port is None or port > 0 else None
+
+
+def _check_port(value: int) -> str:
+    if value == ATOL_PORT:
+        return f"expected another port than {ATOL_PORT}, which ATOL's web server takes on most tills"
+    return ""
+
+
+def _check_state_dir(value: str) -> str:
+    if not value or not value.isprintable() or not Path(value).is_absolute():
+        return f"expected an absolute path, not {shown(value)}"
+    if Path(value) == Path(value).parent:
+        return f"expected a folder of the agent's own, not {shown(value)}"
+    return ""
+
+
+def _check_template(value: str) -> str:
+    if value and not (value.isprintable() and Path(value).is_absolute()):
+        return f"expected an absolute path or an empty text, not {shown(value)}"
+    return ""
+
+
+def _check_encoding(value: str) -> str:
+    try:
+        "A".encode(value)
+    except (LookupError, ValueError):
+        return f'expected the name of an encoding, like "utf-8" or "cp1251", not {shown(value)}'
+    return ""
+
+
+def _check_code_page(value: str) -> str:
+    try:
+        one_byte = len("A".encode(value)) == 1 and value.lower().replace("_", "-") not in ("utf-8", "utf8")
+    except (LookupError, ValueError):
+        one_byte = False
+    return "" if one_byte else f'expected a code page of one byte a letter, like "cp866", not {shown(value)}'
+
+
+_VALUE_CHECKS: dict[KeyPath, Callable[[Any], str]] = {
+    ("agent", "state_dir"): _check_state_dir,
+    ("bridge", "port"): _check_port,
+    ("bridge", "allowed_origins"): _check_origin,
+    ("cloud", "url"): _check_cloud_url,
+    ("scanners", "encoding"): _check_encoding,
+    ("printers", "code_page"): _check_code_page,
+    ("slips", "template"): _check_template,
+}
+
+
+def _get(checked: Checked, path: KeyPath) -> Any:
+    """The good value at `path`, else its default, else `_MISSING` (given, but wrong; or required and not given)."""
+    if path in checked.values:
+        return checked.values[path]
+    if any(fault.path == path for fault in checked.faults):
+        return _MISSING
+    section = schema.at(tuple(part for part in path[:-1] if isinstance(part, str)))
+    default = section.keys[str(path[-1])].default
+    return default if isinstance(default, str | int) else _MISSING
+
+
+def _indexes(checked: Checked, *path: str) -> range:
+    return range(checked.values.get(path, 0))
+
+
+def _check_names(checked: Checked) -> None:
+    """States and metrics speak of devices by name, so one name means one device, be it scanner or printer."""
+    for lists in (("scanners",), ("printers",)), (("bridge", "clients"),):
+        first: dict[str, str] = {}
+        for where in lists:
+            for index in _indexes(checked, *where):
+                name = checked.values.get((*where, index, "name"))
+                if name is None:
+                    continue
+                taken = first.setdefault(name, f"{'.'.join(where)}[{index}]")
+                if taken != f"{'.'.join(where)}[{index}]":
+                    checked.add((*where, index, "name"), f"expected another name, not {shown(name)}: {taken} has it")
+
+
+def _check_clients(checked: Checked) -> None:
+    items = [("bridge", "clients", index) for index in _indexes(checked, "bridge", "clients")]
+    scopes = [_list_values(checked, (*item, "scopes")) for item in items]
+    if ("bridge", "clients") not in checked.values or None in scopes:
+        return
+    if not any(given and "admin" in given for given in scopes):
+        checked.add(
+            ("bridge", "clients"),
+            'expected a client with the scope "admin", by which commands ask the running agent; none has it',
+        )
+
+
+def _list_values(checked: Checked, path: KeyPath) -> list[Any] | None:
+    """A list's items; None when the list or one of them is wrong."""
+    count = checked.values.get(path)
+    if count is None or any((*path, index) not in checked.values for index in range(count)):
+        return None
+    return [checked.values[*path, index] for index in range(count)]
+
+
+def _check_scanners(checked: Checked) -> None:
+    ports: dict[str, int] = {}
+    for index in _indexes(checked, "scanners"):
+        item = ("scanners", index)
+        driver, port, match = (_get(checked, (*item, key)) for key in ("driver", "port", "match"))
+        if driver == "serial" and _MISSING not in (port, match):
+            if not port and not match:
+                checked.add(item, "expected `port` or `match`, by which the serial scanner is found; neither is given")
+            elif port and match:
+                checked.add((*item, "match"), "expected either `port` or `match`, not both")
+        if isinstance(port, str) and port and ports.setdefault(port, index) != index:
+            owner = f"scanners[{ports[port]}]"
+            checked.add((*item, "port"), f"expected a port of its own, not {shown(port)}: {owner} has it")
+
+
+def _check_printers(checked: Checked) -> None:
+    for index in _indexes(checked, "printers"):
+        item = ("printers", index)
+        for driver, needed in (("tcp", "host"), ("serial", "device")):
+            if _get(checked, (*item, "driver")) == driver and _get(checked, (*item, needed)) == "":
+                checked.add(item, f"expected the key `{needed}`, which the driver `{driver}` needs; it isn't given")
+
+
+def _check_slips(checked: Checked) -> None:
+    wanted = checked.values.get(("slips", "printer"))
+    count = len(_indexes(checked, "printers"))
+    given = (checked.values.get(("printers", index, "name")) for index in range(count))
+    names = [name for name in given if isinstance(name, str)]
+    # While a name is wrong or missing, it may be the one that is meant.
+    uncertain = len(names) < count or any(fault.path == ("printers",) for fault in checked.faults)
+    if not wanted or wanted in names or uncertain:
+        return
+    guess = nearest(wanted, names)
+    hint = f"; did you mean {shown(guess)}?" if guess else f"; printers are: {', '.join(names) or 'none'}"
+    checked.add(("slips", "printer"), f"expected the name of one of [[printers]], not {shown(wanted)}{hint}")
+
+
+def _check_cloud(checked: Checked) -> None:
+    connect, request = (_get(checked, ("cloud", key)) for key in ("connect_timeout_ms", "request_timeout_ms"))
+    if isinstance(connect, int) and isinstance(request, int) and connect > request:
+        path = ("cloud", "connect_timeout_ms")
+        place = path if path in checked.values else ("cloud", "request_timeout_ms")
+        checked.add(place, f"expected connect_timeout_ms within request_timeout_ms, not {connect} and {request}")
