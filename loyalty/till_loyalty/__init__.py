@@ -1,1 +1,4 @@
-"""The pure rules: money, receipts, programmes, accrual, redemption, returns, identifiers. No I/O, no clock, no float."""
+"""The pure rules: money, receipts, programmes, accrual, redemption, returns, lots, identifiers.
+
+No I/O, no clock, no float. Start with `engine.calculate`.
+"""

@@ -76,7 +76,10 @@ class CardRange(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, o
 class Identifiers(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """Countries whose phone numbers are accepted without a plus, the first one preferred; member card ranges."""
 
-    phone_countries: Annotated[tuple[Annotated[str, Meta(pattern=r"^[A-Z]{2}$")], ...], Meta(min_length=1)] = ("RU", "KZ")
+    phone_countries: Annotated[tuple[Annotated[str, Meta(pattern=r"^[A-Z]{2}$")], ...], Meta(min_length=1)] = (
+        "RU",
+        "KZ",
+    )
     cards: tuple[CardRange, ...] = ()
 
 

@@ -66,7 +66,9 @@ class MemberState(Struct, frozen=True, kw_only=True, omit_defaults=True):
 def check_receipt(receipt: Receipt) -> None:
     """Refuse a receipt that contradicts itself: no line, a line number twice, a total past the largest amount."""
     if not receipt.lines:
-        raise ReceiptError("expected at least one line, not an empty receipt", pointer="/receipt/lines", code="receipt_empty")
+        raise ReceiptError(
+            "expected at least one line, not an empty receipt", pointer="/receipt/lines", code="receipt_empty"
+        )
     seen: set[int] = set()
     for index, line in enumerate(receipt.lines):
         if line.number in seen:
@@ -78,7 +80,7 @@ def check_receipt(receipt: Receipt) -> None:
         seen.add(line.number)
         if line.minimum_price_minor > line.amount_minor:
             raise ReceiptError(
-                f"expected a minimum price of at most the line's amount {line.amount_minor}, not {line.minimum_price_minor}",
+                f"expected a minimum price within the amount {line.amount_minor}, not {line.minimum_price_minor}",
                 pointer=f"/receipt/lines/{index}/minimum_price_minor",
                 code="minimum_price_too_high",
             )

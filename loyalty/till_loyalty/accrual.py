@@ -1,0 +1,99 @@
+"""Which rules give how many points to which lines.
+
+Rules act by priority, then id. A rule's lines are those it matches that may earn and that no earlier `exclusive` rule
+took; its minimum sum is compared with their base. Among rules of one `best_of_group` that passed, a line goes to the
+highest percent, a tie to the earlier rule.
+"""
+
+from typing import NamedTuple
+
+from till_loyalty.allocation import allocate
+from till_loyalty.money import points_of_percent
+from till_loyalty.plan import Plan, Standing
+from till_loyalty.programme import Programme, Rule
+from till_loyalty.receipt import Line
+from till_loyalty.results import Accrual, Reason
+
+
+class Earned(NamedTuple):
+    """Points of each line by index, what each rule gave, and why rules or lines gave nothing."""
+
+    line_points: list[int]
+    accruals: list[Accrual]
+    reasons: list[Reason]
+
+
+def accrue(plan: Plan, lines: tuple[Line, ...], standing: Standing, bases: list[int], tier: str) -> Earned:
+    """Apply every rule for a member of `tier` to the lines' `bases` (minor money)."""
+    earned = Earned([0] * len(lines), [], [])
+    if tier and tier not in plan.tier_ids and plan.tier_ids:
+        earned.reasons.append(Reason(code="tier_unknown"))
+    for rule, indexes in _rules_that_give(plan, standing, bases, tier, earned.reasons):
+        _award(plan.programme, rule, indexes, lines, bases, earned)
+    if not earned.accruals and not earned.reasons:
+        earned.reasons.append(Reason(code="no_rule_applied"))
+    return earned
+
+
+def _rules_that_give(
+    plan: Plan, standing: Standing, bases: list[int], tier: str, reasons: list[Reason]
+) -> list[tuple[Rule, list[int]]]:
+    """Rules that apply, in order, each with the indexes of the lines it gives to."""
+    taken: set[int] = set()
+    chosen: list[tuple[Rule, list[int]]] = []
+    best: dict[str, dict[int, Rule]] = {}
+    for rule, matched in zip(plan.rules, standing.rule_lines, strict=True):
+        if rule.tiers and tier not in rule.tiers:
+            continue
+        earns = standing.earns
+        indexes = [index for index in matched if earns[index] and bases[index] and index not in taken]
+        if not indexes:
+            continue
+        if rule.minimum_sum_minor:
+            base_sum = sum([bases[index] for index in indexes])
+            if base_sum < rule.minimum_sum_minor:
+                numbers = {"needed_minor": rule.minimum_sum_minor, "have_minor": base_sum}
+                reasons.append(Reason(code="rule_below_minimum_sum", rule=rule.id, numbers=numbers))
+                continue
+        chosen.append((rule, indexes))
+        if rule.stack == "exclusive":
+            taken.update(indexes)
+        elif rule.stack == "best_of_group":
+            group = best.setdefault(rule.group, {})
+            for index in indexes:
+                if index not in group or rule.percent_basis_points > group[index].percent_basis_points:
+                    group[index] = rule
+    if not best:
+        return chosen
+    return [
+        (rule, indexes if rule.stack != "best_of_group" else [i for i in indexes if best[rule.group][i] is rule])
+        for rule, indexes in chosen
+    ]
+
+
+def _award(
+    programme: Programme, rule: Rule, indexes: list[int], lines: tuple[Line, ...], bases: list[int], earned: Earned
+) -> None:
+    """Give one rule's points to its lines, rounded once for the receipt or once a line."""
+    if not indexes or not rule.percent_basis_points:
+        return
+    rule_bases = [bases[index] for index in indexes]
+    value, exponent, rounding = programme.point_value_minor, programme.points_exponent, programme.rounding
+    percent = rule.percent_basis_points
+    if programme.round_at == "line":
+        parts = [
+            points_of_percent(base, percent, point_value_minor=value, points_exponent=exponent, rounding=rounding)
+            for base in rule_bases
+        ]
+    else:
+        total = points_of_percent(
+            sum(rule_bases), percent, point_value_minor=value, points_exponent=exponent, rounding=rounding
+        )
+        parts = allocate(total, rule_bases, numbers=[lines[index].number for index in indexes])
+    if not any(parts):
+        numbers = {"base_minor": sum(rule_bases)}
+        earned.reasons.append(Reason(code="rule_rounded_to_zero", rule=rule.id, numbers=numbers))
+        return
+    for index, base, points in zip(indexes, rule_bases, parts, strict=True):
+        earned.line_points[index] += points
+        earned.accruals.append(Accrual(rule=rule.id, line=lines[index].number, base_minor=base, points=points))
