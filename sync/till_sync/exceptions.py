@@ -79,7 +79,7 @@ class AnswerMismatch(SyncError):
 
 
 class IncarnationChanged(SyncError):
-    """Raised when an answer comes from another incarnation of the cloud (restored, replaced) than the one we greeted."""
+    """Raised when an answer comes from another incarnation of the cloud (restored, replaced) than we greeted."""
 
     code = "incarnation_changed"
 

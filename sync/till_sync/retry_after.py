@@ -1,6 +1,7 @@
 """When the cloud asks to be tried again: `retry_after_ms` of our problems, or HTTP's Retry-After (RFC 9110, 10.2.3)."""
 
 from collections.abc import Mapping
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -45,6 +46,7 @@ def _date_ms(text: str) -> int | None:
     if not text or len(text) > 64:
         return None
     try:
-        return int(parsedate_to_datetime(text).timestamp()) * 1000
+        moment = parsedate_to_datetime(text)
+        return int(moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()) * 1000
     except (ValueError, TypeError, OverflowError, IndexError):
         return None

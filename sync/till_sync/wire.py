@@ -10,6 +10,12 @@ from msgspec import Meta, Struct
 
 Status = Literal["applied", "adjusted", "duplicate", "rejected"]
 
+WHOLE_LIMIT = 2**53
+"""No count, time or amount of ours is larger; a stored integer never overflows whatever the other end sends."""
+
+Count = Annotated[int, Meta(ge=0, le=WHOLE_LIMIT)]
+Amount = Annotated[int, Meta(ge=-WHOLE_LIMIT, le=WHOLE_LIMIT)]
+
 TILL_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$"
 
 PATHS = {
@@ -24,7 +30,7 @@ PATHS = {
 class WireOp(Struct, frozen=True, kw_only=True):
     """One op as stored: the body goes out byte for byte."""
 
-    seq: Annotated[int, Meta(ge=1)]
+    seq: Annotated[int, Meta(ge=1, le=WHOLE_LIMIT)]
     fingerprint: str
     body: msgspec.Raw
 
@@ -32,15 +38,15 @@ class WireOp(Struct, frozen=True, kw_only=True):
 class PushRequest(Struct, frozen=True, kw_only=True):
     """A batch in sequence. `prev_hash` is the chain hash before `first_seq`, `head_hash` the one after the last op."""
 
-    protocol: int
-    epoch: int
+    protocol: Count
+    epoch: Count
     salt: str
     incarnation: str
-    first_seq: int
+    first_seq: Count
     prev_hash: str
     head_hash: str
-    sent_wall_ms: int
-    sent_mono_ms: int
+    sent_wall_ms: Count
+    sent_mono_ms: Count
     boot: str
     ops: tuple[WireOp, ...]
 
@@ -51,40 +57,45 @@ class OpResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
     `member_id` is set when the cloud resolved the subject; `effect_points` is what it really changed.
     """
 
-    seq: int
+    seq: Count
     status: Status
     code: str = ""
     member_id: str = ""
     tag: str = ""
-    balance: int = 0
-    held: int = 0
-    effect_points: int = 0
-    position: int = 0
+    balance: Amount = 0
+    held: Amount = 0
+    effect_points: Amount = 0
+    position: Count = 0
 
 
 class Limits(Struct, frozen=True, kw_only=True):
     """The largest batch that the cloud takes."""
 
-    max_ops: int = 1000
-    max_bytes: int = 8 * 1024 * 1024
+    max_ops: Annotated[int, Meta(ge=1, le=WHOLE_LIMIT)] = 1000
+    max_bytes: Annotated[int, Meta(ge=1, le=WHOLE_LIMIT)] = 8 * 1024 * 1024
 
 
 class PushAnswer(Struct, frozen=True, kw_only=True):
-    """Verdicts after the commit; `acked_seq` is the last op that the cloud holds for this till and epoch."""
+    """Verdicts after the commit; `acked_seq` is the last op that the cloud holds for this till and epoch.
+
+    `results` has one verdict for each op of the batch, in its order. `head_hash` is the chain hash after `acked_seq`:
+    by it the till knows that the answer speaks of the very ops that it sent; "" from a cloud that does not say.
+    """
 
     incarnation: str
-    acked_seq: int
+    acked_seq: Count
     results: tuple[OpResult, ...]
-    server_time_ms: int
-    retry_after_ms: int = 0
+    server_time_ms: Count
+    retry_after_ms: Count = 0
     limits: Limits = Limits()
+    head_hash: str = ""
 
 
 class ExpiringPoints(Struct, frozen=True, kw_only=True):
     """Points of the soonest-expiring lot and when it expires (UTC, milliseconds)."""
 
-    points: int
-    at_ms: int
+    points: Amount
+    at_ms: Count
 
 
 class MemberRow(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="member", tag_field="row"):
@@ -98,17 +109,17 @@ class MemberRow(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="memb
     card_masked: str = ""
     language: str = ""
     tags: tuple[str, ...] = ()
-    balance: int = 0
-    held: int = 0
+    balance: Amount = 0
+    held: Amount = 0
     expiring: ExpiringPoints | None = None
-    position: int = 0
+    position: Count = 0
 
 
 class ProgrammeRow(Struct, frozen=True, kw_only=True, tag="programme", tag_field="row"):
     """A programme version; `active` is the one to sell by. `digest` is the hex SHA-256 of `body`'s exact text."""
 
     programme_id: str
-    version: int
+    version: Count
     digest: str
     active: bool
     body: str
@@ -124,9 +135,9 @@ class ChangesAnswer(Struct, frozen=True, kw_only=True):
     rows: tuple[ChangeRow, ...]
     next: str
     more: bool
-    epoch: int
-    acked_seq: int
-    server_time_ms: int
+    epoch: Count
+    acked_seq: Count
+    server_time_ms: Count
 
 
 class HelloAnswer(Struct, frozen=True, kw_only=True):
@@ -135,10 +146,10 @@ class HelloAnswer(Struct, frozen=True, kw_only=True):
     incarnation: str
     till: str
     store: str
-    epoch: int
-    acked_seq: int
+    epoch: Count
+    acked_seq: Count
     head_hash: str
-    server_time_ms: int
+    server_time_ms: Count
     limits: Limits = Limits()
 
 
@@ -149,7 +160,7 @@ class HoldRequest(Struct, frozen=True, kw_only=True):
     till: str
     sale_uid: str
     member_id: str
-    points: Annotated[int, Meta(ge=1)]
+    points: Annotated[int, Meta(ge=1, le=WHOLE_LIMIT)]
     ttl_ms: Annotated[int, Meta(ge=1000, le=3_600_000)] = 600_000
 
 
@@ -157,12 +168,12 @@ class HoldAnswer(Struct, frozen=True, kw_only=True):
     """The reservation as the cloud holds it; the same `hold` asked again gives the same answer."""
 
     hold: str
-    points: int
-    expires_at_ms: int
-    server_time_ms: int
-    balance: int
-    held: int
-    position: int
+    points: Amount
+    expires_at_ms: Count
+    server_time_ms: Count
+    balance: Amount
+    held: Amount
+    position: Count
 
 
 class EnrolmentRequest(Struct, frozen=True, kw_only=True):
@@ -182,4 +193,4 @@ class EnrolmentAnswer(Struct, frozen=True, kw_only=True):
     token: str
     identifier_key: str
     incarnation: str
-    server_time_ms: int
+    server_time_ms: Count

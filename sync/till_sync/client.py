@@ -1,0 +1,172 @@
+"""The till's side of the protocol: typed questions, and answers that are ours or an error that says what they are."""
+
+from collections.abc import Mapping
+from typing import TypeVar
+from urllib.parse import quote, urlencode
+
+import msgspec
+
+from till_sync.answers import refusal_of
+from till_sync.exceptions import (
+    CloudRefused,
+    CloudUnreachable,
+    HistoryConflict,
+    IdentityRefused,
+    IncarnationChanged,
+    NotOurCloud,
+    SequenceGap,
+    SyncError,
+)
+from till_sync.ports import Clock
+from till_sync.transport import Reply, Transport
+from till_sync.waiting import within
+from till_sync.wire import (
+    PATHS,
+    ChangesAnswer,
+    EnrolmentAnswer,
+    EnrolmentRequest,
+    HelloAnswer,
+    HoldAnswer,
+    HoldRequest,
+    PushAnswer,
+)
+
+T = TypeVar("T")
+
+ANSWER_LIMIT_BYTES = 32 * 1024 * 1024
+"""A page of 10,000 rows takes about 4 MB; nothing that we ask for is larger than this."""
+
+REQUEST_TIMEOUT_MS = 10_000
+"""Whole time of an exchange: a server that sends a byte a second is as good as none."""
+
+SKEW_EXCHANGE_LIMIT_MS = 5_000
+"""An exchange that took longer says little about the clocks, since nobody knows where its time went."""
+
+JSON_HEADERS = {"Accept": "application/json", "Cache-Control": "no-store"}
+
+_hello = msgspec.json.Decoder(HelloAnswer)
+_push = msgspec.json.Decoder(PushAnswer)
+_changes = msgspec.json.Decoder(ChangesAnswer)
+_hold = msgspec.json.Decoder(HoldAnswer)
+_enrolment = msgspec.json.Decoder(EnrolmentAnswer)
+
+_CONFLICTS = frozenset({"stale_epoch", "salt_mismatch", "chain_mismatch", "fingerprint_mismatch"})
+
+
+class CloudClient:
+    """Asks one cloud in the name of one till. Every method raises SyncError's children and nothing else on failure."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        *,
+        till: str,
+        token: str,
+        clock: Clock,
+        request_timeout_ms: int = REQUEST_TIMEOUT_MS,
+    ) -> None:
+        self._transport = transport
+        self._till = till
+        self._authorization = {"Authorization": f"Bearer {token}"} if token else {}
+        self._clock = clock
+        self._timeout_ms = request_timeout_ms
+        self._skew_ms: int | None = None
+
+    @property
+    def skew_ms(self) -> int | None:
+        """Cloud's time minus the till's wall clock at the last quick exchange; None before the first."""
+        return self._skew_ms
+
+    async def hello(self) -> HelloAnswer:
+        """Who the cloud is and what it holds of this till."""
+        answer = await self._ask("GET", self._path("hello"), _hello)
+        if answer.till != self._till:
+            raise IdentityRefused(f"expected to be till {self._till}, not {answer.till}", status=200, code="wrong_till")
+        return answer
+
+    async def push(self, batch: bytes) -> PushAnswer:
+        """Send an encoded PushRequest. Whether the answer fits the batch is for the pusher to check."""
+        try:
+            return await self._ask("POST", self._path("ops"), _push, body=batch)
+        except CloudRefused as error:
+            raise _push_error(error) from error
+
+    async def changes(self, since: str, *, limit: int, wait_ms: int = 0) -> ChangesAnswer:
+        """A page after cursor `since`; with `wait_ms` the cloud may hold the answer that long until there is a row."""
+        query = {"since": since, "limit": limit} | ({"wait": wait_ms} if wait_ms else {})
+        path = f"{self._path('changes')}?{urlencode(query)}"
+        return await self._ask("GET", path, _changes, extra_ms=wait_ms)
+
+    async def reserve(self, request: HoldRequest, *, timeout_ms: int) -> HoldAnswer:
+        """Ask for a hold; the same request may be sent again."""
+        body = msgspec.json.encode(request)
+        return await self._ask("POST", PATHS["holds"], _hold, body=body, timeout_ms=timeout_ms)
+
+    async def enrol(self, request: EnrolmentRequest) -> EnrolmentAnswer:
+        """Trade a one-time code for an identity."""
+        return await self._ask("POST", PATHS["enrolments"], _enrolment, body=msgspec.json.encode(request))
+
+    async def close(self) -> None:
+        await self._transport.close()
+
+    def _path(self, name: str) -> str:
+        return PATHS[name].format(till=quote(self._till, safe=""))
+
+    async def _ask(
+        self,
+        method: str,
+        path: str,
+        decoder: "msgspec.json.Decoder[T]",
+        *,
+        body: bytes = b"",
+        timeout_ms: int | None = None,
+        extra_ms: int = 0,
+    ) -> T:
+        headers = JSON_HEADERS | self._authorization | ({"Content-Type": "application/json"} if body else {})
+        started_wall_ms, started_ms = self._clock.wall_ms(), self._clock.mono_ms()
+        limit_ms = (self._timeout_ms if timeout_ms is None else timeout_ms) + extra_ms
+        try:
+            exchange = self._transport.exchange(
+                method, path, headers=headers, body=body, answer_limit_bytes=ANSWER_LIMIT_BYTES
+            )
+            reply = await within(self._clock, limit_ms, exchange)
+        except TimeoutError:
+            raise CloudUnreachable(f"no whole answer within {limit_ms} ms", code="timeout") from None
+        answer = self._read(reply, decoder)
+        took_ms = self._clock.mono_ms() - started_ms
+        server_time_ms = getattr(answer, "server_time_ms", None)
+        if server_time_ms is not None and extra_ms == 0 and took_ms <= SKEW_EXCHANGE_LIMIT_MS:
+            self._skew_ms = server_time_ms - (started_wall_ms + took_ms // 2)
+        return answer
+
+    def _read(self, reply: Reply, decoder: "msgspec.json.Decoder[T]") -> T:
+        if reply.status not in (200, 201):
+            raise refusal_of(reply, wall_ms=self._clock.wall_ms())
+        _require_plain_json(reply.headers)
+        try:
+            return decoder.decode(reply.body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise NotOurCloud(f"expected an answer of our protocol: {type(error).__name__}: {error}"[:300]) from None
+
+
+def _require_plain_json(headers: Mapping[str, str]) -> None:
+    media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != "application/json":
+        raise NotOurCloud(f"expected application/json, not {media_type[:80]!r}")
+    encoding = headers.get("content-encoding", "identity").strip().lower()
+    if encoding != "identity":
+        raise NotOurCloud(f"expected no Content-Encoding, not {encoding[:80]!r}")
+
+
+def _push_error(error: CloudRefused) -> SyncError:
+    """What a refused push means, by the problem's code."""
+    if error.code == "seq_gap":
+        expected = error.extras.get("expected_seq")
+        if not isinstance(expected, int) or isinstance(expected, bool) or expected < 1:
+            return NotOurCloud("expected `expected_seq` in a seq_gap problem")
+        return SequenceGap(str(error), expected_seq=expected)
+    if error.code in _CONFLICTS:
+        return HistoryConflict(str(error), code=error.code)
+    if error.code == "incarnation_changed":
+        return IncarnationChanged(str(error))
+    return error

@@ -1,0 +1,146 @@
+"""Who this till is to the cloud, kept in one small file that only the agent's user may read."""
+
+import contextlib
+import logging
+import os
+import re
+import secrets
+import stat
+import sys
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct, structs
+
+from till_sync.exceptions import IdentityError, IdentityMissing
+from till_sync.wire import TILL_ID_PATTERN, EnrolmentAnswer
+
+log = logging.getLogger(__name__)
+
+IDENTITY_FILE = "identity.json"
+
+IDENTITY_LIMIT_BYTES = 64 * 1024
+"""Ours takes under 1 KB; nothing longer is an identity."""
+
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+_HEX = re.compile(r"(?:[0-9a-f]{2})+")
+
+
+class Identity(Struct, frozen=True, kw_only=True):
+    """What enrolment gave, and the last epoch that a journal of this till used.
+
+    `token` proves the till to the cloud; `identifier_key` (hex) keys the tags of cards and phones. Neither is shown.
+    """
+
+    till: str
+    store: str
+    store_name: str
+    time_zone: str
+    token: str
+    identifier_key: str
+    last_epoch: int = 0
+
+    def __repr__(self) -> str:
+        return f"Identity(till={self.till!r}, store={self.store!r}, last_epoch={self.last_epoch})"
+
+    @classmethod
+    def of(cls, answer: EnrolmentAnswer, *, last_epoch: int = 0) -> "Identity":
+        """The identity that enrolment gave; `last_epoch` is kept from the identity before, if there was one."""
+        return _checked(
+            cls(
+                till=answer.till,
+                store=answer.store,
+                store_name=answer.store_name,
+                time_zone=answer.time_zone,
+                token=answer.token,
+                identifier_key=answer.identifier_key,
+                last_epoch=last_epoch,
+            )
+        )
+
+    @property
+    def key(self) -> bytes:
+        """The chain's identifier key as bytes."""
+        return bytes.fromhex(self.identifier_key)
+
+    def with_epoch(self, epoch: int) -> "Identity":
+        """The same till with a later journal; an epoch never goes back (IdentityError)."""
+        if epoch < self.last_epoch:
+            raise IdentityError(f"expected an epoch of at least {self.last_epoch}, not {epoch}")
+        return structs.replace(self, last_epoch=epoch)
+
+
+def load_identity(path: Path) -> Identity:
+    """Read the file. IdentityMissing when there is none, IdentityError when it is not an identity.
+
+    A file that others may read is used all the same, since a till must sell; its mode is put right and it is said.
+    """
+    try:
+        if path.stat().st_size > IDENTITY_LIMIT_BYTES:
+            raise IdentityError(f"expected at most {IDENTITY_LIMIT_BYTES} bytes in {path}")
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        raise IdentityMissing(f"no {path}: this till is not enrolled") from None
+    except OSError as error:
+        raise IdentityError(f"can't read {path}: {error.strerror}") from error
+    try:
+        identity = msgspec.json.decode(raw, type=Identity)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise IdentityError(f"expected an identity in {path}: {error}") from None
+    _keep_private(path)
+    return _checked(identity)
+
+
+def save_identity(path: Path, identity: Identity) -> None:
+    """Replace the file in one step, on the disk when this returns; IdentityError when the disk refuses.
+
+    Whoever reads it meanwhile, and whatever fails, there is the old file or the new one, never a part.
+    """
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(msgspec.json.format(msgspec.json.encode(_checked(identity)), indent=2) + b"\n")
+                file.flush()
+                os.fsync(file.fileno())
+            draft.replace(path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                draft.unlink()
+            raise
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise IdentityError(f"can't write {path}: {error.strerror}") from error
+
+
+def _checked(identity: Identity) -> Identity:
+    if not re.fullmatch(TILL_ID_PATTERN, identity.till):
+        raise IdentityError(f"expected a till id of letters, digits, _ and -, not {identity.till!r}")
+    if not identity.token.isascii() or not identity.token.isprintable() or not identity.token or " " in identity.token:
+        raise IdentityError("expected a token of printable ASCII characters")
+    if not _HEX.fullmatch(identity.identifier_key):
+        raise IdentityError("expected an identifier key in hex")
+    if identity.last_epoch < 0:
+        raise IdentityError(f"expected an epoch of at least 0, not {identity.last_epoch}")
+    return identity
+
+
+def _keep_private(path: Path) -> None:
+    if sys.platform == "win32":
+        return
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode & _OTHERS:
+        log.warning("%s could be read by others (mode %o); its mode is set to 600", path, mode)
+        with contextlib.suppress(OSError):  # a file of another user: said above, and all that can be done
+            path.chmod(0o600)
+
+
+def _sync_folder(folder: Path) -> None:
+    if sys.platform == "win32":
+        return
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
