@@ -5,6 +5,7 @@ LoyaltyError
 ├── IdentifierError     what was scanned or keyed is not a usable identifier
 ├── ReceiptError        the receipt contradicts itself
 ├── ReturnError         goods can't be given back this way
+├── LedgerError         the member's lots don't allow this movement
 └── InvariantError      our own arithmetic is wrong; never the caller's fault
 """
 
@@ -54,6 +55,12 @@ class ReturnError(LoyaltyError):
     def __init__(self, message: str, *, pointer: str = "", code: str | None = None) -> None:
         super().__init__(message, code=code)
         self.pointer = pointer
+
+
+class LedgerError(LoyaltyError):
+    """Raised when lots don't allow a movement: `points_insufficient`, `points_spent`, `lot_unknown`, `lot_repeated`."""
+
+    code = "ledger_refused"
 
 
 class InvariantError(LoyaltyError):

@@ -1,0 +1,202 @@
+"""What names a member: card numbers and phones, normalised, checked and turned into tags.
+
+Codes of IdentifierError: `identifier_empty`, `identifier_too_long`, `identifier_unknown` (neither card nor phone),
+`identifier_ambiguous` (both), `phone_invalid`, `card_invalid` (not digits), `card_unknown_range`, `card_check_digit`,
+`bank_card`. No message ever carries a number: messages reach logs, and a bank card's number must reach nothing.
+"""
+
+import hashlib
+import hmac
+import re
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+from msgspec import Struct
+
+from till_loyalty.digits import is_digits, is_ean13, is_luhn
+from till_loyalty.exceptions import IdentifierError, invariant
+from till_loyalty.masks import mask_card, mask_name, mask_phone
+from till_loyalty.programme import CardRange, Identifiers
+
+__all__ = [
+    "Identifier",
+    "Kind",
+    "classify",
+    "mask_card",
+    "mask_name",
+    "mask_phone",
+    "normalise_phone",
+    "parse_card",
+    "tag",
+]
+
+Kind = Literal["card", "phone"]
+
+TEXT_LIMIT = 100
+"""Longest card or phone with its separators; magnetic track 2 has 40 characters at most, track 1 has 79."""
+TAG_HEX_DIGITS = 32
+"""128 bits: two of a thousand million identifiers collide with a chance below 1 in 10**20."""
+BANK_CARD_LENGTHS = range(13, 20)
+LONGEST_PHONE_DIGITS = 15
+"""E.164."""
+
+# Hyphens, dashes and spaces as people and receipt printers write them, no-break ones included.
+_SEPARATORS = dict.fromkeys(map(ord, "-\u2010\u2011\u2012\u2013\u2014\u2212 \t\u00a0\u2007\u2009\u202f"))
+_PHONE_SHAPE = re.compile(
+    r"(?:tel:)?\s*\+?[\d\s()./\-\u2010-\u2014\u2212]+(?:(?:ext|x|доб|#)\.?\s*\d{1,7})?", re.IGNORECASE
+)
+
+
+class Identifier(Struct, frozen=True):
+    """A card's digits or a phone in E.164. Its repr is masked, so that it may be logged by accident."""
+
+    kind: Kind
+    value: str
+
+    def __repr__(self) -> str:
+        shown = mask_phone(self.value) if self.kind == "phone" else mask_card(self.value)
+        return f"Identifier(kind={self.kind!r}, value={shown!r})"
+
+
+def tag(key: bytes, kind: Kind, value: str) -> str:
+    """`kind:` and 32 hex digits of a keyed hash: what journals, caches and logs hold instead of the number."""
+    invariant(bool(key), "expected the chain's identifier key, not an empty one")
+    digest = hmac.new(key, f"{kind}:{value}".encode(), hashlib.sha256).hexdigest()
+    return f"{kind}:{digest[:TAG_HEX_DIGITS]}"
+
+
+def normalise_phone(text: str, countries: Sequence[str]) -> str:
+    """E.164 of a phone as people write it; IdentifierError `phone_invalid` when no country takes it.
+
+    Numbers without a plus are read by `countries` (ISO codes) in their order: the first in which the number exists
+    wins. 8XXXXXXXXXX is +7 in Russia and Kazakhstan. An extension is dropped.
+    """
+    import phonenumbers
+
+    stripped = _checked_text(text)
+    # libphonenumber finds a number inside any text, a web address for one; only what is written as a phone is one here.
+    if not _PHONE_SHAPE.fullmatch(stripped):
+        raise IdentifierError("expected a phone number, not other text", code="phone_invalid")
+    for country in countries:
+        try:
+            number = phonenumbers.parse(stripped, country)
+        except phonenumbers.NumberParseException:
+            continue
+        if phonenumbers.is_valid_number(number):
+            return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
+    raise IdentifierError(
+        f"expected a phone number of {', '.join(countries)} or one with a plus, not this one", code="phone_invalid"
+    )
+
+
+def parse_card(text: str, identifiers: Identifiers) -> str:
+    """Digits of a member card, from keyed, scanned or swiped (track 1 or 2) text.
+
+    Ranges are tried in the programme's order; a range's `strip_prefix` may be there or not. IdentifierError
+    `bank_card` for what looks like one and is in no member range, `card_check_digit` when a range would take it but
+    for a digit, else `card_unknown_range` or `card_invalid`.
+    """
+    number = _number_of_track(_checked_text(text))
+    wrong_digit = False
+    for card_range, digits in _readings(number, identifiers.cards):
+        if not digits.startswith(card_range.prefix) or len(digits) not in card_range.lengths:
+            continue
+        if _check_holds(card_range.check, digits):
+            return digits
+        wrong_digit = True
+    if _looks_like_bank_card(number):
+        raise IdentifierError("expected a member card, not a bank card; it was not kept", code="bank_card")
+    digits = number.translate(_SEPARATORS)
+    if not is_digits(digits):
+        raise IdentifierError("expected a card number of digits, not other text", code="card_invalid")
+    if wrong_digit:
+        raise IdentifierError("expected a right check digit: the card was misread or miskeyed", code="card_check_digit")
+    raise IdentifierError(
+        f"expected a member card, not a number of {len(digits)} digits outside the programme's ranges",
+        code="card_unknown_range",
+    )
+
+
+def classify(text: str, identifiers: Identifiers) -> Identifier:
+    """Whichever of a card and a phone the text is.
+
+    IdentifierError: `identifier_ambiguous` when it could be both (ask the cashier which), `bank_card`,
+    `card_check_digit`, or `identifier_unknown` when it is neither.
+    """
+    try:
+        card, card_code = parse_card(text, identifiers), ""
+    except IdentifierError as error:
+        card, card_code = "", error.code
+    # A plus is never part of a card number, and what looks like a bank card is not tried as anything else.
+    phone = "" if card_code == "bank_card" else _phone_or_nothing(text, identifiers)
+    if card and phone:
+        raise IdentifierError(
+            "expected a text that is either a card or a phone, not one that could be both", code="identifier_ambiguous"
+        )
+    if card:
+        return Identifier("card", card)
+    if phone:
+        return Identifier("phone", phone)
+    if card_code == "bank_card":
+        raise IdentifierError("expected a member card or a phone, not a bank card; it was not kept", code=card_code)
+    if card_code == "card_check_digit":
+        raise IdentifierError("expected a right check digit: the card was misread or miskeyed", code=card_code)
+    if card_code in {"identifier_empty", "identifier_too_long"}:
+        _checked_text(text)
+    raise IdentifierError("expected a member card or a phone number, not this text", code="identifier_unknown")
+
+
+def _checked_text(text: str) -> str:
+    stripped = text.strip()
+    if not stripped:
+        raise IdentifierError("expected a card or phone number, not nothing", code="identifier_empty")
+    if len(stripped) > TEXT_LIMIT:
+        raise IdentifierError(
+            f"expected a card or phone number, not {len(stripped)} characters", code="identifier_too_long"
+        )
+    return stripped
+
+
+def _number_of_track(text: str) -> str:
+    """The card number of a magnetic track (`;number=...?`, `%Bnumber^...`); other text as it is."""
+    if text.startswith(";"):
+        return text[1:].split("=", 1)[0].rstrip("?")
+    if text.startswith("%") and "^" in text:
+        return text[2:].split("^", 1)[0]
+    return text
+
+
+def _readings(number: str, ranges: Sequence[CardRange]) -> Iterator[tuple[CardRange, str]]:
+    """Each range with the digits it would see: without its prefix first, then as they are."""
+    whole = number.translate(_SEPARATORS)
+    for card_range in ranges:
+        stripped = card_range.strip_prefix
+        if stripped and number.startswith(stripped):
+            rest = number.removeprefix(stripped).translate(_SEPARATORS)
+            if is_digits(rest):
+                yield card_range, rest
+        if is_digits(whole):
+            yield card_range, whole
+
+
+def _looks_like_bank_card(number: str) -> bool:
+    """13 to 19 digits with a Luhn check, whatever stands between them; letters or a plus make it something else."""
+    if any(character.isalpha() or character == "+" for character in number):
+        return False
+    digits = "".join(character for character in number if is_digits(character))
+    return len(digits) in BANK_CARD_LENGTHS and is_luhn(digits)
+
+
+def _check_holds(check: Literal["none", "ean13", "luhn"], digits: str) -> bool:
+    if check == "ean13":
+        return is_ean13(digits)
+    return check == "none" or is_luhn(digits)
+
+
+def _phone_or_nothing(text: str, identifiers: Identifiers) -> str:
+    if sum(character.isdigit() for character in text) > LONGEST_PHONE_DIGITS and "+" not in text:
+        return ""
+    try:
+        return normalise_phone(text, identifiers.phone_countries)
+    except IdentifierError:
+        return ""

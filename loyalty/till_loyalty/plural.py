@@ -1,0 +1,62 @@
+"""Points in words: `5 бонусов`, `12,50 бонуса`, `1 point`, in the product's five languages.
+
+Forms by language (CLDR): ru and uk have `one`, `few`, `many` and, if given, `other` for fractions; kk, ky and en have
+`one`, `other`. A number with a fraction takes `other`; without that form, `few` in Russian (12,50 бонуса, as 2 бонуса)
+and `many` in Ukrainian, where the two differ. Whole numbers are written without a fraction, others with all of the
+programme's places. The decimal mark is a comma, in English a point.
+"""
+
+from till_loyalty.money import minor_points
+from till_loyalty.programme import Programme
+
+FORMS: dict[str, tuple[str, ...]] = {
+    "ru": ("one", "few", "many"),
+    "uk": ("one", "few", "many"),
+    "kk": ("one", "other"),
+    "ky": ("one", "other"),
+    "en": ("one", "other"),
+}
+"""The plural forms that a programme has to name for each language it names."""
+
+OPTIONAL_FORMS: dict[str, tuple[str, ...]] = {"ru": ("other",), "uk": ("other",)}
+_FRACTION_FORMS = {"ru": ("other", "few"), "uk": ("other", "many")}
+_SLAVIC = ("ru", "uk")
+_FALLBACK_ORDER = ("en", "ru")
+
+
+def plural_form(language: str, number: int) -> str:
+    """The form that a whole number takes; languages other than the five count as English does."""
+    number = abs(number)
+    if language not in _SLAVIC:
+        return "one" if number == 1 else "other"
+    if number % 10 == 1 and number % 100 != 11:
+        return "one"
+    return "few" if number % 10 in (2, 3, 4) and number % 100 not in (12, 13, 14) else "many"
+
+
+def points_number(programme: Programme, language: str, points: int) -> str:
+    """Minor points as a number for people: `12,50`, `-3`."""
+    whole, fraction = divmod(abs(points), minor_points(programme.points_exponent))
+    sign = "-" if points < 0 else ""
+    if not fraction:
+        return f"{sign}{whole}"
+    mark = "." if language == "en" else ","
+    return f"{sign}{whole}{mark}{fraction:0{programme.points_exponent}d}"
+
+
+def points_text(programme: Programme, language: str, points: int) -> str:
+    """Minor points with their name: `12,50 бонуса`.
+
+    A programme that has no name in the language lends it from English, Russian, or any it has; with no name at all the
+    number stands alone.
+    """
+    number = points_number(programme, language, points)
+    named = programme.points_name
+    naming = next((each for each in (language, *_FALLBACK_ORDER, *sorted(named)) if each in named), None)
+    if naming is None:
+        return number
+    whole, fraction = divmod(abs(points), minor_points(programme.points_exponent))
+    wanted = _FRACTION_FORMS.get(naming, ("other",)) if fraction else (plural_form(naming, whole),)
+    forms = named[naming]
+    name = next((forms[form] for form in (*wanted, *forms) if forms.get(form)), "")
+    return f"{number} {name}".strip()

@@ -1,0 +1,130 @@
+"""What types can't say about a programme: names that must meet, figures that must fit each other."""
+
+from collections.abc import Iterable, Iterator
+
+from till_loyalty.digits import EAN13_LENGTH
+from till_loyalty.document_types import nearest
+from till_loyalty.identifiers import BANK_CARD_LENGTHS
+from till_loyalty.money import exact_points_unit
+from till_loyalty.plural import FORMS, OPTIONAL_FORMS
+from till_loyalty.programme import CardRange, Exclusion, Match, Programme, Rule
+
+Problem = tuple[str, str]
+"""Place and sentence."""
+
+
+def programme_problems(programme: Programme) -> Iterator[Problem]:
+    """Every fault of a well-typed programme."""
+    yield from _repeated("tiers", [tier.id for tier in programme.tiers])
+    yield from _repeated("rules", [rule.id for rule in programme.rules])
+    yield from _repeated("exclusions", [each.id for each in programme.exclusions])
+    rule_ids = {rule.id for rule in programme.rules}
+    tier_ids = tuple(tier.id for tier in programme.tiers)
+    for index, rule in enumerate(programme.rules):
+        yield from _rule_problems(f"rules[{index}]", rule, tier_ids)
+    for index, exclusion in enumerate(programme.exclusions):
+        yield from _exclusion_problems(f"exclusions[{index}]", exclusion, rule_ids)
+    for index, tier in enumerate(programme.tiers):
+        yield from _title_problems(f"tiers[{index}]", tier.title)
+    yield from _points_problems(programme)
+    for index, country in enumerate(programme.identifiers.phone_countries):
+        yield from _country_problems(f"identifiers.phone_countries[{index}]", country)
+    for index, card_range in enumerate(programme.identifiers.cards):
+        yield from _card_problems(f"identifiers.cards[{index}]", card_range)
+
+
+def _repeated(place: str, ids: Iterable[str]) -> Iterator[Problem]:
+    seen: dict[str, int] = {}
+    for index, each in enumerate(ids):
+        if each in seen:
+            yield f"{place}[{index}].id", f"expected an id of its own, not {each!r} as in {place}[{seen[each]}]"
+        else:
+            seen[each] = index
+
+
+def _rule_problems(place: str, rule: Rule, tier_ids: tuple[str, ...]) -> Iterator[Problem]:
+    for index, tier in enumerate(rule.tiers):
+        if tier not in tier_ids:
+            listed = ", ".join(tier_ids) or "none, for the programme has no tiers"
+            suggestion = nearest(tier, tier_ids)
+            yield f"{place}.tiers[{index}]", f"expected a tier of the programme ({listed}), not {tier!r}{suggestion}"
+    if rule.group and rule.stack != "best_of_group":
+        yield f"{place}.group", f"expected stack = 'best_of_group' beside a group, not {rule.stack!r}"
+    if rule.stack == "best_of_group" and not rule.group:
+        yield f"{place}.group", "expected the name of the group of which the best rule gives, not nothing"
+    yield from _match_problems(f"{place}.match", rule.match)
+    yield from _title_problems(place, rule.title)
+
+
+def _exclusion_problems(place: str, exclusion: Exclusion, rule_ids: set[str]) -> Iterator[Problem]:
+    if exclusion.id in rule_ids:
+        yield f"{place}.id", f"expected an id that no rule has, not {exclusion.id!r}"
+    if not exclusion.match.skus and not exclusion.match.categories:
+        yield f"{place}.match", "expected skus or categories, not every line: leave rules or redemption out instead"
+    if exclusion.legal:
+        for name, blocks in (("earn", exclusion.earn), ("redeem", exclusion.redeem)):
+            if not blocks:
+                yield f"{place}.{name}", "expected true or nothing beside legal = true, which always blocks both"
+    elif not exclusion.earn and not exclusion.redeem:
+        yield place, "expected earn or redeem to be true, not an exclusion that excludes from nothing"
+    yield from _match_problems(f"{place}.match", exclusion.match)
+    yield from _title_problems(place, exclusion.title)
+
+
+def _match_problems(place: str, match: Match) -> Iterator[Problem]:
+    for index, sku in enumerate(match.skus):
+        if not sku:
+            yield f"{place}.skus[{index}]", "expected a SKU, not an empty text"
+    for index, path in enumerate(match.categories):
+        if not all(path):
+            yield f"{place}.categories[{index}]", "expected a name at each level of the path, not an empty text"
+
+
+def _title_problems(place: str, title: dict[str, str]) -> Iterator[Problem]:
+    for language in title:
+        if language not in FORMS:
+            yield f"{place}.title.{language}", _language_sentence(language)
+
+
+def _language_sentence(language: str) -> str:
+    return f"expected a language ({', '.join(FORMS)}), not {language!r}"
+
+
+def _points_problems(programme: Programme) -> Iterator[Problem]:
+    value, step = programme.point_value_minor, programme.redemption.step_points
+    unit = exact_points_unit(point_value_minor=value, points_exponent=programme.points_exponent)
+    if programme.redemption.enabled and step % unit:
+        yield (
+            "redemption.step_points",
+            f"expected a multiple of {unit}, not {step}: {step} minor points are no whole money at {value} a point",
+        )
+    for language, forms in programme.points_name.items():
+        place = f"points_name.{language}"
+        if language not in FORMS:
+            yield place, _language_sentence(language)
+            continue
+        for form in FORMS[language]:
+            if not forms.get(form, "").strip():
+                yield f"{place}.{form}", "expected this plural form, not nothing"
+        known = FORMS[language] + OPTIONAL_FORMS.get(language, ())
+        for form in forms:
+            if form not in known:
+                yield f"{place}.{form}", f"expected one of the forms {', '.join(known)}, not {form!r}"
+
+
+def _country_problems(place: str, country: str) -> Iterator[Problem]:
+    import phonenumbers
+
+    if country not in phonenumbers.SUPPORTED_REGIONS:
+        yield place, f"expected a country's two-letter code, not {country!r}"
+
+
+def _card_problems(place: str, card_range: CardRange) -> Iterator[Problem]:
+    for index, length in enumerate(card_range.lengths):
+        inner = f"{place}.lengths[{index}]"
+        if card_range.check == "ean13" and length != EAN13_LENGTH:
+            yield inner, f"expected {EAN13_LENGTH} beside check = 'ean13', not {length}"
+        if length <= len(card_range.prefix):
+            yield inner, f"expected more digits than the prefix {card_range.prefix!r} has, not {length}"
+        if length in BANK_CARD_LENGTHS and not card_range.prefix and card_range.check != "ean13":
+            yield f"{place}.prefix", f"expected a prefix: numbers of {length} digits take in every bank card"
