@@ -36,7 +36,11 @@ class WireOp(Struct, frozen=True, kw_only=True):
 
 
 class PushRequest(Struct, frozen=True, kw_only=True):
-    """A batch in sequence. `prev_hash` is the chain hash before `first_seq`, `head_hash` the one after the last op."""
+    """A batch in sequence. `prev_hash` is the chain hash before `first_seq`, `head_hash` the one after the last op.
+
+    `remaining` counts the ops, of all epochs, that wait behind this batch: 0 says that the cloud now has every op made
+    before `sent_mono_ms`; -1, that the sender does not say. Only with 0 are forgotten holds given back.
+    """
 
     protocol: Count
     epoch: Count
@@ -49,6 +53,7 @@ class PushRequest(Struct, frozen=True, kw_only=True):
     sent_mono_ms: Count
     boot: str
     ops: tuple[WireOp, ...]
+    remaining: Annotated[int, Meta(ge=-1, le=WHOLE_LIMIT)] = -1
 
 
 class OpResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
