@@ -1,0 +1,52 @@
+"""The bridge as one ASGI application: the guard outside, then the routes of the table of operations."""
+
+from starlette.applications import Starlette
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from till_agent.bridge import agent_routes, sale_routes, slip_routes
+from till_agent.bridge.context import Bridge
+from till_agent.bridge.endpoint import Endpoint, StreamEndpoint
+from till_agent.bridge.guard import Guard
+from till_agent.bridge.limits import RateLimiter
+from till_agent.bridge.operations import OPEN_PATHS, OPERATIONS
+from till_agent.bridge.stream import send_events
+from till_agent.bridge.tokens import Tokens
+from till_config.settings import BridgeSettings
+from till_sync.http.problems import install_problem_handlers
+from till_sync.ports import Clock
+
+
+def make_app(bridge: Bridge, settings: BridgeSettings, tokens: Tokens, clock: Clock) -> Guard:
+    """Everything that the server needs; call `serve_on` of it with the port before a request may pass."""
+    found = sale_routes.handlers(bridge) | slip_routes.handlers(bridge) | agent_routes.handlers(bridge)
+
+    async def events(scope: Scope, receive: Receive, send: Send) -> None:
+        await send_events(bridge.events, scope, receive, send)
+
+    routes: list[Route] = []
+    for operation in OPERATIONS:
+        endpoint: Endpoint | StreamEndpoint
+        if operation.id == "events":
+            endpoint = StreamEndpoint(operation, events, bridge)
+        else:
+            endpoint = Endpoint(
+                operation,
+                found[operation.id],
+                bridge,
+                body_limit_bytes=settings.body_limit_bytes,
+                read_timeout_ms=settings.read_timeout_ms,
+            )
+        routes.append(Route(operation.path, endpoint, methods=[operation.method], name=operation.id))
+    app = Starlette(routes=routes)
+    app.router.redirect_slashes = False
+    install_problem_handlers(app)
+    return Guard(
+        app,
+        tokens=tokens,
+        limiter=RateLimiter(settings.rate_limit_per_second, tokens.clients, clock),
+        allowed_origins=settings.allowed_origins,
+        open_paths=OPEN_PATHS,
+        body_limit_bytes=settings.body_limit_bytes,
+        refusals=bridge,
+    )

@@ -1,0 +1,116 @@
+"""What the bridge's handlers work with. The composition root fills it in; tests hand in small fakes."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from till_agent.api import (
+    Hold,
+    HoldCreate,
+    Identify,
+    Member,
+    QueuedOp,
+    Quote,
+    QuoteRequest,
+    ReturnRequest,
+    SaleRequest,
+    SaleView,
+    SlipState,
+    Status,
+    SyncStatus,
+)
+from till_agent.bridge.events import EventHub
+from till_drivers.blocks import Block
+
+
+class Answered(Protocol):
+    """What a committing call of the desk gives: the answer's bytes, as they were journalled."""
+
+    @property
+    def body(self) -> bytes: ...
+    @property
+    def replayed(self) -> bool: ...
+
+
+class DeskCalls(Protocol):
+    """The sale desk (`till_agent.desk.Desk`). Raises DeskProblem."""
+
+    async def identify(self, request: Identify) -> Member: ...
+    async def quote(self, request: QuoteRequest) -> Quote: ...
+    async def hold(self, request: HoldCreate) -> Hold: ...
+    async def release(self, hold: str) -> None: ...
+    async def sell(self, uid: str, request: SaleRequest) -> Answered: ...
+    async def void(self, uid: str) -> Answered: ...
+    async def give_back(self, uid: str, request: ReturnRequest) -> Answered: ...
+    async def sale(self, uid: str) -> SaleView: ...
+
+
+class SlipCalls(Protocol):
+    """Slips of committed sales. Raises DeskProblem `sale_unknown` or `no_printer`."""
+
+    async def blocks(self, uid: str, *, language: str, columns: int | None) -> tuple[Block, ...]: ...
+    async def text(self, uid: str, *, language: str, columns: int | None) -> str: ...
+    async def png(self, uid: str, *, language: str, columns: int | None) -> bytes: ...
+    async def escpos(self, uid: str, *, language: str, columns: int | None) -> bytes: ...
+    async def print_copy(self, uid: str, *, language: str) -> SlipState: ...
+
+
+class QueueCalls(Protocol):
+    """The journal as a list of ops."""
+
+    async def newest(self, limit: int) -> tuple[int, tuple[QueuedOp, ...]]:
+        """How many ops wait, and the newest ones, newest first."""
+        ...
+
+    async def one(self, seq: int) -> tuple[QueuedOp, bytes] | None:
+        """An op of the current epoch with its stored body; None when there is none."""
+        ...
+
+
+class SyncCalls(Protocol):
+    """The exchange with the cloud."""
+
+    async def status(self) -> SyncStatus: ...
+    def now(self) -> None:
+        """Start an exchange as soon as possible."""
+        ...
+
+
+class Core(Protocol):
+    """Everything that needs an enrolled till."""
+
+    @property
+    def desk(self) -> DeskCalls: ...
+    @property
+    def slips(self) -> SlipCalls: ...
+    @property
+    def queue(self) -> QueueCalls: ...
+
+
+class Bridge(Protocol):
+    """What the handlers see of the agent. `core` raises DeskProblem `till_not_enrolled` before the enrolment."""
+
+    @property
+    def core(self) -> Core: ...
+    @property
+    def sync(self) -> SyncCalls: ...
+    @property
+    def events(self) -> EventHub: ...
+    @property
+    def language(self) -> str: ...
+    @property
+    def version(self) -> str: ...
+
+    def ready(self) -> str:
+        """ "" when sales are taken, else the stable code of what is missing."""
+        ...
+
+    async def status(self) -> Status: ...
+    async def metrics(self) -> bytes:
+        """Prometheus text."""
+        ...
+
+    def refused(self, reason: str) -> None: ...
+    def answered(self, operation: str, status: int, seconds: float) -> None: ...
+    def cashier(self, code: str, numbers: Mapping[str, int | str] | None = None) -> str:
+        """What to tell the cashier about a problem, in the till's language; "" when there is nothing to tell."""
+        ...

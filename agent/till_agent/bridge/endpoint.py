@@ -1,0 +1,172 @@
+"""One operation of the bridge as an ASGI application: scope, body and parameters in, the handler's bytes out."""
+
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Protocol
+from urllib.parse import parse_qs
+
+import msgspec
+from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from till_agent.bridge.answers import Answer, problem_answer, send_answer
+from till_agent.bridge.guard import CLIENT_KEY
+from till_agent.bridge.operations import ANY, OPEN, Operation, Parameter
+from till_agent.bridge.tokens import Client
+from till_agent.exceptions import DeskProblem, JournalCorrupt, JournalUnavailable
+from till_sync.http.bodies import decode_body, read_body
+from till_sync.problems import Problem, ProblemError
+
+QUERY_FIELDS_LIMIT = 20
+"""No operation takes more than three."""
+
+
+class Call:
+    """One request as a handler sees it: checked, decoded, and from a known client."""
+
+    __slots__ = ("body", "client", "parameters", "receive", "scope")
+
+    def __init__(self, scope: Scope, receive: Receive, parameters: dict[str, str], body: Any) -> None:
+        self.scope = scope
+        self.receive = receive
+        self.parameters = parameters
+        self.body = body
+        self.client: Client | None = scope[CLIENT_KEY]
+
+
+Handler = Callable[[Call], Awaitable[Answer]]
+
+
+class Observer(Protocol):
+    """Counts answers and refusals, and words problems for the cashier."""
+
+    def refused(self, reason: str) -> None: ...
+    def cashier(self, code: str, numbers: Mapping[str, int | str] | None = None) -> str: ...
+    def answered(self, operation: str, status: int, seconds: float) -> None: ...
+
+
+class Endpoint:
+    """Runs `handler` for `operation`; every failure that a caller can cause is answered as a problem."""
+
+    def __init__(
+        self, operation: Operation, handler: Handler, observer: Observer, *, body_limit_bytes: int, read_timeout_ms: int
+    ) -> None:
+        self._operation = operation
+        self._handler = handler
+        self._observer = observer
+        self._body_limit_bytes = body_limit_bytes
+        self._read_timeout_ms = read_timeout_ms
+        self._decoder = msgspec.json.Decoder(operation.request) if operation.request is not None else None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = time.perf_counter()
+        status = 500
+        try:
+            try:
+                answer = await self._handler(await self._read(scope, receive))
+            except ProblemError as error:
+                answer = self._problem(error.problem, error.headers)
+            except DeskProblem as error:
+                answer = self._problem(_of_desk(error), {}, error.extras)
+            except (JournalUnavailable, JournalCorrupt) as error:
+                answer = self._problem(_of_journal(error), {"Retry-After": "5"})
+            status = answer.status
+            await send_answer(send, answer)
+        finally:
+            self._observer.answered(self._operation.id, status, time.perf_counter() - started)
+
+    async def _read(self, scope: Scope, receive: Receive) -> Call:
+        check_scope(self._operation, scope[CLIENT_KEY], self._observer)
+        parameters = read_parameters(self._operation, scope)
+        body: object = None
+        if self._decoder is not None:
+            try:
+                raw = await read_body(
+                    Request(scope, receive), limit_bytes=self._body_limit_bytes, timeout_ms=self._read_timeout_ms
+                )
+            except ProblemError as error:
+                self._observer.refused(error.problem.code)
+                raise
+            body = decode_body(raw, self._decoder)
+        return Call(scope, receive, parameters, body)
+
+    def _problem(
+        self, problem: Problem, headers: Mapping[str, str], numbers: Mapping[str, int | str] | None = None
+    ) -> Answer:
+        return problem_answer(problem, cashier=self._observer.cashier(problem.code, numbers), headers=headers.items())
+
+
+class StreamEndpoint:
+    """An operation whose handler sends its answer itself, and for long; problems before its start go out as ever."""
+
+    def __init__(self, operation: Operation, run: ASGIApp, observer: Observer) -> None:
+        self._operation = operation
+        self._run = run
+        self._observer = observer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        status = 200
+        try:
+            check_scope(self._operation, scope[CLIENT_KEY], self._observer)
+            await self._run(scope, receive, send)
+        except ProblemError as error:
+            status = error.problem.status
+            cashier = self._observer.cashier(error.problem.code)
+            await send_answer(send, problem_answer(error.problem, cashier=cashier, headers=error.headers.items()))
+        finally:
+            self._observer.answered(self._operation.id, status, 0.0)
+
+
+def check_scope(operation: Operation, client: Client | None, observer: Observer) -> None:
+    """ProblemError 403 `scope_missing` unless the client may do this."""
+    wanted = operation.scope
+    if wanted == OPEN or (client is not None and (wanted == ANY or wanted in client.scopes)):
+        return
+    observer.refused("scope_missing")
+    raise ProblemError(403, "scope_missing", f"expected a client with the scope {wanted}")
+
+
+def read_parameters(operation: Operation, scope: Scope) -> dict[str, str]:
+    """Path and query parameters that the operation names, checked; others are ignored. ProblemError 422."""
+    found: dict[str, str] = {}
+    for parameter in operation.path_parameters:
+        found[parameter.name] = _checked(parameter, scope["path_params"][parameter.name])
+    if operation.query_parameters and scope["query_string"]:
+        try:
+            query = parse_qs(scope["query_string"].decode("ascii"), max_num_fields=QUERY_FIELDS_LIMIT)
+        except ValueError:
+            raise ProblemError(422, "parameter_invalid", "expected a query of few fields in ASCII") from None
+        for parameter in operation.query_parameters:
+            values = query.get(parameter.name)
+            if values:
+                found[parameter.name] = _checked(parameter, values[-1])
+    return found
+
+
+def _checked(parameter: Parameter, text: str) -> str:
+    if parameter.pattern.fullmatch(text):
+        return text
+    raise ProblemError(
+        422,
+        "parameter_invalid",
+        f"expected {parameter.name} to match {parameter.pattern.pattern}, not {text[:80]!r}",
+        extras={"parameter": parameter.name},
+    )
+
+
+def _of_desk(error: DeskProblem) -> Problem:
+    extras: dict[str, Any] = dict(error.extras)
+    if error.pointer:
+        extras["pointer"] = error.pointer
+    return Problem(status=error.status, code=error.code, detail=error.detail, retryable=error.retryable, extras=extras)
+
+
+def _of_journal(error: JournalUnavailable | JournalCorrupt) -> Problem:
+    if isinstance(error, JournalCorrupt):
+        return Problem(status=503, code="journal_corrupt", detail="the till's record is damaged; see the agent's log")
+    return Problem(
+        status=503,
+        code="journal_unavailable",
+        detail="the till's disk took nothing; nothing was committed",
+        retryable=True,
+    )

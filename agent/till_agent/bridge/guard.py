@@ -1,0 +1,179 @@
+"""Who may call: the first thing that sees a request, before any of it is read or routed.
+
+Pure ASGI. A request that is refused here has run no handler, has been counted by reason, and gets a problem.
+"""
+
+from collections.abc import MutableMapping
+from typing import Any, Protocol
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from till_agent.bridge.answers import NO_CONTENT, Answer, problem_answer, send_answer
+from till_agent.bridge.checks import (
+    ALLOWED_REQUEST_HEADERS,
+    Headers,
+    Refusal,
+    allowed_hosts,
+    check_framing,
+    check_host,
+    check_method,
+    check_origin,
+    check_peer,
+    read_headers,
+)
+from till_agent.bridge.limits import RateLimiter
+from till_agent.bridge.tokens import Client, Tokens
+from till_sync.problems import Problem
+
+PREFLIGHT_MAX_AGE_S = 600
+"""How long a page may remember that it may call: a change of `allowed_origins` counts after ten minutes at most."""
+
+CLIENT_KEY = "tillside.client"
+"""Where the known caller stands in the ASGI scope; None on paths that are open."""
+
+
+class RefusalLog(Protocol):
+    """Counts what was refused, by reason, and says what the cashier should be told."""
+
+    def refused(self, reason: str) -> None: ...
+    def cashier(self, code: str) -> str: ...
+
+
+class Guard:
+    """Lets through what comes from this machine, by our own name, from a known program, in a known shape, in time.
+
+    `open_paths` need no token (health). Nothing passes before `serve_on` has told the port.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        tokens: Tokens,
+        limiter: RateLimiter,
+        allowed_origins: tuple[str, ...],
+        open_paths: frozenset[str],
+        body_limit_bytes: int,
+        refusals: RefusalLog,
+    ) -> None:
+        self._app = app
+        self._tokens = tokens
+        self._limiter = limiter
+        self._origins = frozenset(origin.encode("latin-1") for origin in allowed_origins)
+        self._open_paths = open_paths
+        self._body_limit_bytes = body_limit_bytes
+        self._refusals = refusals
+        self._hosts: frozenset[bytes] = frozenset()
+
+    def serve_on(self, port: int) -> None:
+        """The port that callers must name in Host."""
+        self._hosts = allowed_hosts(port)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            # The server takes neither WebSockets nor lifespan; whatever else comes here is not ours.
+            self._refusals.refused("not_http")
+            if scope["type"] == "websocket":
+                await send({"type": "websocket.close", "code": 1008})
+            return
+        headers = read_headers(scope["headers"])
+        if isinstance(headers, Refusal):
+            await self._refuse(send, headers)
+            return
+        refusal = self._check_caller(scope, headers)
+        if refusal is not None:
+            await self._refuse(send, refusal)
+            return
+        origin = headers.get(b"origin")
+        if origin is not None:
+            send = _telling_origin(send, origin)
+            if scope["method"] == "OPTIONS" and b"access-control-request-method" in headers:
+                await send_answer(send, _preflight(headers))
+                return
+        refusal = self._check_request(scope, headers)
+        if refusal is not None:
+            await self._refuse(send, refusal)
+            return
+        await self._app(scope, receive, send)
+
+    def _check_caller(self, scope: Scope, headers: Headers) -> Refusal | None:
+        peer = scope.get("client")
+        return check_peer(peer) or check_host(headers, self._hosts) or check_origin(headers, self._origins)
+
+    def _check_request(self, scope: MutableMapping[str, Any], headers: Headers) -> Refusal | None:
+        method = scope["method"]
+        refusal = check_method(headers, method) or check_framing(headers, method, self._body_limit_bytes)
+        if refusal is not None:
+            return refusal
+        client, refusal = self._identify(scope["path"], headers)
+        wait_ms = self._limiter.take(client.name if client else "")
+        if wait_ms:
+            return _too_many(wait_ms)
+        scope[CLIENT_KEY] = client
+        return refusal
+
+    def _identify(self, path: str, headers: Headers) -> tuple[Client | None, Refusal | None]:
+        authorization = headers.get(b"authorization")
+        if authorization is not None:
+            client = self._tokens.find(authorization)
+            if client is not None:
+                return client, None
+            return None, _unauthorized("token_unknown", "expected the token of a configured client")
+        if path in self._open_paths:
+            return None, None
+        return None, _unauthorized("token_missing", "expected an Authorization header with the client's token")
+
+    async def _refuse(self, send: Send, refusal: Refusal) -> None:
+        self._refusals.refused(refusal.reason)
+        problem = Problem(
+            status=refusal.status,
+            code=refusal.reason,
+            detail=refusal.detail,
+            retryable=refusal.retryable,
+            extras=refusal.extras,
+        )
+        answer = problem_answer(problem, cashier=self._refusals.cashier(refusal.reason), headers=refusal.headers)
+        await send_answer(send, answer)
+
+
+def _unauthorized(reason: str, detail: str) -> Refusal:
+    # Bearer alone is named: a browser that is told of Basic asks the cashier for a password.
+    return Refusal(reason=reason, status=401, detail=detail, headers=(("WWW-Authenticate", 'Bearer realm="tillside"'),))
+
+
+def _too_many(wait_ms: int) -> Refusal:
+    return Refusal(
+        reason="rate_limited",
+        status=429,
+        detail="expected fewer requests a second",
+        retryable=True,
+        headers=(("Retry-After", str(-(-wait_ms // 1000))),),
+        extras={"retry_after_ms": wait_ms},
+    )
+
+
+def _preflight(headers: Headers) -> Answer:
+    granted = [
+        (b"access-control-allow-methods", b"GET, HEAD, POST, PUT, DELETE"),
+        (b"access-control-allow-headers", ALLOWED_REQUEST_HEADERS.encode()),
+        (b"access-control-max-age", str(PREFLIGHT_MAX_AGE_S).encode()),
+    ]
+    if headers.get(b"access-control-request-private-network") == b"true":
+        granted.append((b"access-control-allow-private-network", b"true"))
+    return Answer(b"", NO_CONTENT, headers=tuple(granted))
+
+
+def _telling_origin(send: Send, origin: bytes) -> Send:
+    """Wrap `send` so that the browser lets the page, whose origin is on the list, read the answer."""
+
+    async def tell(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [
+                *message["headers"],
+                (b"access-control-allow-origin", origin),
+                (b"access-control-expose-headers", b"Idempotent-Replay, Retry-After"),
+                (b"vary", b"Origin"),
+            ]
+        await send(message)
+
+    return tell

@@ -1,0 +1,51 @@
+"""How much the bridge takes from one client, and how fast. Every number has its reason beside it."""
+
+from till_sync.ports import Clock
+
+HEADER_COUNT_LIMIT = 64
+"""A browser sends about 15, cash software 6."""
+CONNECTION_LIMIT = 256
+"""Open connections at once. Cash software uses one or two; the rest are pages, probes and event streams."""
+ANONYMOUS_RATE_PER_SECOND = 20
+"""For all requests without a valid token together: probes of health, and guesses of tokens."""
+RATE_BURST_SECONDS = 1
+"""A bucket holds this many seconds of its rate, so that a burst of one receipt's calls passes."""
+
+
+class TokenBucket:
+    """Lets `rate` requests a second pass on average and `rate * RATE_BURST_SECONDS` at once.
+
+    Whole thousandths of a request are counted, so that nothing is lost to rounding and no float is needed.
+    """
+
+    __slots__ = ("_full", "_last_ms", "_level", "_rate")
+
+    def __init__(self, rate_per_second: int, now_ms: int) -> None:
+        self._rate = rate_per_second
+        self._full = max(rate_per_second * RATE_BURST_SECONDS, 1) * 1000
+        self._level = self._full
+        self._last_ms = now_ms
+
+    def take(self, now_ms: int) -> int:
+        """Take one request; 0 when it may pass, else the milliseconds until one may."""
+        elapsed_ms = max(now_ms - self._last_ms, 0)
+        self._last_ms = now_ms
+        self._level = min(self._level + elapsed_ms * self._rate, self._full)
+        if self._level >= 1000:
+            self._level -= 1000
+            return 0
+        return -((self._level - 1000) // self._rate)
+
+
+class RateLimiter:
+    """One bucket per named client and one for all who could not say who they are."""
+
+    def __init__(self, rate_per_second: int, clients: tuple[str, ...], clock: Clock) -> None:
+        self._clock = clock
+        now_ms = clock.mono_ms()
+        self._buckets = {name: TokenBucket(rate_per_second, now_ms) for name in clients}
+        self._anonymous = TokenBucket(ANONYMOUS_RATE_PER_SECOND, now_ms)
+
+    def take(self, client: str) -> int:
+        """0 when the client's request may pass, else the milliseconds to wait. `client` "" is anyone unnamed."""
+        return self._buckets.get(client, self._anonymous).take(self._clock.mono_ms())

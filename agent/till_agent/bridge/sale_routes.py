@@ -1,0 +1,54 @@
+"""Handlers of what cash software does with a receipt: identify, quote, hold, sell, void, return, look up."""
+
+import msgspec
+
+from till_agent.bridge.answers import NO_CONTENT, Answer
+from till_agent.bridge.context import Answered, Bridge
+from till_agent.bridge.endpoint import Call, Handler
+
+_encode = msgspec.json.Encoder().encode
+_REPLAYED = ((b"idempotent-replay", b"true"),)
+
+
+def handlers(bridge: Bridge) -> dict[str, Handler]:
+    """Handlers by operation id."""
+
+    async def identify(call: Call) -> Answer:
+        return Answer(_encode(await bridge.core.desk.identify(call.body)))
+
+    async def quote(call: Call) -> Answer:
+        return Answer(_encode(await bridge.core.desk.quote(call.body)))
+
+    async def hold(call: Call) -> Answer:
+        return Answer(_encode(await bridge.core.desk.hold(call.body)))
+
+    async def release(call: Call) -> Answer:
+        await bridge.core.desk.release(call.parameters["hold"])
+        return Answer(b"", NO_CONTENT)
+
+    async def sell(call: Call) -> Answer:
+        return _committed(await bridge.core.desk.sell(call.parameters["uid"], call.body))
+
+    async def void(call: Call) -> Answer:
+        return _committed(await bridge.core.desk.void(call.parameters["uid"]))
+
+    async def give_back(call: Call) -> Answer:
+        return _committed(await bridge.core.desk.give_back(call.parameters["uid"], call.body))
+
+    async def sale(call: Call) -> Answer:
+        return Answer(_encode(await bridge.core.desk.sale(call.parameters["uid"])))
+
+    return {
+        "identify": identify,
+        "quote": quote,
+        "hold": hold,
+        "release": release,
+        "sell": sell,
+        "void": void,
+        "return": give_back,
+        "sale": sale,
+    }
+
+
+def _committed(answered: Answered) -> Answer:
+    return Answer(answered.body, headers=_REPLAYED if answered.replayed else ())

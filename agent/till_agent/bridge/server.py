@@ -1,0 +1,64 @@
+"""The bridge's own connections: refusals below HTTP are counted too, and a stream may be cut by its handler."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from starlette.types import ASGIApp
+
+from till_agent.bridge.limits import CONNECTION_LIMIT
+from till_sync.http.protocol import LimitedProtocol
+from till_sync.http.serving import Server
+from till_sync.problems import Problem
+
+ABORT_KEY = "tillside.abort"
+"""In the ASGI scope: cuts the connection at once."""
+
+
+class BridgeProtocol(LimitedProtocol):
+    """Counts what the parser refuses, refuses targets that are not a path, and lends out the connection's cut."""
+
+    on_refused: Callable[[str], None]
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        scope: Any = self.scope
+        scope[ABORT_KEY] = self.transport.abort
+
+    def on_headers_complete(self) -> None:
+        if not self.url.startswith(b"/") and not self.transport.is_closing():
+            # `GET http://evil/ HTTP/1.1` names a host that nothing after the parser would see.
+            self._refuse(Problem(status=400, code="target_not_path", detail="expected a path as the request's target"))
+            return
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        if not self.transport.is_closing():
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        if not self.transport.is_closing():
+            super().on_message_complete()
+
+    def _refuse(self, problem: Problem) -> None:
+        # What was refused may go on to offend while the connection closes; it is refused once.
+        if not self.transport.is_closing():
+            self.on_refused(problem.code)
+            super()._refuse(problem)
+
+
+class BridgeServer(Server):
+    """Serves on 127.0.0.1 and ::1 only."""
+
+    def __init__(
+        self, app: ASGIApp, *, port: int, on_ready: Callable[[int], None], on_refused: Callable[[str], None]
+    ) -> None:
+        super().__init__(app, port=port, on_ready=on_ready, max_connections=CONNECTION_LIMIT)
+        self._on_refused = on_refused
+
+    def _protocol(self) -> asyncio.Protocol:
+        protocol = BridgeProtocol(
+            config=self._config, server_state=self._state, app_state={}, max_connections=self._max_connections
+        )
+        protocol.on_refused = self._on_refused
+        return protocol
