@@ -28,7 +28,7 @@ class Fault(Struct, frozen=True):
 
 
 class Checked(Struct):
-    """What a check found: the values that are good, by path, and the faults."""
+    """What a check found: the values that are good, by path, and the faults. A list stands by its length."""
 
     values: dict[KeyPath, Any]
     faults: list[Fault]
@@ -112,6 +112,7 @@ def _check_key(checked: Checked, key: schema.Key, parent: schema.Section, path: 
     checked.values[path] = len(value)
     for index, item in enumerate(value):
         if isinstance(item, dict):
+            checked.values[*path, index] = item
             _check_section(checked, section, (*path, index), item)
         else:
             checked.add((*path, index), f"expected {section.heading} for each, not {shown(item)}")

@@ -1,5 +1,6 @@
 """From a configuration file to `Settings`: all of it, or every reason why not."""
 
+import codecs
 import re
 import stat
 import tomllib
@@ -19,6 +20,16 @@ from till_config.toml_places import KeyPath, Place, TomlPlaces
 MAX_FILE_BYTES = 262_144
 
 _TOML_PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
+# What people who don't know TOML write most often, by the start of what tomllib says.
+_TOML_HINTS = {
+    "Invalid value": "; a text stands in quotes, a flag is true or false",
+    "Unescaped '\\'": "; write a Windows path with / or in 'single quotes'",
+    "Invalid hex value": "; write a Windows path with / or in 'single quotes'",
+    "Cannot overwrite a value": "; a key may stand only once",
+    "Cannot declare": "; a section may stand only once, except those in [[double brackets]]",
+    "Unclosed array": "; a list ends with ]",
+    "Illegal character '\\n'": "; a text ends with its quote on the same line",
+}
 
 
 class Source(Struct, frozen=True):
@@ -96,12 +107,12 @@ def _read_bytes(file: str, path: Path) -> bytes:
 
 
 def _decode(file: str, data: bytes) -> str:
+    # Notepad puts a byte order mark before UTF-8 that TOML doesn't know.
+    data = data.removeprefix(codecs.BOM_UTF8)
     try:
-        # Notepad puts a byte order mark before UTF-8 that TOML doesn't know.
-        return data.decode("utf-8-sig")
+        return data.decode("utf-8")
     except UnicodeDecodeError as error:
-        # The codec counts from after the byte order mark; there is none where other bytes are wrong at the start.
-        good = data[: error.start].decode("utf-8", "replace").replace("\r\n", "\n")
+        good = data[: error.start].decode("utf-8").replace("\r\n", "\n")
         place = Place(good.count("\n") + 1, len(good) - good.rfind("\n"))
         message = f"expected UTF-8, not the byte 0x{data[error.start]:02x}; save the file as UTF-8"
         raise ConfigError((_problem(file, place, (), message),)) from error
@@ -113,7 +124,8 @@ def _syntax_problem(file: str, text: str, message: str) -> Problem:
         return _problem(file, None, (), f"expected TOML: {message}")
     reason = message[: match.start()]
     place = Place(int(match[1]), int(match[2])) if match[1] else TomlPlaces(text).end()
-    return _problem(file, place, (), f"expected TOML: {reason[:1].lower()}{reason[1:]}")
+    hint = next((hint for start, hint in _TOML_HINTS.items() if reason.startswith(start)), "")
+    return _problem(file, place, (), f"expected TOML: {reason[:1].lower()}{reason[1:]}{hint}")
 
 
 def _placed(file: str, places: TomlPlaces, fault: Fault) -> Problem:

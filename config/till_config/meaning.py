@@ -24,7 +24,7 @@ def check_meaning(checked: Checked) -> None:
     """Add what is wrong with values whose types are right; those whose types are wrong are left alone."""
     for path, value in list(checked.values.items()):
         check = _VALUE_CHECKS.get(tuple(part for part in path if isinstance(part, str)))
-        # A list stands in `values` by its length; its items have paths of their own, ending in an index.
+        # A list's own path has its length; its items have paths of their own, ending in an index.
         if check is not None and (isinstance(value, str) or path == ("bridge", "port")):
             fault = check(value)
             if fault:
@@ -50,13 +50,14 @@ def is_loopback(host: str) -> bool:
 def _check_cloud_url(value: str) -> str:
     if not value:
         return ""
+    # Whatever else is wrong, these come first: what stands there may be a secret, and later messages show the address.
+    if "@" in value:
+        return "expected an address without user and password: secrets are never kept in the configuration"
+    if "?" in value or "#" in value:
+        return "expected an address without `?` and `#` and what follows them"
     parts = _split(value)
     if parts is None or parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
         return f"expected an address like `https://loyalty.example`, not {shown(value)}"
-    if parts.username is not None or parts.password is not None:
-        return "expected an address without user and password: secrets are never kept in the configuration"
-    if parts.query or parts.fragment or value.endswith(("?", "#")):
-        return f"expected an address without `?` and `#`, not {shown(value)}"
     if parts.scheme == "http" and not is_loopback(parts.hostname):
         return f"expected https (http only on this machine), because it carries members' data, not {shown(value)}"
     return ""
@@ -65,7 +66,9 @@ def _check_cloud_url(value: str) -> str:
 def _check_origin(value: str) -> str:
     parts = _split(value)
     host = parts.hostname if parts else None
-    if parts is None or parts.scheme not in _DEFAULT_PORTS or not host or parts.username is not None:
+    if "@" in value:
+        return "expected an origin without user and password"
+    if parts is None or parts.scheme not in _DEFAULT_PORTS or not host:
         return f"expected an origin like `https://pos.example` or `http://127.0.0.1:8080`, not {shown(value)}"
     shown_host = f"[{host}]" if ":" in host else host
     port = "" if parts.port in (None, _DEFAULT_PORTS[parts.scheme]) else f":{parts.port}"
@@ -147,8 +150,9 @@ def _get(checked: Checked, path: KeyPath) -> Any:
     return default if isinstance(default, str | int) else _MISSING
 
 
-def _indexes(checked: Checked, *path: str) -> range:
-    return range(checked.values.get(path, 0))
+def _indexes(checked: Checked, *path: str) -> list[int]:
+    """Of a list of sections, those that are sections."""
+    return [index for index in range(checked.values.get(path, 0)) if (*path, index) in checked.values]
 
 
 def _check_names(checked: Checked) -> None:
@@ -210,7 +214,7 @@ def _check_printers(checked: Checked) -> None:
 
 def _check_slips(checked: Checked) -> None:
     wanted = checked.values.get(("slips", "printer"))
-    count = len(_indexes(checked, "printers"))
+    count = checked.values.get(("printers",), 0)
     given = (checked.values.get(("printers", index, "name")) for index in range(count))
     names = [name for name in given if isinstance(name, str)]
     # While a name is wrong or missing, it may be the one that is meant.

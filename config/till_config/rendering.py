@@ -39,7 +39,7 @@ def toml_value(value: Any) -> str:
 
 
 def masked(key: str, value: object) -> object:
-    """The value, or a mask when it looks like a secret. None of our settings is one; this guards the day one slips in."""
+    """The value, or a mask when it looks like a secret. No setting is one; this guards the day one slips in."""
     if isinstance(value, str) and value:
         if looks_secret(key):
             return MASK

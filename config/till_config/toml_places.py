@@ -153,8 +153,7 @@ class TomlPlaces:
             match = pattern.match(self.text, at)
             if match is not None:
                 return match.end()
-        end = self._skip(_SCALAR, at)
-        return at + len(self.text[at:end].rstrip(" \t"))
+        return self._skip(_SCALAR, at)
 
     def _list(self, path: KeyPath, at: int) -> int:
         at = self._skip(_FILLER, at + 1)
