@@ -2,7 +2,6 @@
 
 import logging
 import re
-import traceback
 
 import msgspec
 from starlette.applications import Starlette
@@ -11,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from till_sync.defects import log_unexpected
 from till_sync.problems import PROBLEM_MEDIA_TYPE, PROBLEM_TYPE_BASE, Problem, ProblemError
 
 __all__ = [
@@ -126,9 +126,7 @@ class UnexpectedErrors:
         try:
             await self._app(scope, receive, watch)
         except Exception as error:  # noqa: BLE001 - the last net: whatever failed, the caller gets a problem
-            where = "".join(traceback.format_tb(error.__traceback__))
-            # Not log.exception: it adds the message, and that may quote the request.
-            log.error("Unexpected %s while answering %s\n%s", type(error).__name__, scope["method"], where)  # noqa: TRY400
+            log_unexpected(log, f"answering {scope['method']}", error)
             if started:
                 raise AnswerBrokenError("an answer that had begun can't be finished") from None
             problem = ProblemError(500, "internal", "a defect in Tillside; its log says where", retryable=True)

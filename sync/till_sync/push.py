@@ -1,0 +1,203 @@
+"""The journal's way to the cloud: batches in sequence, sent until an answer to that very batch acknowledges them."""
+
+import msgspec
+from msgspec import Struct
+
+from till_sync.batch_size import BatchSize
+from till_sync.client import CloudClient
+from till_sync.exceptions import (
+    AnswerMismatch,
+    BatchTooLarge,
+    CloudUnreachable,
+    HistoryConflict,
+    IncarnationChanged,
+    OpTooLarge,
+)
+from till_sync.ports import Clock, Outbox
+from till_sync.wire import HelloAnswer, Limits, PushAnswer, PushRequest
+
+FIRST_BATCH_OPS = 100
+"""About 150 KB: a second on a slow mobile line, and a first measure of what the line bears."""
+
+MOST_BATCH_OPS = 5_000
+"""Whatever the cloud takes: more at once gains nothing and makes a lost answer dear."""
+
+MOST_BATCH_BYTES = 16 * 1024 * 1024
+
+LEAST_BATCH_BYTES = 64 * 1024
+"""Never asked for less: a batch of one op is the outbox's answer to any limit that is too small."""
+
+RESEND_AGE_MS = 60_000
+"""An unanswered batch is sent again as it is for so long; later its `sent_*` times would mislead the cloud's view of
+the till's clock, which is shown as wrong from two minutes on.
+"""
+
+RESENDS_BEFORE_SPLIT = 1
+"""A batch that ran out of time is sent once more as it is; then a smaller one takes its place."""
+
+
+class PushCounts(Struct):
+    """Since the start: ops acknowledged, ops sent more than once, and verdicts that were not `applied`."""
+
+    pushed: int = 0
+    resent: int = 0
+    adjusted: int = 0
+    rejected: int = 0
+    duplicate: int = 0
+
+
+class Pushed(Struct, frozen=True):
+    """One step: how many ops were acknowledged, whether more may wait, and the wait that the cloud asked for."""
+
+    ops: int
+    more: bool
+    wait_ms: int = 0
+
+
+class _Batch(Struct):
+    """A batch under way: its bytes are made once and go out the same each time."""
+
+    request: PushRequest
+    encoded: bytes
+    made_mono_ms: int
+    first_seq: int
+    last_seq: int
+    timeouts: int = 0
+
+
+class Pusher:
+    """Sends one batch at a time. Not safe for use by two tasks at once."""
+
+    def __init__(self, client: CloudClient, outbox: Outbox, *, clock: Clock) -> None:
+        self._client = client
+        self._outbox = outbox
+        self._clock = clock
+        self._ops = BatchSize(initial=FIRST_BATCH_OPS, ceiling=MOST_BATCH_OPS)
+        self._bytes = BatchSize(initial=Limits().max_bytes, ceiling=MOST_BATCH_BYTES, floor=LEAST_BATCH_BYTES)
+        self._batch: _Batch | None = None
+        self._known = (0, 0)
+        self._sent = (0, 0)
+        self.counts = PushCounts()
+
+    @property
+    def known_position(self) -> tuple[int, int]:
+        """The last (epoch, seq) that the cloud can know of: sent from here, or in a hello that fitted the journal."""
+        return max(self._known, self._sent)
+
+    def greeted(self, hello: HelloAnswer) -> None:
+        """The journal has been compared with this hello: start from there, with what the cloud takes."""
+        self._batch = None
+        self._known = (hello.epoch, hello.acked_seq)
+        self._ops.forget()
+        self._bytes.forget()
+        self._learn(hello.limits)
+
+    async def step(self, incarnation: str) -> Pushed:
+        """Send the oldest waiting ops, or again the batch that was not answered; store the verdicts.
+
+        SyncError's children: those of the exchange, AnswerMismatch, IncarnationChanged, HistoryConflict, OpTooLarge.
+        """
+        batch = await self._next(incarnation)
+        if batch is None:
+            return Pushed(0, more=False)
+        count = batch.last_seq - batch.first_seq + 1
+        started_ms = self._clock.mono_ms()
+        self._count_sending(batch)
+        try:
+            answer = await self._client.push(batch.encoded)
+        except BatchTooLarge as error:
+            self._shrink(batch, count, error)
+            return Pushed(0, more=True)
+        except CloudUnreachable as error:
+            if error.code == "timeout":
+                self._too_slow(batch, count)
+            raise
+        took_ms = self._clock.mono_ms() - started_ms
+        check_answer(batch.request, answer, known=self.known_position)
+        await self._outbox.record(batch.request.epoch, batch.last_seq, answer.results)
+        self._batch = None
+        self._count_verdicts(answer)
+        self._ops.done(count, took_ms)
+        self._learn(answer.limits)
+        return Pushed(count, more=True, wait_ms=answer.retry_after_ms)
+
+    async def _next(self, incarnation: str) -> _Batch | None:
+        batch = self._batch
+        if batch is not None and batch.request.incarnation == incarnation and self._is_fresh(batch):
+            return batch
+        request = await self._outbox.next_batch(
+            max_ops=self._ops.current, max_bytes=self._bytes.current, incarnation=incarnation
+        )
+        if request is None:
+            self._batch = None
+            return None
+        first_seq, last_seq = check_order(request)
+        self._batch = _Batch(request, msgspec.json.encode(request), self._clock.mono_ms(), first_seq, last_seq)
+        return self._batch
+
+    def _is_fresh(self, batch: _Batch) -> bool:
+        return self._clock.mono_ms() - batch.made_mono_ms <= RESEND_AGE_MS
+
+    def _count_sending(self, batch: _Batch) -> None:
+        epoch, last_sent = self._sent
+        if epoch == batch.request.epoch:
+            self.counts.resent += max(0, min(last_sent, batch.last_seq) - batch.first_seq + 1)
+        self._sent = max(self._sent, (batch.request.epoch, batch.last_seq))
+
+    def _count_verdicts(self, answer: PushAnswer) -> None:
+        self.counts.pushed += len(answer.results)
+        statuses = [result.status for result in answer.results]
+        self.counts.adjusted += statuses.count("adjusted")
+        self.counts.rejected += statuses.count("rejected")
+        self.counts.duplicate += statuses.count("duplicate")
+
+    def _shrink(self, batch: _Batch, count: int, error: BatchTooLarge) -> None:
+        self._batch = None
+        if count == 1:
+            size = len(batch.encoded)
+            raise OpTooLarge(f"operation {batch.first_seq} takes {size} bytes alone; the cloud takes less") from error
+        self._ops.refused(count)
+        self._bytes.refused(len(batch.encoded))
+
+    def _too_slow(self, batch: _Batch, count: int) -> None:
+        batch.timeouts += 1
+        if batch.timeouts > RESENDS_BEFORE_SPLIT and count > 1:
+            self._batch = None
+            self._ops.too_slow(count)
+
+    def _learn(self, limits: Limits) -> None:
+        self._ops.limit(limits.max_ops)
+        self._bytes.limit(limits.max_bytes)
+
+
+def check_order(request: PushRequest) -> tuple[int, int]:
+    """First and last seq of a batch from the outbox; HistoryConflict unless its ops are in sequence without a gap."""
+    sequence = [op.seq for op in request.ops]
+    if not sequence or sequence != list(range(request.first_seq, request.first_seq + len(sequence))):
+        found = f"{sequence[:3]}..." if sequence else "none"
+        raise HistoryConflict(
+            f"expected ops in sequence from {request.first_seq}, not {found}", code="outbox_out_of_order"
+        )
+    return sequence[0], sequence[-1]
+
+
+def check_answer(request: PushRequest, answer: PushAnswer, *, known: tuple[int, int]) -> None:
+    """AnswerMismatch or IncarnationChanged unless `answer` is the verdict on this very batch.
+
+    The cloud may hold more of this till than the batch (an answer that was lost, then a restart), but never more than
+    was sent or greeted (`known`), and nothing of the batch may be left out.
+    """
+    if answer.incarnation != request.incarnation:
+        raise IncarnationChanged("the answer comes from another incarnation of the cloud than the one greeted")
+    last_seq = request.first_seq + len(request.ops) - 1
+    if [result.seq for result in answer.results] != [op.seq for op in request.ops]:
+        raise AnswerMismatch(
+            f"expected one verdict each for {request.first_seq} to {last_seq}, not {len(answer.results)} verdicts"
+            f" for others"
+        )
+    if answer.acked_seq < last_seq:
+        raise AnswerMismatch(f"expected {last_seq} to be acknowledged, not only {answer.acked_seq}")
+    if (request.epoch, answer.acked_seq) > max(known, (request.epoch, last_seq)):
+        raise AnswerMismatch(f"expected at most {known[1]} to be acknowledged, not {answer.acked_seq}")
+    if answer.acked_seq == last_seq and answer.head_hash not in ("", request.head_hash):
+        raise AnswerMismatch("expected the chain hash of the last operation that was sent")

@@ -1,0 +1,180 @@
+"""One round of sync: greet when that is due, push, then pull; and what stops one half without stopping the other."""
+
+import logging
+from collections.abc import Awaitable, Callable
+
+from msgspec import Struct
+
+from till_sync.client import CloudClient
+from till_sync.exceptions import (
+    AnswerMismatch,
+    CloudRefused,
+    HistoryConflict,
+    IdentityRefused,
+    IncarnationChanged,
+    OpTooLarge,
+    SequenceGap,
+    SyncError,
+    UpgradeNeeded,
+)
+from till_sync.ports import Clock, Outbox
+from till_sync.pull import Puller
+from till_sync.push import Pusher
+from till_sync.retry import Backoff, Line, RetryBudget
+from till_sync.retry_after import RETRY_AFTER_LIMIT_MS
+
+log = logging.getLogger(__name__)
+
+BATCHES_PER_ROUND = 100
+"""Then the pull gets its turn, however fast new sales come."""
+
+GAPS_BEFORE_HALT = 3
+"""The cloud names where to go on, so one comparison mends a gap; a gap that stays is no accident."""
+
+_STOPS_ALL = (IdentityRefused, UpgradeNeeded, HistoryConflict)
+_GREET_AGAIN = (AnswerMismatch, IncarnationChanged, SequenceGap, HistoryConflict)
+
+
+class _Halt(Struct, frozen=True):
+    """A half that waits for a person; it looks again at `until_mono_ms`."""
+
+    code: str
+    until_mono_ms: int
+
+
+class Rounds:
+    """Push and pull of one till with one cloud. Not safe for use by two tasks at once."""
+
+    def __init__(
+        self,
+        client: CloudClient,
+        outbox: Outbox,
+        pusher: Pusher,
+        puller: Puller,
+        *,
+        clock: Clock,
+        line: Line,
+        budget: RetryBudget,
+        backoff: Backoff,
+    ) -> None:
+        self._client = client
+        self._outbox = outbox
+        self._pusher = pusher
+        self._puller = puller
+        self._clock = clock
+        self._line = line
+        self._budget = budget
+        self._backoff = backoff
+        self._greeted = False
+        self._gaps = 0
+        self._push_halt: _Halt | None = None
+        self._pull_halt: _Halt | None = None
+        self._last_refusal = ""
+        self.incarnation = ""
+        self.slot_mono_ms = 0
+        self.last_push_ms = 0
+        self.last_pull_ms = 0
+        self.pulled_rows = 0
+
+    @property
+    def halted(self) -> str:
+        """Code of what stops a half; "" when both go on."""
+        halt = self._push_halt or self._pull_halt
+        return halt.code if halt is not None else ""
+
+    @property
+    def refusal(self) -> str:
+        """What the half that is stopped was told; "" when both go on."""
+        return self._last_refusal if self.halted else ""
+
+    async def run(self, *, pull: bool, manual: bool, enter_gently: Callable[[int], Awaitable[None]]) -> bool:
+        """One round; True when more waits on either end. `manual` looks at once at what is halted.
+
+        Raises SyncError when the round could not be ended; what was stored until then stays.
+        """
+        try:
+            if self._line.down or not self._greeted:
+                await self._greet()
+            spread_ms = self._line.take_spread_ms()
+            if spread_ms and not manual:
+                await enter_gently(spread_ms)
+            more = await self._push(manual=manual)
+            if pull:
+                more = await self._pull(manual=manual) or more
+        except SyncError as error:
+            self._note(error)
+            raise
+        return more
+
+    async def _greet(self) -> None:
+        """Ask who the cloud is and compare; after an outage this is the probe."""
+        hello = await self._client.hello()
+        self._answered()
+        await self._outbox.reconcile(hello)
+        if self.incarnation not in ("", hello.incarnation):
+            log.warning("The cloud is another incarnation than before: pulling anew")
+            await self._puller.reset()
+        self.incarnation = hello.incarnation
+        self._pusher.greeted(hello)
+        self._greeted = True
+
+    async def _push(self, *, manual: bool) -> bool:
+        if self._push_halt is not None:
+            if not manual and self._clock.mono_ms() < self._push_halt.until_mono_ms:
+                return False
+            await self._greet()
+            self._push_halt = None
+        try:
+            for _ in range(BATCHES_PER_ROUND):
+                step = await self._pusher.step(self.incarnation)
+                if not step.more:
+                    return False
+                if step.ops:
+                    self._answered()
+                    self._gaps = 0
+                    self.last_push_ms = self._clock.wall_ms()
+                if step.wait_ms:
+                    self.slot_mono_ms = self._clock.mono_ms() + min(step.wait_ms, RETRY_AFTER_LIMIT_MS)
+                    return False
+        except SequenceGap as error:
+            self._gaps += 1
+            if self._gaps >= GAPS_BEFORE_HALT:
+                raise HistoryConflict(f"the cloud still lacks operations: {error}", code=error.code) from error
+            raise
+        except (OpTooLarge, CloudRefused) as error:
+            self._push_halt = self._halt("Push", error)
+            return False
+        return True
+
+    async def _pull(self, *, manual: bool) -> bool:
+        if self._pull_halt is not None:
+            if not manual and self._clock.mono_ms() < self._pull_halt.until_mono_ms:
+                return False
+            self._pull_halt = None
+        try:
+            pulled = await self._puller.pull(self.incarnation, known=self._pusher.known_position)
+        except CloudRefused as error:
+            self._pull_halt = self._halt("Pull", error)
+            return False
+        self._answered()
+        self.last_pull_ms = self._clock.wall_ms()
+        self.pulled_rows += pulled.rows
+        return pulled.more
+
+    def _halt(self, half: str, error: SyncError) -> _Halt:
+        """Stop one half over `error`; anything that both halves would meet, or that passes by itself, is raised."""
+        if error.retryable or isinstance(error, _STOPS_ALL):
+            raise error
+        self._line.failed(error)
+        self._last_refusal = f"{error.code}: {error}"
+        log.error("%s is halted (%s); it is tried again in some minutes, or by `tillside sync now`", half, error)
+        return _Halt(error.code, self._clock.mono_ms() + self._backoff.halt_delay_ms())
+
+    def _answered(self) -> None:
+        self._line.succeeded()
+        self._budget.earn()
+
+    def _note(self, error: SyncError) -> None:
+        self._line.failed(error)
+        if isinstance(error, _GREET_AGAIN):
+            self._greeted = False
