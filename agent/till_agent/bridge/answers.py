@@ -50,8 +50,8 @@ def _described(answer: Answer) -> RawHeaders:
 
 
 def stream_headers(media_type: bytes) -> list[tuple[bytes, bytes]]:
-    """Headers of an answer whose length is not known."""
-    return [(b"content-type", media_type), *_ALWAYS]
+    """Headers of an answer that goes on for long; its end is the connection's end."""
+    return [(b"content-type", media_type), (b"connection", b"close"), *_ALWAYS]
 
 
 def raw_headers(headers: "Iterable[tuple[str, str]]") -> RawHeaders:

@@ -71,9 +71,9 @@ class Endpoint:
             except (JournalUnavailable, JournalCorrupt) as error:
                 answer = self._problem(_of_journal(error), {"Retry-After": "5"})
             status = answer.status
-            await send_answer(send, answer)
         finally:
             self._observer.answered(self._operation.id, status, time.perf_counter() - started)
+        await send_answer(send, answer)
 
     async def _read(self, scope: Scope, receive: Receive) -> Call:
         check_scope(self._operation, scope[CLIENT_KEY], self._observer)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from msgspec import Struct
+
 from till_agent.api import (
     Hold,
     Identify,
@@ -342,7 +343,7 @@ def live_bridge(settings: BridgeSettings | None = None, **changes: Any) -> Itera
             Client("kiosk", frozenset({"register"})): "k" * 43,
         }
     )
-    started: "threading.Event" = threading.Event()
+    started: threading.Event = threading.Event()
     stop: list[Callable[[], None]] = []
     found: list[LiveBridge] = []
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import pytest
+
 from integration.bridge.bridge_kit import (
     ADMIN_TOKEN,
     ORIGIN,
@@ -15,6 +16,7 @@ from integration.bridge.bridge_kit import (
     live_bridge,
     read_reply,
 )
+from till_config.settings import BridgeSettings
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +42,10 @@ class Hostile(NamedTuple):
     reason: str
 
 
-GOOD = "Authorization: Bearer TOKEN\r\nX-Tillside-Client: test\r\nContent-Type: application/json\r\nContent-Length: LENGTH\r\n"
+GOOD = (
+    "Authorization: Bearer TOKEN\r\nX-Tillside-Client: test\r\n"
+    "Content-Type: application/json\r\nContent-Length: LENGTH\r\n"
+)
 SELL = "PUT /v1/sales/u1 HTTP/1.1\r\nHost: HOST\r\n" + GOOD
 END = "\r\nBODY"
 READ = "GET /v1/status HTTP/1.1\r\nHost: HOST\r\nAuthorization: Bearer TOKEN\r\n"
@@ -341,8 +346,6 @@ def test_slow_body_is_refused() -> None:
 
 def test_rate_limit_is_per_client_and_by_the_injected_clock() -> None:
     """Past the limit 429 with Retry-After; another client still passes; time brings it back."""
-    from till_config.settings import BridgeSettings
-
     with live_bridge(BridgeSettings(port=0, rate_limit_per_second=3)) as live:
         assert [live.call("GET", "/v1/status").status for _ in range(5)] == [200, 200, 200, 429, 429]
         refused = live.call("GET", "/v1/status")
