@@ -1,0 +1,256 @@
+"""An ESC/POS receipt printer over any transport.
+
+What it promises: a job is PRINTED only when the printer itself said so behind the cut; REFUSED only when not one byte
+of it can have reached the printer; everything in doubt is UNKNOWN, and is nobody's to repeat but a person's.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+from till_drivers.clock import MonotonicClock
+from till_drivers.exceptions import DriverError, TransportError, TransportStalled
+from till_drivers.ports import Clock, DeviceHealth, Outcome, PrintJob, Transport
+from till_drivers.printers.conversation import Conversation
+from till_drivers.states import Backoff, DeviceState, HealthKeeper
+
+T = TypeVar("T")
+
+OPEN_TIMEOUT_MS = 3_000
+"""A network printer that is on answers within milliseconds; one that sleeps, within a second or two."""
+CLOSE_TIMEOUT_MS = 500
+"""Stopping leaves a second in all."""
+FRESH_MS = 1_000
+"""An answer younger than this is not asked for again by `status`."""
+UNPROVEN_LIMIT = 2
+"""Jobs without a proof after which a printer that has never given one is waited for only UNPROVEN_PATIENCE_MS."""
+UNPROVEN_PATIENCE_MS = 3_000
+"""A slip is on paper by then; a till that prints one every ten seconds must not queue behind silence."""
+
+NO_ANSWER = "gives no answer to status requests; set status = false if its line goes one way only"
+WENT_SILENT = "stopped answering: switched off?"
+TAKES_NOTHING = "takes no data"
+STILL_BUSY = "has not finished the last slip"
+NO_PROOF = "prints without confirming it"
+
+
+class EscposPrinter:
+    """Implements `till_drivers.ports.PrinterDriver`; start-up needs no device, each try to reach one waits its turn.
+
+    `status`: whether the printer is asked how it is; without that a job can only be ACCEPTED. `keep_open`: a serial
+    port is held for good, a network printer is left to others between jobs.
+    """
+
+    def __init__(
+        self,
+        device_id: str,
+        transport: Transport,
+        *,
+        clock: Clock | None = None,
+        status: bool = True,
+        keep_open: bool = True,
+    ) -> None:
+        self.device_id = device_id
+        self._clock = clock or MonotonicClock()
+        self._transport = transport
+        self._asks = status
+        self._keep_open = keep_open
+        self._talk = Conversation(transport, self._clock)
+        self._health = HealthKeeper(device_id, self._clock)
+        self._backoff = Backoff(self._clock)
+        self._one_at_a_time = asyncio.Lock()
+        self._running: asyncio.Future[Any] | None = None
+        self._is_open = False
+        self._has_answered = False
+        self._unproven = 0
+        self._contact_ms: int | None = None
+        self._began = False
+        self._stopping = asyncio.Event()
+
+    def watch(self, listener: Callable[[DeviceHealth], None]) -> None:
+        """Tell `listener` each change of state, from now on, in the loop's thread."""
+        self._health.listen(listener)
+
+    async def status(self) -> DeviceHealth:
+        """How the printer is: asked now, unless a job runs, the last answer is fresh, or it is not due to be tried."""
+        is_fresh = self._contact_ms is not None and self._clock.mono_ms() - self._contact_ms < FRESH_MS
+        is_due = self._is_open or not self._backoff.wait_ms
+        if not self._stopping.is_set() and not is_fresh and is_due and not self._one_at_a_time.locked():
+            async with self._one_at_a_time:
+                await self._stoppable(self._probe())
+        return self._health.health
+
+    async def submit(self, job: PrintJob, deadline_ms: int) -> Outcome:
+        """Print `job`, at most `deadline_ms` milliseconds from now; jobs wait for one another within that time."""
+        until = self._clock.mono_ms() + deadline_ms
+        try:
+            async with asyncio.timeout(deadline_ms / 1000):
+                await self._one_at_a_time.acquire()
+        except TimeoutError:
+            return Outcome.REFUSED
+        try:
+            self._began = False
+            outcome = await self._stoppable(self._print(job.data, until))
+            if outcome is None:
+                return Outcome.UNKNOWN if self._began else Outcome.REFUSED
+            return outcome
+        finally:
+            self._one_at_a_time.release()
+
+    async def stop(self) -> None:
+        """End within a second; a job that had begun is UNKNOWN. The printer takes no more jobs."""
+        self._stopping.set()
+        if self._running is not None:
+            self._running.cancel()
+            await asyncio.wait({self._running}, timeout=CLOSE_TIMEOUT_MS / 1000)
+        await self._close()
+        self._health.move(DeviceState.DISABLED)
+
+    async def _stoppable(self, work: Coroutine[Any, Any, T]) -> T | None:
+        """Result of `work`; None when `stop` ended it."""
+        if self._stopping.is_set():
+            work.close()
+            return None
+        running: asyncio.Task[T] = asyncio.ensure_future(work)
+        self._running = running
+        try:
+            return await running
+        except asyncio.CancelledError:
+            self._is_open = False  # in the middle of who knows what: the next use starts with a new connection
+            task = asyncio.current_task()
+            if self._stopping.is_set() and not (task is not None and task.cancelling()):
+                return None
+            raise
+        finally:
+            self._running = None
+
+    async def _probe(self) -> None:
+        await self._reach(self._clock.mono_ms() + OPEN_TIMEOUT_MS)
+        if not self._keep_open:
+            await self._close()
+
+    async def _print(self, data: bytes, until: int) -> Outcome:
+        if not await self._reach(until):
+            return Outcome.REFUSED
+        self._health.move(DeviceState.BUSY)
+        try:
+            self._began = True
+            await self._transport.write(data, self._left(until))
+        except TransportError as exc:
+            await self._fail(exc)
+            is_untouched = isinstance(exc, TransportStalled) and exc.sent == 0
+            return Outcome.REFUSED if is_untouched else Outcome.UNKNOWN
+        if not self._asks:
+            self._health.move(DeviceState.READY)
+            if not self._keep_open:
+                await self._close()  # nothing would tell that the printer has hung up meanwhile
+            return Outcome.ACCEPTED
+        try:
+            return await self._await_proof(until)
+        except TransportError as exc:
+            await self._fail(exc)
+            return Outcome.UNKNOWN
+
+    async def _await_proof(self, until: int) -> Outcome:
+        is_hopeless = not self._talk.has_proved and self._unproven >= UNPROVEN_LIMIT
+        if is_hopeless:
+            until = min(until, self._clock.mono_ms() + UNPROVEN_PATIENCE_MS)
+        proof = await self._talk.proof(until, lambda fault: self._health.move(DeviceState.FAULT, fault))
+        self._contact_ms = self._clock.mono_ms()
+        if proof is None:
+            self._unproven += 1
+            if self._health.state is DeviceState.BUSY:
+                self._health.move(DeviceState.DEGRADED, NO_PROOF if self._has_answered else NO_ANSWER)
+            self._contact_ms = None
+            return Outcome.UNKNOWN
+        self._unproven = 0
+        if proof.end:
+            self._health.move(DeviceState.FAULT, "paper out")
+            return Outcome.UNKNOWN
+        self._settled(near_end=proof.near_end)
+        return Outcome.PRINTED
+
+    async def _reach(self, until: int) -> bool:
+        """Open the printer if it is not, and ask how it is; True when it takes a job now."""
+        was_open = self._is_open
+        if not was_open and not await self._open(until):
+            return False
+        try:
+            return await self._ask()
+        except TransportError as exc:
+            if not was_open:
+                await self._fail(exc)
+                return False
+        # An idle connection may be dead without our knowing; no byte of a job has gone, so a new one is tried at once.
+        await self._close()
+        if not await self._open(until):
+            return False
+        try:
+            return await self._ask()
+        except TransportError as exc:
+            await self._fail(exc)
+            return False
+
+    async def _open(self, until: int) -> bool:
+        if self._backoff.wait_ms:
+            return False
+        await self._close()
+        try:
+            await self._transport.open(min(OPEN_TIMEOUT_MS, self._left(until)))
+        except DriverError as exc:
+            self._backoff.failed()
+            state = self._health.state
+            is_new = state in (DeviceState.DISABLED, DeviceState.ABSENT)
+            self._health.move(DeviceState.ABSENT if is_new else DeviceState.LOST, str(exc))
+            return False
+        self._is_open = True
+        if self._health.state in (DeviceState.DISABLED, DeviceState.ABSENT, DeviceState.LOST):
+            self._health.move(DeviceState.OPENING)
+        return True
+
+    async def _ask(self) -> bool:
+        """Ask how the printer is and move to the state that it names; True when a job may go."""
+        if not self._asks:
+            self._contact_ms = self._clock.mono_ms()
+            self._backoff.succeeded()
+            self._health.move(DeviceState.READY)
+            return True
+        report = await self._talk.report()
+        is_settled = report.silent or bool(report.fault) or await self._talk.settle()
+        self._contact_ms = self._clock.mono_ms()
+        self._backoff.succeeded()
+        if report.silent:
+            if self._has_answered:
+                self._health.move(DeviceState.FAULT, WENT_SILENT)
+                return False
+            self._health.move(DeviceState.DEGRADED, NO_ANSWER)
+            return True
+        self._has_answered = True
+        if report.fault or not is_settled:
+            self._health.move(DeviceState.FAULT, report.fault or STILL_BUSY)
+            return False
+        self._settled(near_end=report.near_end)
+        return True
+
+    def _settled(self, *, near_end: bool) -> None:
+        if near_end:
+            self._health.move(DeviceState.DEGRADED, "paper near its end")
+        else:
+            self._health.move(DeviceState.READY)
+
+    async def _fail(self, error: TransportError) -> None:
+        """The connection is of no more use."""
+        await self._close()
+        self._backoff.failed()
+        if isinstance(error, TransportStalled):
+            self._health.move(DeviceState.FAULT, TAKES_NOTHING)
+        else:
+            self._health.move(DeviceState.LOST, str(error))
+
+    async def _close(self) -> None:
+        self._is_open = False
+        self._contact_ms = None if self._keep_open else self._contact_ms
+        await self._transport.close(CLOSE_TIMEOUT_MS)
+
+    def _left(self, until: int) -> int:
+        return max(1, until - self._clock.mono_ms())

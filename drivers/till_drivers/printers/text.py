@@ -1,0 +1,176 @@
+"""Slip blocks as lines of letters: cleaned, wrapped at words, laid out by the width that each letter takes.
+
+Both the plain text for cash software and the printer's bytes are made from these lines, so they break alike.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from till_drivers.blocks import Align, Barcode, Block, Break, Cut, Pair, QrCode, Rule, Text
+
+TEXT_BLOCK_LIMIT = 4_000
+"""Letters of one block that are printed: half a metre of paper. A name of a megabyte stops there."""
+_ELLIPSIS = "…"
+_SPACES = re.compile(r"[ \t]+")
+_NO_BREAK_SPACES = dict.fromkeys(map(ord, "\u00a0\u202f\u2007\u2060"), "\u00a0")
+_NO_GLYPH = {"\u20c0": "сом"}
+"""What the packaged font can't draw, and what is printed in its place. The som sign has been in Unicode since 2021."""
+
+
+class Line(Struct, frozen=True, kw_only=True):
+    """One printed line; `text` is at most as wide as the columns it was laid out for."""
+
+    text: str
+    align: Align = "left"
+    bold: bool = False
+    double: bool = False
+
+
+Item = Line | QrCode | Barcode | Cut
+
+
+def clean(text: str, *, keep_breaks: bool = False) -> str:
+    """`text` with everything that could steer a printer or a terminal taken out.
+
+    Control codes, surrogates, invisible marks (direction overrides, joiners) go; kinds of space become spaces, the
+    non-breaking ones U+00A0; line ends become one space, or stay `\\n`.
+    """
+    text = unicodedata.normalize("NFC", text[:TEXT_BLOCK_LIMIT]).translate(_NO_BREAK_SPACES)
+    kept: list[str] = []
+    for letter in text.replace("\r\n", "\n"):
+        category = unicodedata.category(letter)
+        if letter in "\r\n\v\f\x85" or category in ("Zl", "Zp"):
+            kept.append("\n" if keep_breaks else " ")
+        elif letter == "\t" or (category == "Zs" and letter != "\u00a0"):
+            kept.append(" ")
+        elif category in ("Cc", "Cf", "Cs"):
+            continue
+        elif category in ("Co", "Cn"):
+            kept.append("?")
+        else:
+            kept.append(_NO_GLYPH.get(letter, letter))
+    return "".join(kept)
+
+
+def width(text: str) -> int:
+    """Columns that `text` takes: 0 for combining marks, 2 for wide East Asian letters, else 1."""
+    return sum(_width(letter) for letter in text)
+
+
+def _width(letter: str) -> int:
+    if letter < "\u0300":
+        return 1
+    if unicodedata.combining(letter):
+        return 0
+    return 2 if unicodedata.east_asian_width(letter) in "WF" else 1
+
+
+def layout(blocks: Iterable[Block], columns: int) -> list[Item]:
+    """Blocks as lines, and those that are no text as they are. Texts are cleaned; double text has half the columns."""
+    items: list[Item] = []
+    for block in blocks:
+        match block:
+            case Text():
+                room = columns // 2 if block.double else columns
+                items += (
+                    Line(text=line, align=block.align, bold=block.bold, double=block.double)
+                    for line in wrap(block.text, room)
+                )
+            case Pair():
+                items += (Line(text=line, bold=block.bold) for line in pair(block, columns))
+            case Rule():
+                symbol = clean(block.symbol)[:1] or "-"
+                items.append(Line(text=symbol * (columns // max(1, width(symbol)))))
+            case Break():
+                items.append(Line(text=""))
+            case _:
+                items.append(block)
+    return items
+
+
+def to_text(blocks: Iterable[Block], columns: int) -> str:
+    """The slip as plain text, one `\\n` after each line, no line wider than `columns`.
+
+    For cash software that prints it itself: a QR code or barcode is its text, a cut is an empty line.
+    """
+    lines: list[str] = []
+    for item in layout(blocks, columns):
+        match item:
+            case Line():
+                room = columns // 2 if item.double else columns
+                lines.append(place(item.text, item.align, room if item.align == "left" else columns))
+            case QrCode() | Barcode():
+                lines += wrap(item.data, columns)
+            case Cut():
+                lines.append("")
+    return "".join(line.replace("\u00a0", " ").rstrip() + "\n" for line in lines)
+
+
+def place(text: str, align: Align, columns: int) -> str:
+    """`text` with spaces before it so that it stands left, in the middle, or right."""
+    gap = max(0, columns - width(text))
+    return " " * {"left": 0, "center": gap // 2, "right": gap}[align] + text
+
+
+def wrap(text: str, columns: int) -> list[str]:
+    """Lines of at most `columns`, broken at spaces; a word longer than a line is cut. At least one line."""
+    lines: list[str] = []
+    for paragraph in clean(text, keep_breaks=True).split("\n"):
+        line = ""
+        for word in _SPACES.split(paragraph.strip(" ")):
+            if line and width(line) + 1 + width(word) <= columns:
+                line += " " + word
+                continue
+            if line:
+                lines.append(line)
+            *full, line = _cut(word, columns)
+            lines += full
+        lines.append(line)
+    return lines
+
+
+def pair(block: Pair, columns: int) -> list[str]:
+    """Left and right text in one line; where they don't fit, the left one is wrapped and the right stands on the last
+    line, or on one of its own.
+    """
+    left = wrap(block.left.replace("\n", " "), columns)
+    right = clean(block.right).strip(" ")
+    if width(right) > columns:
+        return [*left, *wrap(right, columns)]
+    if right and width(left[-1]) + 1 + width(right) > columns:
+        left.append("")
+    gap = columns - width(left[-1]) - width(right)
+    separator = clean(block.separator)[:1] or " "
+    if not right or gap <= 0:
+        return [*left[:-1], left[-1] + right]
+    if separator == " " or gap < 3:
+        fill = " " * gap
+    else:
+        dots = (gap - 2) // max(1, width(separator))
+        fill = " " + (separator * dots).ljust(gap - 2) + " "
+    last = left[-1] + fill + right if left[-1] else " " * (gap) + right
+    return [*left[:-1], last]
+
+
+def shorten(text: str, columns: int) -> str:
+    """`text` cut to `columns` with an ellipsis when it is wider."""
+    text = clean(text)
+    if width(text) <= columns:
+        return text
+    return _cut(text, max(1, columns - 1))[0] + _ELLIPSIS
+
+
+def _cut(word: str, columns: int) -> list[str]:
+    """`word` in pieces of at most `columns`; marks stay with their letter. At least one piece."""
+    pieces: list[str] = []
+    piece, wide = "", 0
+    for letter in word:
+        if wide + _width(letter) > columns and piece:
+            pieces.append(piece)
+            piece, wide = "", 0
+        piece += letter
+        wide += _width(letter)
+    return [*pieces, piece]

@@ -1,0 +1,104 @@
+"""Raw TCP, as network printers speak it on port 9100."""
+
+import asyncio
+import contextlib
+import ipaddress
+import socket
+from typing import Any
+
+from till_drivers.exceptions import TransportAbsent, TransportLost, TransportStalled
+from till_drivers.transports.device_thread import DeviceThread
+
+CHUNK_BYTES = 4096
+"""Bytes given to the socket at once: what may be in doubt when a printer stops reading."""
+SEND_BUFFER_BYTES = 16_384
+"""Bytes of ours that the kernel may hold, so that a printer that never reads is noticed before a whole slip is gone."""
+
+
+class TcpTransport:
+    """A connection to `host:port`; each `open` makes a new one."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self.host = host
+        self.port = port
+        self._socket: socket.socket | None = None
+        self._names = DeviceThread(f"resolve-{host}")
+
+    async def open(self, timeout_ms: int) -> None:
+        """Connect. Raises TransportAbsent when nobody takes the connection in time."""
+        await self.close(0)
+        try:
+            async with asyncio.timeout(timeout_ms / 1000):
+                family, address = await self._resolve(timeout_ms)
+                self._socket = await _connect(family, address)
+        except TimeoutError as exc:
+            raise TransportAbsent(f"{self.host}:{self.port}: no answer in {timeout_ms} ms") from exc
+        except OSError as exc:
+            raise TransportAbsent(f"{self.host}:{self.port}: {exc.strerror or exc}") from exc
+
+    async def read(self, size: int, timeout_ms: int) -> bytes:
+        """Up to `size` bytes; b"" when none came in time. Raises TransportLost when the printer has hung up."""
+        port = self._need()
+        try:
+            async with asyncio.timeout(timeout_ms / 1000):
+                data = await asyncio.get_running_loop().sock_recv(port, size)
+        except TimeoutError:
+            return b""
+        except OSError as exc:
+            raise TransportLost(f"{self.host}:{self.port}: {exc.strerror or exc}") from exc
+        if not data:
+            raise TransportLost(f"{self.host}:{self.port}: the printer closed the connection")
+        return data
+
+    async def write(self, data: bytes, timeout_ms: int) -> None:
+        """Hand all of `data` to the network. Raises TransportStalled when the printer stops reading; TransportLost."""
+        port = self._need()
+        loop = asyncio.get_running_loop()
+        sent = 0
+        try:
+            async with asyncio.timeout(timeout_ms / 1000):
+                for start in range(0, len(data), CHUNK_BYTES):
+                    chunk = data[start : start + CHUNK_BYTES]
+                    sent += len(chunk)  # counted before: a chunk cut short by the deadline may have gone in part
+                    await loop.sock_sendall(port, chunk)
+        except TimeoutError as exc:
+            raise TransportStalled(f"{self.host}:{self.port}: the printer does not read", sent=sent) from exc
+        except OSError as exc:
+            raise TransportLost(f"{self.host}:{self.port}: {exc.strerror or exc}") from exc
+
+    async def close(self, timeout_ms: int) -> None:  # noqa: ARG002  # closing a socket never waits; the interface has a time
+        """Hang up; what the kernel holds still goes out."""
+        port, self._socket = self._socket, None
+        if port is not None:
+            port.close()
+        self._names.end()
+
+    def _need(self) -> socket.socket:
+        if self._socket is None:
+            raise TransportLost(f"{self.host}:{self.port}: not connected")
+        return self._socket
+
+    async def _resolve(self, timeout_ms: int) -> tuple[socket.AddressFamily, Any]:
+        with contextlib.suppress(ValueError):
+            version = ipaddress.ip_address(self.host).version
+            return (socket.AF_INET6 if version == 6 else socket.AF_INET), (self.host, self.port)
+        # The loop's own resolver uses a pool whose threads are joined at exit, and a dead name server hangs for long.
+        found = await self._names.call(
+            lambda: socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM), timeout_ms
+        )
+        family, _, _, _, address = found[0]
+        return family, address
+
+
+async def _connect(family: socket.AddressFamily, address: Any) -> socket.socket:
+    port = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        port.settimeout(0)  # the loop waits, not the socket
+        port.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        port.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        port.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+        await asyncio.get_running_loop().sock_connect(port, address)
+    except BaseException:
+        port.close()
+        raise
+    return port
