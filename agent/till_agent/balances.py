@@ -1,0 +1,97 @@
+"""What own ops have done to balances since the cloud's last word: the part of a balance that is unconfirmed.
+
+Shown balance = the cached balance + the effects of own ops that it does not include (invariant 9; decision 0006).
+Used on the loop only. An effect is added after its op is on the disk and before the caller of `commit` goes on, by the
+journal itself; the sale desk may add it again, to no effect.
+"""
+
+from array import array
+from bisect import bisect_left, bisect_right
+from collections import deque
+
+from till_agent.journal.schema import row_id
+from till_sync.ops import OpId, Subject
+
+
+class _Effects:
+    """Effects on one subject: row ids of ops, ascending, and points beside them."""
+
+    __slots__ = ("ids", "points")
+
+    def __init__(self) -> None:
+        self.ids: array[int] = array("q")
+        self.points: array[int] = array("q")
+
+    def add(self, identity: int, points: int) -> bool:
+        """False when the op is there already."""
+        at = bisect_left(self.ids, identity)
+        if at < len(self.ids) and self.ids[at] == identity:
+            return False
+        self.ids.insert(at, identity)
+        self.points.insert(at, points)
+        return True
+
+    def after(self, identity: int) -> int:
+        """Sum of the points of later ops."""
+        return sum(self.points[bisect_right(self.ids, identity) :])
+
+    def forget_first(self) -> None:
+        """Drop the oldest op."""
+        del self.ids[0], self.points[0]
+
+
+class OwnEffects:
+    """Implements `till_agent.ports.PendingBalances`.
+
+    By subject key: a member or, while nobody knows whose it is, a tag. `effect` is asked for a member and all of the
+    member's tags, so an op that was made under a tag counts for its member as soon as a page has told whose tag it is.
+    Numbers are kept packed: 100,000 ops that wait must not cost as much memory as the agent itself.
+    """
+
+    def __init__(self) -> None:
+        self._by_key: dict[str, _Effects] = {}
+        # All ops in order, for forgetting them; `_in_order` is False after the cloud lost ops that count again.
+        self._ids: deque[int] = deque()
+        self._keys: deque[str] = deque()
+        self._in_order = True
+
+    def __len__(self) -> int:
+        """Effects kept."""
+        return len(self._ids)
+
+    def add(self, subject: Subject, op_id: OpId, effect_points: int) -> None:
+        """Count an op; one that is counted already stays as it is."""
+        self.add_row(row_id(op_id.epoch, op_id.seq), subject.key, effect_points)
+
+    def add_row(self, row_id: int, subject_key: str, effect_points: int) -> None:
+        """The same by the op's row id in the journal."""
+        if not subject_key or not effect_points:
+            return
+        effects = self._by_key.get(subject_key)
+        if effects is None:
+            effects = self._by_key[subject_key] = _Effects()
+        if effects.add(row_id, effect_points):
+            self._in_order = self._in_order and not (self._ids and row_id < self._ids[-1])
+            self._ids.append(row_id)
+            self._keys.append(subject_key)
+
+    def effect(self, keys: tuple[str, ...], included: tuple[int, int]) -> int:
+        """Sum of the effects on any of `keys` by ops after `included` (epoch, seq)."""
+        after = row_id(*included)
+        return sum(self._by_key[key].after(after) for key in set(keys) if key in self._by_key)
+
+    def forget(self, included: tuple[int, int]) -> None:
+        """Every cached balance includes all own ops up to `included`: their effects are never asked for again."""
+        upto = row_id(*included)
+        if not self._in_order:
+            pairs = sorted(zip(self._ids, self._keys, strict=True))
+            self._ids = deque(identity for identity, _key in pairs)
+            self._keys = deque(key for _identity, key in pairs)
+            self._in_order = True
+        while self._ids and self._ids[0] <= upto:
+            self._ids.popleft()
+            key = self._keys.popleft()
+            effects = self._by_key[key]
+            effects.forget_first()
+            if not effects.ids:
+                del self._by_key[key]

@@ -1,0 +1,277 @@
+"""The journal's async face: what the sale desk, the push loop and the command line use. All calls on the loop."""
+
+import logging
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+from msgspec import Struct
+
+from till_agent.api import QueuedOp
+from till_agent.journal import outbox, schema, verify
+from till_agent.journal.figures import Figures
+from till_agent.journal.holdstore import DiskHoldStore
+from till_agent.journal.open import open_session
+from till_agent.journal.place import OpenReport, Place
+from till_agent.journal.reader import EntryReader
+from till_agent.journal.session import Session
+from till_agent.journal.writer import STOP_WAIT_SECONDS, Reopened, Writer
+from till_agent.ports import Committed, Draft, Entry
+from till_sync.ops import OpId
+from till_sync.wire import HelloAnswer, OpResult, PushRequest
+
+_log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+EFFECTS_SLICE = 5_000
+"""Effects handed to the loop at once while the pending balances are rebuilt; about 5 ms."""
+LIST_LIMIT = 1_000
+"""Ops in one answer of the list."""
+
+
+class EffectSink(Protocol):
+    """Where effects of committed ops go: `till_agent.balances.OwnEffects`."""
+
+    def add_row(self, row_id: int, subject_key: str, effect_points: int) -> None:
+        """An op's effect; one that is known already changes nothing."""
+        ...
+
+
+class VerdictSink(Protocol):
+    """Where verdicts go besides the journal: `till_agent.cache.CacheStore`."""
+
+    async def record_results(self, epoch: int, results: tuple[OpResult, ...]) -> None:
+        """Balances after own ops, by the cloud."""
+        ...
+
+
+class _Written(Struct, frozen=True):
+    """A commit and the draft it came from; None for a replay."""
+
+    committed: Committed
+    draft: Draft | None
+
+
+class DiskJournal:
+    """Implements `till_agent.ports.Journal` and `till_sync.ports.Outbox`.
+
+    When `commit` returns, the row is on the disk, and its effect is in `effects` and its hold resolved in `holds`:
+    both happen on the loop after the commit and before anyone who waits for it goes on, even if the caller was
+    cancelled meanwhile.
+    """
+
+    def __init__(self, place: Place, effects: EffectSink, verdicts: VerdictSink | None = None) -> None:
+        self._place = place
+        self._effects = effects
+        self._verdicts = verdicts
+        self._figures = Figures(place.till, 0, 0, 0, 0, 0, 0, 0)
+        self._reports: list[OpenReport] = []
+        self._writer = Writer(lambda: open_session(place), on_opened=self._opened, on_figures=self._note_figures)
+        self.holds = DiskHoldStore(self._writer, place.clock)
+
+    @property
+    def figures(self) -> Figures:
+        """Where the journal stands, as of the last commit."""
+        return self._figures
+
+    @property
+    def report(self) -> OpenReport:
+        """What the last opening found; the first one's damage is kept when a later one found nothing."""
+        return next((each for each in reversed(self._reports) if each.reason), self._reports[-1])
+
+    @property
+    def transactions(self) -> int:
+        """Transactions that were synced; fewer than commits, because those that arrive together share one."""
+        return self._writer.transactions
+
+    async def start(self, floor: tuple[int, int] = (0, 0)) -> None:
+        """Open the file and rebuild the effects of ops after `floor`, the last own op (epoch, seq) that every cached
+        balance includes; (0, 0) when there is none: then those that the cloud has not acknowledged.
+
+        Raises JournalUnavailable (JournalInUse, JournalTooNew) when there is no disk to write to; never for a bad file.
+        """
+        await self._writer.start()
+        await self._load_effects(floor)
+
+    async def stop(self, wait_seconds: float = STOP_WAIT_SECONDS) -> bool:
+        """Write what waits, close. False when the disk did not answer in time."""
+        return await self._writer.stop(wait_seconds)
+
+    async def commit(self, decide: Callable[[EntryReader], Draft | Entry]) -> Committed:
+        """See `till_agent.ports.Journal.commit`. Also raises HoldNotOpen when the draft names a spent hold."""
+
+        def run(session: Session) -> _Written:
+            return _Written(*session.commit(decide))
+
+        written = await self._writer.submit(run, writes=True, after=self._committed)
+        return written.committed
+
+    async def read(self, query: Callable[[EntryReader], T]) -> T:
+        """See `till_agent.ports.Journal.read`."""
+        return await self._writer.submit(lambda session: query(session.reader), writes=False)
+
+    async def waiting(self) -> int:
+        """Ops that the cloud has not acknowledged, over all epochs."""
+        return self._figures.waiting
+
+    async def next_batch(self, *, max_ops: int, max_bytes: int, incarnation: str) -> PushRequest | None:
+        """The oldest waiting ops of one epoch, each checked against the chain while it is read.
+
+        JournalCorrupt when one is not as it was written: nothing of such a batch leaves the till.
+        """
+        builder = outbox.BatchBuilder(max_ops, max_bytes)
+        while not builder.full:
+            epoch, first, room = builder.epoch, builder.next_seq, builder.room
+            part = await self._writer.submit(_slice_reader(epoch, first, room), writes=False)
+            if part is None:
+                break
+            builder.add(part)
+        return builder.request(incarnation, self._place.clock)
+
+    async def record(self, epoch: int, acked_seq: int, results: tuple[OpResult, ...]) -> None:
+        """Store verdicts and the acknowledged position, then hand the verdicts to the cache.
+
+        HistoryConflict when they speak of ops that were never made.
+        """
+
+        def run(session: Session) -> None:
+            outbox.record_results(session, epoch, acked_seq, results)
+
+        await self._writer.submit(run, writes=True)
+        if self._verdicts is not None:
+            await self._verdicts.record_results(epoch, results)
+
+    async def reconcile(self, hello: HelloAnswer) -> None:
+        """Take the cloud's account of what it holds; ops that it lost wait again, and count as pending again.
+
+        HistoryConflict when it can't be the past of this journal; then nothing is changed.
+        """
+        lost_after = await self._writer.submit(lambda session: outbox.reconcile_with(session, hello), writes=True)
+        if lost_after is not None:
+            _log.warning("the cloud holds own ops only up to %d:%d; the later ones are sent again", *lost_after)
+            await self._load_from(schema.row_id(*lost_after))
+
+    async def list_ops(
+        self, *, after: OpId | None = None, waiting_only: bool = True, limit: int = LIST_LIMIT
+    ) -> list[QueuedOp]:
+        """Ops in order, from the oldest waiting one or from `after` on; at most LIST_LIMIT."""
+
+        def run(session: Session) -> list[QueuedOp]:
+            return _list(session, after, waiting_only, min(limit, LIST_LIMIT))
+
+        return await self._writer.submit(run, writes=False)
+
+    async def show(self, op_id: OpId) -> tuple[Entry, OpResult | None] | None:
+        """One op and what the cloud said to it."""
+
+        def run(session: Session) -> tuple[Entry, OpResult | None] | None:
+            entry = session.reader.by_op(op_id)
+            return None if entry is None else (entry, session.reader.verdict(op_id))
+
+        return await self._writer.submit(run, writes=False)
+
+    async def verify(self) -> int:
+        """Check every row, letting commits through between slices. Gives how many; raises JournalCorrupt."""
+        epochs = await self._writer.submit(lambda session: session.epochs, writes=False)
+        rows = 0
+        for epoch, first, last in verify.slices(epochs):
+            rows += await self._writer.submit(_checker(epoch, first, last), writes=False)
+        return rows
+
+    async def _load_effects(self, floor: tuple[int, int]) -> None:
+        if floor != (0, 0):
+            await self._load_from(schema.row_id(*floor))
+            return
+
+        def first_waiting(session: Session) -> int:
+            state = next((each for each in session.epochs if each.waiting), session.epochs[-1])
+            return schema.row_id(state.epoch, state.acked_seq)
+
+        await self._load_from(await self._writer.submit(first_waiting, writes=False))
+
+    async def _load_from(self, identity: int) -> None:
+        """Rebuild effects after a row, from an index of its own, in slices."""
+        while True:
+            rows = await self._writer.submit(_effects_reader(identity), writes=False)
+            self._take_effects(rows)
+            if len(rows) < EFFECTS_SLICE:
+                return
+            identity = rows[-1][0]
+
+    def _take_effects(self, rows: list[tuple[int, str, int]]) -> None:
+        for identity, subject_key, effect_points in rows:
+            self._effects.add_row(identity, subject_key, effect_points)
+
+    def _opened(self, reopened: Reopened) -> None:
+        """The file was opened, at start or after trouble: take from it what the loop was not told of."""
+        self._reports = [*self._reports[-1:], reopened.report] if not reopened.report.reason else [reopened.report]
+        self._note_figures(reopened.figures)
+        self._take_effects(reopened.effects)
+        self.holds.load(reopened.holds)
+
+    def _note_figures(self, figures: Figures) -> None:
+        self._figures = figures
+
+    def _committed(self, written: _Written) -> None:
+        draft = written.draft
+        if draft is None:
+            return
+        if draft.effect_points:
+            op_id = written.committed.entry.op_id
+            self._effects.add_row(schema.row_id(op_id.epoch, op_id.seq), draft.subject.key, draft.effect_points)
+        if draft.hold:
+            self.holds.resolved_by(draft)
+
+
+async def open_journal(
+    place: Place,
+    effects: EffectSink,
+    verdicts: VerdictSink | None = None,
+    *,
+    floor: tuple[int, int] = (0, 0),
+) -> DiskJournal:
+    """A started journal; see `DiskJournal.start`."""
+    journal = DiskJournal(place, effects, verdicts)
+    await journal.start(floor)
+    return journal
+
+
+def _slice_reader(epoch: int, first: int, room: int) -> "Callable[[Session], outbox.Slice | None]":
+    return lambda session: outbox.read_slice(session, epoch, first, room)
+
+
+def _effects_reader(identity: int) -> Callable[[Session], list[tuple[int, str, int]]]:
+    return lambda session: session.effects_after(identity, EFFECTS_SLICE)
+
+
+def _checker(epoch: int, first: int, last: int) -> Callable[[Session], int]:
+    return lambda session: verify.check_rows(session.reader, epoch, first, last)
+
+
+def _list(session: Session, after: OpId | None, waiting_only: bool, limit: int) -> list[QueuedOp]:
+    positions = {state.epoch: state.acked_seq for state in session.epochs}
+    if after is not None:
+        begin = schema.row_id(after.epoch, after.seq)
+    elif waiting_only:
+        state = next((each for each in session.epochs if each.waiting), None)
+        if state is None:
+            return []
+        begin = schema.row_id(state.epoch, state.acked_seq)
+    else:
+        begin = 0
+    found: list[QueuedOp] = []
+    for identity, kind, uid, at_wall_ms, size, status, code in session.connection.execute(schema.LIST, (begin, limit)):
+        epoch, seq = schema.split_id(identity)
+        unjudged = "waiting" if seq > positions.get(epoch, 0) else "acknowledged"
+        found.append(
+            QueuedOp(
+                op=str(OpId(session.till, epoch, seq)),
+                kind=kind,
+                uid=uid,
+                at_wall_ms=at_wall_ms,
+                status=status or unjudged,
+                code=code or "",
+                bytes=size,
+            )
+        )
+    return found

@@ -1,0 +1,166 @@
+"""The journal as the push loop sees it: batches whose chain was checked, verdicts, and the cloud's account of us."""
+
+import msgspec
+from msgspec import Struct
+
+from till_agent.journal.chain import FIRST
+from till_agent.journal.reader import CheckedRow, EpochState
+from till_agent.journal.session import Session
+from till_sync.exceptions import HistoryConflict
+from till_sync.ops import PROTOCOL
+from till_sync.ports import Clock
+from till_sync.wire import HelloAnswer, OpResult, PushRequest, WireOp
+
+SLICE_OPS = 100
+"""Ops read before commits get their turn; about 2 ms."""
+ENVELOPE_BYTES = 128
+"""What `{"seq":...,"fingerprint":"...","body":...}` adds to a body, rounded up."""
+
+
+class Slice(Struct, frozen=True):
+    """Checked rows from one turn of the writer, and the epoch they are of."""
+
+    state: EpochState
+    previous: bytes
+    rows: list[CheckedRow]
+
+
+def read_slice(session: Session, epoch: int, first_seq: int, limit: int) -> Slice | None:
+    """Up to `limit` waiting ops, each checked against the chain; None when none waits. Raises JournalCorrupt.
+
+    With `epoch` 0 it begins at the oldest waiting op; an older epoch goes out whole before a newer one begins.
+    """
+    state = next((each for each in session.epochs if each.waiting and epoch in (0, each.epoch)), None)
+    if state is None:
+        return None
+    first = first_seq if epoch else state.acked_seq + 1
+    if first > state.last_seq:
+        return None
+    previous = session.reader.hash_of(state.epoch, first - 1)
+    rows = list(session.reader.stretch(state.epoch, first, state.last_seq, limit))
+    return Slice(state, previous, rows)
+
+
+class BatchBuilder:
+    """Gathers slices until the batch is full."""
+
+    def __init__(self, max_ops: int, max_bytes: int) -> None:
+        self._max_ops = max_ops
+        self._left_bytes = max_bytes
+        self._ops: list[WireOp] = []
+        self._first: Slice | None = None
+        self._head = FIRST
+        self.full = False
+
+    @property
+    def epoch(self) -> int:
+        """Of the ops gathered; 0 before the first."""
+        return self._first.state.epoch if self._first else 0
+
+    @property
+    def next_seq(self) -> int:
+        """What the next slice begins with."""
+        return self._ops[-1].seq + 1 if self._ops else 0
+
+    @property
+    def room(self) -> int:
+        """Ops to ask for next."""
+        return min(SLICE_OPS, self._max_ops - len(self._ops))
+
+    def add(self, part: Slice) -> None:
+        """Take as many of a slice's ops as fit; the first op of a batch always does."""
+        if self._first is None:
+            self._first = part
+        for checked in part.rows:
+            size = len(checked.row.body) + ENVELOPE_BYTES
+            if self._ops and (len(self._ops) >= self._max_ops or size > self._left_bytes):
+                self.full = True
+                return
+            self._left_bytes -= size
+            self._ops.append(
+                WireOp(seq=checked.op_id.seq, fingerprint=checked.fingerprint, body=msgspec.Raw(checked.row.body))
+            )
+            self._head = checked.hash
+        self.full = len(self._ops) >= self._max_ops or self._left_bytes <= 0
+
+    def request(self, incarnation: str, clock: Clock) -> PushRequest | None:
+        """The batch, or None when nothing was gathered."""
+        if self._first is None or not self._ops:
+            return None
+        return PushRequest(
+            protocol=PROTOCOL,
+            epoch=self._first.state.epoch,
+            salt=self._first.state.salt,
+            incarnation=incarnation,
+            first_seq=self._ops[0].seq,
+            prev_hash=self._first.previous.hex(),
+            head_hash=self._head.hex(),
+            sent_wall_ms=clock.wall_ms(),
+            sent_mono_ms=clock.mono_ms(),
+            boot=clock.boot,
+            ops=tuple(self._ops),
+        )
+
+
+def record_results(session: Session, epoch: int, acked_seq: int, results: tuple[OpResult, ...]) -> None:
+    """Store verdicts and the acknowledged position; HistoryConflict when they speak of ops that were never made."""
+    state = next((each for each in session.epochs if each.epoch == epoch), None)
+    if state is None:
+        raise HistoryConflict(f"expected an answer about an epoch of this journal, not {epoch}")
+    largest = max((result.seq for result in results), default=0)
+    if acked_seq > state.last_seq or largest > state.last_seq:
+        raise HistoryConflict(
+            f"expected ops of epoch {epoch} up to {state.last_seq}, not an answer about {max(acked_seq, largest)}"
+        )
+    session.record(epoch, acked_seq, results)
+
+
+def reconcile_with(session: Session, hello: HelloAnswer) -> tuple[int, int] | None:
+    """Make the acknowledged positions what the cloud says they are; nothing is changed unless all of it fits.
+
+    Gives (epoch, seq) of the earliest op that the cloud lost and must get again (it was restored from an older
+    backup), else None. Raises HistoryConflict when this journal can't be what the cloud has seen.
+    """
+    if hello.till != session.till:
+        raise HistoryConflict(f"expected the cloud to speak of till {session.till!r}, not {hello.till!r}")
+    if hello.epoch > session.epochs[-1].epoch:
+        raise HistoryConflict(
+            f"expected the cloud at epoch {session.epochs[-1].epoch} or before, not {hello.epoch}: this journal is an "
+            "old copy, or another till has this one's name"
+        )
+    moves: list[tuple[EpochState, int]] = []
+    for state in session.epochs:
+        target = _position(session, state, hello)
+        if target != state.acked_seq:
+            moves.append((state, target))
+    lost = [(state.epoch, target) for state, target in moves if target < state.acked_seq]
+    for state, target in moves:
+        session.move_acked(state.epoch, target)
+    return min(lost, default=None)
+
+
+def _position(session: Session, state: EpochState, hello: HelloAnswer) -> int:
+    """Where the cloud stands in one of our epochs."""
+    if state.epoch > hello.epoch:
+        return 0
+    current = state.epoch == session.epochs[-1].epoch
+    if state.epoch < hello.epoch:
+        # A newer epoch begins only when the one before is through; the cloud will take nothing of this one any more.
+        if state.waiting:
+            raise HistoryConflict(
+                f"expected epoch {state.epoch} to be through before {hello.epoch}, not {state.waiting} ops waiting"
+            )
+        return state.acked_seq
+    if hello.acked_seq > state.last_seq:
+        if current:
+            raise HistoryConflict(
+                f"expected the cloud to hold at most op {state.epoch}:{state.last_seq}, not {hello.acked_seq}: the "
+                "journal has lost rows"
+            )
+        # This epoch was given up because rows were lost, and the cloud has them all.
+        return state.last_seq
+    if hello.acked_seq and session.reader.hash_of(state.epoch, hello.acked_seq).hex() != hello.head_hash:
+        raise HistoryConflict(
+            f"expected the cloud's op {state.epoch}:{hello.acked_seq} to be ours, not another: its chain differs"
+        )
+    return hello.acked_seq

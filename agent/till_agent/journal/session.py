@@ -1,0 +1,247 @@
+"""One open journal: the connection, where each epoch stands, and every change that can be made. One thread uses it."""
+
+import sqlite3
+from collections.abc import Callable
+
+from till_agent.exceptions import JournalCorrupt
+from till_agent.journal import schema
+from till_agent.journal.chain import FIRST, Row, row_hash
+from till_agent.journal.exceptions import HoldNotOpen
+from till_agent.journal.figures import Figures
+from till_agent.journal.reader import EntryReader, EpochState, as_entry
+from till_agent.journal.witness import Mark, Witness
+from till_agent.ports import Committed, Draft, Entry, StoredHold
+from till_loyalty.exceptions import invariant
+from till_sync.wire import HoldRequest, OpResult
+
+RELEASE_KIND = "hold-release"
+
+
+class Session:
+    """Changes go through here, inside the transaction that the writer holds.
+
+    `state` is what a rolled back change must put back; it is replaced, never altered.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, till: str, witness: Witness) -> None:
+        self.connection = connection
+        self.reader = EntryReader(connection, till, _read_epochs(connection))
+        self._witness = witness
+        self._adjusted, self._rejected = self._count_verdicts()
+
+    @property
+    def till(self) -> str:
+        """Whose journal it is."""
+        return self.reader.till
+
+    @property
+    def epochs(self) -> tuple[EpochState, ...]:
+        """Oldest first; the last one is current."""
+        return self.reader.epochs
+
+    @epochs.setter
+    def epochs(self, value: tuple[EpochState, ...]) -> None:
+        self.reader.epochs = value
+
+    def commit(self, decide: Callable[[EntryReader], Draft | Entry]) -> tuple[Committed, Draft | None]:
+        """Ask `decide`; write its Draft, or hand back the Entry that it found."""
+        decision = decide(self.reader)
+        if isinstance(decision, Draft):
+            return Committed(entry=self._append(decision), replayed=False), decision
+        invariant(isinstance(decision, Entry), f"expected a Draft or an Entry, not {type(decision).__name__}")
+        return Committed(entry=decision, replayed=True), None
+
+    def _append(self, draft: Draft) -> Entry:
+        current = self.reader.current
+        op_id = self.reader.next_op_id
+        invariant(op_id.seq <= schema.LARGEST_SEQ, f"expected a seq of at most {schema.LARGEST_SEQ}, not {op_id.seq}")
+        row = Row(
+            draft.at_wall_ms,
+            draft.effect_points,
+            draft.kind,
+            draft.uid,
+            draft.about_uid,
+            draft.subject.key,
+            draft.hold,
+            draft.request_digest,
+            draft.answer,
+            draft.body,
+        )
+        head, _ = row_hash(current.head, op_id, current.salt, row)
+        identity = schema.row_id(op_id.epoch, op_id.seq)
+        if draft.hold:
+            self._resolve_hold(draft, identity)
+        self.connection.execute(
+            schema.APPEND,
+            (
+                identity,
+                head,
+                row.at_wall_ms,
+                row.effect_points,
+                row.kind,
+                row.uid,
+                row.about_uid,
+                row.subject_key,
+                row.hold,
+                row.request_digest,
+                row.answer,
+                row.body,
+            ),
+        )
+        grown = EpochState(current.epoch, current.salt, op_id.seq, current.acked_seq, head)
+        self.epochs = (*self.epochs[:-1], grown)
+        return as_entry(op_id, row)
+
+    def _resolve_hold(self, draft: Draft, identity: int) -> None:
+        """A sale needs a granted hold; a release also takes one whose answer was never seen."""
+        stored = self.hold(draft.hold)
+        release = draft.kind == RELEASE_KIND
+        if stored is None or stored.state not in (("asked", "granted") if release else ("granted",)):
+            raise HoldNotOpen(draft.hold, stored.state if stored else "")
+        self.connection.execute(schema.RESOLVE_HOLD, ("released" if release else "used", identity, draft.hold))
+
+    def record(self, epoch: int, acked_seq: int, results: tuple[OpResult, ...]) -> None:
+        """Store first verdicts and move the acknowledged position forward, never back."""
+        state = self.epoch_state(epoch)
+        self.connection.executemany(
+            schema.RECORD_VERDICT,
+            [
+                (
+                    schema.row_id(epoch, result.seq),
+                    result.status,
+                    result.code,
+                    result.member_id,
+                    result.tag,
+                    result.balance,
+                    result.held,
+                    result.effect_points,
+                    result.position,
+                )
+                for result in results
+            ],
+        )
+        if acked_seq > state.acked_seq:
+            self.move_acked(epoch, acked_seq)
+        if any(result.status in ("adjusted", "rejected") for result in results):
+            self._adjusted, self._rejected = self._count_verdicts()
+
+    def move_acked(self, epoch: int, acked_seq: int) -> None:
+        """Set how far the cloud holds an epoch; backwards when the cloud was restored from an older backup."""
+        state = self.epoch_state(epoch)
+        invariant(0 <= acked_seq <= state.last_seq, f"expected acked_seq within 0 to {state.last_seq}, not {acked_seq}")
+        self.connection.execute(schema.MOVE_ACKED, (acked_seq, epoch))
+        moved = EpochState(epoch, state.salt, state.last_seq, acked_seq, state.head)
+        self.epochs = tuple(moved if each.epoch == epoch else each for each in self.epochs)
+
+    def add_epoch(self, epoch: int, salt: str, wall_ms: int, reason: str) -> None:
+        """Begin a new epoch; the older ones keep their waiting ops, which go out first."""
+        newest = self.epochs[-1].epoch if self.epochs else 0
+        invariant(newest < epoch <= schema.LARGEST_EPOCH, f"expected an epoch above {newest}, not {epoch}")
+        self.connection.execute(schema.ADD_EPOCH, (epoch, self.till, salt, wall_ms, reason))
+        self.epochs = (*self.epochs, EpochState(epoch, salt, 0, 0, FIRST))
+
+    def epoch_state(self, epoch: int) -> EpochState:
+        """The state of one of this journal's epochs."""
+        for state in self.epochs:
+            if state.epoch == epoch:
+                return state
+        raise JournalCorrupt(f"expected an epoch of this journal, not {epoch}")
+
+    def remember_hold(self, request: HoldRequest, deadline_mono_ms: int, boot: str) -> StoredHold:
+        """A hold about to be asked for; asked again under the same name, the first row stands."""
+        values = (request.hold, request.sale_uid, request.member_id, request.points, deadline_mono_ms, boot)
+        self.connection.execute(schema.REMEMBER_HOLD, values)
+        return self._known_hold(request.hold)
+
+    def grant_hold(self, hold: str, points: int, deadline_mono_ms: int, boot: str) -> StoredHold:
+        """The cloud reserved it; a hold that was resolved meanwhile stays as it is."""
+        self.connection.execute(schema.GRANT_HOLD, (points, deadline_mono_ms, boot, hold))
+        return self._known_hold(hold)
+
+    def refuse_hold(self, hold: str) -> StoredHold:
+        """The cloud reserved nothing, so there is nothing to give back."""
+        self.connection.execute(schema.RESOLVE_HOLD, ("released", None, hold))
+        return self._known_hold(hold)
+
+    def hold(self, hold: str) -> StoredHold | None:
+        """A hold as stored."""
+        columns = self.connection.execute(schema.HOLD, (hold,)).fetchone()
+        return None if columns is None else _stored_hold(columns)
+
+    def open_holds(self) -> list[StoredHold]:
+        """Asked and granted ones, oldest first."""
+        return [_stored_hold(columns) for columns in self.connection.execute(schema.OPEN_HOLDS)]
+
+    def effects_after(self, identity: int, limit: int) -> list[tuple[int, str, int]]:
+        """(row id, subject key, points) of ops after `identity` that changed a balance."""
+        return self.connection.execute(schema.EFFECTS_AFTER, (identity, limit)).fetchall()
+
+    def figures(self) -> Figures:
+        """Where the journal stands now."""
+        current = self.reader.current
+        oldest = next((state for state in self.epochs if state.waiting), None)
+        made_at = 0
+        if oldest is not None:
+            identity = schema.row_id(oldest.epoch, oldest.acked_seq + 1)
+            columns = self.connection.execute(schema.MADE_AT, (identity,)).fetchone()
+            made_at = columns[0] if columns else 0
+        return Figures(
+            till=self.till,
+            epoch=current.epoch,
+            last_seq=current.last_seq,
+            acked_seq=current.acked_seq,
+            waiting=sum(state.waiting for state in self.epochs),
+            oldest_waiting_wall_ms=made_at,
+            adjusted=self._adjusted,
+            rejected=self._rejected,
+        )
+
+    def bear_witness(self) -> None:
+        """Note outside the database how far it has come; called after each commit."""
+        current = self.reader.current
+        self._witness.write(Mark(self.till, current.epoch, current.last_seq))
+
+    def checkpoint(self) -> None:
+        """Copy the write-ahead log into the file, so that the log begins anew instead of growing."""
+        self.connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+
+    def close(self) -> None:
+        """Close the file; SQLite copies the write-ahead log and removes it."""
+        self._witness.close()
+        self.connection.close()
+
+    def _known_hold(self, hold: str) -> StoredHold:
+        stored = self.hold(hold)
+        if stored is None:
+            raise HoldNotOpen(hold, "")
+        return stored
+
+    def _count_verdicts(self) -> tuple[int, int]:
+        counts = dict(self.connection.execute(schema.COUNT_VERDICTS).fetchall())
+        return counts.get("adjusted", 0), counts.get("rejected", 0)
+
+
+def _stored_hold(columns: tuple[str, str, str, int, str, int, str]) -> StoredHold:
+    hold, sale_uid, member_id, points, state, deadline_mono_ms, boot = columns
+    return StoredHold(
+        hold=hold,
+        sale_uid=sale_uid,
+        member_id=member_id,
+        points=points,
+        state=state,
+        deadline_mono_ms=deadline_mono_ms,
+        boot=boot,
+    )
+
+
+def _read_epochs(connection: sqlite3.Connection) -> tuple[EpochState, ...]:
+    """Where each epoch stands by its rows; JournalCorrupt when the acknowledged position lies past them."""
+    states: list[EpochState] = []
+    for epoch, _till, salt, acked_seq in connection.execute(schema.EPOCHS).fetchall():
+        bounds = (schema.row_id(epoch, 1), schema.row_id(epoch, schema.LARGEST_SEQ))
+        last = connection.execute(schema.LAST_OF, bounds).fetchone()
+        last_seq, head = (schema.split_id(last[0])[1], bytes(last[1])) if last else (0, FIRST)
+        if not 0 <= acked_seq <= last_seq:
+            raise JournalCorrupt(f"expected acked_seq of epoch {epoch} within 0 to {last_seq}, not {acked_seq}")
+        states.append(EpochState(epoch, salt, last_seq, acked_seq, head))
+    return tuple(states)

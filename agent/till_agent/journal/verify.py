@@ -1,0 +1,84 @@
+"""Checks of the stored rows against the chain: a bounded one at start, a whole one on demand."""
+
+from collections.abc import Callable, Iterator
+
+from till_agent.exceptions import JournalCorrupt
+from till_agent.journal import schema
+from till_agent.journal.reader import EntryReader, EpochState
+
+TAIL_ROWS = 2_000
+"""The newest rows are always checked at start: a fault leaves its marks where the file was being written."""
+HEAD_ROWS = 2_000
+"""So are the first waiting ones, which are what the cloud gets next; twice the largest batch."""
+START_BUDGET_MS = 250
+"""Older rows are checked at start for as long; each is checked again whenever it is read or sent."""
+SLICE_ROWS = 200
+"""Rows between two looks at the clock, and the most that commits wait for; about 5 ms."""
+
+
+class Check:
+    """What was looked at: `complete` when every row of every epoch was."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self.complete = False
+
+
+def check_at_start(reader: EntryReader, mono_ms: Callable[[], int]) -> Check:
+    """Check the tail, the rows to be sent next, and older ones while there is time. Raises JournalCorrupt."""
+    check = Check()
+    covered = _must_check(reader.epochs)
+    for epoch, first, last in covered:
+        for seq in range(first, last + 1, SLICE_ROWS):
+            check.rows += check_rows(reader, epoch, seq, min(last, seq + SLICE_ROWS - 1))
+    deadline = mono_ms() + START_BUDGET_MS
+    for epoch, first, last in _rest(reader.epochs, covered):
+        if mono_ms() > deadline:
+            return check
+        check.rows += check_rows(reader, epoch, first, last)
+    check.complete = True
+    return check
+
+
+def check_rows(reader: EntryReader, epoch: int, first: int, last: int) -> int:
+    """Check a stretch, and that the indexes lead to its rows. Gives how many rows; raises JournalCorrupt."""
+    rows = 0
+    for checked in reader.stretch(epoch, first, last, last - first + 1):
+        rows += 1
+        row, seq = checked.row, checked.op_id.seq
+        identity = schema.row_id(epoch, seq)
+        if reader.connection.execute(schema.UID_LEADS_TO, (row.kind, row.uid)).fetchone() != (identity,):
+            raise JournalCorrupt(f"expected the index to lead to op {checked.op_id}, not elsewhere", seq=seq)
+        if row.about_uid and not reader.connection.execute(schema.ABOUT_LEADS_TO, (row.about_uid, identity)).fetchone():
+            raise JournalCorrupt(f"expected op {checked.op_id} to be listed under what it is about", seq=seq)
+    return rows
+
+
+def slices(epochs: tuple[EpochState, ...]) -> Iterator[tuple[int, int, int]]:
+    """(epoch, first, last) of every row, oldest first, in slices small enough to let commits through between."""
+    for state in epochs:
+        for first in range(1, state.last_seq + 1, SLICE_ROWS):
+            yield state.epoch, first, min(state.last_seq, first + SLICE_ROWS - 1)
+
+
+def _must_check(epochs: tuple[EpochState, ...]) -> list[tuple[int, int, int]]:
+    """The tail over all epochs, and the head of the waiting ops; they may overlap, never by much."""
+    stretches: list[tuple[int, int, int]] = []
+    left = TAIL_ROWS
+    for state in reversed(epochs):
+        if state.last_seq and left:
+            first = max(1, state.last_seq - left + 1)
+            stretches.append((state.epoch, first, state.last_seq))
+            left -= state.last_seq - first + 1
+    waiting = next((state for state in epochs if state.waiting), None)
+    if waiting is not None:
+        first = waiting.acked_seq + 1
+        stretches.append((waiting.epoch, first, min(waiting.last_seq, first + HEAD_ROWS - 1)))
+    return stretches
+
+
+def _rest(epochs: tuple[EpochState, ...], covered: list[tuple[int, int, int]]) -> Iterator[tuple[int, int, int]]:
+    """Slices outside `covered`, newest first."""
+    for epoch, first, last in reversed(list(slices(epochs))):
+        if not any(epoch == each and begin <= first and last <= end for each, begin, end in covered):
+            yield epoch, first, last
