@@ -1,33 +1,71 @@
 # Tillside: `make demo` and `make test` need only Python 3.11 (with venv) and make; all else is installed into .venv.
-PYTHON ?= python3
-VENV := .venv
-BIN := $(VENV)/bin
-UV_VERSION := 0.13.9
+PYTHON ?=
+BIN := .venv/bin
+# .ci/run tests the built wheel, which is installed elsewhere: make test BIN_TEST=.venv-wheel/bin
+BIN_TEST ?= $(BIN)
+ARGS ?=
 SEEDS ?= 300
+SEED ?=
 export PYTHONHASHSEED ?= random
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint types bench sim soak clean wheel lock openapi
+.PHONY: help install demo test lint types bench sim soak wheel reference lock clean
 
 help:  ## What can be made
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
-$(VENV)/.ready: requirements/dev.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Tillside needs Python 3.11 or later: make PYTHON=/path/to/python3.11"; exit 1; }
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "This Python can't make virtual environments: install its venv package (python3-venv on Debian)"; exit 1; }
-	@echo "Installing what Tillside needs into $(VENV) ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements/dev.lock
-	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip >/dev/null
-	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
-	@touch $@
+# Cheap when there is nothing to do: it compares a stamp, so it runs each time and no make rule has to guess from dates.
+install:  ## Fill .venv from the lock file (the others do it by themselves)
+	@python="$(PYTHON)"; \
+	for found in python3 python3.14 python3.13 python3.12 python3.11; do \
+		test -n "$$python" && break; \
+		"$$found" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && python="$$found"; \
+	done; \
+	test -n "$$python" || { echo "Tillside needs Python 3.11 or later: make PYTHON=/path/to/python3.11" >&2; exit 1; }; \
+	"$$python" requirements/install.py .venv
 
-install: $(VENV)/.ready
+demo: install  ## Sell a real store day, with the line to the cloud cut in the middle
+	@$(BIN)/tillside demo $(ARGS)
+
+test: install  ## Run the whole suite (ARGS="-k slip" for a part)
+	@$(BIN_TEST)/python -m pytest $(ARGS)
+
+lint: install  ## Check style and layers
+	@$(BIN)/ruff check .
+	@$(BIN)/lint-imports --no-logo
+
+# What pyright needs came with the lock file; by these it neither looks for a newer one nor takes another Node.
+types: export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
+types: export PYRIGHT_PYTHON_GLOBAL_NODE := 0
+types: export PYRIGHT_PYTHON_USE_BUNDLED_PYRIGHT := 1
+types: install  ## Check types with mypy and pyright
+	@$(BIN)/mypy
+	@$(BIN)/pyright
+
+bench: install  ## Measure, as ratios to a floor measured in the same run
+	@$(BIN)/python benchmarks/run.py $(ARGS)
+
+sim: install  ## Simulate tills and cloud under faults (SEEDS=300, or SEED=17 to replay one)
+	@test -d tests/simulation || { echo "This release has no simulation yet: tests/simulation is not there." >&2; exit 1; }
+	@TILLSIDE_SEEDS="$(SEEDS)" TILLSIDE_SEED="$(SEED)" $(BIN_TEST)/python -m pytest tests/simulation $(ARGS)
+
+soak: install  ## Run the tests that last for hours
+	@$(BIN_TEST)/python -m pytest -m soak $(ARGS) || { status=$$?; \
+		test $$status -ne 5 || echo "This release has no soak test yet: no test is marked soak." >&2; exit $$status; }
+
+wheel: install  ## Build dist/*.whl, the same bytes each time
+	@rm -f dist/*.whl
+	@SOURCE_DATE_EPOCH="$$(git log -1 --format=%ct 2>/dev/null || echo 1577836800)" $(BIN)/hatchling build -t wheel
+
+reference: install  ## Write what is made from the code: packaged defaults and docs/reference/config.md
+	@$(BIN)/tillside config reference .
+
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
+lock: install  ## Resolve the lock files anew
+	$(LOCK) requirements/bootstrap.in -o requirements/bootstrap.lock
+	$(LOCK) pyproject.toml requirements/dev.in --extra camera -o requirements/dev.lock
+	$(LOCK) pyproject.toml -c requirements/dev.lock -o requirements/till.lock
 
 clean:  ## Remove what was made here
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-* build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
-
-lock:  ## Resolve the lock files anew
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header pyproject.toml requirements/dev.in --extra camera -o requirements/dev.lock
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header pyproject.toml -c requirements/dev.lock -o requirements/till.lock
