@@ -11,7 +11,7 @@ import click
 
 
 @click.command()
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=None, help="Where the slip's picture goes.")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Where the slip's picture goes.")
 @click.option("--receipts", type=click.IntRange(3, 628), default=628, show_default=True, help="How much of the day.")
 @click.option("--language", type=click.Choice(["ru", "kk", "ky", "uk", "en"]), default="en", show_default=True)
 @click.option("--keep", is_flag=True, help="Keep the demo's databases and logs, and say where they are.")

@@ -43,7 +43,8 @@ def _rows(name: str) -> list[dict[str, str]]:
 
 
 def _line(row: dict[str, str], product: dict[str, str] | None) -> dict[str, object]:
-    path = [part for key in ("department", "product_category", "product_type") if (part := (product or {}).get(key, ""))]
+    levels = ("department", "product_category", "product_type")
+    path = [part for level in levels if (part := (product or {}).get(level, ""))]
     whole_units = int(row["quantity"])
     line: dict[str, object] = {
         "number": int(row["line_no"]),
@@ -66,7 +67,7 @@ def load_day() -> list[DayReceipt]:
     zone = ZoneInfo(TIME_ZONE)
     receipts = []
     for basket, rows in baskets.items():
-        local = datetime.fromisoformat(rows[0]["ts_utc"].replace("Z", "+00:00")).astimezone(zone)
+        local = datetime.fromisoformat(rows[0]["ts_utc"]).astimezone(zone)
         total = sum(cents(row["sales_value"]) for row in rows)
         coupons = min(total, sum(cents(row["coupon_disc"]) for row in rows))
         receipts.append(

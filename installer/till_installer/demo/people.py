@@ -4,8 +4,8 @@ import csv
 from dataclasses import dataclass
 from pathlib import Path
 
-_FIRST = ("Anna", "Boris", "Clara", "Dina", "Emil", "Fatima", "Grigory", "Helen", "Ivan", "Jamila", "Kuat", "Lena")
-_LAST = ("Akhmetova", "Brown", "Chernenko", "Dzhumabaev", "Evans", "Frolova", "Green", "Hryhorenko", "Ibraimov", "Jones")
+_FIRST = ("Anna", "Boris", "Clara", "Dina", "Emil", "Fatima", "Galya", "Helen", "Ivan", "Jamila", "Kuat", "Lena")
+_LAST = ("Akhmetova", "Brown", "Chernenko", "Dzhumabaev", "Evans", "Frolova", "Green", "Hrushko", "Ibraimov", "Jones")
 _TIERS = ("standard", "standard", "standard", "silver", "gold")
 _AREA_CODES = ("212", "305", "312", "404", "512", "602", "617", "702", "713", "808", "907", "916", "919")
 """555-01xx in any of these is set aside for fiction: 100 numbers each."""

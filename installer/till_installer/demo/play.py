@@ -44,7 +44,8 @@ class Till:
 
     def __init__(self, port: int, token: str, scan: Callable[[str], None]) -> None:
         headers = {"Authorization": f"Bearer {token}", "X-Tillside-Client": "pos"}
-        self._http = httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=CALL_TIMEOUT_S, trust_env=False)
+        bridge = f"http://127.0.0.1:{port}"
+        self._http = httpx.Client(base_url=bridge, headers=headers, timeout=CALL_TIMEOUT_S, trust_env=False)
         self._scan = scan
         self._scanned: str | None = None
         self._arrived = threading.Condition()

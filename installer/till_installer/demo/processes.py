@@ -28,7 +28,7 @@ class Processes:
 
     def run(self, *words: str) -> str:
         """Run one command to its end and hand back what it printed; DemoError when it fails."""
-        done = subprocess.run(command(*words), capture_output=True, text=True, check=False, timeout=60)
+        done = subprocess.run(command(*words), capture_output=True, text=True, check=False, timeout=60)  # noqa: S603 - our own command
         if done.returncode != 0:
             raise DemoError(f"`tillside {' '.join(words[:3])}` failed: {(done.stderr or done.stdout).strip()[-2000:]}")
         return done.stdout
@@ -36,7 +36,7 @@ class Processes:
     def start(self, name: str, *words: str, ready: Path | None = None, feed: bool = False) -> subprocess.Popen[bytes]:
         """Start a part in its own session, so that Ctrl-C reaches only us and we end it in order."""
         log = (self._folder / f"{name}.log").open("ab")
-        child = subprocess.Popen(
+        child = subprocess.Popen(  # noqa: S603 - our own command
             command(*words),
             stdin=subprocess.PIPE if feed else subprocess.DEVNULL,
             stdout=log,

@@ -52,7 +52,7 @@ def run_demo(folder: Path, out: Path, count: int, language: str) -> bool:
         stack.callback(parts.stop_all)
         stage = _set_up(folder, parts, people, language, stack)
         day = _play(stage, receipts, people)
-        sync = _wait_until_quiet(stage, day)
+        sync = _wait_until_quiet(stage)
         slips = _slips(folder)
         stage.till.close()
         stage.admin.close()
@@ -69,7 +69,9 @@ def run_demo(folder: Path, out: Path, count: int, language: str) -> bool:
     return verdict.proven and slips == len(day.acknowledged) and len(day.acknowledged) == len(receipts)
 
 
-def _set_up(folder: Path, parts: Processes, people: dict[int, Person], language: str, stack: contextlib.ExitStack) -> Stage:
+def _set_up(
+    folder: Path, parts: Processes, people: dict[int, Person], language: str, stack: contextlib.ExitStack
+) -> Stage:
     cloud_db, state = str(folder / "cloud.db"), folder / "state"
     click.echo("Setting up the chain: programme, store, till, members ...")
     programme = folder / "programme.toml"
@@ -82,7 +84,11 @@ def _set_up(folder: Path, parts: Processes, people: dict[int, Person], language:
     write_csv(people, members)
     parts.run("cloud", "member", "import", "--db", cloud_db, str(members))
     cloud_ready = folder / "cloud.ready"
-    parts.start("cloud", "cloud", "run", "--db", cloud_db, "--port", "0", "--ready-file", str(cloud_ready), ready=cloud_ready)
+    parts.start(
+        "cloud",
+        *("cloud", "run", "--db", cloud_db, "--port", "0", "--ready-file", str(cloud_ready)),
+        ready=cloud_ready,
+    )
     line = Line(int(ready_facts(cloud_ready)["port"]))
     line.start()
     stack.callback(line.stop)
@@ -101,9 +107,8 @@ def _set_up(folder: Path, parts: Processes, people: dict[int, Person], language:
         feed=True,
     )
     config = folder / "agent.toml"
-    config.write_text(
-        _config_text(state, line.port, scanner_link, int(ready_facts(printer_ready)["port"]), language), encoding="utf-8"
-    )
+    printer_port = int(ready_facts(printer_ready)["port"])
+    config.write_text(_config_text(state, line.port, scanner_link, printer_port, language), encoding="utf-8")
     parts.run("agent", "enrol", "--config", str(config), "--code", code)
     agent_ready = folder / "agent.ready"
     parts.start("agent", "agent", "run", "--config", str(config), "--ready-file", str(agent_ready), ready=agent_ready)
@@ -143,7 +148,7 @@ def _play(stage: Stage, receipts: list[DayReceipt], people: dict[int, Person]) -
     return day
 
 
-def _wait_until_quiet(stage: Stage, day: Day) -> dict[str, int]:
+def _wait_until_quiet(stage: Stage) -> dict[str, int]:
     click.echo("The day is over; waiting for the queue and the printer ...")
     _wait_for(lambda: _status(stage)["sync"]["waiting"] == 0, "the queue to reach the cloud")
     _wait_for(lambda: _status(stage)["prints_waiting"] == 0, "the printer")
