@@ -41,7 +41,7 @@ class Observer(Protocol):
     """Counts answers and refusals, and words problems for the cashier."""
 
     def refused(self, reason: str) -> None: ...
-    def cashier(self, code: str, numbers: Mapping[str, int | str] | None = None) -> str: ...
+    def cashier(self, code: str, status: int, numbers: Mapping[str, int | str] | None = None) -> str: ...
     def answered(self, operation: str, status: int, seconds: float) -> None: ...
 
 
@@ -93,7 +93,8 @@ class Endpoint:
     def _problem(
         self, problem: Problem, headers: Mapping[str, str], numbers: Mapping[str, int | str] | None = None
     ) -> Answer:
-        return problem_answer(problem, cashier=self._observer.cashier(problem.code, numbers), headers=headers.items())
+        cashier = self._observer.cashier(problem.code, problem.status, numbers)
+        return problem_answer(problem, cashier=cashier, headers=headers.items())
 
 
 class StreamEndpoint:
@@ -111,7 +112,7 @@ class StreamEndpoint:
             await self._run(scope, receive, send)
         except ProblemError as error:
             status = error.problem.status
-            cashier = self._observer.cashier(error.problem.code)
+            cashier = self._observer.cashier(error.problem.code, status)
             await send_answer(send, problem_answer(error.problem, cashier=cashier, headers=error.headers.items()))
         finally:
             self._observer.answered(self._operation.id, status, 0.0)

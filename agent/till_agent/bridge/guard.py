@@ -36,7 +36,7 @@ class RefusalLog(Protocol):
     """Counts what was refused, by reason, and says what the cashier should be told."""
 
     def refused(self, reason: str) -> None: ...
-    def cashier(self, code: str) -> str: ...
+    def cashier(self, code: str, status: int) -> str: ...
 
 
 class Guard:
@@ -132,7 +132,8 @@ class Guard:
             retryable=refusal.retryable,
             extras=refusal.extras,
         )
-        answer = problem_answer(problem, cashier=self._refusals.cashier(refusal.reason), headers=refusal.headers)
+        cashier = self._refusals.cashier(refusal.reason, refusal.status)
+        answer = problem_answer(problem, cashier=cashier, headers=refusal.headers)
         await send_answer(send, answer)
 
 

@@ -140,6 +140,15 @@ LIMIT = Parameter(
 )
 
 _UNKNOWN_SALE = {404: "sale_unknown"}
+_WHO = {
+    404: "reference_unknown",
+    409: "identifier_ambiguous",
+    422: "identifier_invalid, identifier_choice, bank_card",
+}
+_RECEIPT = _WHO | {
+    422: "identifier_invalid, identifier_choice, bank_card, receipt_invalid, receipt_empty, receipt_too_large, "
+    "line_number_repeated, minimum_price_too_high",
+}
 
 OPERATIONS = (
     Operation(
@@ -151,7 +160,7 @@ OPERATIONS = (
         request=QuoteRequest,
         answer=Quote,
         summary="What a receipt would give; changes nothing.",
-        problems={422: "receipt_invalid, identifier_invalid"},
+        problems=_RECEIPT,
     ),
     Operation(
         id="identify",
@@ -162,7 +171,8 @@ OPERATIONS = (
         request=Identify,
         answer=Member,
         summary="Whose card, phone or code this is, and what they have.",
-        problems={422: "identifier_invalid, identifier_ambiguous"},
+        query_parameters=(LANGUAGE,),
+        problems=_WHO,
     ),
     Operation(
         id="sell",
@@ -175,7 +185,12 @@ OPERATIONS = (
         summary="Commit a sale: durable on this till before the answer leaves. The same uid and body give it again.",
         path_parameters=(UID,),
         replays=True,
-        problems={409: "uid_reused, hold_expired", 422: "receipt_invalid, redemption_invalid"},
+        problems=_RECEIPT
+        | {
+            404: "hold_unknown",
+            409: "uid_conflict, hold_expired, hold_used, hold_mismatch, redemption_needs_hold, redemption_exceeds, "
+            "member_blocked",
+        },
     ),
     Operation(
         id="sale",
@@ -198,7 +213,8 @@ OPERATIONS = (
         summary="Cancel a whole sale. Again for the same sale gives the first answer.",
         path_parameters=(UID,),
         replays=True,
-        problems={404: "sale_unknown", 409: "sale_returned"},
+        query_parameters=(LANGUAGE,),
+        problems={404: "sale_unknown", 409: "sale_has_returns"},
     ),
     Operation(
         id="return",
@@ -211,7 +227,12 @@ OPERATIONS = (
         summary="Take goods back, whole or in part.",
         path_parameters=(UID,),
         replays=True,
-        problems={404: "sale_unknown", 409: "uid_reused, sale_voided", 422: "return_too_much"},
+        query_parameters=(LANGUAGE,),
+        problems={
+            404: "sale_unknown",
+            409: "uid_conflict, sale_voided, return_quantity_exceeds, return_amount_exceeds, return_nothing_left",
+            422: "return_invalid, return_line_unknown, return_nothing_asked",
+        },
     ),
     Operation(
         id="hold",
@@ -222,7 +243,12 @@ OPERATIONS = (
         request=HoldCreate,
         answer=Hold,
         summary="Reserve points at the cloud for one receipt; expires by itself.",
-        problems={409: "insufficient_points", 503: "offline"},
+        problems=_WHO
+        | {
+            409: "insufficient_points, hold_refused, sale_exists, member_unknown, member_blocked, member_provisional, "
+            "redemption_disabled",
+            503: "cloud_unreachable",
+        },
     ),
     Operation(
         id="release",
@@ -233,7 +259,7 @@ OPERATIONS = (
         status=204,
         summary="Give reserved points back.",
         path_parameters=(HOLD,),
-        problems={409: "hold_used"},
+        problems={404: "hold_unknown", 409: "hold_used"},
     ),
     Operation(
         id="slip",
@@ -259,7 +285,7 @@ OPERATIONS = (
         summary="Print the slip again, marked as a copy.",
         path_parameters=(UID,),
         query_parameters=(LANGUAGE,),
-        problems={404: "sale_unknown", 409: "no_printer"},
+        problems={404: "sale_unknown", 409: "printer_missing"},
     ),
     Operation(
         id="events",

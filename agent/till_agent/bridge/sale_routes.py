@@ -13,8 +13,14 @@ _REPLAYED = ((b"idempotent-replay", b"true"),)
 def handlers(bridge: Bridge) -> dict[str, Handler]:
     """Handlers by operation id."""
 
+    def committed(answered: Answered) -> Answer:
+        if answered.replayed:
+            return Answer(answered.body, headers=_REPLAYED)
+        bridge.committed()
+        return Answer(answered.body)
+
     async def identify(call: Call) -> Answer:
-        return Answer(_encode(await bridge.core.desk.identify(call.body)))
+        return Answer(_encode(await bridge.core.desk.identify(call.body, call.parameters.get("language"))))
 
     async def quote(call: Call) -> Answer:
         return Answer(_encode(await bridge.core.desk.quote(call.body)))
@@ -24,16 +30,18 @@ def handlers(bridge: Bridge) -> dict[str, Handler]:
 
     async def release(call: Call) -> Answer:
         await bridge.core.desk.release(call.parameters["hold"])
+        bridge.committed()
         return Answer(b"", NO_CONTENT)
 
     async def sell(call: Call) -> Answer:
-        return _committed(await bridge.core.desk.sell(call.parameters["uid"], call.body))
+        return committed(await bridge.core.desk.sell(call.parameters["uid"], call.body))
 
     async def void(call: Call) -> Answer:
-        return _committed(await bridge.core.desk.void(call.parameters["uid"]))
+        return committed(await bridge.core.desk.void(call.parameters["uid"], call.parameters.get("language")))
 
     async def give_back(call: Call) -> Answer:
-        return _committed(await bridge.core.desk.give_back(call.parameters["uid"], call.body))
+        uid, language = call.parameters["uid"], call.parameters.get("language")
+        return committed(await bridge.core.desk.give_back(uid, call.body, language))
 
     async def sale(call: Call) -> Answer:
         return Answer(_encode(await bridge.core.desk.sale(call.parameters["uid"])))
@@ -48,7 +56,3 @@ def handlers(bridge: Bridge) -> dict[str, Handler]:
         "return": give_back,
         "sale": sale,
     }
-
-
-def _committed(answered: Answered) -> Answer:
-    return Answer(answered.body, headers=_REPLAYED if answered.replayed else ())

@@ -99,7 +99,7 @@ class FakeDesk:
         self._calls = calls
         self._sold: dict[str, Any] = {}
 
-    async def identify(self, request: Identify) -> Member:
+    async def identify(self, request: Identify, language: str | None = None) -> Member:
         self._calls.append(("identify", request))
         return MEMBER
 
@@ -121,11 +121,11 @@ class FakeDesk:
             raise DeskProblem("uid_conflict", 409, "expected the first body again", pointer="/receipt")
         return Done(b'{"uid":"%s"}' % uid.encode(), [call for call in self._calls if call == ("sell", uid)][1:] != [])
 
-    async def void(self, uid: str) -> Done:
+    async def void(self, uid: str, language: str | None = None) -> Done:
         self._calls.append(("void", uid))
         raise DeskProblem("sale_unknown", 404, "no such sale")
 
-    async def give_back(self, uid: str, request: Any) -> Done:
+    async def give_back(self, uid: str, request: Any, language: str | None = None) -> Done:
         self._calls.append(("return", uid))
         return Done(b"{}", False)
 
@@ -192,6 +192,7 @@ class FakeBridge:
         self.sync = FakeSync(self.calls)
         self.events = EventHub(clock, run="0123abcd")
         self.not_ready = ""
+        self.commits = 0
         self.failure: Exception | None = None
 
     @property
@@ -202,6 +203,9 @@ class FakeBridge:
 
     def ready(self) -> str:
         return self.not_ready
+
+    def committed(self) -> None:
+        self.commits += 1
 
     async def status(self) -> Status:
         return Status(
@@ -230,7 +234,7 @@ class FakeBridge:
     def answered(self, operation: str, status: int, seconds: float) -> None:
         self.answers.append((operation, status))
 
-    def cashier(self, code: str, numbers: Mapping[str, int | str] | None = None) -> str:
+    def cashier(self, code: str, status: int, numbers: Mapping[str, int | str] | None = None) -> str:
         return f"cashier: {code}"
 
 

@@ -50,6 +50,13 @@ def test_sale_is_answered_with_its_own_bytes_and_replays_are_marked(live: LiveBr
     assert again.headers["idempotent-replay"] == "true"
 
 
+def test_only_a_new_op_wakes_the_push(live: LiveBridge) -> None:
+    before = live.bridge.commits
+    live.call("PUT", "/v1/sales/s-3", receipt())
+    live.call("PUT", "/v1/sales/s-3", receipt())
+    assert live.bridge.commits == before + 1
+
+
 def test_same_uid_with_another_body_is_a_conflict_with_a_word_for_the_cashier(live: LiveBridge) -> None:
     live.call("PUT", "/v1/sales/s-2", receipt())
     reply = live.call("PUT", "/v1/sales/s-2", receipt(amount_minor=200))

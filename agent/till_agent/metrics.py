@@ -1,0 +1,192 @@
+"""Figures for Prometheus, `tillside_*`: base units, no member in a label, under 300 series.
+
+The hot path adds to plain numbers; prometheus-client is imported, and its registry filled, when somebody looks.
+Every name is listed in docs/reference/bridge.md, which a test holds true.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+
+from till_agent.api import Status
+
+if TYPE_CHECKING:
+    from prometheus_client import Metric
+
+REASONS_LIMIT = 60
+"""Reasons are named in code, about 40; more than this would be a defect that fills the registry."""
+BUCKETS_SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
+"""From the aim of a quote to the budget of a call that asks the cloud."""
+TIMED = frozenset({"identify", "quote", "sell", "hold", "return", "void"})
+"""Operations that a cashier waits for."""
+
+_UP = frozenset({"READY", "BUSY", "DEGRADED"})
+
+
+class Timing:
+    """Counts per bucket, not cumulated, and the sum."""
+
+    __slots__ = ("counts", "total_seconds")
+
+    def __init__(self) -> None:
+        self.counts = [0] * (len(BUCKETS_SECONDS) + 1)
+        self.total_seconds = 0.0
+
+    def add(self, seconds: float) -> None:
+        """One more."""
+        self.total_seconds += seconds
+        for index, bound in enumerate(BUCKETS_SECONDS):
+            if seconds <= bound:
+                self.counts[index] += 1
+                return
+        self.counts[-1] += 1
+
+
+class Live(Struct, frozen=True, kw_only=True):
+    """What is read at the moment of looking, besides the status."""
+
+    listeners: int
+    listeners_dropped: int
+    events: int
+
+
+class Metrics:
+    """Counters of one agent's life. Used on the loop only."""
+
+    def __init__(self) -> None:
+        self._refused: Counter[str] = Counter()
+        self._answered: Counter[tuple[str, str]] = Counter()
+        self._timings: dict[str, Timing] = {}
+        self._scans: Counter[tuple[str, str]] = Counter()
+
+    def refused(self, reason: str) -> None:
+        """The bridge refused a request."""
+        if reason in self._refused or len(self._refused) < REASONS_LIMIT:
+            self._refused[reason] += 1
+        else:
+            self._refused["other"] += 1
+
+    def answered(self, operation: str, status: int, seconds: float) -> None:
+        """The bridge answered a request."""
+        self._answered[operation, f"{status // 100}xx"] += 1
+        if operation in TIMED:
+            timing = self._timings.get(operation)
+            if timing is None:
+                timing = self._timings[operation] = Timing()
+            timing.add(seconds)
+
+    def scanned(self, device: str, kind: str) -> None:
+        """A scanner read a code of that kind."""
+        self._scans[device, kind] += 1
+
+    def render(self, status: Status, live: Live) -> bytes:
+        """The text that Prometheus reads."""
+        from prometheus_client import CollectorRegistry, generate_latest
+
+        registry = CollectorRegistry(auto_describe=False)
+        registry.register(_Collector([*self._own(), *_of_status(status), *_of_live(live)]))
+        return generate_latest(registry)
+
+    def _own(self) -> "Iterator[Metric]":
+        from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
+
+        refused = CounterMetricFamily(
+            "tillside_bridge_refused", "Requests that the bridge refused, by reason", labels=["reason"]
+        )
+        for reason, count in sorted(self._refused.items()):
+            refused.add_metric([reason], count)
+        yield refused
+        answered = CounterMetricFamily(
+            "tillside_bridge_requests", "Requests that the bridge answered", labels=["operation", "status"]
+        )
+        for labels, count in sorted(self._answered.items()):
+            answered.add_metric(list(labels), count)
+        yield answered
+        timings = HistogramMetricFamily(
+            "tillside_bridge_request_seconds", "Time from the head of a request to its answer", labels=["operation"]
+        )
+        for operation, timing in sorted(self._timings.items()):
+            timings.add_metric([operation], buckets=_cumulated(timing), sum_value=timing.total_seconds)
+        yield timings
+        scans = CounterMetricFamily("tillside_scans", "Codes that scanners read, by kind", labels=["device", "kind"])
+        for pair, count in sorted(self._scans.items()):
+            scans.add_metric(list(pair), count)
+        yield scans
+
+
+class _Collector:
+    def __init__(self, families: "list[Metric]") -> None:
+        self._families = families
+
+    def collect(self) -> "Iterable[Metric]":
+        return self._families
+
+
+def _cumulated(timing: Timing) -> list[tuple[str, float]]:
+    names = [*(str(bound) for bound in BUCKETS_SECONDS), "+Inf"]
+    total = 0
+    found: list[tuple[str, float]] = []
+    for name, count in zip(names, timing.counts, strict=True):
+        total += count
+        found.append((name, total))
+    return found
+
+
+def _of_status(status: Status) -> "Iterator[Metric]":
+    from prometheus_client.core import GaugeMetricFamily
+
+    sync = status.sync
+    yield GaugeMetricFamily("tillside_start_time_seconds", "When the agent started", value=status.started_ms / 1000)
+    yield GaugeMetricFamily("tillside_ready", "1 when sales are taken", value=int(status.ready))
+    yield _info(status.version)
+    yield GaugeMetricFamily("tillside_queue_records", "Ops that the cloud has not acknowledged", value=sync.waiting)
+    yield GaugeMetricFamily(
+        "tillside_queue_oldest_age_seconds", "Age of the oldest of them", value=sync.oldest_waiting_ms / 1000
+    )
+    yield _counter("tillside_queue_dropped", "Ops that were given up: there is no way to, so always 0", 0)
+    yield GaugeMetricFamily("tillside_sync_enrolled", "1 when the till has its identity", value=int(sync.enrolled))
+    yield GaugeMetricFamily("tillside_sync_online", "1 when the cloud answers", value=int(sync.online))
+    yield GaugeMetricFamily("tillside_sync_last_push_time_seconds", "Last push", value=sync.last_push_ms / 1000)
+    yield GaugeMetricFamily("tillside_sync_last_pull_time_seconds", "Last pull", value=sync.last_pull_ms / 1000)
+    yield _counter("tillside_sync_pushed", "Ops sent and acknowledged", sync.pushed)
+    yield _counter("tillside_sync_resent", "Ops sent more than once", sync.resent)
+    yield GaugeMetricFamily("tillside_sync_adjusted", "Ops that the cloud worked out otherwise", value=sync.adjusted)
+    yield GaugeMetricFamily("tillside_sync_rejected", "Ops that the cloud refused", value=sync.rejected)
+    yield GaugeMetricFamily("tillside_cache_members", "Members known on this till", value=status.members_cached)
+    yield GaugeMetricFamily(
+        "tillside_cache_time_seconds", "Cloud's time of the newest pulled page", value=status.cache_as_of_ms / 1000
+    )
+    if status.clock_skew_ms is not None:
+        skew = status.clock_skew_ms / 1000
+        yield GaugeMetricFamily("tillside_clock_offset_seconds", "Till's clock less the cloud's", value=skew)
+    yield GaugeMetricFamily("tillside_prints_waiting", "Slips in the print queue", value=status.prints_waiting)
+    up = GaugeMetricFamily("tillside_device_up", "1 when the device is there and works", labels=["device", "role"])
+    for device in status.devices:
+        up.add_metric([device.device, device.role], int(device.state.upper() in _UP))
+    yield up
+
+
+def _of_live(live: Live) -> "Iterator[Metric]":
+    from prometheus_client.core import GaugeMetricFamily
+
+    yield GaugeMetricFamily("tillside_bridge_event_listeners", "Open event streams", value=live.listeners)
+    yield _counter(
+        "tillside_bridge_event_listeners_dropped", "Streams cut because they were not read", live.listeners_dropped
+    )
+    yield _counter("tillside_bridge_events", "Events told", live.events)
+
+
+def _counter(name: str, text: str, value: int) -> Any:
+    from prometheus_client.core import CounterMetricFamily
+
+    return CounterMetricFamily(name, text, value=value)
+
+
+def _info(version: str) -> Any:
+    from prometheus_client.core import GaugeMetricFamily
+
+    family = GaugeMetricFamily("tillside_build", "Always 1; its label says which version runs", labels=["version"])
+    family.add_metric([version], 1)
+    return family
