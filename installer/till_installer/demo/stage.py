@@ -163,7 +163,7 @@ def _status(stage: Stage) -> dict[str, Any]:
 
 
 def _devices_ready(stage: Stage) -> bool:
-    return all(device["state"] == "READY" for device in _status(stage)["devices"] if device["role"] == "scanner")
+    return all(device["state"] == "ready" for device in _status(stage)["devices"] if device["role"] == "scanner")
 
 
 def _wait_for(condition: Callable[[], bool], what: str) -> None:

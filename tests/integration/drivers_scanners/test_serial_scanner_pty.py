@@ -1,0 +1,192 @@
+"""The serial scanner driver over real pseudo-terminals: unplugging, other names, codes in pieces."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from till_config.settings import ScannerSettings
+from till_drivers.exceptions import SettingsError, SimulatorError
+from till_drivers.ports import DeviceHealth, Scan
+from till_drivers.scanners.serial_scanner import SerialScanner
+from till_drivers.simulators.scanner import ScannerSimulator
+
+PATIENCE_S = 10.0
+
+
+class Shop:
+    """A driver under test with what it told."""
+
+    def __init__(self, link: Path, **settings: object) -> None:
+        self.simulator = ScannerSimulator(link)
+        self.driver = SerialScanner(ScannerSettings(name="s1", port=str(link), **settings))  # type: ignore[arg-type]  # test
+        self.scans: list[Scan] = []
+        self.states: list[str] = []
+        self._changed = asyncio.Event()
+
+    def emit(self, scan: Scan) -> None:
+        self.scans.append(scan)
+        self._changed.set()
+
+    def health(self, health: DeviceHealth) -> None:
+        self.states.append(health.state)
+        self._changed.set()
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(PATIENCE_S):
+            while not condition():
+                self._changed.clear()
+                await self._changed.wait()
+
+    @property
+    def texts(self) -> list[str]:
+        return [scan.text for scan in self.scans]
+
+
+@asynccontextmanager
+async def running(shop: Shop) -> AsyncIterator[Shop]:
+    task = asyncio.create_task(shop.driver.run(shop.emit, shop.health))
+    try:
+        yield shop
+    finally:
+        async with asyncio.timeout(PATIENCE_S):
+            await shop.driver.stop()
+            await task
+        shop.simulator.unplug()
+
+
+def test_codes_come_through_in_any_pieces(tmp_path: Path) -> None:
+    """Two codes in one read, one code in three, CR LF split: each code once, in order."""
+
+    async def day() -> None:
+        shop = Shop(tmp_path / "port")
+        shop.simulator.plug()
+        async with running(shop):
+            await shop.until(lambda: "ready" in shop.states)
+            for piece in (b"A1\rB2\r", b"C3", b"C3", b"C3\r", b"\nD4\r", b"\n"):
+                shop.simulator.send(piece)
+                await asyncio.sleep(0.01)
+            await shop.until(lambda: len(shop.scans) == 4)
+        assert shop.texts == ["A1", "B2", "C3C3C3", "D4"]
+        assert [scan.seq for scan in shop.scans] == [1, 2, 3, 4]
+        assert shop.states[-1] == "disabled"
+
+    asyncio.run(day())
+
+
+def test_starts_without_its_device_and_finds_it_later(tmp_path: Path) -> None:
+    """No device at start is a state, not an error."""
+
+    async def day() -> None:
+        shop = Shop(tmp_path / "port")
+        async with running(shop):
+            await shop.until(lambda: "absent" in shop.states)
+            shop.simulator.plug()
+            await shop.until(lambda: "ready" in shop.states)
+            shop.simulator.scan("2900000000001")
+            await shop.until(lambda: bool(shop.scans))
+        assert shop.texts == ["2900000000001"]
+
+    asyncio.run(day())
+
+
+def test_unplugged_in_mid_code_and_back_under_another_name(tmp_path: Path) -> None:
+    """Half a code is never told nor joined to the next; the same link leads to the new terminal."""
+
+    async def day() -> None:
+        shop = Shop(tmp_path / "port")
+        first = shop.simulator.plug()
+        async with running(shop):
+            await shop.until(lambda: "ready" in shop.states)
+            shop.simulator.scan("WHOLE")
+            await shop.until(lambda: shop.texts == ["WHOLE"])
+            shop.simulator.send(b"29000")
+            shop.simulator.unplug()
+            await shop.until(lambda: "lost" in shop.states)
+            # Another program takes the old name meanwhile, so that the scanner must come back under a new one.
+            squatter = ScannerSimulator(tmp_path / "squatter")
+            squatter.plug()
+            second = shop.simulator.plug()
+            await shop.until(lambda: shop.states.count("ready") == 2)
+            shop.simulator.scan("NEXT")
+            await shop.until(lambda: len(shop.scans) == 2)
+            squatter.unplug()
+        assert shop.texts == ["WHOLE", "NEXT"]
+        assert first != second
+
+    asyncio.run(day())
+
+
+def test_what_lay_in_the_port_before_connecting_is_not_a_scan(tmp_path: Path) -> None:
+    """Codes from before the agent started are stale: they are flushed on connect."""
+
+    async def day() -> None:
+        shop = Shop(tmp_path / "port")
+        shop.simulator.plug()
+        shop.simulator.scan("STALE")
+        async with running(shop):
+            await shop.until(lambda: "ready" in shop.states)
+            shop.simulator.scan("FRESH")
+            await shop.until(lambda: bool(shop.scans))
+        assert shop.texts == ["FRESH"]
+
+    asyncio.run(day())
+
+
+def test_a_code_held_still_is_one_scan(tmp_path: Path) -> None:
+    """The same code again within a second and a half is dropped."""
+
+    async def day() -> None:
+        shop = Shop(tmp_path / "port")
+        shop.simulator.plug()
+        async with running(shop):
+            await shop.until(lambda: "ready" in shop.states)
+            for code in ("CARD", "CARD", "CARD", "END"):
+                shop.simulator.scan(code)
+            await shop.until(lambda: "END" in shop.texts)
+        assert shop.texts == ["CARD", "END"]
+
+    asyncio.run(day())
+
+
+def test_silence_ends_a_code_only_when_configured(tmp_path: Path) -> None:
+    """With gap_ms a scanner that sends no end works too."""
+
+    async def day() -> None:
+        shop = Shop(tmp_path / "port", gap_ms=50)
+        shop.simulator.plug()
+        async with running(shop):
+            await shop.until(lambda: "ready" in shop.states)
+            shop.simulator.send(b"NOEND")
+            await shop.until(lambda: bool(shop.scans))
+        assert shop.texts == ["NOEND"]
+
+    asyncio.run(day())
+
+
+def test_each_health_change_is_told_once(tmp_path: Path) -> None:
+    """A device that stays away makes one event, however often it is tried."""
+
+    async def day() -> None:
+        shop = Shop(tmp_path / "port")
+        async with running(shop):
+            await shop.until(lambda: "absent" in shop.states)
+            await asyncio.sleep(0.8)
+        assert shop.states == ["absent", "disabled"]
+
+    asyncio.run(day())
+
+
+def test_settings_without_a_port_are_refused() -> None:
+    """The error names what is missing."""
+    with pytest.raises(SettingsError, match="expected port or match"):
+        SerialScanner(ScannerSettings(name="s1"))
+
+
+def test_the_simulator_tells_when_it_is_unplugged(tmp_path: Path) -> None:
+    """A scan into nowhere is an error of the test or demo, not silence."""
+    simulator = ScannerSimulator(tmp_path / "port")
+    with pytest.raises(SimulatorError, match="not plugged in"):
+        simulator.scan("X")
