@@ -25,7 +25,7 @@ class CloudHoldGateway:
         except (IdentityRefused, UpgradeNeeded) as error:
             raise CloudUnreachable(f"the cloud does not take this till: {error}", code=error.code) from error
         except CloudRefused as error:
-            available = error.extras.get("available_points")
+            available = error.extras.get("available")
             if not isinstance(available, int) or isinstance(available, bool):
                 available = -1
             raise HoldRefused(error.code, str(error), available_points=available) from error

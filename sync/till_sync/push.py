@@ -27,9 +27,9 @@ MOST_BATCH_BYTES = 16 * 1024 * 1024
 LEAST_BATCH_BYTES = 64 * 1024
 """Never asked for less: a batch of one op is the outbox's answer to any limit that is too small."""
 
-RESEND_AGE_MS = 60_000
-"""An unanswered batch is sent again as it is for so long; later its `sent_*` times would mislead the cloud's view of
-the till's clock, which is shown as wrong from two minutes on.
+RESEND_AGE_MS = 30_000
+"""An unanswered batch is sent again as it is for so long; later what its envelope says (times, `remaining`) would
+mislead the cloud, which allows a minute for it.
 """
 
 RESENDS_BEFORE_SPLIT = 1
