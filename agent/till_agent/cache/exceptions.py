@@ -1,0 +1,16 @@
+"""Errors of the cache.
+
+AgentError
+└── CacheUnavailable    what the cloud sent could not be kept; it will be sent again
+"""
+
+# ruff: noqa: N818 - named as a condition, like those of `till_agent.exceptions`
+
+from till_agent.exceptions import AgentError
+
+
+class CacheUnavailable(AgentError):
+    """Raised when a page or a verdict can't be written (disk full, damaged file); nothing of it was, and reads go on.
+
+    A damaged file has been replaced by an empty one by then, so that the next pull begins anew.
+    """

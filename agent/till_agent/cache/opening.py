@@ -1,0 +1,106 @@
+"""Opens the cache's file, or begins it anew: whatever is wrong with it, the cloud has it all."""
+
+import contextlib
+import logging
+import os
+import sqlite3
+from pathlib import Path
+
+from till_agent.cache import schema
+from till_agent.cache.pages import Progress, load_progress, save_progress
+
+_log = logging.getLogger(__name__)
+
+BUSY_WAIT_SECONDS = 1.0
+"""The file's own second connection may hold it for a moment while a log is begun anew."""
+WRITE_CACHE_KIB = 8_192
+"""Pages of the trees that a page of changes touches."""
+READ_CACHE_KIB = 2_048
+"""Look-ups go to random places among a million members; the system's own cache serves them better than ours."""
+SIDE_FILES = ("-wal", "-shm")
+DAMAGED_SUFFIX = ".damaged"
+"""One damaged cache is kept for whoever looks into it, and replaced by the next: a cache is large and worth little."""
+
+_NOT_THE_FILE = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_INTERRUPT,
+}
+
+
+def is_damage(exc: BaseException) -> bool:
+    """Is it the file's own fault, so that a new one helps?"""
+    return (getattr(exc, "sqlite_errorcode", 0) & 0xFF) not in _NOT_THE_FILE
+
+
+def open_writer(path: Path, till: str) -> tuple[sqlite3.Connection, Progress]:
+    """The connection that writes, on a file of this schema and this till. sqlite3.Error when the disk refuses."""
+    try:
+        return _open(path, till)
+    except (sqlite3.Error, ValueError, TypeError) as exc:
+        if not is_damage(exc):
+            raise
+        _log.warning("the cache can't be used (%s) and is rebuilt from the cloud", exc)
+    clear_away(path)
+    return _open(path, till)
+
+
+def open_reader(path: Path) -> sqlite3.Connection:
+    """The connection for look-ups on the loop; it never writes, and so never copies the log into the file."""
+    connection = sqlite3.connect(path, timeout=BUSY_WAIT_SECONDS, isolation_level=None)
+    connection.execute("PRAGMA query_only = ON")
+    connection.execute("PRAGMA trusted_schema = OFF")
+    connection.execute("PRAGMA wal_autocheckpoint = 0")
+    connection.execute(f"PRAGMA cache_size = -{READ_CACHE_KIB:d}")
+    return connection
+
+
+def clear_away(path: Path) -> None:
+    """Put a file that can't be used out of the way, its log with it."""
+    for suffix in SIDE_FILES:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(f"{path}{suffix}")  # noqa: PTH108 - the names are not paths of their own
+    if path.exists():
+        path.replace(path.with_name(path.name + DAMAGED_SUFFIX))
+
+
+def _open(path: Path, till: str) -> tuple[sqlite3.Connection, Progress]:
+    connection = sqlite3.connect(path, timeout=BUSY_WAIT_SECONDS, isolation_level=None)
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        # A crash may cost the last pages; they and their cursor are lost together, and are pulled again.
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA trusted_schema = OFF")
+        connection.execute("PRAGMA temp_store = MEMORY")
+        connection.execute(f"PRAGMA cache_size = -{WRITE_CACHE_KIB:d}")
+        _recognise(connection, till)
+        progress = load_progress(connection)
+        _need_owner(progress, till)
+    except BaseException:
+        connection.close()
+        raise
+    return connection, progress
+
+
+def _need_owner(progress: Progress, till: str) -> None:
+    if progress.till != till:
+        raise ValueError(f"expected the cache of till {till!r}, not of {progress.till!r}")
+
+
+def _recognise(connection: sqlite3.Connection, till: str) -> None:
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    application = connection.execute("PRAGMA application_id").fetchone()[0]
+    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    if (version, application, tables) == (0, 0, 0):
+        connection.execute("BEGIN IMMEDIATE")
+        for statement in schema.CREATE:
+            connection.execute(statement)
+        save_progress(connection, Progress(till=till))
+        connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID:d}")
+        connection.execute(f"PRAGMA user_version = {schema.VERSION:d}")
+        connection.execute("COMMIT")
+    elif (version, application) != (schema.VERSION, schema.APPLICATION_ID):
+        raise ValueError(f"expected a cache of version {schema.VERSION}, not {version} of application {application:#x}")

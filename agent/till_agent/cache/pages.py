@@ -1,0 +1,201 @@
+"""Writes pages and verdicts into the cache; in the writer thread, inside a transaction that the store holds."""
+
+import logging
+import sqlite3
+
+import msgspec
+from msgspec import Struct
+
+from till_agent.cache import schema
+from till_agent.cache.programmes import read_programme
+from till_agent.cache.rows import balance_columns, pack, tags_of
+from till_sync.wire import ChangesAnswer, MemberRow, OpResult, ProgrammeRow
+
+_log = logging.getLogger(__name__)
+
+
+class Progress(Struct, frozen=True, kw_only=True):
+    """How far the cache has come. `generation` counts pulls from the beginning; `filling` while one is under way.
+
+    `floor` is the last own op (epoch, seq) that every cached balance includes.
+    """
+
+    till: str
+    cursor: str = ""
+    incarnation: str = ""
+    as_of_ms: int = 0
+    members: int = 0
+    generation: int = 1
+    filling: bool = True
+    floor: tuple[int, int] = (0, 0)
+
+
+def load_progress(connection: sqlite3.Connection) -> Progress:
+    """What the file says; sqlite3.Error or ValueError when it does not."""
+    columns = connection.execute(schema.PROGRESS).fetchone()
+    if columns is None:
+        raise ValueError("expected the cache's progress, not nothing")
+    till, cursor, incarnation, as_of_ms, members, generation, filling, epoch, seq = columns
+    return Progress(
+        till=till,
+        cursor=cursor,
+        incarnation=incarnation,
+        as_of_ms=as_of_ms,
+        members=members,
+        generation=generation,
+        filling=bool(filling),
+        floor=(epoch, seq),
+    )
+
+
+def save_progress(connection: sqlite3.Connection, progress: Progress) -> None:
+    """In the transaction of the rows that it speaks of."""
+    connection.execute(
+        schema.SAVE_PROGRESS,
+        (
+            progress.till,
+            progress.cursor,
+            progress.incarnation,
+            progress.as_of_ms,
+            progress.members,
+            progress.generation,
+            int(progress.filling),
+            *progress.floor,
+        ),
+    )
+
+
+def write_page(connection: sqlite3.Connection, progress: Progress, page: ChangesAnswer) -> Progress:
+    """Store a page's rows and where it ends. Gives the progress after it."""
+    included = (page.epoch, page.acked_seq)
+    members = {row.member_id: row for row in page.rows if isinstance(row, MemberRow)}
+    added = _write_members(connection, progress, page, list(members.values()))
+    _write_programmes(connection, [row for row in page.rows if isinstance(row, ProgrammeRow)])
+    complete = not page.more
+    if complete and progress.filling and progress.generation > 1:
+        added -= _sweep(connection, progress.generation)
+    after = msgspec.structs.replace(
+        progress,
+        cursor=page.next,
+        incarnation=page.incarnation,
+        as_of_ms=page.server_time_ms,
+        members=progress.members + added,
+        filling=progress.filling and not complete,
+        floor=_floor(progress, page, included),
+    )
+    save_progress(connection, after)
+    return after
+
+
+def begin_anew(connection: sqlite3.Connection) -> Progress:
+    """Forget the cursor; what the next pull does not bring again is dropped at its end."""
+    before = load_progress(connection)
+    after = msgspec.structs.replace(before, cursor="", generation=before.generation + 1, filling=True)
+    save_progress(connection, after)
+    return after
+
+
+def judge(connection: sqlite3.Connection, epoch: int, results: tuple[OpResult, ...]) -> None:
+    """Balances right after own ops; those of members that are not cached come with a page."""
+    connection.executemany(
+        schema.JUDGE_BALANCE,
+        [
+            (
+                result.balance,
+                result.held,
+                result.position,
+                epoch,
+                result.seq,
+                result.member_id,
+                epoch,
+                result.seq,
+            )
+            for result in results
+            if result.member_id
+        ],
+    )
+
+
+def _floor(progress: Progress, page: ChangesAnswer, included: tuple[int, int]) -> tuple[int, int]:
+    """Every cached balance includes own ops up to here: proven by a page with which the pull was complete."""
+    if progress.as_of_ms == 0:
+        return included
+    if not page.more and progress.filling:
+        return included
+    if progress.filling or _is_other(progress, page):
+        return min(progress.floor, included)
+    return progress.floor if page.more else max(progress.floor, included)
+
+
+def _is_other(progress: Progress, page: ChangesAnswer) -> bool:
+    """Is it another incarnation of the cloud than the one the cached rows are from?"""
+    return progress.incarnation not in {"", page.incarnation}
+
+
+def _write_members(
+    connection: sqlite3.Connection, progress: Progress, page: ChangesAnswer, rows: list[MemberRow]
+) -> int:
+    """Store members, tags and balances. Gives how many more members there are."""
+    included = (page.epoch, page.acked_seq)
+    other = _is_other(progress, page)
+    put_members: list[tuple[str, int, bytes]] = []
+    drop_tags: list[tuple[str, str]] = []
+    put_tags: list[tuple[str, str]] = []
+    drop_members: list[tuple[str]] = []
+    newer: list[tuple[object, ...]] = []
+    anyway: list[tuple[object, ...]] = []
+    added = 0
+    for row in rows:
+        stored = connection.execute(schema.STORED, (row.member_id,)).fetchone()
+        generation, stored_data = stored or (0, b"")
+        before = tags_of(stored_data) if stored else ()
+        if row.status == "removed":
+            drop_tags.extend((tag, row.member_id) for tag in before)
+            drop_members.append((row.member_id,))
+            added -= stored is not None
+            continue
+        data = pack(row)
+        fresh = stored is not None and generation == progress.generation
+        if not fresh or stored_data != data:
+            put_members.append((row.member_id, progress.generation, data))
+            drop_tags.extend((tag, row.member_id) for tag in before if tag not in row.tags)
+        # Even when nothing changed: a tag may have been another member's in between.
+        put_tags.extend((tag, row.member_id) for tag in row.tags)
+        columns = (row.member_id, *balance_columns(row, included, page.server_time_ms))
+        (newer if fresh and not other else anyway).append(columns)
+        added += stored is None
+    connection.executemany(schema.DROP_TAG, drop_tags)
+    connection.executemany(schema.DROP_MEMBER, drop_members)
+    connection.executemany(schema.DROP_BALANCE, drop_members)
+    connection.executemany(schema.PUT_MEMBER, put_members)
+    connection.executemany(schema.PUT_TAG, put_tags)
+    connection.executemany(schema.PUT_BALANCE, newer)
+    connection.executemany(schema.PUT_BALANCE_ANYWAY, anyway)
+    return added
+
+
+def _sweep(connection: sqlite3.Connection, generation: int) -> int:
+    """Drop members that a pull from the beginning did not bring again. Gives how many."""
+    gone = connection.execute(schema.STALE, (generation,)).fetchall()
+    connection.executemany(schema.DROP_MEMBER, gone)
+    connection.executemany(schema.DROP_BALANCE, gone)
+    if gone:
+        connection.execute(schema.STALE_TAGS)
+        _log.info("%d members are not in the cloud any more and were dropped", len(gone))
+    return len(gone)
+
+
+def _write_programmes(connection: sqlite3.Connection, rows: list[ProgrammeRow]) -> None:
+    """Keep usable programmes. The one to sell by gives way to a usable one, or to none when the cloud says so, but
+    never to one that this till can't use.
+    """
+    usable = [row for row in rows if read_programme(row.body, row.digest) is not None]
+    refused = any(row.active and row not in usable for row in rows)
+    for row in usable:
+        stored = connection.execute(schema.IS_ACTIVE, (row.programme_id, row.version)).fetchone()
+        active = bool(stored and stored[0]) and (refused or row.active)
+        values = (row.programme_id, row.version, row.digest, int(active), row.body)
+        connection.execute(schema.PUT_PROGRAMME, values)
+    for row in usable:
+        if row.active:
+            connection.execute(schema.SELL_BY, (row.programme_id, row.version))

@@ -1,0 +1,116 @@
+"""The cache's tables and statements. There are no migrations: another version is rebuilt from the cloud.
+
+Balances are in a table of their own, because they change far more often than who a member is; a delta of 10,000
+rows took a fifth of the time that way. Rows without row ids are found in one descent of one tree.
+"""
+
+APPLICATION_ID = 0x54534341
+"""`TSCA` in the header of the file."""
+VERSION = 1
+
+CREATE = (
+    """
+    CREATE TABLE members (
+        member_id TEXT PRIMARY KEY,
+        generation INTEGER NOT NULL,
+        data BLOB NOT NULL
+    ) STRICT, WITHOUT ROWID
+    """,
+    "CREATE TABLE tags (tag TEXT PRIMARY KEY, member_id TEXT NOT NULL) STRICT, WITHOUT ROWID",
+    """
+    CREATE TABLE balances (
+        member_id TEXT PRIMARY KEY,
+        balance INTEGER NOT NULL,
+        held INTEGER NOT NULL,
+        position INTEGER NOT NULL,
+        expiring_points INTEGER NOT NULL,
+        expiring_at_ms INTEGER NOT NULL,
+        included_epoch INTEGER NOT NULL,
+        included_seq INTEGER NOT NULL,
+        as_of_ms INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE programmes (
+        programme_id TEXT NOT NULL,
+        version INTEGER NOT NULL,
+        digest TEXT NOT NULL,
+        active INTEGER NOT NULL CHECK (active IN (0, 1)),
+        body TEXT NOT NULL,
+        PRIMARY KEY (programme_id, version)
+    ) STRICT, WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE progress (
+        only INTEGER PRIMARY KEY CHECK (only = 1),
+        till TEXT NOT NULL,
+        cursor TEXT NOT NULL,
+        incarnation TEXT NOT NULL,
+        as_of_ms INTEGER NOT NULL,
+        members INTEGER NOT NULL,
+        generation INTEGER NOT NULL,
+        filling INTEGER NOT NULL,
+        floor_epoch INTEGER NOT NULL,
+        floor_seq INTEGER NOT NULL
+    ) STRICT
+    """,
+)
+
+_MEMBER_COLUMNS = (
+    "m.member_id, m.data, b.balance, b.held, b.position, b.expiring_points, b.expiring_at_ms, b.included_epoch, "
+    "b.included_seq, b.as_of_ms"
+)
+# The two look-ups of a sale. Put together from the constants of this file alone.
+BY_TAG = (
+    f"SELECT {_MEMBER_COLUMNS} FROM tags t JOIN members m ON m.member_id = t.member_id "  # noqa: S608
+    "JOIN balances b ON b.member_id = t.member_id WHERE t.tag = ?"
+)
+BY_ID = (
+    f"SELECT {_MEMBER_COLUMNS} FROM members m JOIN balances b ON b.member_id = m.member_id "  # noqa: S608
+    "WHERE m.member_id = ?"
+)
+
+PROGRESS = (
+    "SELECT till, cursor, incarnation, as_of_ms, members, generation, filling, floor_epoch, floor_seq FROM progress"
+)
+SAVE_PROGRESS = "INSERT OR REPLACE INTO progress VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+
+# What is stored of a member, to see what a page changes of it.
+STORED = "SELECT generation, data FROM members WHERE member_id = ?"
+PUT_MEMBER = (
+    "INSERT INTO members (member_id, generation, data) VALUES (?, ?, ?) "
+    "ON CONFLICT (member_id) DO UPDATE SET generation = excluded.generation, data = excluded.data"
+)
+DROP_MEMBER = "DELETE FROM members WHERE member_id = ?"
+DROP_BALANCE = "DELETE FROM balances WHERE member_id = ?"
+# A tag leads to the member that had it last; one that has gone to another member stays with that one.
+PUT_TAG = (
+    "INSERT INTO tags (tag, member_id) VALUES (?, ?) ON CONFLICT (tag) DO UPDATE SET member_id = excluded.member_id "
+    "WHERE member_id <> excluded.member_id"
+)
+DROP_TAG = "DELETE FROM tags WHERE tag = ? AND member_id = ?"
+# A balance is replaced only by one that includes at least as many own ops: a page may be older than a verdict.
+PUT_BALANCE = (
+    "INSERT INTO balances (member_id, balance, held, position, expiring_points, expiring_at_ms, included_epoch, "
+    "included_seq, as_of_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (member_id) DO UPDATE SET "
+    "balance = excluded.balance, held = excluded.held, position = excluded.position, "
+    "expiring_points = excluded.expiring_points, expiring_at_ms = excluded.expiring_at_ms, "
+    "included_epoch = excluded.included_epoch, included_seq = excluded.included_seq, as_of_ms = excluded.as_of_ms "
+    "WHERE (excluded.included_epoch, excluded.included_seq) >= (balances.included_epoch, balances.included_seq)"
+)
+# Another incarnation of the cloud: what the former one said counts no more.
+PUT_BALANCE_ANYWAY = "INSERT OR REPLACE INTO balances VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+# The balance right after an own op.
+JUDGE_BALANCE = (
+    "UPDATE balances SET balance = ?, held = ?, position = ?, included_epoch = ?, included_seq = ? "
+    "WHERE member_id = ? AND (included_epoch, included_seq) < (?, ?)"
+)
+# Members that a pull from the beginning did not bring again are there no more.
+STALE = "SELECT member_id FROM members WHERE generation < ?"
+STALE_TAGS = "DELETE FROM tags WHERE member_id NOT IN (SELECT member_id FROM members)"
+
+PUT_PROGRAMME = "INSERT OR REPLACE INTO programmes (programme_id, version, digest, active, body) VALUES (?, ?, ?, ?, ?)"
+IS_ACTIVE = "SELECT active FROM programmes WHERE programme_id = ? AND version = ?"
+SELL_BY = "UPDATE programmes SET active = (programme_id = ? AND version = ?)"
+ACTIVE_PROGRAMME = "SELECT digest, body FROM programmes WHERE active = 1"
+PROGRAMME = "SELECT digest, body FROM programmes WHERE programme_id = ? AND version = ?"

@@ -1,0 +1,278 @@
+"""The cache: look-ups on the loop by a connection of their own, writes in a thread of their own."""
+
+import asyncio
+import contextlib
+import logging
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from till_agent.cache import pages, schema
+from till_agent.cache.exceptions import CacheUnavailable
+from till_agent.cache.opening import clear_away, is_damage, open_reader, open_writer
+from till_agent.cache.pages import Progress
+from till_agent.cache.programmes import read_programme
+from till_agent.cache.rows import as_member
+from till_agent.ports import CachedMember, CachedProgramme
+from till_loyalty.programme import Programme
+from till_sync.wire import ChangesAnswer, OpResult
+
+_log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+PROGRAMMES_KEPT = 8
+"""Former programmes kept parsed; returns of old sales need one now and then."""
+STOP_WAIT_SECONDS = 5.0
+"""For a page that is being written; what is not finished is pulled again."""
+
+
+class CacheStore:
+    """Implements `till_agent.ports.Cache` and `till_sync.ports.CacheSink`, and takes verdicts.
+
+    Made and used on the loop. Look-ups never wait for a write and never raise: from a file that turns out damaged
+    they find nobody, while it is being replaced by an empty one that the next pull fills.
+
+    `on_complete(floor)` is called on the loop after each page that made the cache complete: every cached balance then
+    includes own ops up to `floor` (epoch, seq).
+    """
+
+    def __init__(
+        self, path: Path, till: str, *, on_complete: Callable[[tuple[int, int]], None] = lambda _floor: None
+    ) -> None:
+        self._path = path
+        self._till = till
+        self._on_complete = on_complete
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="cache-writer")
+        self._writer: sqlite3.Connection | None = None
+        self._reader: sqlite3.Connection | None = None
+        self._progress = Progress(till=till)
+        self._programme: CachedProgramme | None = None
+        self._former: dict[tuple[str, int], Programme] = {}
+        self._mending: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Open the file or begin it anew. With no disk to be on it is empty, and each write tries again."""
+        try:
+            await self._in_thread(self._open)
+        except CacheUnavailable as exc:
+            _log.error("the till starts without a cache: %s", exc)
+        else:
+            self._open_reader()
+
+    async def stop(self, wait_seconds: float = STOP_WAIT_SECONDS) -> bool:
+        """Close the file. False when a write did not end in time."""
+        if self._mending is not None:
+            self._mending.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._mending
+        self._close_reader()
+        closing = asyncio.get_running_loop().run_in_executor(self._thread, self._close_writer)
+        done, _ = await asyncio.wait([closing], timeout=wait_seconds)
+        self._thread.shutdown(wait=False, cancel_futures=True)
+        return bool(done)
+
+    def by_tag(self, tag: str) -> CachedMember | None:
+        """The member that an identifier's tag leads to."""
+        return self._look_up(schema.BY_TAG, tag)
+
+    def by_id(self, member_id: str) -> CachedMember | None:
+        """The member of that id."""
+        return self._look_up(schema.BY_ID, member_id)
+
+    def programme(self) -> CachedProgramme | None:
+        """The programme to sell by, parsed when it came."""
+        return self._programme
+
+    def programme_version(self, programme_id: str, version: int) -> Programme | None:
+        """Any programme that the cloud ever sent."""
+        active = self._programme
+        if active is not None and (active.programme.id, active.programme.version) == (programme_id, version):
+            return active.programme
+        known = self._former.get((programme_id, version))
+        if known is None:
+            columns = self._fetch(schema.PROGRAMME, (programme_id, version))
+            former = read_programme(columns[1], columns[0]) if columns else None
+            if former is None:
+                return None
+            known = self._former[programme_id, version] = former.programme
+            while len(self._former) > PROGRAMMES_KEPT:
+                del self._former[next(iter(self._former))]
+        return known
+
+    @property
+    def as_of_ms(self) -> int:
+        """Cloud's time of the last stored page; 0 when there was none."""
+        return self._progress.as_of_ms
+
+    @property
+    def member_count(self) -> int:
+        """Members in the cache."""
+        return self._progress.members
+
+    @property
+    def floor(self) -> tuple[int, int]:
+        """The last own op (epoch, seq) that every cached balance includes; (0, 0) when there was no page."""
+        return self._progress.floor
+
+    @property
+    def filling(self) -> bool:
+        """Is a pull from the beginning under way, so that members may be missing?"""
+        return self._progress.filling
+
+    async def cursor(self) -> str:
+        """Where the last stored page ended; "" before the first."""
+        return self._progress.cursor
+
+    async def store_page(self, page: ChangesAnswer) -> None:
+        """Rows and cursor in one transaction; CacheUnavailable when it can't be kept."""
+
+        def write(connection: sqlite3.Connection) -> tuple[Progress, CachedProgramme | None]:
+            progress = pages.write_page(connection, pages.load_progress(connection), page)
+            return progress, self._active_programme(connection)
+
+        self._progress, self._programme = await self._write(write)
+        if not self._progress.filling and not page.more:
+            self._on_complete(self._progress.floor)
+
+    async def record_results(self, epoch: int, results: tuple[OpResult, ...]) -> None:
+        """Balances right after own ops. Raises nothing: what can't be kept comes again with a page."""
+        try:
+            await self._write(lambda connection: pages.judge(connection, epoch, results))
+        except CacheUnavailable as exc:
+            _log.warning("verdicts could not be put into the cache: %s", exc)
+
+    async def reset(self) -> None:
+        """Begin the next pull from the start; rows stay until it is through, and then those it did not bring go."""
+        self._progress = await self._write(pages.begin_anew)
+
+    def _look_up(self, statement: str, key: str) -> CachedMember | None:
+        columns = self._fetch(statement, (key,))
+        if columns is None:
+            return None
+        try:
+            return as_member(columns)
+        except msgspec.DecodeError as exc:
+            self._mend(exc)
+            return None
+
+    def _fetch(self, statement: str, values: tuple[object, ...]) -> Any:
+        """The first row, as sqlite3 gives it; None when there is none."""
+        if self._reader is None:
+            return None
+        try:
+            return self._reader.execute(statement, values).fetchone()
+        except sqlite3.Error as exc:
+            if is_damage(exc):
+                self._mend(exc)
+            else:
+                _log.warning("the cache could not be read: %s", exc)
+            return None
+
+    def _mend(self, exc: Exception) -> None:
+        """A look-up met damage: no more look-ups until there is a new file."""
+        _log.error("the cache is damaged and is rebuilt from the cloud: %s", exc)
+        self._close_reader()
+        if self._mending is None or self._mending.done():
+            self._mending = asyncio.get_running_loop().create_task(self._rebuild())
+
+    async def _rebuild(self) -> None:
+        try:
+            await self._in_thread(self._begin_anew)
+        except CacheUnavailable as exc:
+            _log.warning("the cache could not be begun anew: %s", exc)
+            return
+        self._open_reader()
+
+    async def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """One transaction in the writer thread; on damage a new file, and the work is lost with the old one."""
+        try:
+            done = await self._in_thread(lambda: self._transact(work))
+        except _DamagedCacheError as exc:
+            self._close_reader()
+            await self._rebuild()
+            raise CacheUnavailable(f"expected a whole cache, not a damaged one: {exc}") from exc
+        if self._reader is None:
+            self._open_reader()
+        return done
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        except (sqlite3.Error, OSError) as exc:
+            raise CacheUnavailable(f"expected the disk to take the cache, not {exc}") from exc
+
+    def _open(self) -> None:
+        """In the writer thread."""
+        self._writer, self._progress = open_writer(self._path, self._till)
+        self._programme = self._active_programme(self._writer)
+
+    def _begin_anew(self) -> None:
+        """In the writer thread."""
+        self._close_writer()
+        clear_away(self._path)
+        self._former = {}
+        self._open()
+
+    def _transact(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """In the writer thread."""
+        if self._writer is None:
+            self._open()
+        connection = self._writer
+        if connection is None:
+            raise CacheUnavailable("expected an open cache")
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            done = work(connection)
+            connection.execute("COMMIT")
+        except (sqlite3.Error, msgspec.DecodeError) as exc:
+            with contextlib.suppress(sqlite3.Error):
+                connection.execute("ROLLBACK")
+            if is_damage(exc):
+                raise _DamagedCacheError(str(exc)) from exc
+            raise
+        return done
+
+    def _active_programme(self, connection: sqlite3.Connection) -> CachedProgramme | None:
+        """The programme to sell by; parsed only when it is another one than before. In the writer thread."""
+        columns = connection.execute(schema.ACTIVE_PROGRAMME).fetchone()
+        if columns is None:
+            return None
+        digest, body = columns
+        if self._programme is not None and self._programme.digest == digest:
+            return self._programme
+        return read_programme(body, digest)
+
+    def _open_reader(self) -> None:
+        try:
+            self._reader = open_reader(self._path)
+        except sqlite3.Error as exc:
+            _log.error("the cache can't be read: %s", exc)
+
+    def _close_reader(self) -> None:
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+
+    def _close_writer(self) -> None:
+        connection, self._writer = self._writer, None
+        if connection is not None:
+            with contextlib.suppress(sqlite3.Error):
+                connection.close()
+
+
+class _DamagedCacheError(Exception):
+    """Raised when the file itself is at fault."""
+
+
+async def open_cache(
+    path: Path, till: str, *, on_complete: Callable[[tuple[int, int]], None] = lambda _floor: None
+) -> CacheStore:
+    """A started cache; see `CacheStore`."""
+    cache = CacheStore(path, till, on_complete=on_complete)
+    await cache.start()
+    return cache
