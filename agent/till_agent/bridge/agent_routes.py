@@ -6,7 +6,7 @@ from till_agent.bridge import openapi
 from till_agent.bridge.answers import Answer
 from till_agent.bridge.context import Bridge
 from till_agent.bridge.endpoint import Call, Handler
-from till_agent.bridge.operations import Live, Queue, QueuedOpBody, Ready
+from till_agent.bridge.shapes import Live, Queue, QueuedOpBody, Ready
 from till_sync.problems import ProblemError
 
 QUEUE_DEFAULT = 100
@@ -33,13 +33,17 @@ def handlers(bridge: Bridge) -> dict[str, Handler]:
         return Answer(_encode(await bridge.status()))
 
     async def queue(call: Call) -> Answer:
-        waiting, ops = await bridge.core.queue.newest(int(call.parameters.get("limit", QUEUE_DEFAULT)))
+        waiting, ops = await bridge.core.queue.listed(
+            waiting_only=call.parameters.get("which", "waiting") == "waiting",
+            limit=int(call.parameters.get("limit", QUEUE_DEFAULT)),
+        )
         return Answer(_encode(Queue(waiting=waiting, ops=ops)))
 
     async def queued(call: Call) -> Answer:
-        found = await bridge.core.queue.one(int(call.parameters["seq"]))
+        epoch = call.parameters.get("epoch")
+        found = await bridge.core.queue.one(int(call.parameters["seq"]), int(epoch) if epoch else None)
         if found is None:
-            raise ProblemError(404, "op_unknown", "expected the place of an op of this till's present epoch")
+            raise ProblemError(404, "op_unknown", "expected the place of an op of this till")
         op, body = found
         return Answer(_encode(QueuedOpBody(op=op, body=msgspec.Raw(body))))
 
@@ -47,8 +51,8 @@ def handlers(bridge: Bridge) -> dict[str, Handler]:
         return Answer(_encode(await bridge.sync.status()))
 
     async def sync_now(_call: Call) -> Answer:
-        bridge.sync.now()
-        return Answer(_encode(await bridge.sync.status()), 202)
+        through = await bridge.sync.now()
+        return Answer(_encode(await bridge.sync.status()), 200 if through else 202)
 
     async def described(_call: Call) -> Answer:
         return Answer(openapi.encode(bridge.version))

@@ -57,12 +57,12 @@ class SlipCalls(Protocol):
 class QueueCalls(Protocol):
     """The journal as a list of ops."""
 
-    async def newest(self, limit: int) -> tuple[int, tuple[QueuedOp, ...]]:
-        """How many ops wait, and the newest ones, newest first."""
+    async def listed(self, *, waiting_only: bool, limit: int) -> tuple[int, tuple[QueuedOp, ...]]:
+        """How many ops wait, and: the oldest waiting ones, oldest first; or the newest ones, newest first."""
         ...
 
-    async def one(self, seq: int) -> tuple[QueuedOp, bytes] | None:
-        """An op of the current epoch with its stored body; None when there is none."""
+    async def one(self, seq: int, epoch: int | None) -> tuple[QueuedOp, bytes] | None:
+        """An op (of the current epoch if none is named) with its stored body; None when there is none."""
         ...
 
 
@@ -70,8 +70,8 @@ class SyncCalls(Protocol):
     """The exchange with the cloud."""
 
     async def status(self) -> SyncStatus: ...
-    def now(self) -> None:
-        """Start an exchange as soon as possible."""
+    async def now(self) -> bool:
+        """Exchange now, whatever wait is under way; False when it was not through within some seconds."""
         ...
 
 

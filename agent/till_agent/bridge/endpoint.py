@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from till_agent.bridge.answers import Answer, problem_answer, send_answer
 from till_agent.bridge.guard import CLIENT_KEY
-from till_agent.bridge.operations import ANY, OPEN, Operation, Parameter
+from till_agent.bridge.shapes import ANY, OPEN, Operation, Parameter
 from till_agent.bridge.tokens import Client
 from till_agent.exceptions import DeskProblem, JournalCorrupt, JournalUnavailable
 from till_sync.http.bodies import decode_body, read_body

@@ -6,7 +6,8 @@ import msgspec
 
 from till_agent.api import Health, Message, ScanEvent
 from till_agent.bridge.examples import EXAMPLES
-from till_agent.bridge.operations import ANY, OPEN, OPERATIONS, Operation, Parameter
+from till_agent.bridge.operations import OPERATIONS
+from till_agent.bridge.shapes import ANY, OPEN, Operation, Parameter
 
 PROBLEM = "application/problem+json"
 DESCRIPTION = """\
@@ -132,6 +133,8 @@ def _responses(operation: Operation) -> dict[str, Any]:
     for status, codes in operation.problems.items():
         problems[status] = "; ".join(filter(None, (problems.get(status), codes)))
     responses: dict[str, Any] = {str(operation.status): good}
+    for status, words in operation.also.items():
+        responses[str(status)] = {**good, "description": words}
     for status, codes in sorted(problems.items()):
         schema = {"$ref": "#/components/schemas/Problem"}
         content = {PROBLEM: {"schema": schema}}

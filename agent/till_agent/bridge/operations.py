@@ -1,17 +1,10 @@
 """Every operation of the bridge in one table: routes, scopes, the served OpenAPI and the metrics are made from it."""
 
-import re
-from typing import Any, Final, Literal
-
-from msgspec import Struct
-
 from till_agent.api import (
-    UID_PATTERN,
     Hold,
     HoldCreate,
     Identify,
     Member,
-    QueuedOp,
     Quote,
     QuoteRequest,
     ReturnRequest,
@@ -23,120 +16,25 @@ from till_agent.api import (
     Status,
     SyncStatus,
 )
-from till_drivers.blocks import Block
-
-OPEN: Final = "open"
-ANY: Final = "any"
-Scope = Literal["open", "any", "sale", "register", "admin"]
-"""What a caller needs: nothing, any known client's token, or a token with that scope."""
-
-ESCPOS = "application/vnd.tillside.escpos"
-SLIP_FORMATS = {"text": "text/plain; charset=utf-8", "json": "application/json", "png": "image/png", "escpos": ESCPOS}
-QUEUE_LIMIT = 1000
-"""Ops in one answer of the queue's list; a month offline holds 100,000."""
-
-
-class Ready(Struct, frozen=True, kw_only=True):
-    """Whether the agent takes sales, and if not, the stable code of what is missing."""
-
-    ready: bool
-    reason: str = ""
-
-
-class Live(Struct, frozen=True, kw_only=True):
-    """The process answers."""
-
-    live: bool = True
-
-
-class Queue(Struct, frozen=True, kw_only=True):
-    """The newest ops, newest first, and how many wait for the cloud."""
-
-    waiting: int
-    ops: tuple[QueuedOp, ...]
-
-
-class QueuedOpBody(Struct, frozen=True, kw_only=True):
-    """One op with its stored body: till_sync's op types, as the cloud gets them."""
-
-    op: QueuedOp
-    body: Any
-
-
-class SlipBlocks(Struct, frozen=True, kw_only=True):
-    """A slip before any printer is known."""
-
-    blocks: tuple[Block, ...]
-
-
-class Parameter(Struct, frozen=True, kw_only=True):
-    """A parameter of path or query, as text that must match `pattern`."""
-
-    name: str
-    pattern: re.Pattern[str]
-    description: str
-    choices: tuple[str, ...] = ()
-    integer: bool = False
-    minimum: int = 1
-    maximum: int = 1
-
-
-class Operation(Struct, frozen=True, kw_only=True):
-    """One method on one path. `problems` are the codes that are peculiar to it, by status."""
-
-    id: str
-    method: Literal["GET", "POST", "PUT", "DELETE"]
-    path: str
-    scope: Scope
-    summary: str
-    tag: str
-    request: Any = None
-    answer: Any = None
-    media_types: tuple[str, ...] = ("application/json",)
-    status: int = 200
-    replays: bool = False
-    path_parameters: tuple[Parameter, ...] = ()
-    query_parameters: tuple[Parameter, ...] = ()
-    problems: dict[int, str] = {}
-
-
-UID = Parameter(name="uid", pattern=re.compile(UID_PATTERN), description="The client's own id of the document.")
-HOLD = Parameter(
-    name="hold", pattern=re.compile(r"^[A-Za-z0-9_-]{1,80}$"), description="Id of a hold, as it was answered."
-)
-SEQ = Parameter(
-    name="seq",
-    pattern=re.compile(r"^[1-9][0-9]{0,14}$"),
-    description="Place of the op in the queue.",
-    integer=True,
-    maximum=10**15 - 1,
-)
-FORMAT = Parameter(
-    name="format",
-    pattern=re.compile(f"^({'|'.join(SLIP_FORMATS)})$"),
-    choices=tuple(SLIP_FORMATS),
-    description="What to answer with; stronger than Accept.",
-)
-COLUMNS = Parameter(
-    name="columns",
-    pattern=re.compile(r"^(1[6-9]|[2-8][0-9]|9[0-6])$"),
-    integer=True,
-    minimum=16,
-    maximum=96,
-    description="Letters on a line, 16 to 96; the printer's own when left out.",
-)
-LANGUAGE = Parameter(
-    name="language",
-    pattern=re.compile(r"^(ru|kk|ky|uk|en)$"),
-    choices=("ru", "kk", "ky", "uk", "en"),
-    description="Language of the slip; the till's own when left out.",
-)
-LIMIT = Parameter(
-    name="limit",
-    pattern=re.compile(r"^[1-9][0-9]{0,2}$|^1000$"),
-    integer=True,
-    maximum=QUEUE_LIMIT,
-    description=f"Ops to answer with, at most {QUEUE_LIMIT}; 100 when left out.",
+from till_agent.bridge.shapes import (
+    ANY,
+    COLUMNS,
+    EPOCH,
+    FORMAT,
+    HOLD,
+    LANGUAGE,
+    LIMIT,
+    OPEN,
+    SEQ,
+    SLIP_FORMATS,
+    UID,
+    WHICH,
+    Live,
+    Operation,
+    Queue,
+    QueuedOpBody,
+    Ready,
+    SlipBlocks,
 )
 
 _UNKNOWN_SALE = {404: "sale_unknown"}
@@ -313,8 +211,8 @@ OPERATIONS = (
         scope="admin",
         tag="sync",
         answer=Queue,
-        summary="The newest ops of this till and what the cloud said to them.",
-        query_parameters=(LIMIT,),
+        summary="The ops of this till and what the cloud said to them.",
+        query_parameters=(WHICH, LIMIT),
     ),
     Operation(
         id="queued",
@@ -325,6 +223,7 @@ OPERATIONS = (
         answer=QueuedOpBody,
         summary="One op with its body.",
         path_parameters=(SEQ,),
+        query_parameters=(EPOCH,),
         problems={404: "op_unknown"},
     ),
     Operation(
@@ -343,8 +242,8 @@ OPERATIONS = (
         scope="admin",
         tag="sync",
         answer=SyncStatus,
-        status=202,
-        summary="Start an exchange now; answers with how it stands.",
+        also={202: "Not through within 10 s; it goes on."},
+        summary="Exchange with the cloud now; answers with how it went.",
     ),
     Operation(
         id="livez",

@@ -5,7 +5,7 @@ import msgspec
 from till_agent.bridge.answers import Answer
 from till_agent.bridge.context import Bridge
 from till_agent.bridge.endpoint import Call, Handler
-from till_agent.bridge.operations import SLIP_FORMATS, SlipBlocks
+from till_agent.bridge.shapes import SLIP_FORMATS, SlipBlocks
 from till_sync.problems import ProblemError
 
 ACCEPT_LIMIT_BYTES = 1000

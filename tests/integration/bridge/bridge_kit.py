@@ -156,10 +156,10 @@ class FakeSlips:
 
 
 class FakeQueue:
-    async def newest(self, limit: int) -> tuple[int, tuple[QueuedOp, ...]]:
+    async def listed(self, *, waiting_only: bool, limit: int) -> tuple[int, tuple[QueuedOp, ...]]:
         return 7, (QueuedOp(op="t:1:1", kind="sale", uid="u", at_wall_ms=1, status="waiting"),)
 
-    async def one(self, seq: int) -> tuple[QueuedOp, bytes] | None:
+    async def one(self, seq: int, epoch: int | None) -> tuple[QueuedOp, bytes] | None:
         if seq != 1:
             return None
         return QueuedOp(op="t:1:1", kind="sale", uid="u", at_wall_ms=1, status="waiting"), b'{"kind":"sale"}'
@@ -172,8 +172,9 @@ class FakeSync:
     async def status(self) -> SyncStatus:
         return SYNC
 
-    def now(self) -> None:
+    async def now(self) -> bool:
         self._calls.append(("sync_now", None))
+        return len(self._calls) > 1
 
 
 class FakeBridge:

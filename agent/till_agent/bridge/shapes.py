@@ -1,0 +1,137 @@
+"""What an operation is made of: its shape, its parameters, and the answers that only the bridge knows."""
+
+import re
+from typing import Any, Final, Literal
+
+from msgspec import Struct
+
+from till_agent.api import UID_PATTERN, QueuedOp
+from till_drivers.blocks import Block
+
+OPEN: Final = "open"
+ANY: Final = "any"
+Scope = Literal["open", "any", "sale", "register", "admin"]
+"""What a caller needs: nothing, any known client's token, or a token with that scope."""
+
+ESCPOS = "application/vnd.tillside.escpos"
+SLIP_FORMATS = {"text": "text/plain; charset=utf-8", "json": "application/json", "png": "image/png", "escpos": ESCPOS}
+QUEUE_LIMIT = 1000
+"""Ops in one answer of the queue's list; a month offline holds 100,000."""
+
+
+class Ready(Struct, frozen=True, kw_only=True):
+    """Whether the agent takes sales, and if not, the stable code of what is missing."""
+
+    ready: bool
+    reason: str = ""
+
+
+class Live(Struct, frozen=True, kw_only=True):
+    """The process answers."""
+
+    live: bool = True
+
+
+class Queue(Struct, frozen=True, kw_only=True):
+    """How many ops wait for the cloud; then these, oldest first, or the newest of all, newest first."""
+
+    waiting: int
+    ops: tuple[QueuedOp, ...]
+
+
+class QueuedOpBody(Struct, frozen=True, kw_only=True):
+    """One op with its stored body: till_sync's op types, as the cloud gets them."""
+
+    op: QueuedOp
+    body: Any
+
+
+class SlipBlocks(Struct, frozen=True, kw_only=True):
+    """A slip before any printer is known."""
+
+    blocks: tuple[Block, ...]
+
+
+class Parameter(Struct, frozen=True, kw_only=True):
+    """A parameter of path or query, as text that must match `pattern`."""
+
+    name: str
+    pattern: re.Pattern[str]
+    description: str
+    choices: tuple[str, ...] = ()
+    integer: bool = False
+    minimum: int = 1
+    maximum: int = 1
+
+
+class Operation(Struct, frozen=True, kw_only=True):
+    """One method on one path. `problems` are the codes that are peculiar to it, by status."""
+
+    id: str
+    method: Literal["GET", "POST", "PUT", "DELETE"]
+    path: str
+    scope: Scope
+    summary: str
+    tag: str
+    request: Any = None
+    answer: Any = None
+    media_types: tuple[str, ...] = ("application/json",)
+    status: int = 200
+    also: dict[int, str] = {}
+    replays: bool = False
+    path_parameters: tuple[Parameter, ...] = ()
+    query_parameters: tuple[Parameter, ...] = ()
+    problems: dict[int, str] = {}
+
+
+UID = Parameter(name="uid", pattern=re.compile(UID_PATTERN), description="The client's own id of the document.")
+HOLD = Parameter(
+    name="hold", pattern=re.compile(r"^[A-Za-z0-9_-]{1,80}$"), description="Id of a hold, as it was answered."
+)
+SEQ = Parameter(
+    name="seq",
+    pattern=re.compile(r"^[1-9][0-9]{0,14}$"),
+    description="Place of the op in the queue.",
+    integer=True,
+    maximum=10**15 - 1,
+)
+FORMAT = Parameter(
+    name="format",
+    pattern=re.compile(f"^({'|'.join(SLIP_FORMATS)})$"),
+    choices=tuple(SLIP_FORMATS),
+    description="What to answer with; stronger than Accept.",
+)
+COLUMNS = Parameter(
+    name="columns",
+    pattern=re.compile(r"^(1[6-9]|[2-8][0-9]|9[0-6])$"),
+    integer=True,
+    minimum=16,
+    maximum=96,
+    description="Letters on a line, 16 to 96; the printer's own when left out.",
+)
+LANGUAGE = Parameter(
+    name="language",
+    pattern=re.compile(r"^(ru|kk|ky|uk|en)$"),
+    choices=("ru", "kk", "ky", "uk", "en"),
+    description="Language of the slip; the till's own when left out.",
+)
+WHICH = Parameter(
+    name="which",
+    pattern=re.compile(r"^(waiting|newest)$"),
+    choices=("waiting", "newest"),
+    description="Ops that wait for the cloud (when left out), or the newest whatever became of them.",
+)
+EPOCH = Parameter(
+    name="epoch",
+    pattern=re.compile(r"^[1-9][0-9]{0,6}$"),
+    integer=True,
+    maximum=9_999_999,
+    description="Journal that the op is of; the present one when left out.",
+)
+LIMIT = Parameter(
+    name="limit",
+    pattern=re.compile(r"^[1-9][0-9]{0,2}$|^1000$"),
+    integer=True,
+    maximum=QUEUE_LIMIT,
+    description=f"Ops to answer with, at most {QUEUE_LIMIT}; 100 when left out.",
+)
