@@ -1,0 +1,108 @@
+"""What every call of the desk works with: the till's identity, the finder, balances, words, and the journal."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from till_agent.desk.balances import Balances
+from till_agent.desk.finding import Finder, Found
+from till_agent.desk.parts import DeskParts, StoreIdentity
+from till_agent.desk.problems import problem
+from till_agent.desk.views import View
+from till_agent.exceptions import JournalUnavailable
+from till_agent.ports import CachedProgramme, Committed, Draft, Entry, JournalReader
+from till_agent.texts import Words, supported
+from till_loyalty.programme import Programme
+from till_sync.ops import SaleBody, decode_body
+
+T = TypeVar("T")
+
+BIG_RECEIPT_LINES = 300
+"""Above it the rules take more than some 5 ms; they run in a thread then, so that the next scan is not kept waiting."""
+BIG_BODY_BYTES = 100_000
+"""The same for reading a stored sale."""
+
+
+class Bench:
+    """Shared by the desk's parts; made once the till is enrolled. Used on the loop."""
+
+    def __init__(self, parts: DeskParts, identity: StoreIdentity) -> None:
+        self.parts = parts
+        self.identity = identity
+        self.finder = Finder(parts.cache, identity.identifier_key)
+        self.balances = Balances(parts.cache, parts.pending, parts.holds, parts.gateway)
+
+    @property
+    def offline(self) -> bool:
+        """Whether the cloud is out of reach, as far as the gateway knows."""
+        return not self.parts.gateway.online
+
+    @property
+    def programme(self) -> CachedProgramme | None:
+        """What to sell by; None before the first pull."""
+        return self.parts.cache.programme()
+
+    def words(self, *languages: str | None, programme: Programme | None = None) -> Words:
+        """Words in the first supported language, else the till's."""
+        if programme is None:
+            current = self.programme
+            programme = current.programme if current else None
+        return Words(supported(*languages, self.parts.settings.language), programme)
+
+    def slip_language(self, found: Found | None, asked: str | None) -> str:
+        """A slip is for the member: as asked for, else the member's own language, else the till's."""
+        own = found.cached.row.language if found is not None and found.cached is not None else None
+        return supported(asked, own, self.parts.settings.language)
+
+    def view(self, found: Found, words: Words) -> View:
+        """How `found` is to be shown now."""
+        return View(
+            found=found,
+            words=words,
+            offline=self.offline,
+            has_programme=self.programme is not None,
+            now_ms=self.parts.clock.wall_ms(),
+            time_zone=self.identity.time_zone,
+        )
+
+    async def commit(self, decide: Callable[[JournalReader], Draft | Entry]) -> Committed:
+        """Write or find; DeskProblem `journal_unavailable` when the disk refuses."""
+        try:
+            return await self.parts.journal.commit(decide)
+        except JournalUnavailable as exc:
+            raise _unavailable(exc) from exc
+
+    async def read(self, query: Callable[[JournalReader], T]) -> T:
+        """Ask the journal; DeskProblem `journal_unavailable` when the disk refuses."""
+        try:
+            return await self.parts.journal.read(query)
+        except JournalUnavailable as exc:
+            raise _unavailable(exc) from exc
+
+
+def _unavailable(exc: JournalUnavailable) -> Exception:
+    return problem("journal_unavailable", str(exc))
+
+
+def same_request(entry: Entry, digest: bytes) -> Entry:
+    """`entry` when it answers the very request with that digest, else DeskProblem `uid_conflict`."""
+    if entry.request_digest != digest:
+        raise problem(
+            "uid_conflict", f"expected the {entry.kind} {entry.uid!r} as it was first sent, not another under its uid"
+        )
+    return entry
+
+
+async def work(size: int, limit: int, function: Callable[..., T], *args: Any) -> T:
+    """Run `function` here, or in a thread when `size` is above `limit`."""
+    if size <= limit:
+        return function(*args)
+    return await asyncio.to_thread(function, *args)
+
+
+def sale_body(entry: Entry) -> SaleBody:
+    """The body of a sale's entry."""
+    body = decode_body(entry.body)
+    if not isinstance(body, SaleBody):
+        raise TypeError(f"expected the body of a sale, not of a {entry.kind}")
+    return body

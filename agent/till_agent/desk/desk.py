@@ -1,0 +1,95 @@
+"""The sale desk: everything that cash software can ask, apart from HTTP.
+
+Each call answers from this machine; only `hold` asks the cloud, within its budget. Errors are DeskProblem.
+"""
+
+from collections.abc import Mapping
+
+from till_agent.api import Hold, HoldCreate, Identify, Member, Quote, QuoteRequest, ReturnRequest, SaleRequest, SaleView
+from till_agent.desk.answers import Answered
+from till_agent.desk.bench import Bench
+from till_agent.desk.holding import Holding
+from till_agent.desk.lookup import Lookup
+from till_agent.desk.parts import DeskParts
+from till_agent.desk.problems import problem
+from till_agent.desk.reversing import Reversing
+from till_agent.desk.selling import Selling
+from till_agent.ports import Entry
+from till_agent.texts import NO_VALUES, Words, supported
+
+
+class _Open:
+    """The desk of an enrolled till."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.bench = bench
+        self.selling = Selling(bench)
+        self.reversing = Reversing(bench)
+        self.holding = Holding(bench)
+        self.lookup = Lookup(bench)
+
+
+class Desk:
+    """One per agent, used on its loop. Until the till is enrolled every call raises DeskProblem `till_not_enrolled`."""
+
+    def __init__(self, parts: DeskParts) -> None:
+        self._parts = parts
+        self._open = _Open(Bench(parts, parts.identity)) if parts.identity is not None else None
+
+    async def identify(self, request: Identify, language: str | None = None) -> Member:
+        """Who was scanned or keyed. Somebody not known here is no error: `known` is false, and sales accrue to them."""
+        bench = self._enrolled().bench
+        found = bench.finder.find(request)
+        return bench.view(found, bench.words(language)).member(bench.balances.of(found))
+
+    async def quote(self, request: QuoteRequest) -> Quote:
+        """What the receipt would give; changes nothing."""
+        return await self._enrolled().selling.quote(request)
+
+    async def hold(self, request: HoldCreate) -> Hold:
+        """Reserve points at the cloud, within the budget."""
+        return await self._enrolled().holding.hold(request)
+
+    async def release(self, hold: str) -> None:
+        """Give a hold back; idempotent."""
+        await self._enrolled().holding.release(hold)
+
+    async def sell(self, uid: str, request: SaleRequest) -> Answered:
+        """Commit a sale: durable when this returns. The same uid and request get the same bytes for ever."""
+        return await self._enrolled().selling.sell(uid, request)
+
+    async def void(self, sale_uid: str, language: str | None = None) -> Answered:
+        """Cancel a whole sale of which nothing was returned; idempotent."""
+        return await self._enrolled().reversing.void(sale_uid, language=language)
+
+    async def give_back(self, uid: str, request: ReturnRequest, language: str | None = None) -> Answered:
+        """Take goods back, in part or all that is left. The same uid and request get the same bytes for ever."""
+        return await self._enrolled().reversing.give_back(uid, request, language=language)
+
+    async def sale(self, uid: str) -> SaleView:
+        """A sale as it stands."""
+        return await self._enrolled().lookup.sale(uid)
+
+    async def entry(self, kind: str, uid: str) -> Entry:
+        """The journal's row of a `sale`, `void` or `return`: what a slip is made from."""
+        return await self._enrolled().lookup.entry(kind, uid)
+
+    async def release_abandoned(self) -> int:
+        """Give back holds that no sale can use any more; to be called after a start and every few seconds."""
+        return await self._open.holding.release_abandoned() if self._open is not None else 0
+
+    def sentence(
+        self, code: str, values: Mapping[str, int | str] = NO_VALUES, *, status: int = 500, language: str | None = None
+    ) -> str:
+        """What to tell the cashier about a problem: `values` are its extras; a code of no sentence of its own gets a
+        general one by HTTP `status`."""
+        if self._open is not None:
+            words = self._open.bench.words(language)
+        else:
+            words = Words(supported(language, self._parts.settings.language))
+        return words.problem(code, values, status=status)
+
+    def _enrolled(self) -> _Open:
+        if self._open is None:
+            raise problem("till_not_enrolled", "expected an enrolled till: run `tillside agent enrol CODE`")
+        return self._open

@@ -1,0 +1,133 @@
+"""From what was scanned, keyed or handed back to a member of the cache, or to the tag of somebody not known here.
+
+Numbers live for the length of a call: what leaves this module is a member id or a tag.
+"""
+
+import re
+
+from msgspec import Struct
+
+from till_agent.api import Identify
+from till_agent.desk.problems import of_identifier, problem
+from till_agent.ports import Cache, CachedMember
+from till_loyalty import identifiers
+from till_loyalty.exceptions import IdentifierError
+from till_loyalty.identifiers import Identifier
+from till_loyalty.programme import Identifiers
+from till_sync.ops import Subject
+
+TAG = re.compile(r"(card|phone):[0-9a-f]{32}")
+MEMBER_ID = re.compile(r"m-[A-Za-z0-9._-]{1,64}")
+
+
+class Found(Struct, frozen=True, kw_only=True):
+    """Whose sale it is. `cached` is None for somebody this till does not know; `keys` are all names own ops may have
+    used for them; the masked number is of what was scanned or keyed just now."""
+
+    subject: Subject
+    cached: CachedMember | None
+    keys: tuple[str, ...]
+    card_masked: str = ""
+    phone_masked: str = ""
+
+
+class Finder:
+    """Reads the cache only; nothing here waits."""
+
+    def __init__(self, cache: Cache, identifier_key: bytes) -> None:
+        self._cache = cache
+        self._key = identifier_key
+
+    def find(self, who: Identify, *, pointer: str = "", lenient: bool = False) -> Found:
+        """The member or tag that `who` names; `pointer` is where `who` stands in the request.
+
+        `lenient` takes a member id that this cache does not hold for what it says: a sale is a fact, and the cloud
+        knows members that a fresh cache does not. DeskProblem identifier_choice, identifier_invalid, bank_card,
+        identifier_ambiguous or reference_unknown.
+        """
+        name, value = _only_one(who, pointer)
+        pointer = f"{pointer}/{name}"
+        if name == "reference":
+            return self._by_reference(value, pointer, lenient)
+        programme = self._cache.programme()
+        rules = programme.programme.identifiers if programme else Identifiers()
+        try:
+            candidates = _candidates(name, value, rules)
+        except IdentifierError as exc:
+            # Without its cause, so that nothing of what was keyed can reach a log through the chain.
+            raise of_identifier(exc, pointer) from None
+        return self._by_identifiers(candidates, pointer)
+
+    def by_subject(self, subject: Subject) -> Found | None:
+        """Whose an earlier op was, as known now; None for a sale with no member."""
+        if subject.member_id:
+            cached = self._member(self._cache.by_id(subject.member_id))
+        elif subject.tag:
+            cached = self._member(self._cache.by_tag(subject.tag))
+        else:
+            return None
+        return _known(cached) if cached else Found(subject=subject, cached=None, keys=(subject.key,))
+
+    def _by_identifiers(self, candidates: list[Identifier], pointer: str) -> Found:
+        """One candidate, or a card and a phone that the same digits could be: then whichever is a member here."""
+        tags = [identifiers.tag(self._key, each.kind, each.value) for each in candidates]
+        hits = {cached.row.member_id: cached for tag in tags if (cached := self._member(self._cache.by_tag(tag)))}
+        if len(hits) == 1:
+            return _known(next(iter(hits.values())))
+        if len(candidates) > 1:
+            raise problem(
+                "identifier_ambiguous", "expected either a card or a phone, not what could be both", pointer=pointer
+            )
+        return _unknown(tags[0], candidates[0])
+
+    def _by_reference(self, reference: str, pointer: str, lenient: bool) -> Found:
+        if TAG.fullmatch(reference):
+            cached = self._member(self._cache.by_tag(reference))
+            return _known(cached) if cached else Found(subject=Subject(tag=reference), cached=None, keys=(reference,))
+        if MEMBER_ID.fullmatch(reference):
+            cached = self._member(self._cache.by_id(reference))
+            if cached is not None:
+                return _known(cached)
+            if lenient:
+                return Found(subject=Subject(member_id=reference), cached=None, keys=(reference,))
+        raise problem("reference_unknown", "expected a reference from an earlier answer", pointer=pointer)
+
+    @staticmethod
+    def _member(cached: CachedMember | None) -> CachedMember | None:
+        """A removed member's numbers are as good as never seen."""
+        return None if cached is None or cached.row.status == "removed" else cached
+
+
+def _known(cached: CachedMember) -> Found:
+    row = cached.row
+    return Found(subject=Subject(member_id=row.member_id), cached=cached, keys=(row.member_id, *row.tags))
+
+
+def _unknown(tag: str, identifier: Identifier) -> Found:
+    masked = identifiers.mask_card(identifier.value) if identifier.kind == "card" else ""
+    phone = identifiers.mask_phone(identifier.value) if identifier.kind == "phone" else ""
+    return Found(subject=Subject(tag=tag), cached=None, keys=(tag,), card_masked=masked, phone_masked=phone)
+
+
+def _candidates(name: str, value: str, rules: Identifiers) -> list[Identifier]:
+    """What `value` is, or both things it may be; IdentifierError when it is nothing."""
+    if name == "card":
+        return [Identifier("card", identifiers.parse_card(value, rules))]
+    if name == "phone":
+        return [Identifier("phone", identifiers.normalise_phone(value, rules.phone_countries))]
+    try:
+        return [identifiers.classify(value, rules)]
+    except IdentifierError as exc:
+        if exc.code != "identifier_ambiguous":
+            raise
+    return [*_candidates("card", value, rules), *_candidates("phone", value, rules)]
+
+
+def _only_one(who: Identify, pointer: str) -> tuple[str, str]:
+    given = [(name, value) for name in who.__struct_fields__ if (value := getattr(who, name)) is not None]
+    if len(given) != 1:
+        names = ", ".join(name for name, _ in given) or "none"
+        raise problem(
+            "identifier_choice", f"expected one of reference, card, phone, scan, code, not {names}", pointer=pointer
+        )
+    return given[0]

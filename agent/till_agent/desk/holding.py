@@ -1,0 +1,237 @@
+"""Holds: points reserved at the cloud for a receipt under way (decision 0004).
+
+Remembered durably before the cloud is asked; resolved by the sale that uses it or by a hold-release op, never by time.
+"""
+
+import asyncio
+import logging
+import secrets
+from functools import partial
+
+from till_agent.api import Hold, HoldCreate, SaleRequest
+from till_agent.desk.answers import request_digest
+from till_agent.desk.bench import Bench, sale_body
+from till_agent.desk.finding import Found
+from till_agent.desk.problems import problem
+from till_agent.exceptions import CloudUnreachable, DeskProblem, HoldRefused, JournalUnavailable
+from till_agent.ports import Draft, Entry, HoldStore, JournalReader, StoredHold
+from till_sync.ops import HoldReleaseBody, Subject, encode_body
+from till_sync.ports import Clock
+from till_sync.wire import HoldRequest
+
+log = logging.getLogger(__name__)
+
+RELEASE = "hold-release"
+MARGIN_MS = 5_000
+"""Taken off a hold's life here: the way of the answer, and a clock that runs a little slow."""
+LONGEST_TTL_MS = 3_600_000
+"""What the cloud takes (`HoldRequest.ttl_ms`)."""
+ASKED_GRACE_MS = 60_000
+"""A cashier who tries again within a minute of an answer that never came asks for the same hold, not for another."""
+ID_BYTES = 9
+"""72 random bits: no two holds of a till share an id in its life."""
+
+
+class Holding:
+    """Reserves and gives back."""
+
+    def __init__(self, bench: Bench) -> None:
+        self._bench = bench
+        # One at a time: two calls for one receipt must not reserve twice, and a till has one cashier.
+        self._turn = asyncio.Lock()
+
+    async def hold(self, request: HoldCreate) -> Hold:
+        """Reserve points for a receipt; asks the cloud within the budget.
+
+        An open hold of the same receipt and member that covers the wish is handed out again; a smaller one is given
+        back first. DeskProblem when the member can't spend, the cloud refuses or is not reached.
+        """
+        found = self._spender(request)
+        if self._bench.offline:
+            raise problem("cloud_unreachable", "expected a line to the cloud to reserve points")
+        async with self._turn:
+            if await self._bench.read(lambda reader: reader.find("sale", request.sale_uid)) is not None:
+                raise problem("sale_exists", "expected a receipt that is not sold yet", pointer="/sale_uid")
+            stored = await self._open_for(request, found)
+            if stored is not None and stored.state == "granted":
+                return self._handed_out(stored)
+            return await self._reserve(request, found, stored)
+
+    async def release(self, hold: str) -> None:
+        """Give a hold back; once given back it stays so, and asking again changes nothing."""
+        stored = self._bench.parts.holds.get(hold)
+        if stored is None:
+            raise problem("hold_unknown", "expected a hold of this till")
+        if stored.state == "used":
+            raise _used()
+        if stored.state != "released":
+            await self._give_back(stored)
+
+    async def release_abandoned(self) -> int:
+        """Give back what no sale can use any more; how many were. Never raises: what fails is tried the next time."""
+        count = 0
+        for stored in self._bench.parts.holds.unresolved():
+            if usable(stored, self._bench.parts.clock):
+                continue
+            try:
+                await self._give_back(stored)
+            except DeskProblem as exc:
+                if exc.code == "journal_unavailable":
+                    log.warning("holds wait to be given back: %s", exc)
+                    break
+                continue
+            count += 1
+        return count
+
+    def _spender(self, request: HoldCreate) -> Found:
+        """The member, who must be known here and free to spend."""
+        found = self._bench.finder.find(request.member, pointer="/member")
+        if found.cached is None:
+            raise problem("member_unknown", "expected a member known to this till", pointer="/member")
+        status = found.cached.row.status
+        if status in ("blocked", "provisional"):
+            raise problem(f"member_{status}", f"expected a member who may spend, not a {status} one", pointer="/member")
+        programme = self._bench.programme
+        if programme is None or not programme.programme.redemption.enabled:
+            raise problem("redemption_disabled", "expected a programme that lets points be spent")
+        return found
+
+    async def _open_for(self, request: HoldCreate, found: Found) -> StoredHold | None:
+        """The receipt's own open hold if it serves; others of the receipt are given back."""
+        serving: StoredHold | None = None
+        for stored in self._bench.parts.holds.unresolved():
+            if stored.sale_uid != request.sale_uid:
+                continue
+            same = stored.member_id == found.subject.member_id
+            enough = stored.points >= request.points if stored.state == "granted" else stored.points == request.points
+            if serving is None and same and enough and usable(stored, self._bench.parts.clock):
+                serving = stored
+            else:
+                await self._give_back(stored)
+        return serving
+
+    async def _reserve(self, request: HoldCreate, found: Found, asked: StoredHold | None) -> Hold:
+        parts = self._bench.parts
+        budget_ms = parts.settings.cloud_budget_ms
+        wanted = HoldRequest(
+            hold=asked.hold if asked else f"h-{self._bench.identity.till}-{secrets.token_urlsafe(ID_BYTES)}",
+            till=self._bench.identity.till,
+            sale_uid=request.sale_uid,
+            member_id=found.subject.member_id,
+            points=request.points,
+            ttl_ms=min(request.ttl_ms + MARGIN_MS, LONGEST_TTL_MS),
+        )
+        try:
+            if asked is None:
+                await parts.holds.remember(wanted, parts.clock.mono_ms() + budget_ms + ASKED_GRACE_MS)
+            answer = await parts.gateway.reserve(wanted, budget_ms=budget_ms)
+            left_ms = answer.expires_at_ms - answer.server_time_ms - MARGIN_MS
+            await parts.holds.granted(answer, parts.clock.mono_ms() + left_ms)
+        except HoldRefused as exc:
+            await self._forget(wanted.hold)
+            raise _refusal(exc) from exc
+        except CloudUnreachable as exc:
+            raise problem("cloud_unreachable", str(exc)) from exc
+        except JournalUnavailable as exc:
+            raise problem("journal_unavailable", str(exc)) from exc
+        return Hold(hold=answer.hold, points=answer.points, expires_in_ms=max(0, left_ms))
+
+    async def _forget(self, hold: str) -> None:
+        try:
+            await self._bench.parts.holds.refused(hold)
+        except JournalUnavailable as exc:
+            # It stays `asked` and is given back later: one op too many, and no harm.
+            log.warning("a refused hold could not be noted: %s", exc)
+
+    def _handed_out(self, stored: StoredHold) -> Hold:
+        left_ms = stored.deadline_mono_ms - self._bench.parts.clock.mono_ms()
+        return Hold(hold=stored.hold, points=stored.points, expires_in_ms=max(0, left_ms))
+
+    async def _give_back(self, stored: StoredHold) -> None:
+        clock = self._bench.parts.clock
+        body = HoldReleaseBody(
+            uid=stored.hold,
+            store=self._bench.identity.store,
+            at_wall_ms=clock.wall_ms(),
+            at_mono_ms=clock.mono_ms(),
+            boot=clock.boot,
+            hold=stored.hold,
+        )
+        digest = request_digest(self._bench.identity.identifier_key, RELEASE, stored.hold)
+        await self._bench.commit(partial(_decide, stored=stored, body=body, digest=digest))
+
+
+def _decide(reader: JournalReader, *, stored: StoredHold, body: HoldReleaseBody, digest: bytes) -> Draft | Entry:
+    """In the journal's turn: given back before, used by its sale, or the row to write."""
+    earlier = reader.find(RELEASE, stored.hold)
+    if earlier is not None:
+        return earlier
+    sale = reader.find("sale", stored.sale_uid)
+    if sale is not None and sale_body(sale).hold == stored.hold:
+        raise _used()
+    return Draft(
+        kind=RELEASE,
+        uid=stored.hold,
+        about_uid="",
+        request_digest=digest,
+        body=encode_body(body),
+        answer=b"",
+        subject=Subject(member_id=stored.member_id),
+        effect_points=0,
+        at_wall_ms=body.at_wall_ms,
+        hold=stored.hold,
+    )
+
+
+def hold_for_sale(
+    uid: str, request: SaleRequest, found: Found | None, holds: HoldStore, clock: Clock
+) -> StoredHold | None:
+    """The hold that the sale resolves. A sale that spends must name a good one; one that spends nothing takes it along
+    when it can, and goes on without it when it can't."""
+    if not request.hold:
+        if request.redeem_points:
+            raise problem("redemption_needs_hold", "expected the hold that covers redeem_points", pointer="/hold")
+        return None
+    try:
+        return _good_hold(uid, request, found, holds, clock)
+    except DeskProblem:
+        if request.redeem_points:
+            raise
+        return None
+
+
+def _good_hold(uid: str, request: SaleRequest, found: Found | None, holds: HoldStore, clock: Clock) -> StoredHold:
+    stored = holds.get(request.hold)
+    if stored is None or stored.state == "asked":
+        raise problem("hold_unknown", "expected a hold that this till was granted", pointer="/hold")
+    if stored.sale_uid != uid or found is None or stored.member_id != found.subject.member_id:
+        raise problem("hold_mismatch", "expected a hold for this receipt and member", pointer="/hold")
+    if stored.state == "used":
+        raise _used()
+    if stored.state == "released" or not usable(stored, clock):
+        raise problem("hold_expired", "expected a hold that is still open", pointer="/hold")
+    if request.redeem_points > stored.points:
+        raise problem(
+            "hold_mismatch",
+            f"expected at most the {stored.points} points held, not {request.redeem_points}",
+            pointer="/redeem_points",
+        )
+    return stored
+
+
+def usable(stored: StoredHold, clock: Clock) -> bool:
+    """Before its end by this machine's monotonic clock; times of another boot can't be compared, so they are past."""
+    return stored.boot == clock.boot and clock.mono_ms() < stored.deadline_mono_ms
+
+
+def _used() -> DeskProblem:
+    return problem("hold_used", "expected an open hold, not one that a sale has used", pointer="/hold")
+
+
+def _refusal(exc: HoldRefused) -> DeskProblem:
+    if exc.code == "insufficient_points":
+        extras = {"available_points": exc.available_points} if exc.available_points >= 0 else {}
+        return problem("insufficient_points", exc.detail, pointer="/points", **extras)
+    if exc.code in ("member_unknown", "member_blocked", "member_provisional", "redemption_disabled"):
+        return problem(exc.code, exc.detail, pointer="/member")
+    return problem("hold_refused", exc.detail, reason=exc.code)

@@ -1,0 +1,49 @@
+"""What the sale desk is built from, and who the till is."""
+
+from dataclasses import dataclass
+
+from msgspec import Struct
+
+from till_agent.ports import Cache, HoldGateway, HoldStore, Journal, PendingBalances, SlipDesk
+from till_agent.slips.template import SlipTemplate
+from till_sync.ports import Clock
+
+
+class StoreIdentity(Struct, frozen=True, kw_only=True):
+    """Who this till is, from enrolment. `identifier_key` is the chain's key that turns numbers into tags."""
+
+    till: str
+    store: str
+    store_name: str
+    time_zone: str
+    identifier_key: bytes
+
+    def __repr__(self) -> str:
+        """Without the key: reprs end up in logs."""
+        return f"StoreIdentity(till={self.till!r}, store={self.store!r})"
+
+
+class DeskSettings(Struct, frozen=True, kw_only=True):
+    """`language` is the till's; `print_slips` False prints on request only; `columns` is the slip preview's width."""
+
+    language: str = "ru"
+    cloud_budget_ms: int = 800
+    print_slips: bool = True
+    columns: int = 48
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeskParts:
+    """The ports that the desk works through. `identity` is None until the till is enrolled."""
+
+    identity: StoreIdentity | None
+    journal: Journal
+    cache: Cache
+    pending: PendingBalances
+    holds: HoldStore
+    gateway: HoldGateway
+    slips: SlipDesk
+    clock: Clock
+    settings: DeskSettings
+    template: SlipTemplate | None = None
+    """The chain's own slip; None for the packaged one."""

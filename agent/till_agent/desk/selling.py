@@ -1,0 +1,239 @@
+"""Sales: what a receipt would give, and its commit. The rules run before the journal's turn; nothing here waits for
+the network or writes the cache."""
+
+from functools import partial
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from till_agent.api import Member, Quote, QuoteRequest, Sale, SaleRequest
+from till_agent.desk.answers import Answered, encode, request_digest
+from till_agent.desk.balances import Figures
+from till_agent.desk.bench import BIG_RECEIPT_LINES, Bench, same_request, work
+from till_agent.desk.clock import store_clock
+from till_agent.desk.finding import Found
+from till_agent.desk.holding import RELEASE, hold_for_sale, usable
+from till_agent.desk.problems import of_receipt, problem
+from till_agent.desk.views import quote_messages, sale_messages
+from till_agent.exceptions import DeskProblem
+from till_agent.ports import CachedProgramme, Draft, Entry, JournalReader, StoredHold
+from till_agent.slips.compose import SlipContext, compose_quote
+from till_agent.slips.preview import preview_text
+from till_agent.texts import Words
+from till_loyalty import engine
+from till_loyalty.exceptions import ReceiptError
+from till_loyalty.receipt import MemberState, Receipt, StoreClock
+from till_loyalty.results import Calculation
+from till_sync.ops import SaleBody, Subject, encode_body
+from till_sync.ports import Clock
+
+SALE = "sale"
+
+
+class Prepared(Struct, frozen=True, kw_only=True):
+    """A sale with all but its place in the journal: `answer` lacks the op's id."""
+
+    body: SaleBody
+    answer: Sale
+    hold: StoredHold | None
+    slip_language: str
+
+
+class Selling:
+    """Quotes and sales."""
+
+    def __init__(self, bench: Bench) -> None:
+        self._bench = bench
+
+    async def quote(self, request: QuoteRequest) -> Quote:
+        """What the receipt would give; changes nothing."""
+        bench = self._bench
+        found = bench.finder.find(request.member, pointer="/member") if request.member else None
+        figures = bench.balances.of(found) if found else None
+        programme = bench.programme
+        clock = store_clock(None, bench.parts.clock.wall_ms(), bench.identity.time_zone)
+        state = _state(found, figures.spendable if figures else 0)
+        calculation = await _calculate(programme, state, request.receipt, clock, request.redeem_points)
+        words = bench.words(request.language)
+        member = bench.view(found, words).member(figures) if found and figures else None
+        return Quote(
+            calculation=calculation,
+            offline=bench.offline,
+            as_of_ms=figures.as_of_ms if figures else bench.parts.cache.as_of_ms,
+            slip_preview=self._preview(
+                calculation, member, clock, bench.words(bench.slip_language(found, request.language))
+            ),
+            member=member,
+            messages=quote_messages(words, calculation, figures, request.redeem_points),
+        )
+
+    def _preview(self, calculation: Calculation, member: Member | None, clock: StoreClock, words: Words) -> str:
+        """The slip as text; "" for a receipt with no member, which gets none."""
+        if member is None:
+            return ""
+        bench = self._bench
+        context = SlipContext(
+            store_name=bench.identity.store_name,
+            time_zone=bench.identity.time_zone,
+            at_wall_ms=bench.parts.clock.wall_ms(),
+            moment=words.local_moment(clock.local_time),
+        )
+        blocks = compose_quote(calculation, member, context, words, template=bench.parts.template)
+        return preview_text(blocks, bench.parts.settings.columns)
+
+    async def sell(self, uid: str, request: SaleRequest) -> Answered:
+        """Commit a sale, or hand back the answer that the same sale got before."""
+        bench = self._bench
+        digest = request_digest(bench.identity.identifier_key, SALE, uid, request)
+        try:
+            prepared = await self._prepare(uid, request)
+        except DeskProblem:
+            # A sale that was committed is answered as then, even if today it would be refused (its hold is spent).
+            earlier = await bench.read(partial(_find, uid=uid))
+            if earlier is None:
+                raise
+            return Answered(body=same_request(earlier, digest).answer, replayed=True)
+        decide = partial(_decide, uid=uid, digest=digest, prepared=prepared, clock=bench.parts.clock)
+        committed = await bench.commit(decide)
+        if request.print_slip and bench.parts.settings.print_slips and not committed.replayed:
+            bench.parts.slips.enqueue(committed.entry, language=prepared.slip_language)
+        return Answered(body=committed.entry.answer, replayed=committed.replayed)
+
+    async def _prepare(self, uid: str, request: SaleRequest) -> Prepared:
+        bench = self._bench
+        wall_ms = bench.parts.clock.wall_ms()
+        clock = store_clock(request.local_time, wall_ms, bench.identity.time_zone)
+        found = bench.finder.find(request.member, pointer="/member", lenient=True) if request.member else None
+        figures = bench.balances.of(found) if found else None
+        hold = hold_for_sale(uid, request, found, bench.parts.holds, bench.parts.clock)
+        held = hold.points if hold else 0
+        programme = bench.programme
+        state = _state(found, _spendable(figures, held, request))
+        calculation = await _calculate(programme, state, request.receipt, clock, request.redeem_points)
+        _check_redeemed(request, calculation, found)
+        body = SaleBody(
+            uid=uid,
+            store=bench.identity.store,
+            at_wall_ms=wall_ms,
+            at_mono_ms=bench.parts.clock.mono_ms(),
+            boot=bench.parts.clock.boot,
+            clock=clock,
+            subject=found.subject if found else Subject(),
+            receipt=request.receipt,
+            result=calculation,
+            programme_digest=programme.digest if programme else "",
+            tier=state.tier if state else "",
+            payments=request.payments,
+            number=request.number,
+            shift=request.shift,
+            cashier=request.cashier,
+            hold=hold.hold if hold else "",
+            offline=bench.offline,
+        )
+        return Prepared(
+            body=body,
+            answer=self._answer(body, found, figures, held, request.language),
+            hold=hold,
+            slip_language=bench.slip_language(found, request.language),
+        )
+
+    def _answer(
+        self, body: SaleBody, found: Found | None, before: Figures | None, held: int, language: str | None
+    ) -> Sale:
+        """What the cash software is told; the member is shown as they are after the sale."""
+        calculation = body.result
+        words = self._bench.words(language)
+        after = before.after(_effect(calculation), resolved_hold_points=held) if before else None
+        return Sale(
+            uid=body.uid,
+            op="",
+            calculation=calculation,
+            offline=body.offline,
+            member=self._bench.view(found, words).member(after) if found and after else None,
+            balance_before_points=before.balance if before else 0,
+            balance_after_points=after.balance if after else 0,
+            messages=sale_messages(words, calculation, after),
+        )
+
+
+def _find(reader: JournalReader, *, uid: str) -> Entry | None:
+    return reader.find(SALE, uid)
+
+
+def _decide(reader: JournalReader, *, uid: str, digest: bytes, prepared: Prepared, clock: Clock) -> Draft | Entry:
+    """In the journal's turn: done before, or the row to write."""
+    earlier = reader.find(SALE, uid)
+    if earlier is not None:
+        return same_request(earlier, digest)
+    body = prepared.body
+    if prepared.hold is not None and not _still_open(reader, prepared.hold, clock):
+        if body.result.redeemed_points:
+            raise problem("hold_expired", "expected a hold that is still open", pointer="/hold")
+        body = replace(body, hold="")
+    return Draft(
+        kind=SALE,
+        uid=uid,
+        about_uid="",
+        request_digest=digest,
+        body=encode_body(body),
+        answer=encode(replace(prepared.answer, op=str(reader.next_op_id))),
+        subject=body.subject,
+        effect_points=_effect(body.result),
+        at_wall_ms=body.at_wall_ms,
+        hold=body.hold,
+    )
+
+
+def _still_open(reader: JournalReader, hold: StoredHold, clock: Clock) -> bool:
+    """Once more, now that nobody else can come between: the wait for the disk may have been long."""
+    return usable(hold, clock) and reader.find(RELEASE, hold.hold) is None
+
+
+def _effect(calculation: Calculation) -> int:
+    return calculation.earned_points - calculation.redeemed_points
+
+
+def _state(found: Found | None, spendable: int) -> MemberState | None:
+    """What the rules may know; somebody not known here earns as a member of no tier."""
+    if found is None:
+        return None
+    if found.cached is None:
+        return MemberState(spendable_points=spendable)
+    row = found.cached.row
+    return MemberState(tier=row.tier, spendable_points=spendable, blocked=row.status == "blocked")
+
+
+def _spendable(figures: Figures | None, held: int, request: SaleRequest) -> int:
+    """Points that may be spent on this sale: what its hold reserved was free before, whatever the line does now."""
+    if figures is None:
+        return 0
+    if not request.redeem_points:
+        return figures.spendable
+    return max(held, figures.after(0, resolved_hold_points=held).free)
+
+
+def _check_redeemed(request: SaleRequest, calculation: Calculation, found: Found | None) -> None:
+    """The final receipt must bear all that the cash software says was spent: it has taken that off already."""
+    if calculation.redeemed_points >= request.redeem_points:
+        return
+    if found is not None and found.cached is not None and found.cached.row.status == "blocked":
+        raise problem("member_blocked", "expected a member who may spend, not a blocked one", pointer="/member")
+    raise problem(
+        "redemption_exceeds",
+        f"expected at most {calculation.redeemed_points} points on this receipt, not {request.redeem_points}",
+        pointer="/redeem_points",
+        allowed_points=calculation.redeemed_points,
+    )
+
+
+async def _calculate(
+    programme: CachedProgramme | None, state: MemberState | None, receipt: Receipt, clock: StoreClock, wish: int
+) -> Calculation:
+    try:
+        if programme is None:
+            # Without rules nothing may be spent; the sale is told so by what it gets.
+            return engine.empty_calculation(receipt, redeem_points=wish)
+        rules = partial(engine.calculate, redeem_points=wish)
+        return await work(len(receipt.lines), BIG_RECEIPT_LINES, rules, programme.programme, state, receipt, clock)
+    except ReceiptError as exc:
+        raise of_receipt(exc) from exc

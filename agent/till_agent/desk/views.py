@@ -1,0 +1,156 @@
+"""A member, and what the cashier should be told, as the bridge's answers show them."""
+
+from typing import Literal
+
+from msgspec import Struct
+
+from till_agent.api import Expiring, Member, Message
+from till_agent.desk.balances import Figures
+from till_agent.desk.finding import Found
+from till_agent.texts import Words
+from till_loyalty.results import Calculation, Reversal
+
+STALE_AFTER_MS = 24 * 3600 * 1000
+"""A balance older than a day is said to be old: the member may have shopped elsewhere since."""
+EXPIRING_WITHIN_MS = 30 * 24 * 3600 * 1000
+"""Points that expire within a month are worth a word at the till."""
+
+LIMITING_REASONS = {
+    "redeem_limited_by_balance",
+    "redeem_limited_by_share",
+    "redeem_limited_by_line_prices",
+    "redeem_trimmed_to_step",
+}
+"""Why fewer points may be spent than asked (`till_loyalty.redemption`); each has a sentence with `points`."""
+REFUSING_REASONS = {
+    "redeem_disabled",
+    "redeem_nothing_spendable",
+    "redeem_below_minimum_balance",
+    "redeem_nothing_payable",
+    "redeem_below_step",
+}
+"""Why none may be spent at all; each has a sentence."""
+
+
+class View(Struct, frozen=True, kw_only=True):
+    """How a member is shown: all that is read from the cache and the line, taken once, so that the journal's thread
+    can show what only its turn decides."""
+
+    found: Found
+    words: Words
+    offline: bool
+    has_programme: bool
+    now_ms: int
+    time_zone: str
+
+    def member(self, figures: Figures) -> Member:
+        """The member with those figures; for somebody not known here only what was scanned, masked."""
+        messages = self._messages(figures)
+        if self.found.cached is None:
+            return Member(
+                reference=self.found.subject.key,
+                known=False,
+                status="unknown",
+                balance_points=figures.balance,
+                spendable_points=0,
+                unconfirmed_points=figures.unconfirmed,
+                spendable_reason=figures.reason,
+                as_of_ms=0,
+                offline=self.offline,
+                card_masked=self.found.card_masked,
+                phone_masked=self.found.phone_masked,
+                messages=messages,
+            )
+        row = self.found.cached.row
+        return Member(
+            reference=row.member_id,
+            known=True,
+            # The finder takes a removed member for one not known here.
+            status="unknown" if row.status == "removed" else row.status,
+            balance_points=figures.balance,
+            spendable_points=figures.spendable,
+            unconfirmed_points=figures.unconfirmed,
+            spendable_reason=figures.reason,
+            as_of_ms=figures.as_of_ms,
+            offline=self.offline,
+            tier=row.tier,
+            name_masked=row.name_masked,
+            phone_masked=row.phone_masked,
+            card_masked=row.card_masked,
+            language=row.language,
+            expiring=Expiring(points=row.expiring.points, at_ms=row.expiring.at_ms) if row.expiring else None,
+            messages=messages,
+        )
+
+    def _messages(self, figures: Figures) -> tuple[Message, ...]:
+        """What the cashier should know before selling, the gravest first."""
+        words, cached = self.words, self.found.cached
+        said: list[Message] = []
+        if cached is None:
+            said.append(words.message("member_unknown"))
+        elif cached.row.status == "blocked":
+            said.append(words.message("member_blocked", level="warning"))
+        elif cached.row.status == "provisional":
+            said.append(words.message("member_provisional"))
+        if not self.has_programme:
+            said.append(words.message("no_programme", level="warning"))
+        if figures.reason == "offline":
+            said.append(words.message("offline", level="warning"))
+        if figures.reason == "held":
+            said.append(words.message("points_held", points=figures.held))
+        if cached is None:
+            return tuple(said)
+        if figures.unconfirmed:
+            said.append(words.message("balance_unconfirmed", points=figures.unconfirmed))
+        if figures.as_of_ms and self.now_ms - figures.as_of_ms > STALE_AFTER_MS:
+            said.append(words.message("balance_stale", date=words.date(figures.as_of_ms, self.time_zone)))
+        expiring = cached.row.expiring
+        if expiring is not None and 0 <= expiring.at_ms - self.now_ms <= EXPIRING_WITHIN_MS and figures.balance > 0:
+            points = min(expiring.points, figures.balance)
+            said.append(words.message("expiring_soon", date=words.date(expiring.at_ms, self.time_zone), points=points))
+        return tuple(said)
+
+
+def quote_messages(words: Words, calculation: Calculation, figures: Figures | None, wish: int) -> tuple[Message, ...]:
+    """What the receipt would give, and why a wish to spend was trimmed."""
+    if figures is None or figures.reason == "blocked" or not calculation.programme_id:
+        return ()
+    said = [words.message("will_earn", points=calculation.earned_points)]
+    if calculation.redeemable_points:
+        said.append(words.message("can_redeem", points=calculation.redeemable_points))
+    if wish == 0 or figures.reason not in ("", "held"):
+        return tuple(said)
+    level: Literal["info", "warning"] = "info" if wish < 0 else "warning"
+    for reason in calculation.reasons:
+        if reason.code in LIMITING_REASONS:
+            said.append(words.message(reason.code, level=level, points=calculation.redeemed_points))
+        elif reason.code in REFUSING_REASONS:
+            numbers = {"step_points": reason.numbers.get("step", 0), "needed_points": reason.numbers.get("needed", 0)}
+            said.append(words.message(reason.code, level=level, **numbers))
+    return tuple(said)
+
+
+def sale_messages(words: Words, calculation: Calculation, figures: Figures | None) -> tuple[Message, ...]:
+    """What a committed sale gave and took."""
+    if figures is None:
+        return ()
+    said: list[Message] = []
+    if calculation.redeemed_points:
+        said.append(words.message("redeemed", points=calculation.redeemed_points))
+    if calculation.earned_points:
+        said.append(words.message("earned", points=calculation.earned_points))
+    return tuple(said)
+
+
+def reversal_messages(words: Words, reversal: Reversal, figures: Figures | None) -> tuple[Message, ...]:
+    """What a void or return took back and gave back; a debt is named."""
+    if figures is None:
+        return ()
+    said: list[Message] = []
+    if reversal.points_taken:
+        said.append(words.message("points_taken", points=reversal.points_taken))
+    if reversal.points_back:
+        said.append(words.message("points_back", points=reversal.points_back))
+    if figures.balance < 0:
+        said.append(words.message("balance_negative", level="warning", points=figures.balance))
+    return tuple(said)

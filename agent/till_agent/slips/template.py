@@ -1,0 +1,159 @@
+"""Slip templates: sandboxed Jinja2 that yields one JSON block a line, and nothing else.
+
+Blocks are made by functions that encode what they are given, and every other value that a template prints is escaped
+for JSON: no name or number can add a block, change one, or reach the printer as a command.
+"""
+
+import threading
+import unicodedata
+from collections.abc import Callable, Mapping
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from till_agent.exceptions import SlipTemplateError
+from till_agent.texts import Words
+from till_drivers.blocks import Barcode, Block, Break, Cut, Pair, QrCode, Rule, Text
+
+TEMPLATE_LIMIT_BYTES = 64 * 1024
+"""The packaged one has 3 KB; a template is not a place for pictures."""
+BLOCK_LIMIT = 500
+"""More than a metre of paper: a template that loops over something it should not."""
+VALUE_LIMIT = 1_000
+"""Letters of one value; a name of a megabyte stops there."""
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Block)
+
+
+class _Made(str):
+    """The JSON of a block: goes out as it is."""
+
+    __slots__ = ()
+
+
+def clean(value: object) -> str:
+    """`value` as text without control codes, direction marks or lone surrogates, cut to VALUE_LIMIT letters."""
+    text = str(value)[:VALUE_LIMIT].replace("\r\n", "\n").replace("\t", " ")
+    return "".join(
+        letter for letter in text if letter == "\n" or unicodedata.category(letter) not in ("Cc", "Cf", "Cs")
+    )
+
+
+def _escaped(value: object) -> str:
+    """What a template prints besides blocks, made harmless within a JSON string."""
+    return value if isinstance(value, _Made) else _encoder.encode(clean(value)).decode()[1:-1]
+
+
+def _made(block: Block) -> _Made:
+    return _Made(_encoder.encode(block).decode())
+
+
+def _text(text: object, *, align: str = "left", bold: bool = False, double: bool = False) -> _Made:
+    fields = {"type": "text", "text": clean(text), "align": align, "bold": bold, "double": double}
+    return _made(msgspec.convert(fields, Text))
+
+
+def _pair(left: object, right: object, *, separator: str = " ", bold: bool = False) -> _Made:
+    return _made(Pair(left=clean(left), right=clean(right), separator=clean(separator), bold=bool(bold)))
+
+
+def _rule(symbol: object = "-") -> _Made:
+    return _made(Rule(symbol=clean(symbol)[:1] or "-"))
+
+
+def _qrcode(data: object, *, correction: str = "M") -> _Made:
+    return _made(msgspec.convert({"type": "qrcode", "data": clean(data), "correction": correction}, QrCode))
+
+
+def _barcode(data: object, *, symbology: str = "code128", print_text: bool = True) -> _Made:
+    fields = {"type": "barcode", "data": clean(data), "symbology": symbology, "print_text": print_text}
+    return _made(msgspec.convert(fields, Barcode))
+
+
+BLOCK_FUNCTIONS: Mapping[str, Callable[..., _Made]] = {
+    "text": _text,
+    "pair": _pair,
+    "rule": _rule,
+    "br": lambda: _made(Break()),
+    "qrcode": _qrcode,
+    "barcode": _barcode,
+    "cut": lambda: _made(Cut()),
+}
+
+
+class SlipTemplate:
+    """A template, compiled when it is first used, because Jinja2 takes longer to import than the agent to start.
+
+    Safe to use from several threads. The sandbox keeps a template from reaching Python, not from being slow: it is the
+    chain's own file.
+    """
+
+    def __init__(self, source: str, name: str = "slip") -> None:
+        if len(source.encode()) > TEMPLATE_LIMIT_BYTES:
+            size = len(source.encode())
+            raise SlipTemplateError(f"{name}: expected a template of at most {TEMPLATE_LIMIT_BYTES} bytes, not {size}")
+        self._source = source
+        self._name = name
+        self._turn = threading.Lock()
+        self._compiled: Any = None
+
+    def compile(self) -> None:
+        """Compile now; SlipTemplateError when the source is no template."""
+        from jinja2 import StrictUndefined, TemplateError
+        from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+        with self._turn:
+            if self._compiled is not None:
+                return
+            environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, finalize=_escaped, autoescape=False)
+            environment.globals.clear()
+            environment.globals.update(BLOCK_FUNCTIONS)
+            try:
+                self._compiled = environment.from_string(self._source)
+            except TemplateError as exc:
+                raise SlipTemplateError(f"{self._name}: {exc}") from exc
+
+    def blocks(self, facts: Struct, words: Words) -> list[Block]:
+        """The slip for `facts` (the template's `slip`) in the language of `words`; SlipTemplateError when it fails."""
+        blocks: list[Block] = []
+        for line in self._lines(facts, words):
+            try:
+                blocks.append(_decoder.decode(line))
+            except msgspec.DecodeError as exc:
+                raise SlipTemplateError(f"{self._name}: expected a block a line, not {line[:80]!r}: {exc}") from exc
+            if len(blocks) > BLOCK_LIMIT:
+                raise SlipTemplateError(f"{self._name}: expected at most {BLOCK_LIMIT} blocks")
+        return blocks
+
+    def _lines(self, facts: Struct, words: Words) -> list[str]:
+        if self._compiled is None:
+            self.compile()
+        try:
+            printed = self._compiled.render(
+                slip=facts, say=words.slip, points=words.points, number=words.number, language=words.language
+            )
+        except Exception as exc:
+            raise SlipTemplateError(f"{self._name}: {type(exc).__name__}: {exc}") from exc
+        return [line for line in map(str.strip, printed.splitlines()) if line]
+
+
+@cache
+def default_template() -> SlipTemplate:
+    """The packaged template, compiled once."""
+    path = files("till_agent") / "slips" / "data" / "default.slip"
+    return SlipTemplate(path.read_text(encoding="utf-8"), "default.slip")
+
+
+def load_template(path: str) -> SlipTemplate | None:
+    """The chain's own template of the settings; None for "", which means the packaged one. SlipTemplateError."""
+    if not path:
+        return None
+    try:
+        return SlipTemplate(Path(path).read_text(encoding="utf-8"), Path(path).name)
+    except (OSError, UnicodeDecodeError) as exc:
+        raise SlipTemplateError(f"expected a readable template at {path}: {exc}") from exc

@@ -1,0 +1,62 @@
+"""A cache in memory that takes pages and verdicts by the rule of decision 0006."""
+
+import hashlib
+
+import msgspec
+
+from till_agent.ports import CachedMember, CachedProgramme
+from till_loyalty.programme import Programme
+from till_sync.wire import MemberRow, OpResult
+
+
+class FakeCache:
+    """Fits `till_agent.ports.Cache`."""
+
+    def __init__(self, programme: Programme | None = None) -> None:
+        self.members: dict[str, CachedMember] = {}
+        self.programmes: dict[tuple[str, int], Programme] = {}
+        self.active: CachedProgramme | None = None
+        self.as_of_ms = 0
+        if programme is not None:
+            self.sell_by(programme)
+
+    def sell_by(self, programme: Programme) -> None:
+        """Make `programme` the active one."""
+        digest = hashlib.sha256(msgspec.json.encode(programme)).hexdigest()
+        self.active = CachedProgramme(programme=programme, digest=digest)
+        self.programmes[programme.id, programme.version] = programme
+
+    def store(self, *rows: MemberRow, as_of_ms: int, included: tuple[int, int] = (0, 0)) -> None:
+        """A page of members read at the cloud when it held own ops up to `included`."""
+        for row in rows:
+            self.members[row.member_id] = CachedMember(row=row, as_of_ms=as_of_ms, included=included)
+        self.as_of_ms = max(self.as_of_ms, as_of_ms)
+
+    def record(self, epoch: int, results: tuple[OpResult, ...]) -> None:
+        """Verdicts: each balance stands for its own op."""
+        for result in results:
+            cached = self.members.get(result.member_id)
+            if cached is None or (epoch, result.seq) <= cached.included:
+                continue
+            row = msgspec.structs.replace(
+                cached.row, balance=result.balance, held=result.held, position=result.position
+            )
+            self.members[result.member_id] = CachedMember(
+                row=row, as_of_ms=cached.as_of_ms, included=(epoch, result.seq)
+            )
+
+    def by_tag(self, tag: str) -> CachedMember | None:
+        return next((cached for cached in self.members.values() if tag in cached.row.tags), None)
+
+    def by_id(self, member_id: str) -> CachedMember | None:
+        return self.members.get(member_id)
+
+    def programme(self) -> CachedProgramme | None:
+        return self.active
+
+    def programme_version(self, programme_id: str, version: int) -> Programme | None:
+        return self.programmes.get((programme_id, version))
+
+    @property
+    def member_count(self) -> int:
+        return len(self.members)

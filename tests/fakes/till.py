@@ -1,0 +1,122 @@
+"""A whole till of fakes around the real desk, and the people and goods that its tests sell."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from fakes.cache import FakeCache
+from fakes.clock import FakeClock
+from fakes.holds import FakeHoldGateway, FakeHoldStore
+from fakes.journal import FakeJournal
+from fakes.pending import FakePending
+from fakes.slips import FakeSlipDesk
+from till_agent.desk import Desk, DeskParts, DeskSettings, StoreIdentity
+from till_loyalty.identifiers import tag
+from till_loyalty.programme import CardRange, Exclusion, Identifiers, Match, Programme, Redemption, Rule, Tier
+from till_loyalty.receipt import Line, Receipt
+from till_sync.wire import MemberRow
+
+T = TypeVar("T")
+
+KEY = b"k" * 32
+ANNA_CARD = "2900000000018"
+ANNA_PHONE = "+79161231234"
+ANNA_TAGS = (tag(KEY, "card", ANNA_CARD), tag(KEY, "phone", ANNA_PHONE))
+STRANGER_CARD = "2900000000025"
+STRANGER_TAG = tag(KEY, "card", STRANGER_CARD)
+
+IDENTITY = StoreIdentity(
+    till="t1", store="s1", store_name="Аптека № 1", time_zone="Asia/Almaty", identifier_key=KEY
+)
+
+PROGRAMME = Programme(
+    format=1,
+    id="demo",
+    version=1,
+    currency="RUB",
+    points_name={
+        "ru": {"one": "бонус", "few": "бонуса", "many": "бонусов"},
+        "uk": {"one": "бонус", "few": "бонуси", "many": "бонусів"},
+        "kk": {"one": "бонус", "other": "бонус"},
+        "ky": {"one": "бонус", "other": "бонус"},
+        "en": {"one": "point", "other": "points"},
+    },
+    tiers=(Tier(id="standard"), Tier(id="gold")),
+    rules=(
+        Rule(id="base", percent_basis_points=500),
+        Rule(id="gold", percent_basis_points=500, tiers=("gold",)),
+    ),
+    exclusions=(Exclusion(id="tobacco", match=Match(skus=("tobacco",)), legal=True),),
+    redemption=Redemption(max_share_basis_points=5_000),
+    identifiers=Identifiers(
+        phone_countries=("RU", "KZ"), cards=(CardRange(prefix="29", lengths=(13,), check="ean13"),)
+    ),
+)
+
+
+def anna(**changes: Any) -> MemberRow:
+    """A member of the first tier with 500 points."""
+    fields: dict[str, Any] = {
+        "member_id": "m-anna",
+        "tier": "standard",
+        "name_masked": "Анна К.",
+        "phone_masked": "+7 *** ***-12-34",
+        "card_masked": "**** 0018",
+        "tags": ANNA_TAGS,
+        "balance": 500,
+        "position": 1,
+    }
+    return MemberRow(**(fields | changes))
+
+
+def receipt(*amounts_minor: int) -> Receipt:
+    """A receipt with a line for each amount."""
+    return Receipt(
+        lines=tuple(
+            Line(number=number, sku=f"sku-{number}", name=f"Товар {number}", amount_minor=amount)
+            for number, amount in enumerate(amounts_minor, 1)
+        )
+    )
+
+
+class FakeTill:
+    """The real desk on fake ports. `run` runs one call to its end."""
+
+    def __init__(self, *, programme: Programme | None = PROGRAMME, enrolled: bool = True, **settings: Any) -> None:
+        self.clock = FakeClock()
+        self.pending = FakePending()
+        self.holds = FakeHoldStore(self.clock)
+        self.journal = FakeJournal(self.pending, self.holds)
+        self.cache = FakeCache(programme)
+        self.gateway = FakeHoldGateway(self.clock)
+        self.slips = FakeSlipDesk()
+        self.settings = DeskSettings(**settings)
+        self.identity = IDENTITY if enrolled else None
+        self.desk = self.new_desk()
+
+    def new_desk(self) -> Desk:
+        """A desk on the same ports, as after a restart of the agent."""
+        return Desk(
+            DeskParts(
+                identity=self.identity,
+                journal=self.journal,
+                cache=self.cache,
+                pending=self.pending,
+                holds=self.holds,
+                gateway=self.gateway,
+                slips=self.slips,
+                clock=self.clock,
+                settings=self.settings,
+            )
+        )
+
+    def know(self, *rows: MemberRow, included: tuple[int, int] = (0, 0)) -> "FakeTill":
+        """A page with those members comes in now."""
+        self.cache.store(*rows, as_of_ms=self.clock.wall, included=included)
+        for row in rows:
+            self.gateway.points[row.member_id] = row.balance
+        return self
+
+    @staticmethod
+    def run(call: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run(call)
