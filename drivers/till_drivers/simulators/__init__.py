@@ -1,0 +1,1 @@
+"""Devices that are not there: shipped, for demos, tests and training."""

@@ -1,0 +1,261 @@
+"""The spool's file: schema, statements, and nothing that waits for anyone. One thread writes, see `spool`.
+
+sqlite-utils makes and migrates the schema. Its import takes 0.7 s, so it is loaded only when something is to be
+migrated.
+"""
+
+import contextlib
+import enum
+import os
+import sqlite3
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+
+from till_drivers.exceptions import SpoolUnavailable
+
+if TYPE_CHECKING:
+    from sqlite_utils.db import Database
+
+WAITING_AGE_MS = 4 * 3_600_000
+"""A slip that could not be printed for this long is given up: its member is gone, and a printer that is mended in the
+evening must not pour out the whole day's slips."""
+RETAINED_COUNT = 2_000
+"""Finished jobs that are remembered: some days of a busy till."""
+RETAINED_AGE_MS = 7 * 86_400_000
+"""Finished jobs older than this are forgotten."""
+BUSY_TIMEOUT_MS = 2_000
+"""Nobody else writes here but a person with a database tool."""
+
+TOO_OLD = "waited too long for the printer"
+CUT_SHORT = "the till stopped while it was printing"
+
+
+class PrintState(enum.StrEnum):
+    """A job's state. REFUSED while it waits is tried again when the printer is ready; UNKNOWN never is."""
+
+    QUEUED = "queued"
+    PRINTING = "printing"
+    PRINTED = "printed"
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
+
+
+class SpoolJob(Struct, frozen=True, kw_only=True):
+    """A job as stored; times are wall-clock milliseconds. `data` is empty once nothing more will be printed of it.
+
+    `waits`: it is still to be tried (queued, or refused and young enough).
+    """
+
+    seq: int
+    job_id: str
+    printer: str
+    reference: str
+    copy: bool
+    state: PrintState
+    waits: bool
+    attempts: int
+    detail: str
+    created_ms: int
+    updated_ms: int
+    data: bytes = b""
+
+
+_FIELDS = "seq, job_id, printer, reference, copy, state, waits, attempts, detail, created_ms, updated_ms"
+# Take a new job; one that is there already stays as it is.
+_INSERT = """insert into jobs
+    (job_id, printer, reference, copy, state, waits, attempts, detail, created_ms, updated_ms, data)
+    values (?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?) on conflict (job_id) do nothing"""
+# The oldest job that a printer still owes.
+_NEXT = f"select {_FIELDS}, data from jobs where waits = 1 and printer = ? order by seq limit 1"  # noqa: S608  # constants
+# Before the first byte goes to the printer; no row when the job is not to be tried any more.
+_BEGIN = """update jobs set state = 'printing', waits = 0, attempts = attempts + 1, detail = '', updated_ms = ?
+    where job_id = ? and waits = 1"""
+# What became of a job that was printing; its bytes are kept only when it will be tried again.
+_FINISH = """update jobs set state = ?, waits = ?, detail = ?, updated_ms = ?,
+    data = case when ? then data else x'' end where job_id = ? and state = 'printing'"""
+# After a restart: nobody knows how far these came.
+_CUT_SHORT = "update jobs set state = 'unknown', detail = ?, updated_ms = ?, data = x'' where state = 'printing'"
+# Give up what has waited too long.
+_EXPIRE = """update jobs set state = 'refused', waits = 0, detail = ?, updated_ms = ?, data = x''
+    where waits = 1 and created_ms < ?"""
+# Forget what is finished and old, or too many.
+_TRIM = """delete from jobs where waits = 0 and state != 'printing'
+    and (updated_ms < ? or seq <= (select max(seq) from jobs) - ?)"""
+_COUNT = "select count(*) from jobs where waits = 1"
+# The newest job about a sale: what a look-up of its slip shows.
+_BY_REFERENCE = f"select {_FIELDS} from jobs where reference = ? order by seq desc limit 1"  # noqa: S608  # constants
+_BY_ID = f"select {_FIELDS} from jobs where job_id = ?"  # noqa: S608  # constants
+_RECENT = f"select {_FIELDS} from jobs order by seq desc limit ?"  # noqa: S608  # constants
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """The writing connection: every commit is on disk when it returns. Raises sqlite3.Error, OSError."""
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # SQLite gives its side files the same mode
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=BUSY_TIMEOUT_MS / 1000)
+    try:
+        connection.execute("pragma journal_mode = wal")
+        connection.execute("pragma synchronous = full")
+        _check(connection)
+        migrate(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _check(connection: sqlite3.Connection) -> None:
+    finding = connection.execute("pragma quick_check(1)").fetchone()[0]
+    if finding != "ok":
+        raise sqlite3.DatabaseError(finding)
+
+
+def connect_reader(path: Path) -> sqlite3.Connection:
+    """A connection for look-ups, which the caller guards with a lock."""
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0)
+    connection.execute("pragma query_only = on")
+    return connection
+
+
+def move_aside(path: Path, now_ms: int) -> Path:
+    """Rename a broken spool with its side files, so that the till starts with a new one; returns the new name."""
+    aside = path.with_name(f"{path.name}.broken-{now_ms}")
+    for suffix in ("-wal", "-shm"):
+        with contextlib.suppress(FileNotFoundError):
+            Path(f"{path}{suffix}").rename(f"{aside}{suffix}")
+    path.rename(aside)
+    return aside
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Bring the schema up to date; forward only."""
+    if _applied(connection) >= len(MIGRATIONS):
+        return
+    from sqlite_utils import Database, Migrations
+
+    migrations = Migrations("spool")
+    for step in MIGRATIONS:
+        migrations(name=step.__name__)(step)
+    migrations.apply(Database(connection))
+
+
+def _applied(connection: sqlite3.Connection) -> int:
+    try:
+        row = connection.execute("select count(*) from _sqlite_migrations where migration_set = 'spool'").fetchone()
+    except sqlite3.OperationalError:  # no such table: a new file
+        return 0
+    return int(row[0])
+
+
+def m0001_jobs(db: "Database") -> None:
+    """Jobs in the order they came."""
+    db.execute(
+        """create table jobs (
+            seq integer primary key autoincrement,
+            job_id text not null unique,
+            printer text not null,
+            reference text not null,
+            copy integer not null,
+            state text not null,
+            waits integer not null,
+            attempts integer not null,
+            detail text not null,
+            created_ms integer not null,
+            updated_ms integer not null,
+            data blob not null
+        )"""
+    )
+    db.execute("create index jobs_by_reference on jobs (reference, seq)")
+    db.execute("create index jobs_waiting on jobs (printer, seq) where waits = 1")
+
+
+MIGRATIONS = (m0001_jobs,)
+
+
+class JobTable:
+    """The statements, on one connection. All raise SpoolUnavailable when the file can't be used."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def recover(self, now_ms: int) -> int:
+        """After a start: jobs found printing become unknown; returns how many."""
+        return self._run(_CUT_SHORT, (CUT_SHORT, now_ms)).rowcount
+
+    def add(self, job: SpoolJob) -> None:
+        self._run(
+            _INSERT,
+            (
+                job.job_id, job.printer, job.reference, job.copy, job.state.value, job.waits, job.detail,
+                job.created_ms, job.updated_ms, job.data,
+            ),
+        )  # fmt: skip
+
+    def next(self, printer: str, now_ms: int) -> SpoolJob | None:
+        """The oldest waiting job of `printer`, after giving up those that waited too long."""
+        self._run(_EXPIRE, (TOO_OLD, now_ms, now_ms - WAITING_AGE_MS))
+        return _job(self._run(_NEXT, (printer,)).fetchone())
+
+    def begin(self, job_id: str, now_ms: int) -> bool:
+        return self._run(_BEGIN, (now_ms, job_id)).rowcount == 1
+
+    def finish(self, job_id: str, state: PrintState, detail: str, now_ms: int) -> bool:
+        waits = state is PrintState.REFUSED
+        return self._run(_FINISH, (state.value, waits, detail, now_ms, waits, job_id)).rowcount == 1
+
+    def trim(self, now_ms: int) -> None:
+        self._run(_EXPIRE, (TOO_OLD, now_ms, now_ms - WAITING_AGE_MS))
+        self._run(_TRIM, (now_ms - RETAINED_AGE_MS, RETAINED_COUNT))
+
+    def waiting(self) -> int:
+        return int(self._run(_COUNT, ()).fetchone()[0])
+
+    def by_reference(self, reference: str) -> SpoolJob | None:
+        return _job(self._run(_BY_REFERENCE, (reference,)).fetchone())
+
+    def by_id(self, job_id: str) -> SpoolJob | None:
+        return _job(self._run(_BY_ID, (job_id,)).fetchone())
+
+    def recent(self, limit: int) -> list[SpoolJob]:
+        return [job for row in self._run(_RECENT, (limit,)) if (job := _job(row)) is not None]
+
+    def begin_transaction(self) -> None:
+        self._run("begin immediate", ())
+
+    def commit(self) -> None:
+        self._run("commit", ())
+
+    def rollback(self) -> None:
+        with contextlib.suppress(sqlite3.Error):
+            self._connection.rollback()
+
+    def close(self) -> None:
+        with contextlib.suppress(sqlite3.Error):
+            self._connection.close()
+
+    def _run(self, statement: str, values: tuple[Any, ...]) -> sqlite3.Cursor:
+        try:
+            return self._connection.execute(statement, values)
+        except sqlite3.Error as exc:
+            raise SpoolUnavailable(f"the print queue's file: {exc}") from exc
+
+
+def _job(row: tuple[Any, ...] | None) -> SpoolJob | None:
+    if row is None:
+        return None
+    return SpoolJob(
+        seq=row[0],
+        job_id=row[1],
+        printer=row[2],
+        reference=row[3],
+        copy=bool(row[4]),
+        state=PrintState(row[5]),
+        waits=bool(row[6]),
+        attempts=row[7],
+        detail=row[8],
+        created_ms=row[9],
+        updated_ms=row[10],
+        data=row[11] if len(row) > 11 else b"",
+    )
