@@ -21,7 +21,7 @@ class Shop:
 
     def __init__(self, link: Path, **settings: object) -> None:
         self.simulator = ScannerSimulator(link)
-        self.driver = SerialScanner(ScannerSettings(name="s1", port=str(link), **settings))  # type: ignore[arg-type]  # test
+        self.driver = SerialScanner(ScannerSettings(name="s1", port=str(link), **settings))  # type: ignore[arg-type]  # settings by keyword, as each test needs them
         self.scans: list[Scan] = []
         self.states: list[str] = []
         self._changed = asyncio.Event()
