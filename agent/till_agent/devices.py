@@ -119,9 +119,6 @@ def build_printers(
             board.note("printer", settings.name, DeviceState.FAULT.value, str(exc))
             continue
         board.note("printer", settings.name, DeviceState.DISABLED.value)
-        watch = getattr(driver, "watch", None)
-        if watch is not None:
-            watch(board.listener("printer"))
         built[settings.name] = (settings, driver)
     return built
 

@@ -1,8 +1,10 @@
 """One agent per state directory: the folder, its lock, and the file that says "ready"."""
 
+import contextlib
 import os
 import secrets
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -74,11 +76,23 @@ def _lock(file: IO[bytes]) -> None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def write_ready_file(path: Path, port: int) -> None:
-    """Tell whoever waits for it that the bridge listens; whole or not at all. AgentStartError when it can't be."""
+@contextlib.contextmanager
+def told_ready(path: Path | None, port: int) -> Iterator[None]:
+    """Tell whoever waits for the file that the bridge listens (`{"port": ..., "pid": ...}`); it goes with the agent.
+
+    The file is there whole or not at all. AgentStartError when it can't be written.
+    """
+    if path is None:
+        yield
+        return
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         draft.write_bytes(msgspec.json.encode({"port": port, "pid": os.getpid()}) + b"\n")
         draft.replace(path)
     except OSError as exc:
         raise AgentStartError(f"expected to write the ready file {path}: {exc.strerror}") from exc
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            path.unlink()

@@ -45,7 +45,7 @@ class DeskCalls(Protocol):
 
 
 class SlipCalls(Protocol):
-    """Slips of committed sales. Raises DeskProblem `sale_unknown` or ProblemError `printer_missing`."""
+    """Slips of committed sales. Raises DeskProblem `sale_unknown` or ProblemError `no_printer`."""
 
     async def blocks(self, uid: str, *, language: str, columns: int | None) -> tuple[Block, ...]: ...
     async def text(self, uid: str, *, language: str, columns: int | None) -> str: ...

@@ -183,7 +183,7 @@ OPERATIONS = (
         summary="Print the slip again, marked as a copy.",
         path_parameters=(UID,),
         query_parameters=(LANGUAGE,),
-        problems={404: "sale_unknown", 409: "printer_missing"},
+        problems={404: "sale_unknown", 409: "no_printer"},
     ),
     Operation(
         id="events",

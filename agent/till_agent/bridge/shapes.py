@@ -103,11 +103,11 @@ FORMAT = Parameter(
 )
 COLUMNS = Parameter(
     name="columns",
-    pattern=re.compile(r"^(1[6-9]|[2-8][0-9]|9[0-6])$"),
+    pattern=re.compile(r"^(1[6-9]|[2-7][0-9]|80)$"),
     integer=True,
     minimum=16,
-    maximum=96,
-    description="Letters on a line, 16 to 96; the printer's own when left out.",
+    maximum=80,
+    description="Letters on a line, 16 to 80; the printer's own when left out.",
 )
 LANGUAGE = Parameter(
     name="language",

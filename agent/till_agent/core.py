@@ -1,0 +1,307 @@
+"""The part of the agent that needs an enrolled till: journal, cache, sale desk, slips, and the exchange with the cloud.
+
+Built as a whole and stopped as a whole, so that the agent can run without it (not enrolled yet, no disk) and get it
+later without a restart.
+"""
+
+import asyncio
+import contextlib
+import logging
+import random
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from msgspec import Struct
+
+from till_agent.api import Identify, Message, QueuedOp
+from till_agent.balances import OwnEffects
+from till_agent.cache import CacheStore, CacheUnavailable
+from till_agent.desk import Desk, DeskParts, DeskSettings, StoreIdentity
+from till_agent.devices import Resolved
+from till_agent.exceptions import CloudUnreachable, DeskProblem, HoldRefused, SlipTemplateError
+from till_agent.journal import DiskJournal, EpochKeeper, Place
+from till_agent.ports import HoldGateway
+from till_agent.slips.desk import SlipPrinter, SpoolSlipDesk
+from till_agent.slips.office import SlipOffice
+from till_agent.slips.template import SlipTemplate, load_template
+from till_config.settings import Settings
+from till_drivers.spool import Spool
+from till_loyalty import identifiers
+from till_loyalty.digits import is_gtin
+from till_loyalty.exceptions import IdentifierError
+from till_loyalty.programme import Identifiers
+from till_sync import exceptions as sync_errors
+from till_sync.client import CloudClient
+from till_sync.holds import CloudHoldGateway, NoHoldGateway
+from till_sync.httpx_transport import HttpxTransport
+from till_sync.identity import Identity, load_identity, save_identity
+from till_sync.ops import OpId
+from till_sync.ports import Clock
+from till_sync.status import WorkerStatus
+from till_sync.wire import HoldAnswer, HoldRequest
+from till_sync.worker import SyncWorker, WorkerSettings
+
+log = logging.getLogger(__name__)
+
+JOURNAL_FILE = "journal.db"
+CACHE_FILE = "cache.db"
+STOP_TIMEOUT_S = 12.0
+"""For each part; the journal itself gives up waiting for its disk after 10 s."""
+SYNC_NOW_TIMEOUT_MS = 10_000
+"""A person or a script waits for it; a longer exchange goes on all the same."""
+
+
+class Surroundings(Struct, frozen=True, kw_only=True):
+    """What the core takes from the agent around it."""
+
+    settings: Settings
+    identity_path: Path
+    clock: Clock
+    spool: Spool
+    printer: SlipPrinter | None
+    on_sync: Callable[[WorkerStatus], None]
+
+
+class Core:
+    """An enrolled till at work. Made by `open_core`."""
+
+    def __init__(
+        self,
+        *,
+        identity: Identity,
+        journal: DiskJournal,
+        cache: CacheStore,
+        desk: Desk,
+        slips: SlipOffice,
+        client: CloudClient | None,
+        worker: SyncWorker | None,
+    ) -> None:
+        self.identity = identity
+        self.journal = journal
+        self.cache = cache
+        self.desk = desk
+        self.slips = slips
+        self.queue = Queue(journal, identity.till)
+        self.worker = worker
+        self._client = client
+
+    def start_sync(self) -> None:
+        """Begin the exchange with the cloud, if there is one."""
+        if self.worker is not None:
+            self.worker.start()
+
+    async def stop(self) -> None:
+        """Stop in reverse order; each part within STOP_TIMEOUT_S, and none keeps the others from stopping."""
+        if self.worker is not None:
+            await stop_part("sync", self.worker.stop)
+        if self._client is not None:
+            await stop_part("cloud client", self._client.close)
+        await stop_part("cache", self.cache.stop)
+        await stop_part("journal", self.journal.stop)
+
+    async def sync_now(self) -> bool:
+        """An exchange now; False when it was not through in time. ProblemError-free: how it went is in the status."""
+        if self.worker is None:
+            return True
+        try:
+            await self.worker.sync_now(timeout_ms=SYNC_NOW_TIMEOUT_MS)
+        except TimeoutError:
+            return False
+        return True
+
+    async def resolve(self, text: str) -> Resolved:
+        """What a scanned text is: a member's card or phone, goods, or nothing we know."""
+        programme = self.cache.programme()
+        rules = programme.programme.identifiers if programme else Identifiers()
+        try:
+            kind = identifiers.classify(text, rules).kind
+        except IdentifierError as exc:
+            if exc.code == "bank_card":
+                # Its number goes nowhere, not even to the cash software.
+                return Resolved(kind="unknown", text="", alert=self._alert("bank_card", 422))
+            if exc.code != "identifier_ambiguous":
+                return Resolved(kind="goods" if is_gtin(text) else "unknown", text=text)
+            kind = "card"
+        try:
+            return Resolved(kind=kind, text=text, member=await self.desk.identify(Identify(scan=text)))
+        except DeskProblem as exc:
+            return Resolved(kind="unknown", text=text, alert=self._alert(exc.code, exc.status))
+
+    def _alert(self, code: str, status: int) -> Message:
+        return Message(code=code, text=self.desk.sentence(code, status=status), level="warning")
+
+
+class Queue:
+    """The journal as a list of ops, for the bridge and the command line."""
+
+    def __init__(self, journal: DiskJournal, till: str) -> None:
+        self._journal = journal
+        self._till = till
+
+    async def listed(self, *, waiting_only: bool, limit: int) -> tuple[int, tuple[QueuedOp, ...]]:
+        """See `till_agent.bridge.context.QueueCalls`."""
+        figures = self._journal.figures
+        if waiting_only:
+            return figures.waiting, tuple(await self._journal.list_ops(limit=limit))
+        after = OpId(self._till, figures.epoch, max(0, figures.last_seq - limit))
+        newest = await self._journal.list_ops(after=after, waiting_only=False, limit=limit)
+        return figures.waiting, tuple(reversed(newest))
+
+    async def one(self, seq: int, epoch: int | None) -> tuple[QueuedOp, bytes] | None:
+        """See `till_agent.bridge.context.QueueCalls`."""
+        figures = self._journal.figures
+        found = await self._journal.show(OpId(self._till, epoch or figures.epoch, seq))
+        if found is None:
+            return None
+        entry, verdict = found
+        waits = entry.op_id.epoch == figures.epoch and seq > figures.acked_seq
+        shown = QueuedOp(
+            op=str(entry.op_id),
+            kind=entry.kind,
+            uid=entry.uid,
+            at_wall_ms=entry.at_wall_ms,
+            status=verdict.status if verdict else "waiting" if waits else "acknowledged",
+            code=verdict.code if verdict else "",
+            bytes=len(entry.body),
+        )
+        return shown, entry.body
+
+
+class TranslatedGateway:
+    """The cloud's hold gateway with the errors that the desk knows."""
+
+    def __init__(self, gateway: CloudHoldGateway | NoHoldGateway) -> None:
+        self._gateway = gateway
+
+    @property
+    def online(self) -> bool:
+        """Whether the last exchange with the cloud succeeded."""
+        return self._gateway.online
+
+    async def reserve(self, request: HoldRequest, *, budget_ms: int) -> HoldAnswer:
+        """See `till_agent.ports.HoldGateway`."""
+        try:
+            return await self._gateway.reserve(request, budget_ms=budget_ms)
+        except sync_errors.HoldRefused as exc:
+            raise HoldRefused(exc.code, exc.detail, available_points=exc.available_points) from exc
+        except sync_errors.CloudUnreachable as exc:
+            raise CloudUnreachable(str(exc)) from exc
+
+
+async def open_core(identity: Identity, around: Surroundings) -> Core:
+    """Open the stores and build the rest. JournalUnavailable when there is no disk to sell on; else it comes up."""
+    settings, clock = around.settings, around.clock
+    state_dir = around.identity_path.parent
+    effects = OwnEffects()
+    cache = CacheStore(state_dir / CACHE_FILE, identity.till, on_complete=effects.forget)
+    keeper = EpochKeeper(identity.last_epoch, lambda epoch: _keep_epoch(around.identity_path, epoch))
+    place = Place(path=state_dir / JOURNAL_FILE, till=identity.till, keeper=keeper, clock=clock)
+    journal = DiskJournal(place, effects, cache)
+    try:
+        await cache.start()
+    except CacheUnavailable as exc:
+        log.error("the cache can't be opened; nobody is known here until it can: %s", exc)  # noqa: TRY400 - says it all
+    try:
+        await journal.start(cache.floor)
+    except BaseException:
+        await stop_part("cache", cache.stop)
+        raise
+    client, worker, gateway = _sync_parts(identity, around, journal, cache)
+    template = _template(settings.slips.template)
+    store = StoreIdentity(
+        till=identity.till,
+        store=identity.store,
+        store_name=identity.store_name,
+        time_zone=identity.time_zone,
+        identifier_key=identity.key,
+    )
+    slip_desk = SpoolSlipDesk(
+        around.spool,
+        around.printer,
+        cache,
+        store_name=identity.store_name,
+        time_zone=identity.time_zone,
+        template=template,
+    )
+    desk = Desk(
+        DeskParts(
+            identity=store,
+            journal=journal,
+            cache=cache,
+            pending=effects,
+            holds=journal.holds,
+            gateway=gateway,
+            slips=slip_desk,
+            clock=clock,
+            settings=DeskSettings(
+                language=settings.agent.language,
+                cloud_budget_ms=settings.bridge.cloud_budget_ms,
+                print_slips=settings.slips.print,
+                columns=around.printer.profile.columns if around.printer else DeskSettings().columns,
+            ),
+            template=template,
+        )
+    )
+    office = SlipOffice(
+        desk.entry, slip_desk, store_name=identity.store_name, time_zone=identity.time_zone, template=template
+    )
+    return Core(identity=identity, journal=journal, cache=cache, desk=desk, slips=office, client=client, worker=worker)
+
+
+def _sync_parts(
+    identity: Identity, around: Surroundings, journal: DiskJournal, cache: CacheStore
+) -> tuple[CloudClient | None, SyncWorker | None, HoldGateway]:
+    cloud = around.settings.cloud
+    if not cloud.url:
+        return None, None, TranslatedGateway(NoHoldGateway())
+    transport = HttpxTransport(
+        cloud.url, connect_timeout_ms=cloud.connect_timeout_ms, request_timeout_ms=cloud.request_timeout_ms
+    )
+    client = CloudClient(
+        transport,
+        till=identity.till,
+        token=identity.token,
+        clock=around.clock,
+        request_timeout_ms=cloud.request_timeout_ms,
+    )
+    worker = SyncWorker(
+        client,
+        journal,
+        cache,
+        clock=around.clock,
+        random=random.Random(),  # noqa: S311 - spreads load; guards nothing
+        settings=WorkerSettings(poll_interval_ms=cloud.poll_interval_ms, spread_ms=cloud.spread_ms),
+        on_status=around.on_sync,
+    )
+    return client, worker, TranslatedGateway(CloudHoldGateway(client, worker.line))
+
+
+def _template(path: str) -> SlipTemplate | None:
+    """The chain's own template; one that can't be read is said, and slips go out by the packaged one."""
+    try:
+        return load_template(path)
+    except SlipTemplateError as exc:
+        log.error("the packaged slip is printed instead of slips.template: %s", exc)  # noqa: TRY400 - says it all
+        return None
+
+
+def _keep_epoch(path: Path, epoch: int) -> None:
+    save_identity(path, load_identity(path).with_epoch(epoch))
+
+
+async def stop_part(name: str, stop: Callable[[], Awaitable[object]], timeout_s: float = STOP_TIMEOUT_S) -> None:
+    """Wait for a part to stop, not longer than that; whatever it raises is said and goes no further."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            await stop()
+    except TimeoutError:
+        log.error("%s did not stop within %d s", name, timeout_s)  # noqa: TRY400 - there is nothing to trace
+    except Exception:  # Reason: the others must stop too, and this one is on its way out.
+        log.exception("%s did not stop in order", name)
+
+
+async def release_abandoned(desk: Desk) -> int:
+    """Give back holds that no sale can use; what fails is tried the next time."""
+    with contextlib.suppress(DeskProblem):
+        return await desk.release_abandoned()
+    return 0

@@ -1,0 +1,186 @@
+"""The agent as its bridge sees it: what is up, what is not, and the figures of both."""
+
+import asyncio
+from collections.abc import Mapping
+from importlib.metadata import version
+
+from till_agent.api import Message, Status, SyncStatus
+from till_agent.bridge.events import EventHub
+from till_agent.core import Core
+from till_agent.desk.problems import problem
+from till_agent.devices import Board, Resolved
+from till_agent.exceptions import TextMissing
+from till_agent.metrics import Live, Metrics
+from till_agent.status import Facts, problems, sync_status
+from till_agent.texts import Words
+from till_config.settings import Settings
+from till_drivers.spool import Spool
+from till_sync.identity import Identity
+from till_sync.ports import Clock
+from till_sync.status import WorkerStatus
+
+
+class Agent:
+    """Implements `till_agent.bridge.context.Bridge`. Used on the loop; the composition root calls `put_core`."""
+
+    def __init__(self, settings: Settings, clock: Clock, spool: Spool) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.spool = spool
+        self.events = EventHub(clock)
+        self.board = Board(clock, self.events)
+        self.figures = Metrics()
+        self.version = version("tillside")
+        self.identity: Identity | None = None
+        self.not_ready = "starting"
+        self.detail = ""
+        self._core: Core | None = None
+        self._started_ms = clock.wall_ms()
+
+    @property
+    def language(self) -> str:
+        """The till's own."""
+        return self.settings.agent.language
+
+    @property
+    def open_core(self) -> Core | None:
+        """The core while there is one."""
+        return self._core
+
+    @property
+    def core(self) -> Core:
+        """The core; DeskProblem `till_not_enrolled` or `journal_unavailable` while there is none."""
+        if self._core is not None:
+            return self._core
+        code = "till_not_enrolled" if self.not_ready.startswith(("till", "identity")) else "journal_unavailable"
+        raise problem(code, f"expected an agent that takes sales, not one that does not: {self.not_ready}")
+
+    @property
+    def sync(self) -> "Agent.Sync":
+        """The exchange with the cloud."""
+        return Agent.Sync(self)
+
+    def put_core(self, core: Core | None, *, not_ready: str = "", detail: str = "") -> None:
+        """Sales are taken from now on, or no more, and why."""
+        self._core = core
+        self.not_ready = not_ready
+        self.detail = detail
+
+    def ready(self) -> str:
+        """See `till_agent.bridge.context.Bridge`."""
+        return self.not_ready
+
+    def committed(self) -> None:
+        """There is a new op: push soon."""
+        if self._core is not None and self._core.worker is not None:
+            self._core.worker.nudge()
+
+    def refused(self, reason: str) -> None:
+        """The bridge refused a request."""
+        self.figures.refused(reason)
+
+    def answered(self, operation: str, status: int, seconds: float) -> None:
+        """The bridge answered a request."""
+        self.figures.answered(operation, status, seconds)
+
+    def cashier(self, code: str, status: int, numbers: Mapping[str, int | str] | None = None) -> str:
+        """See `till_agent.bridge.context.Bridge`."""
+        try:
+            if self._core is not None:
+                return self._core.desk.sentence(code, numbers or {}, status=status)
+            return Words(self.language).problem(code, numbers or {}, status=status)
+        except TextMissing:
+            # A sentence with numbers that this problem does not have: the general one is better than none.
+            return Words(self.language).problem("", status=status)
+
+    async def resolve(self, text: str) -> Resolved:
+        """What a scanned text is; before the enrolment nobody can tell."""
+        if self._core is None:
+            return Resolved(kind="unknown", text=text)
+        return await self._core.resolve(text)
+
+    def sync_changed(self, worker: WorkerStatus) -> None:
+        """The line came or went, or sync was halted."""
+        self.events.publish("sync", self.sync_status(worker))
+
+    def sync_status(self, worker: WorkerStatus | None = None) -> SyncStatus:
+        """How the exchange stands."""
+        core = self._core
+        if worker is None and core is not None and core.worker is not None:
+            worker = core.worker.status
+        return sync_status(
+            enrolled=self.identity is not None,
+            figures=core.journal.figures if core else None,
+            worker=worker,
+            now_wall_ms=self.clock.wall_ms(),
+            last_error="" if self.settings.cloud.url else "cloud.url is not set",
+        )
+
+    def problems(self) -> tuple[Message, ...]:
+        """Everything that somebody should mend."""
+        core = self._core
+        return problems(
+            Facts(
+                not_ready=self.not_ready,
+                detail=self.detail,
+                now_wall_ms=self.clock.wall_ms(),
+                has_cloud_url=bool(self.settings.cloud.url),
+                figures=core.journal.figures if core else None,
+                report=core.journal.report if core else None,
+                worker=core.worker.status if core and core.worker else None,
+                has_programme=core is not None and core.cache.programme() is not None,
+                devices=self.board.health(),
+            )
+        )
+
+    async def status(self) -> Status:
+        """See `till_agent.bridge.context.Bridge`."""
+        core = self._core
+        programme = core.cache.programme() if core else None
+        worker = core.worker.status if core and core.worker else None
+        return Status(
+            version=self.version,
+            till=self.identity.till if self.identity else "",
+            store=self.identity.store if self.identity else "",
+            started_ms=self._started_ms,
+            now_ms=self.clock.wall_ms(),
+            ready=not self.not_ready,
+            problems=self.problems(),
+            programme=f"{programme.programme.id} {programme.programme.version}" if programme else "",
+            members_cached=core.cache.member_count if core else 0,
+            cache_as_of_ms=core.cache.as_of_ms if core else 0,
+            # The worker counts the cloud's clock from ours; people ask how far the till's is off.
+            clock_skew_ms=-worker.skew_ms if worker is not None and worker.skew_ms is not None else None,
+            sync=self.sync_status(worker),
+            devices=tuple(self.board.health()),
+            prints_waiting=self.spool.waiting_count,
+        )
+
+    async def metrics(self) -> bytes:
+        """See `till_agent.bridge.context.Bridge`; the library is loaded in a thread, the first time somebody looks."""
+        live = Live(
+            listeners=self.events.listener_count,
+            listeners_dropped=self.events.listeners_dropped,
+            events=self.events.published,
+        )
+        await asyncio.to_thread(load_prometheus)
+        return self.figures.render(await self.status(), live)
+
+    class Sync:
+        """Implements `till_agent.bridge.context.SyncCalls`."""
+
+        def __init__(self, agent: "Agent") -> None:
+            self._agent = agent
+
+        async def status(self) -> SyncStatus:
+            """How it stands."""
+            return self._agent.sync_status()
+
+        async def now(self) -> bool:
+            """Exchange now; False when it was not through in time. DeskProblem before the enrolment."""
+            return await self._agent.core.sync_now()
+
+
+def load_prometheus() -> None:
+    """Some 100 ms that no request on the loop should wait for."""
+    import prometheus_client  # noqa: F401 - loaded for its effect on the next import

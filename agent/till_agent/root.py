@@ -1,0 +1,263 @@
+"""The composition root: builds the agent, starts it in order, stops it in reverse.
+
+`run_agent` is the daemon; `running_agent` is the same agent within a program of its own loop (tests, benchmarks). It
+starts with no cloud, no identity, no disk for the journal, no scanner and no printer, says so, and takes each of them
+in when it comes.
+"""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import sys
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+from till_agent.bridge.app import make_app
+from till_agent.bridge.exceptions import AgentStartError
+from till_agent.bridge.guard import Guard
+from till_agent.bridge.server import BridgeServer
+from till_agent.bridge.tokens import Client, load_tokens
+from till_agent.core import STOP_TIMEOUT_S, Surroundings, open_core, release_abandoned, stop_part
+from till_agent.devices import Scanners, build_printers
+from till_agent.exceptions import JournalUnavailable
+from till_agent.facade import Agent
+from till_agent.instance import StateDir, told_ready
+from till_agent.slips.desk import SlipPrinter
+from till_config.settings import PrinterSettings, Settings
+from till_drivers.exceptions import SettingsError
+from till_drivers.ports import PrinterDriver
+from till_drivers.printers.profile import Profile
+from till_drivers.spool import Spool
+from till_drivers.spool_worker import SpoolWorker
+from till_drivers.states import DeviceState
+from till_sync.clock import SystemClock
+from till_sync.exceptions import IdentityError, IdentityMissing
+from till_sync.identity import IDENTITY_FILE, load_identity
+from till_sync.ports import Clock
+
+log = logging.getLogger(__name__)
+
+SPOOL_FILE = "spool.db"
+LOOK_FOR_IDENTITY_S = 1.0
+"""Pause between two looks for an identity: the person who enrols the till sees it come up at once."""
+TRY_AGAIN_S = 5.0
+"""Pause before the journal or a bad identity is tried again."""
+HOUSEKEEPING_S = 5.0
+"""Pause between two rounds of giving back abandoned holds and telling new problems."""
+
+
+class RunningAgent:
+    """A started agent: where its bridge listens, and the parts for those who look inside."""
+
+    def __init__(self, agent: Agent, port: int, state_dir: Path) -> None:
+        self.agent = agent
+        self.port = port
+        self.state_dir = state_dir
+
+    @property
+    def url(self) -> str:
+        """Address of the bridge."""
+        return f"http://127.0.0.1:{self.port}"
+
+
+async def run_agent(settings: Settings, *, ready_file: Path | None = None) -> None:
+    """Run until SIGTERM or SIGINT. AgentStartError when it can't start: state directory, token, port."""
+    stop = asyncio.Event()
+    with _signals(stop):
+        async with running_agent(settings) as running:
+            with told_ready(ready_file, running.port):
+                log.info("ready", extra={"port": running.port, "state": running.agent.not_ready or "ready"})
+                await stop.wait()
+                log.info("stopping")
+
+
+@contextlib.asynccontextmanager
+async def running_agent(settings: Settings, *, clock: Clock | None = None) -> AsyncIterator[RunningAgent]:
+    """A started agent for as long as the context lasts. AgentStartError as for `run_agent`."""
+    clock = clock or SystemClock()
+    state_dir = Path(settings.agent.state_dir)
+    async with AsyncExitStack() as stack:
+        # Each part is stopped before those that were started before it.
+        stack.enter_context(StateDir(state_dir))
+        clients = tuple(Client(each.name, frozenset(each.scopes)) for each in settings.bridge.clients)
+        tokens = load_tokens(state_dir, clients)
+        spool = Spool(state_dir / SPOOL_FILE, wall_ms=clock.wall_ms)
+        agent = Agent(settings, clock, spool)
+        printer = await _start_printing(agent, stack)
+        around = Surroundings(
+            settings=settings,
+            identity_path=state_dir / IDENTITY_FILE,
+            clock=clock,
+            spool=spool,
+            printer=printer,
+            on_sync=agent.sync_changed,
+        )
+        stack.push_async_callback(_stop_core, agent)
+        wait_s = await _try_core(agent, around)
+        port = await _start_bridge(agent, make_app(agent, settings.bridge, tokens, clock), stack)
+        _start_scanners(agent, stack)
+        _keep(stack, "core", _bring_up(agent, around, wait_s))
+        _keep(stack, "housekeeping", _keep_house(agent))
+        _keep(stack, "warm-up", _warm_up())
+        yield RunningAgent(agent, port, state_dir)
+
+
+async def _start_printing(agent: Agent, stack: AsyncExitStack) -> SlipPrinter | None:
+    """The print queue and every printer; gives the one for slips."""
+    agent.spool.start()
+
+    async def stop_spool() -> None:
+        await asyncio.to_thread(agent.spool.stop)
+
+    stack.push_async_callback(stop_part, "print queue", stop_spool)
+    built = build_printers(agent.settings.printers, agent.clock, agent.board)
+    drivers: dict[str, PrinterDriver] = {name: driver for name, (_, driver) in built.items()}
+    worker = SpoolWorker(agent.spool, drivers, clock=agent.clock, health=agent.board.listener("printer"))
+    await worker.start()
+    stack.push_async_callback(stop_part, "printers", worker.stop)
+    wanted = agent.settings.slips.printer
+    for name, (settings, _) in built.items():
+        if wanted in ("", name):
+            return _slip_printer(agent, settings)
+    if wanted:
+        log.error("slips are not printed: slips.printer names no usable printer", extra={"printer": wanted})
+    return None
+
+
+def _slip_printer(agent: Agent, settings: PrinterSettings) -> SlipPrinter | None:
+    try:
+        return SlipPrinter(name=settings.name, profile=Profile.of(settings))
+    except SettingsError as exc:
+        agent.board.note("printer", settings.name, DeviceState.FAULT.value, str(exc))
+        return None
+
+
+async def _start_bridge(agent: Agent, app: Guard, stack: AsyncExitStack) -> int:
+    server = BridgeServer(app, port=agent.settings.bridge.port, on_ready=app.serve_on, on_refused=agent.refused)
+    try:
+        port = await server.start()
+    except OSError as exc:
+        raise AgentStartError(
+            f"expected to listen on 127.0.0.1:{agent.settings.bridge.port}: {exc.strerror or exc}; another program has "
+            "the port: stop it, or set bridge.port"
+        ) from exc
+
+    async def stop() -> None:
+        # Streams end first: the server would wait for them.
+        agent.events.close()
+        await server.stop()
+
+    stack.push_async_callback(stop_part, "bridge", stop)
+    return port
+
+
+def _start_scanners(agent: Agent, stack: AsyncExitStack) -> None:
+    scanners = Scanners(
+        agent.settings.scanners,
+        clock=agent.clock,
+        board=agent.board,
+        events=agent.events,
+        resolve=agent.resolve,
+        counted=agent.figures.scanned,
+    )
+    scanners.start()
+    stack.push_async_callback(stop_part, "scanners", scanners.stop)
+
+
+async def _try_core(agent: Agent, around: Surroundings) -> float:
+    """Open the core if there is an identity and a disk; gives the seconds until the next try, 0 when it is up."""
+    try:
+        identity = load_identity(around.identity_path)
+        agent.identity = identity
+        core = await open_core(identity, around)
+    except IdentityMissing:
+        agent.put_core(None, not_ready="till_not_enrolled")
+        return LOOK_FOR_IDENTITY_S
+    except IdentityError as exc:
+        log.error("the identity can't be used: %s", exc)  # noqa: TRY400 - says it all
+        agent.put_core(None, not_ready="identity_unusable", detail=str(exc))
+        return TRY_AGAIN_S
+    except JournalUnavailable as exc:
+        log.error("the journal can't be opened: %s", exc)  # noqa: TRY400 - says it all
+        agent.put_core(None, not_ready="journal_unavailable", detail=str(exc))
+        return TRY_AGAIN_S
+    agent.put_core(core)
+    core.start_sync()
+    return 0
+
+
+async def _bring_up(agent: Agent, around: Surroundings, wait_s: float) -> None:
+    """Try again until the core is up; once up it stays."""
+    while wait_s:
+        await agent.clock.sleep(wait_s)
+        wait_s = await _try_core(agent, around)
+    log.info("sales are taken", extra={"till": agent.identity.till if agent.identity else ""})
+
+
+async def _stop_core(agent: Agent) -> None:
+    core = agent.open_core
+    agent.put_core(None, not_ready="stopping")
+    if core is not None:
+        await core.stop()
+
+
+async def _keep_house(agent: Agent) -> None:
+    """Give back holds that no sale can use, and tell every problem once when it comes up."""
+    told: frozenset[str] = frozenset()
+    while True:
+        core = agent.open_core
+        if core is not None and await release_abandoned(core.desk):
+            agent.committed()
+        found = {message.code: message for message in agent.problems()}
+        for code in found.keys() - told:
+            agent.events.publish("alert", found[code])
+        told = frozenset(found)
+        await agent.clock.sleep(HOUSEKEEPING_S)
+
+
+async def _warm_up() -> None:
+    """Load what the first scan and the first slip need, after the start, so that no customer waits for it."""
+    await asyncio.to_thread(_load_slow_parts)
+
+
+def _load_slow_parts() -> None:
+    import phonenumbers  # noqa: F401 - loaded for its effect on the next import
+
+    from till_agent.slips.template import default_template
+
+    default_template().compile()
+
+
+def _keep(stack: AsyncExitStack, name: str, work: Coroutine[Any, Any, None]) -> None:
+    """Run `work` beside the agent until it ends or the agent stops; a failure is logged, never silent."""
+    task = asyncio.create_task(work, name=name)
+    task.add_done_callback(_say_failure)
+    stack.push_async_callback(_end, task)
+
+
+def _say_failure(task: "asyncio.Task[None]") -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("%s has failed", task.get_name(), exc_info=error)
+
+
+async def _end(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    await asyncio.wait({task}, timeout=STOP_TIMEOUT_S)
+
+
+@contextlib.contextmanager
+def _signals(stop: asyncio.Event) -> Iterator[None]:
+    """SIGTERM and SIGINT set `stop`; Windows has SIGBREAK for the former."""
+    loop = asyncio.get_running_loop()
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if sys.platform == "win32":
+        numbers.append(signal.SIGBREAK)
+    before = {number: signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set)) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

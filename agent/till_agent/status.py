@@ -1,0 +1,129 @@
+"""What store IT must know at a glance: problems in words, and the whole status. Nothing personal."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from msgspec import Struct
+
+from till_agent.api import Health, Message, SyncStatus
+from till_agent.journal.figures import Figures
+from till_agent.journal.place import OpenReport
+from till_drivers.states import DeviceState
+from till_sync.status import WorkerStatus
+
+SKEW_LIMIT_MS = 120_000
+"""A clock that is further off is shown; what the till writes on slips is wrong then."""
+
+_WELL = frozenset({DeviceState.READY.value, DeviceState.BUSY.value, DeviceState.DISABLED.value})
+
+NOT_READY = {
+    "starting": "the agent is starting",
+    "till_not_enrolled": "this till is not enrolled: run `tillside agent enrol`",
+    "identity_unusable": "the identity file can't be used: enrol the till again, or put the file back from a backup",
+    "journal_unavailable": "the journal can't be opened: look at the disk (space, rights, mount); it is tried again",
+    "stopping": "the agent is stopping",
+}
+"""Why no sale is taken, by code, with what to do."""
+
+
+class Facts(Struct, frozen=True, kw_only=True):
+    """What problems are worked out from. `worker` is None without a cloud or an identity."""
+
+    not_ready: str
+    detail: str
+    now_wall_ms: int
+    has_cloud_url: bool
+    figures: Figures | None
+    report: OpenReport | None
+    worker: WorkerStatus | None
+    has_programme: bool
+    devices: Sequence[Health]
+
+
+def problems(facts: Facts) -> tuple[Message, ...]:
+    """Everything that somebody should mend, the gravest first."""
+    found: list[Message] = []
+    if facts.not_ready:
+        text = NOT_READY.get(facts.not_ready, facts.not_ready)
+        found.append(_said(facts.not_ready, f"{text} ({facts.detail})" if facts.detail else text, "error"))
+    found += _of_journal(facts)
+    found += _of_sync(facts)
+    if facts.figures is not None and not facts.has_programme:
+        found.append(
+            _said("no_programme", "no programme has come from the cloud yet: sales are taken, points come later")
+        )
+    found += [
+        _said(
+            f"{device.role}_{device.state}", f"{device.role} {device.device}: {device.state}. {device.detail}".strip()
+        )
+        for device in facts.devices
+        if device.state not in _WELL
+    ]
+    return tuple(sorted(found, key=lambda message: message.level != "error"))
+
+
+def _of_journal(facts: Facts) -> list[Message]:
+    found: list[Message] = []
+    if facts.figures is not None:
+        level = facts.figures.level(facts.now_wall_ms)
+        waiting = f"{facts.figures.waiting} ops wait for the cloud"
+        if level == "over":
+            found.append(
+                _said("queue_over_limit", f"{waiting}, past the limit; none is dropped: mend the line", "error")
+            )
+        elif level == "warning":
+            found.append(_said("queue_near_limit", f"{waiting}, near the limit: mend the line"))
+        if facts.figures.rejected:
+            found.append(
+                _said("ops_rejected", f"the cloud refused {facts.figures.rejected} ops: `tillside queue list`")
+            )
+    if facts.report is not None and facts.report.reason not in ("", "new"):
+        lost = f", {facts.report.rows_lost} acknowledged rows are missing" if facts.report.rows_lost else ""
+        moved = f", the old file is {facts.report.damage.moved_to}" if facts.report.damage else ""
+        text = f"the journal was not as it was left ({facts.report.reason}{lost}{moved}); call support"
+        found.append(_said("journal_replaced", text, "error"))
+    return found
+
+
+def _of_sync(facts: Facts) -> list[Message]:
+    if not facts.has_cloud_url:
+        return [_said("no_cloud_url", "cloud.url is not set: nothing is sent or fetched")]
+    worker = facts.worker
+    if worker is None:
+        return []
+    found: list[Message] = []
+    if worker.halted:
+        found.append(_said("sync_halted", f"sync is halted ({worker.last_error or worker.halted})", "error"))
+    elif not worker.online:
+        found.append(_said("offline", f"no line to the cloud ({worker.last_error or 'not reached yet'})"))
+    if worker.skew_ms is not None and abs(worker.skew_ms) > SKEW_LIMIT_MS:
+        seconds = worker.skew_ms // 1000
+        found.append(_said("clock_skew", f"the till's clock is {-seconds} s from the cloud's: set it"))
+    return found
+
+
+def sync_status(
+    *, enrolled: bool, figures: Figures | None, worker: WorkerStatus | None, now_wall_ms: int, last_error: str = ""
+) -> SyncStatus:
+    """Queue by the journal, exchange by the worker; verdicts are counted over the journal's whole life."""
+    worker = worker or WorkerStatus(last_error=last_error)
+    oldest_ms = figures.oldest_waiting_wall_ms if figures else 0
+    return SyncStatus(
+        online=worker.online,
+        enrolled=enrolled,
+        waiting=figures.waiting if figures else 0,
+        oldest_waiting_ms=max(0, now_wall_ms - oldest_ms) if oldest_ms else 0,
+        acked_seq=figures.acked_seq if figures else 0,
+        last_seq=figures.last_seq if figures else 0,
+        last_push_ms=worker.last_push_ms,
+        last_pull_ms=worker.last_pull_ms,
+        last_error=worker.last_error,
+        pushed=worker.pushed,
+        resent=worker.resent,
+        adjusted=figures.adjusted if figures else 0,
+        rejected=figures.rejected if figures else 0,
+    )
+
+
+def _said(code: str, text: str, level: Literal["warning", "error"] = "warning") -> Message:
+    return Message(code=code, text=text, level=level)
