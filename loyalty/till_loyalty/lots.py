@@ -13,7 +13,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from till_loyalty.exceptions import LedgerError, invariant
+from till_loyalty.exceptions import InvariantError, LedgerError, invariant
 
 ReturnPolicy = Literal["debt", "within_balance", "refuse"]
 MovementKind = Literal["earn", "use", "give_back", "expire", "reverse", "reverse_expired", "owe", "forgive"]
@@ -79,16 +79,14 @@ class Change(Struct, frozen=True, kw_only=True):
 
 def check_account(account: Account) -> None:
     """InvariantError unless every lot adds up, no figure is below 0 and no lot is there twice."""
-    invariant(account.debt >= 0, f"debt is {account.debt}")
-    ids = set()
+    if account.debt < 0:
+        raise InvariantError(f"expected a debt of 0 or more, not {account.debt}")
     for lot in account.lots:
-        invariant(
-            lot.earned == lot.left + lot.used + lot.expired + lot.reversed_
-            and min(lot.left, lot.used, lot.expired, lot.reversed_) >= 0,
-            f"lot {lot.lot_id} does not add up: {lot}",
-        )
-        ids.add(lot.lot_id)
-    invariant(len(ids) == len(account.lots), "a lot is in the account twice")
+        left, used, expired, reversed_ = lot.left, lot.used, lot.expired, lot.reversed_
+        if lot.earned != left + used + expired + reversed_ or left < 0 or used < 0 or expired < 0 or reversed_ < 0:
+            raise InvariantError(f"expected a lot that adds up, not {lot}")
+    if len({lot.lot_id for lot in account.lots}) != len(account.lots):
+        raise InvariantError("expected each lot once in an account, not twice")
 
 
 def earn(account: Account, lot_id: str, points: int, *, expires_at_ms: int | None = None) -> Change:
@@ -292,7 +290,7 @@ class _Work:
     def move(self, kind: MovementKind, index: int, most: int, *, pays_debt: bool = False) -> int:
         """Move up to `most` points within a lot, as many as there are; answers how many."""
         lot = self.lots[index]
-        source = {"give_back": lot.used, "reverse_expired": lot.expired}.get(kind, lot.left)
+        source = lot.used if kind == "give_back" else lot.expired if kind == "reverse_expired" else lot.left
         points = min(source, most)
         if points > 0:
             self.lots[index] = _moved(lot, kind, points)
