@@ -36,7 +36,7 @@ def test_every_field_of_a_programme_is_documented() -> None:
         programme.Match,
     ):
         for field in struct.__struct_fields__:
-            assert re.search(rf"`{field}\b", PAGE), field
+            assert re.search(rf"[`.\[]{field}\b", PAGE), field
 
 
 def test_every_refusal_code_is_documented() -> None:
