@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from till_agent.cache import schema
 from till_agent.cache.programmes import read_programme
-from till_agent.cache.rows import balance_columns, pack, tags_of
+from till_agent.cache.rows import balance_columns, pack, tags_of, without_tag
 from till_sync.wire import ChangesAnswer, MemberRow, OpResult, ProgrammeRow
 
 _log = logging.getLogger(__name__)
@@ -159,8 +159,7 @@ def _write_members(
         if not fresh or stored_data != data:
             put_members.append((row.member_id, progress.generation, data))
             drop_tags.extend((tag, row.member_id) for tag in before if tag not in row.tags)
-        # Even when nothing changed: a tag may have been another member's in between.
-        put_tags.extend((tag, row.member_id) for tag in row.tags)
+            put_tags.extend((tag, row.member_id) for tag in row.tags if tag not in before)
         columns = (row.member_id, *balance_columns(row, included, page.server_time_ms))
         (newer if fresh and not other else anyway).append(columns)
         added += stored is None
@@ -168,10 +167,23 @@ def _write_members(
     connection.executemany(schema.DROP_MEMBER, drop_members)
     connection.executemany(schema.DROP_BALANCE, drop_members)
     connection.executemany(schema.PUT_MEMBER, put_members)
-    connection.executemany(schema.PUT_TAG, put_tags)
+    _claim_tags(connection, put_tags, {row.member_id for row in rows})
     connection.executemany(schema.PUT_BALANCE, newer)
     connection.executemany(schema.PUT_BALANCE_ANYWAY, anyway)
     return added
+
+
+def _claim_tags(connection: sqlite3.Connection, claims: list[tuple[str, str]], on_page: set[str]) -> None:
+    """Lead tags to their new members, and take them from those who had them: a tag is in a member's row if and only if
+    it leads there, so that a row that did not change need not have its tags written again.
+    """
+    for tag, member_id in claims:
+        owner = connection.execute(schema.OWNER, (tag,)).fetchone()
+        if owner is not None and owner[0] != member_id and owner[0] not in on_page:
+            stored = connection.execute(schema.STORED, owner).fetchone()
+            if stored is not None:
+                connection.execute(schema.PUT_MEMBER, (owner[0], stored[0], without_tag(stored[1], tag)))
+        connection.execute(schema.PUT_TAG, (tag, member_id))
 
 
 def _sweep(connection: sqlite3.Connection, generation: int) -> int:

@@ -42,6 +42,12 @@ def tags_of(data: bytes) -> tuple[str, ...]:
     return _decoder.decode(data).tags
 
 
+def without_tag(data: bytes, tag: str) -> bytes:
+    """`members.data` of a member who lost a tag to another."""
+    stored = _decoder.decode(data)
+    return _encoder.encode(msgspec.structs.replace(stored, tags=tuple(each for each in stored.tags if each != tag)))
+
+
 def balance_columns(row: MemberRow, included: tuple[int, int], as_of_ms: int) -> BalanceColumns:
     """What `balances` holds of a row."""
     expiring = row.expiring

@@ -83,11 +83,9 @@ PUT_MEMBER = (
 )
 DROP_MEMBER = "DELETE FROM members WHERE member_id = ?"
 DROP_BALANCE = "DELETE FROM balances WHERE member_id = ?"
-# A tag leads to the member that had it last; one that has gone to another member stays with that one.
-PUT_TAG = (
-    "INSERT INTO tags (tag, member_id) VALUES (?, ?) ON CONFLICT (tag) DO UPDATE SET member_id = excluded.member_id "
-    "WHERE member_id <> excluded.member_id"
-)
+# A tag leads to the member that had it last; `DROP_TAG` leaves one that has gone to another member.
+PUT_TAG = "INSERT OR REPLACE INTO tags (tag, member_id) VALUES (?, ?)"
+OWNER = "SELECT member_id FROM tags WHERE tag = ?"
 DROP_TAG = "DELETE FROM tags WHERE tag = ? AND member_id = ?"
 # A balance is replaced only by one that includes at least as many own ops: a page may be older than a verdict.
 PUT_BALANCE = (

@@ -72,7 +72,7 @@ CREATE_V1 = (
     """
     CREATE TABLE verdicts (
         id INTEGER PRIMARY KEY,
-        status TEXT NOT NULL CHECK (status IN ('applied', 'adjusted', 'duplicate', 'rejected')),
+        status TEXT NOT NULL,
         code TEXT NOT NULL,
         member_id TEXT NOT NULL,
         tag TEXT NOT NULL,
