@@ -22,7 +22,7 @@ def encode(value: Struct) -> bytes:
 
 
 def request_digest(key: bytes, kind: str, uid: str, request: Struct | None = None) -> bytes:
-    """What makes two requests the same: their meaning, not their bytes. Fields at their defaults are left out.
+    """What makes two requests the same: their values, not their bytes. Empty and unknown fields make no difference.
 
     Keyed, because a request may name a phone, and a plain hash of few possible phones is as good as the phone.
     """

@@ -11,6 +11,7 @@ from till_agent.desk.problems import problem
 from till_agent.desk.views import View
 from till_agent.exceptions import JournalUnavailable
 from till_agent.ports import CachedProgramme, Committed, Draft, Entry, JournalReader
+from till_agent.slips.compose import member_language
 from till_agent.texts import Words, supported
 from till_loyalty.programme import Programme
 from till_sync.ops import SaleBody, decode_body
@@ -21,6 +22,10 @@ BIG_RECEIPT_LINES = 300
 """Above it the rules take more than some 5 ms; they run in a thread then, so that the next scan is not kept waiting."""
 BIG_BODY_BYTES = 100_000
 """The same for reading a stored sale."""
+
+
+LOST_ANSWER_MS = 10 * 60_000
+"""How long after a sale its repetition may still be what the cash software does because it heard nothing."""
 
 
 class Bench:
@@ -49,11 +54,6 @@ class Bench:
             programme = current.programme if current else None
         return Words(supported(*languages, self.parts.settings.language), programme)
 
-    def slip_language(self, found: Found | None, asked: str | None) -> str:
-        """A slip is for the member: as asked for, else the member's own language, else the till's."""
-        own = found.cached.row.language if found is not None and found.cached is not None else None
-        return supported(asked, own, self.parts.settings.language)
-
     def view(self, found: Found, words: Words) -> View:
         """How `found` is to be shown now."""
         return View(
@@ -78,6 +78,17 @@ class Bench:
             return await self.parts.journal.read(query)
         except JournalUnavailable as exc:
             raise _unavailable(exc) from exc
+
+    def print_first_slip(self, committed: Committed, asked_language: str | None) -> None:
+        """Hand over the slip of a document. Also of a replay, for as long as its first answer may have been lost before
+        the slip was handed over: the slip desk takes each document's first slip once."""
+        if not self.parts.settings.print_slips:
+            return
+        age_ms = self.parts.clock.wall_ms() - committed.entry.at_wall_ms
+        if committed.replayed and not 0 <= age_ms <= LOST_ANSWER_MS:
+            return
+        language = supported(asked_language, member_language(committed.entry), self.parts.settings.language)
+        self.parts.slips.enqueue(committed.entry, language=language)
 
 
 def _unavailable(exc: JournalUnavailable) -> Exception:

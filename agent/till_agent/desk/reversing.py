@@ -44,15 +44,13 @@ class Reversing:
         """Cancel a sale; again, the same answer. DeskProblem sale_unknown, sale_has_returns."""
         sold = await self._sold(sale_uid, "", language)
         digest = request_digest(self._bench.identity.identifier_key, VOID, sale_uid)
-        return await self._commit(partial(self._decide_void, sold=sold, digest=digest), sold)
+        return await self._commit(partial(self._decide_void, sold=sold, digest=digest))
 
     async def give_back(self, uid: str, request: ReturnRequest, *, language: str | None) -> Answered:
         """Take goods back; the same request again, the same answer. DeskProblem sale_unknown, sale_voided, return_*."""
         sold = await self._sold(request.sale_uid, "/sale_uid", language)
         digest = request_digest(self._bench.identity.identifier_key, RETURN, uid, request)
-        return await self._commit(
-            partial(self._decide_return, uid=uid, request=request, sold=sold, digest=digest), sold
-        )
+        return await self._commit(partial(self._decide_return, uid=uid, request=request, sold=sold, digest=digest))
 
     async def _sold(self, sale_uid: str, pointer: str, language: str | None) -> Sold:
         bench = self._bench
@@ -66,11 +64,9 @@ class Reversing:
         view = bench.view(found, words) if found else None
         return Sold(entry=entry, body=body, found=found, figures=figures, view=view, words=words)
 
-    async def _commit(self, decide: "partial[Draft | Entry]", sold: Sold) -> Answered:
+    async def _commit(self, decide: "partial[Draft | Entry]") -> Answered:
         committed = await self._bench.commit(decide)
-        if self._bench.parts.settings.print_slips and not committed.replayed:
-            language = self._bench.slip_language(sold.found, None)
-            self._bench.parts.slips.enqueue(committed.entry, language=language)
+        self._bench.print_first_slip(committed, None)
         return Answered(body=committed.entry.answer, replayed=committed.replayed)
 
     def _decide_void(self, reader: JournalReader, *, sold: Sold, digest: bytes) -> Draft | Entry:

@@ -16,10 +16,9 @@ from till_agent.desk.holding import RELEASE, hold_for_sale, usable
 from till_agent.desk.problems import of_receipt, problem
 from till_agent.desk.views import quote_messages, sale_messages
 from till_agent.exceptions import DeskProblem
-from till_agent.ports import CachedProgramme, Draft, Entry, JournalReader, StoredHold
+from till_agent.ports import CachedProgramme, Committed, Draft, Entry, JournalReader, StoredHold
 from till_agent.slips.compose import SlipContext, compose_quote
 from till_agent.slips.preview import preview_text
-from till_agent.texts import Words
 from till_loyalty import engine
 from till_loyalty.exceptions import ReceiptError
 from till_loyalty.receipt import MemberState, Receipt, StoreClock
@@ -36,7 +35,6 @@ class Prepared(Struct, frozen=True, kw_only=True):
     body: SaleBody
     answer: Sale
     hold: StoredHold | None
-    slip_language: str
 
 
 class Selling:
@@ -60,18 +58,17 @@ class Selling:
             calculation=calculation,
             offline=bench.offline,
             as_of_ms=figures.as_of_ms if figures else bench.parts.cache.as_of_ms,
-            slip_preview=self._preview(
-                calculation, member, clock, bench.words(bench.slip_language(found, request.language))
-            ),
+            slip_preview=self._preview(calculation, member, clock, request.language),
             member=member,
             messages=quote_messages(words, calculation, figures, request.redeem_points),
         )
 
-    def _preview(self, calculation: Calculation, member: Member | None, clock: StoreClock, words: Words) -> str:
-        """The slip as text; "" for a receipt with no member, which gets none."""
+    def _preview(self, calculation: Calculation, member: Member | None, clock: StoreClock, language: str | None) -> str:
+        """The slip as text, in the language it would be printed in; "" for a receipt with no member: it gets none."""
         if member is None:
             return ""
         bench = self._bench
+        words = bench.words(language, member.language)
         context = SlipContext(
             store_name=bench.identity.store_name,
             time_zone=bench.identity.time_zone,
@@ -92,11 +89,12 @@ class Selling:
             earlier = await bench.read(partial(_find, uid=uid))
             if earlier is None:
                 raise
-            return Answered(body=same_request(earlier, digest).answer, replayed=True)
-        decide = partial(_decide, uid=uid, digest=digest, prepared=prepared, clock=bench.parts.clock)
-        committed = await bench.commit(decide)
-        if request.print_slip and bench.parts.settings.print_slips and not committed.replayed:
-            bench.parts.slips.enqueue(committed.entry, language=prepared.slip_language)
+            committed = Committed(entry=same_request(earlier, digest), replayed=True)
+        else:
+            decide = partial(_decide, uid=uid, digest=digest, prepared=prepared, clock=bench.parts.clock)
+            committed = await bench.commit(decide)
+        if request.print_slip:
+            bench.print_first_slip(committed, request.language)
         return Answered(body=committed.entry.answer, replayed=committed.replayed)
 
     async def _prepare(self, uid: str, request: SaleRequest) -> Prepared:
@@ -134,7 +132,6 @@ class Selling:
             body=body,
             answer=self._answer(body, found, figures, held, request.language),
             hold=hold,
-            slip_language=bench.slip_language(found, request.language),
         )
 
     def _answer(

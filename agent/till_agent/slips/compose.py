@@ -192,8 +192,13 @@ class _Programme(Struct):
     programme_version: int = 0
 
 
+class _Whose(Struct):
+    language: str = ""
+
+
 class _AnswerHead(Struct):
     calculation: _Programme = msgspec.field(default_factory=_Programme)
+    member: _Whose | None = None
 
 
 _sale_decoder = msgspec.json.Decoder(Sale)
@@ -206,6 +211,17 @@ def programme_of(entry: Entry) -> tuple[str, int]:
     """Id and version of the programme that a sale was worked out by; ("", 0) when by none, or for a void or return."""
     calculation = _answer_head_decoder.decode(entry.answer).calculation
     return calculation.programme_id, calculation.programme_version
+
+
+def has_member(entry: Entry) -> bool:
+    """Whether the document was anybody's: without a member there is nothing to tell, so there is no slip."""
+    return _answer_head_decoder.decode(entry.answer).member is not None
+
+
+def member_language(entry: Entry) -> str:
+    """The language that the member chose, as it was known when the document was committed; "" for none."""
+    member = _answer_head_decoder.decode(entry.answer).member
+    return member.language if member is not None else ""
 
 
 def compose_entry(

@@ -102,14 +102,14 @@ class SlipTemplate:
         self._turn = threading.Lock()
         self._compiled: Any = None
 
-    def compile(self) -> None:
-        """Compile now; SlipTemplateError when the source is no template."""
+    def compile(self) -> Any:
+        """The compiled template; SlipTemplateError when the source is none."""
         from jinja2 import StrictUndefined, TemplateError
         from jinja2.sandbox import ImmutableSandboxedEnvironment
 
         with self._turn:
             if self._compiled is not None:
-                return
+                return self._compiled
             environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, finalize=_escaped, autoescape=False)
             environment.globals.clear()
             environment.globals.update(BLOCK_FUNCTIONS)
@@ -117,6 +117,7 @@ class SlipTemplate:
                 self._compiled = environment.from_string(self._source)
             except TemplateError as exc:
                 raise SlipTemplateError(f"{self._name}: {exc}") from exc
+            return self._compiled
 
     def blocks(self, facts: Struct, words: Words) -> list[Block]:
         """The slip for `facts` (the template's `slip`) in the language of `words`; SlipTemplateError when it fails."""
@@ -131,10 +132,9 @@ class SlipTemplate:
         return blocks
 
     def _lines(self, facts: Struct, words: Words) -> list[str]:
-        if self._compiled is None:
-            self.compile()
+        template = self._compiled or self.compile()
         try:
-            printed = self._compiled.render(
+            printed = template.render(
                 slip=facts, say=words.slip, points=words.points, number=words.number, language=words.language
             )
         except Exception as exc:
