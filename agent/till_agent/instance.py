@@ -10,10 +10,20 @@ from types import TracebackType
 from typing import IO, Self
 
 import msgspec
+from msgspec import Struct
 
 from till_agent.bridge.exceptions import AgentStartError, AlreadyRunningError
 
 LOCK_FILE = "agent.lock"
+RUNNING_FILE = "running.json"
+"""Where the agent of a state directory listens, for the command line; there while it runs."""
+
+
+class Running(Struct, frozen=True, kw_only=True):
+    """What the running file and the ready file say."""
+
+    port: int
+    pid: int
 
 
 class StateDir:
@@ -28,14 +38,11 @@ class StateDir:
         self._lock: IO[bytes] | None = None
 
     def __enter__(self) -> Self:
+        make_state_dir(self.path)
         try:
-            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock = (self.path / LOCK_FILE).open("ab")
         except OSError as exc:
-            raise AgentStartError(
-                f"expected to write into agent.state_dir {self.path}: {exc.strerror or exc}; make the folder, give it "
-                "to the agent's user, or name another one"
-            ) from exc
+            raise _unwritable(self.path, exc) from exc
         try:
             _lock(self._lock)
         except OSError as exc:
@@ -51,6 +58,21 @@ class StateDir:
         if self._lock is not None:
             self._lock.close()
             self._lock = None
+
+
+def make_state_dir(path: Path) -> None:
+    """Make the folder if it is missing, for its owner alone. AgentStartError."""
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as exc:
+        raise _unwritable(path, exc) from exc
+
+
+def _unwritable(path: Path, exc: OSError) -> AgentStartError:
+    return AgentStartError(
+        f"expected to write into agent.state_dir {path}: {exc.strerror or exc}; make the folder, give it to the "
+        "agent's user, or name another one"
+    )
 
 
 def is_running(path: Path) -> bool:
@@ -87,7 +109,7 @@ def told_ready(path: Path | None, port: int) -> Iterator[None]:
         return
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        draft.write_bytes(msgspec.json.encode({"port": port, "pid": os.getpid()}) + b"\n")
+        draft.write_bytes(msgspec.json.encode(Running(port=port, pid=os.getpid())) + b"\n")
         draft.replace(path)
     except OSError as exc:
         raise AgentStartError(f"expected to write the ready file {path}: {exc.strerror}") from exc

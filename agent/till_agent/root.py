@@ -8,6 +8,7 @@ in when it comes.
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Coroutine, Iterator
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from till_agent.bridge.app import make_app
-from till_agent.bridge.exceptions import AgentStartError
+from till_agent.bridge.exceptions import AgentStartError, AlreadyRunningError
 from till_agent.bridge.guard import Guard
 from till_agent.bridge.server import BridgeServer
 from till_agent.bridge.tokens import Client, load_tokens
@@ -24,7 +25,7 @@ from till_agent.core import STOP_TIMEOUT_S, Surroundings, open_core, release_aba
 from till_agent.devices import Scanners, build_printers
 from till_agent.exceptions import JournalUnavailable
 from till_agent.facade import Agent
-from till_agent.instance import StateDir, told_ready
+from till_agent.instance import RUNNING_FILE, StateDir, told_ready
 from till_agent.slips.desk import SlipPrinter
 from till_config.settings import PrinterSettings, Settings
 from till_drivers.exceptions import SettingsError
@@ -45,6 +46,9 @@ LOOK_FOR_IDENTITY_S = 1.0
 """Pause between two looks for an identity: the person who enrols the till sees it come up at once."""
 TRY_AGAIN_S = 5.0
 """Pause before the journal or a bad identity is tried again."""
+LOCK_TRIES = 3
+LOCK_PAUSE_S = 0.1
+"""Three tries in 0.2 s: a command holds the lock for microseconds, another agent for ever."""
 HOUSEKEEPING_S = 5.0
 """Pause between two rounds of giving back abandoned holds and telling new problems."""
 
@@ -65,6 +69,8 @@ class RunningAgent:
 
 async def run_agent(settings: Settings, *, ready_file: Path | None = None) -> None:
     """Run until SIGTERM or SIGINT. AgentStartError when it can't start: state directory, token, port."""
+    # The journal and the cache speak of members: their files are for the agent's user alone.
+    os.umask(0o077)
     stop = asyncio.Event()
     with _signals(stop):
         async with running_agent(settings) as running:
@@ -81,7 +87,7 @@ async def running_agent(settings: Settings, *, clock: Clock | None = None) -> As
     state_dir = Path(settings.agent.state_dir)
     async with AsyncExitStack() as stack:
         # Each part is stopped before those that were started before it.
-        stack.enter_context(StateDir(state_dir))
+        await _own(state_dir, clock, stack)
         clients = tuple(Client(each.name, frozenset(each.scopes)) for each in settings.bridge.clients)
         tokens = load_tokens(state_dir, clients)
         spool = Spool(state_dir / SPOOL_FILE, wall_ms=clock.wall_ms)
@@ -98,11 +104,25 @@ async def running_agent(settings: Settings, *, clock: Clock | None = None) -> As
         stack.push_async_callback(_stop_core, agent)
         wait_s = await _try_core(agent, around)
         port = await _start_bridge(agent, make_app(agent, settings.bridge, tokens, clock), stack)
+        stack.enter_context(told_ready(state_dir / RUNNING_FILE, port))
         _start_scanners(agent, stack)
         _keep(stack, "core", _bring_up(agent, around, wait_s))
         _keep(stack, "housekeeping", _keep_house(agent))
         _keep(stack, "warm-up", _warm_up())
         yield RunningAgent(agent, port, state_dir)
+
+
+async def _own(state_dir: Path, clock: Clock, stack: AsyncExitStack) -> None:
+    """Lock the state directory; a command that just looks whether an agent runs holds the lock for a moment."""
+    for left in reversed(range(LOCK_TRIES)):
+        try:
+            stack.enter_context(StateDir(state_dir))
+        except AlreadyRunningError:
+            if not left:
+                raise
+            await clock.sleep(LOCK_PAUSE_S)
+        else:
+            return
 
 
 async def _start_printing(agent: Agent, stack: AsyncExitStack) -> SlipPrinter | None:

@@ -2,7 +2,6 @@
 
 import msgspec
 
-from till_agent.bridge import openapi
 from till_agent.bridge.answers import Answer
 from till_agent.bridge.context import Bridge
 from till_agent.bridge.endpoint import Call, Handler
@@ -55,6 +54,8 @@ def handlers(bridge: Bridge) -> dict[str, Handler]:
         return Answer(_encode(await bridge.sync.status()), 200 if through else 202)
 
     async def described(_call: Call) -> Answer:
+        from till_agent.bridge import openapi
+
         return Answer(openapi.encode(bridge.version))
 
     return {

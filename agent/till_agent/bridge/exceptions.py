@@ -3,7 +3,8 @@
 AgentStartError
 ├── TokenError            a client's token can't be read or made
 └── AlreadyRunningError   another agent holds the state directory
-AgentUnreachableError     the command line found no agent to ask, or one that would not answer
+AgentUnreachableError     the command line found no agent that answers
+AgentRefusedError         an agent answered the command line, and the answer is no
 """
 
 
@@ -17,6 +18,10 @@ class TokenError(AgentStartError):
 
 class AlreadyRunningError(AgentStartError):
     """Raised when another process holds the lock of the state directory."""
+
+
+class AgentRefusedError(Exception):
+    """Raised when the running agent refuses what the command line asked; the files would say no other."""
 
 
 class AgentUnreachableError(Exception):

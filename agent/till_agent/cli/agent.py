@@ -1,0 +1,96 @@
+"""`tillside agent`: run it, enrol it, describe its bridge."""
+
+from pathlib import Path
+
+import click
+
+from till_agent.cli.options import config_option
+
+
+@click.group(help="Run the agent of a till, enrol it, and describe its bridge.")
+def agent() -> None:
+    """Nothing of its own to do."""
+
+
+@agent.command(short_help="Run the agent until it is told to stop.")
+@config_option
+@click.option(
+    "--ready-file",
+    type=click.Path(path_type=Path),
+    help='Written when the bridge listens: {"port": ..., "pid": ...}; removed at the end.',
+)
+def run(config: Path, ready_file: Path | None) -> None:
+    """Run the agent until SIGTERM or Ctrl-C. Logs go to standard error, one JSON object a line."""
+    import asyncio
+
+    from till_agent import logs
+    from till_agent.bridge.exceptions import AgentStartError
+    from till_agent.root import run_agent
+    from till_config import load
+
+    settings = load(config)
+    logs.set_up(settings.agent.log_level)
+    try:
+        asyncio.run(run_agent(settings, ready_file=ready_file))
+    except AgentStartError as error:
+        raise click.ClickException(str(error)) from error
+
+
+@agent.command(short_help="Make this machine a till, by a one-time code.")
+@config_option
+@click.option("--code", help="The code that the cloud gave for this till.")
+@click.option(
+    "--code-file", type=click.Path(path_type=Path), help="File with the code, so that no process list shows it."
+)
+@click.option(
+    "--again", is_flag=True, help="Replace the identity that this machine has; the same till keeps its journal."
+)
+def enrol(config: Path, code: str | None, code_file: Path | None, again: bool) -> None:
+    """Trade a one-time code for this till's identity. An agent that is running and waits for it goes on by itself."""
+    from till_agent.cli.enrolling import EnrolError, enrol_till
+    from till_config import load
+
+    if (code is None) == (code_file is None):
+        raise click.UsageError("expected one of --code and --code-file")
+    if code_file is not None:
+        try:
+            code = code_file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise click.ClickException(f"expected a readable code file at {code_file}: {error}") from error
+    try:
+        identity = enrol_till(load(config), (code or "").strip(), again=again)
+    except EnrolError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"This machine is till {identity.till} of store {identity.store} ({identity.store_name}).")
+
+
+@agent.command(short_help="Print the OpenAPI description of the bridge.")
+def openapi() -> None:
+    """Print the OpenAPI description of the bridge, as the agent serves it."""
+    from importlib.metadata import version
+
+    from till_agent.bridge.openapi import encode
+
+    click.echo(encode(version("tillside")).decode(), nl=False)
+
+
+@agent.command(short_help="Print where a client's token is kept.")
+@config_option
+@click.argument("client")
+def token(config: Path, client: str) -> None:
+    """Print the path of the token of CLIENT (`pos`, `admin`); never the token itself."""
+    from till_agent.bridge.exceptions import TokenError
+    from till_agent.bridge.tokens import token_path
+    from till_config import load
+
+    settings = load(config)
+    known = [each.name for each in settings.bridge.clients]
+    if client not in known:
+        raise click.ClickException(f"expected one of bridge.clients ({', '.join(known)}), not {client!r}")
+    try:
+        path = token_path(Path(settings.agent.state_dir), client)
+    except TokenError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(str(path))
+    if not path.exists():
+        click.echo("The agent makes it at its next start.", err=True)

@@ -1,0 +1,70 @@
+"""Enrolment from the command line: the code goes to the cloud, the identity into the state directory."""
+
+import asyncio
+from pathlib import Path
+
+from till_agent.bridge.exceptions import AgentStartError
+from till_agent.instance import StateDir, make_state_dir
+from till_agent.journal.place import new_salt
+from till_config.settings import Settings
+from till_sync.enrol import enrol
+from till_sync.exceptions import CloudUnreachable, IdentityError, IdentityMissing, SyncError
+from till_sync.identity import IDENTITY_FILE, Identity, load_identity, save_identity
+
+CODE_LIMIT = 200
+"""A code has some 20 letters; a whole file pasted by mistake is not one."""
+
+
+class EnrolError(Exception):
+    """Raised when this machine could not be enrolled; the message says what to do."""
+
+
+def enrol_till(settings: Settings, code: str, *, again: bool) -> Identity:
+    """Get the identity and keep it. EnrolError."""
+    if not settings.cloud.url:
+        raise EnrolError("expected cloud.url in the configuration")
+    if not code or len(code) > CODE_LIMIT or not code.isprintable():
+        raise EnrolError("expected a code of one short line")
+    path = Path(settings.agent.state_dir) / IDENTITY_FILE
+    before = _before(path, again=again)
+    try:
+        make_state_dir(path.parent)
+        answer = asyncio.run(
+            enrol(settings.cloud.url, code, new_salt(), request_timeout_ms=settings.cloud.request_timeout_ms)
+        )
+    except (AgentStartError, ValueError) as exc:
+        raise EnrolError(str(exc)) from exc
+    except CloudUnreachable as exc:
+        raise EnrolError(
+            f"no answer from {settings.cloud.url} ({exc}); the code may have been used: ask for a new one"
+        ) from exc
+    except SyncError as exc:
+        raise EnrolError(f"the cloud did not enrol this till ({exc.code}): {exc}") from exc
+    # An epoch is never used twice by one till; another till's epochs are of no concern here.
+    last_epoch = before.last_epoch if before is not None and before.till == answer.till else 0
+    try:
+        identity = Identity.of(answer, last_epoch=last_epoch)
+        save_identity(path, identity)
+    except IdentityError as exc:
+        raise EnrolError(f"{exc}; the code has been used: ask for a new one") from exc
+    return identity
+
+
+def _before(path: Path, *, again: bool) -> Identity | None:
+    """The identity that is there. A second one is only taken on purpose, and never under a running agent."""
+    try:
+        before = load_identity(path)
+    except IdentityMissing:
+        return None
+    except IdentityError as exc:
+        if not again:
+            raise EnrolError(f"{exc}; `--again` replaces it") from exc
+        before = None
+    if not again:
+        till = before.till if before is not None else "unknown"
+        raise EnrolError(f"this machine is till {till} already; `--again` replaces its identity")
+    try:
+        with StateDir(path.parent):
+            return before
+    except AgentStartError as exc:
+        raise EnrolError(f"{exc} before it gets another identity") from exc

@@ -1,0 +1,100 @@
+"""Looking into the journal of an agent that does not run: nothing is written, migrated, mended or moved."""
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+from msgspec import Struct
+
+from till_agent.api import QueuedOp
+from till_agent.bridge.exceptions import AgentUnreachableError
+from till_agent.core import JOURNAL_FILE
+from till_agent.journal import schema
+from till_agent.journal.reader import EntryReader, EpochState
+from till_sync.exceptions import IdentityError
+from till_sync.identity import IDENTITY_FILE, load_identity
+from till_sync.ops import OpId
+
+
+class JournalView(Struct, frozen=True):
+    """The journal at rest. `epochs` are in order, the present one last."""
+
+    reader: EntryReader
+    till: str
+    epochs: tuple[EpochState, ...]
+
+    @property
+    def waiting(self) -> int:
+        """Ops that the cloud has not acknowledged."""
+        return sum(state.waiting for state in self.epochs)
+
+    def listed(self, *, waiting_only: bool, limit: int) -> tuple[QueuedOp, ...]:
+        """As the running agent lists them: the oldest waiting ones, or the newest, newest first."""
+        if waiting_only:
+            oldest = next((state for state in self.epochs if state.waiting), None)
+            return () if oldest is None else tuple(self._rows(schema.row_id(oldest.epoch, oldest.acked_seq), limit))
+        newest = self.epochs[-1]
+        after = schema.row_id(newest.epoch, max(0, newest.last_seq - limit))
+        return tuple(reversed(list(self._rows(after, limit))))
+
+    def one(self, seq: int, epoch: int | None) -> tuple[QueuedOp, bytes] | None:
+        """An op with its body; None when there is none. JournalCorrupt when it is not as it was written."""
+        op_id = OpId(self.till, epoch or self.epochs[-1].epoch, seq)
+        entry = self.reader.by_op(op_id)
+        if entry is None:
+            return None
+        row = next(self._rows(schema.row_id(op_id.epoch, op_id.seq - 1), 1))
+        return row, entry.body
+
+    def _rows(self, after: int, limit: int) -> Iterator[QueuedOp]:
+        acked = {state.epoch: state.acked_seq for state in self.epochs}
+        for identity, kind, uid, at_wall_ms, size, status, code in self.reader.connection.execute(
+            schema.LIST, (after, limit)
+        ):
+            epoch, seq = schema.split_id(identity)
+            yield QueuedOp(
+                op=str(OpId(self.till, epoch, seq)),
+                kind=kind,
+                uid=uid,
+                at_wall_ms=at_wall_ms,
+                status=status or ("waiting" if seq > acked.get(epoch, 0) else "acknowledged"),
+                code=code or "",
+                bytes=size,
+            )
+
+
+@contextlib.contextmanager
+def open_view(state_dir: Path) -> Iterator[JournalView]:
+    """The journal of `state_dir`. AgentUnreachableError in one line when it can't be read."""
+    path = state_dir / JOURNAL_FILE
+    try:
+        identity = load_identity(state_dir / IDENTITY_FILE)
+    except IdentityError as exc:
+        raise AgentUnreachableError(str(exc)) from exc
+    if not path.is_file():
+        raise AgentUnreachableError(f"there is no journal at {path}")
+    connection = sqlite3.connect(path, timeout=1, isolation_level=None)
+    try:
+        connection.execute("PRAGMA query_only = ON")
+        connection.execute("PRAGMA trusted_schema = OFF")
+        epochs = _epochs(connection)
+        yield JournalView(EntryReader(connection, identity.till, epochs), identity.till, epochs)
+    except sqlite3.Error as exc:
+        raise AgentUnreachableError(f"{path} can't be read: {exc}") from exc
+    finally:
+        connection.close()
+
+
+def _epochs(connection: sqlite3.Connection) -> tuple[EpochState, ...]:
+    if connection.execute("PRAGMA application_id").fetchone()[0] != schema.APPLICATION_ID:
+        raise AgentUnreachableError("expected a journal, not another SQLite file")
+    states: list[EpochState] = []
+    for epoch, _till, salt, acked_seq in connection.execute(schema.EPOCHS).fetchall():
+        bounds = (schema.row_id(epoch, 1), schema.row_id(epoch, schema.LARGEST_SEQ))
+        last = connection.execute(schema.LAST_OF, bounds).fetchone()
+        last_seq, head = (schema.split_id(last[0])[1], bytes(last[1])) if last else (0, b"")
+        states.append(EpochState(epoch, salt, last_seq, acked_seq, head))
+    if not states:
+        raise AgentUnreachableError("expected a journal with an epoch, not an empty one")
+    return tuple(states)

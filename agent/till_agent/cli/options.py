@@ -1,0 +1,37 @@
+"""Options that the agent's commands share."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+CONFIG_VARIABLE = "TILLSIDE_CONFIG"
+
+
+def config_option(function: F) -> F:
+    """`--config FILE`, or the variable TILLSIDE_CONFIG."""
+    option = click.option(
+        "--config",
+        "config",
+        type=click.Path(path_type=Path),
+        envvar=CONFIG_VARIABLE,
+        show_envvar=True,
+        required=True,
+        help="The till's configuration.",
+    )
+    return option(function)
+
+
+def json_option(function: F) -> F:
+    """`--json`: the answer for programs."""
+    return click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")(function)
+
+
+def echo_json(value: object) -> None:
+    """One JSON document on standard output."""
+    import msgspec
+
+    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())

@@ -1,0 +1,65 @@
+"""`tillside sync`: how the exchange with the cloud stands, and to start one."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from till_agent.cli.options import config_option, echo_json, json_option
+
+if TYPE_CHECKING:
+    from till_agent.cli.files import JournalView
+
+
+@click.group(help="Show or start the exchange with the cloud.")
+def sync() -> None:
+    """Nothing of its own to do."""
+
+
+@sync.command(short_help="Show how the exchange with the cloud stands.")
+@config_option
+@json_option
+def status(config: Path, as_json: bool) -> None:
+    """Show how the exchange with the cloud stands; of an agent that is down, what its journal says."""
+    from till_agent.cli.asking import ask_or_read
+    from till_config import load
+
+    found = ask_or_read(Path(load(config).agent.state_dir), "/v1/sync", _from_journal)
+    echo_json(found) if as_json else _show(found)
+
+
+@sync.command(short_help="Exchange with the cloud now.")
+@config_option
+@json_option
+def now(config: Path, as_json: bool) -> None:
+    """Push and pull now, whatever wait is under way. Ends with status 1 when the cloud could not be reached."""
+    from till_agent.cli.asking import ask_or_fail
+    from till_config import load
+
+    found = ask_or_fail(Path(load(config).agent.state_dir), "POST", "/v1/sync")
+    echo_json(found) if as_json else _show(found)
+    if not found["online"] or found["last_error"]:
+        raise SystemExit(1)
+
+
+def _from_journal(view: "JournalView") -> dict[str, object]:
+    newest = view.epochs[-1]
+    return {"waiting": view.waiting, "acked_seq": newest.acked_seq, "last_seq": newest.last_seq}
+
+
+def _show(found: dict[str, object]) -> None:
+    from till_agent.cli.words import age, moment
+
+    click.echo(f"waiting for the cloud  {found['waiting']} ops")
+    click.echo(f"acknowledged           {found['acked_seq']} of {found['last_seq']}")
+    if "online" not in found:
+        return
+    click.echo(f"line                   {'up' if found['online'] else 'down'}")
+    if found["oldest_waiting_ms"]:
+        click.echo(f"oldest waiting op      {age(found['oldest_waiting_ms'])}")
+    click.echo(f"last push              {moment(found['last_push_ms'])}")
+    click.echo(f"last pull              {moment(found['last_pull_ms'])}")
+    click.echo(f"sent, sent again       {found['pushed']}, {found['resent']}")
+    click.echo(f"adjusted, rejected     {found['adjusted']}, {found['rejected']}")
+    if found["last_error"]:
+        click.echo(f"last error             {found['last_error']}")
