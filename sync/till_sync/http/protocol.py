@@ -18,7 +18,12 @@ HEAD_TIMEOUT_S = 10.0
 """From the connection, or the first byte of a later request, to the end of its headers; uvicorn waits for ever."""
 
 LINGER_S = 1.0
-"""How long an unread body may still arrive after its answer, so that the answer is not lost to a reset."""
+"""How long what is still being sent may arrive after its answer: closing at once would reset the connection, and the
+answer would be lost with it.
+"""
+
+DISCARD_BYTES = 64 * 1024
+"""Read at once of what nobody wants any more."""
 
 
 class LimitedProtocol(HttpToolsProtocol):
@@ -34,6 +39,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._head_bytes = 0
         self._head_timer: asyncio.TimerHandle | None = None
         self._linger_timer: asyncio.TimerHandle | None = None
+        self._linger_when_closed = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         # Reason: as uvicorn's own signature, narrower than asyncio's.
@@ -46,6 +52,8 @@ class LimitedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._cancel_timers()
         self._unset_keepalive_if_required()
+        if self._linger_when_closed and exc is None:
+            self._linger()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -94,7 +102,11 @@ class LimitedProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         answered_early = self.cycle.more_body and not self.pipeline
         super().on_response_complete()
-        if answered_early and not self.transport.is_closing():
+        if not answered_early:
+            return
+        if self.transport.is_closing():
+            self._linger_when_closed = True
+        else:
             self._unset_keepalive_if_required()
             self._linger_timer = self.loop.call_later(LINGER_S, self.transport.abort)
 
@@ -128,13 +140,37 @@ class LimitedProtocol(HttpToolsProtocol):
             f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
         )
         self.transport.write(head.encode("ascii") + body)
+        self._linger_when_closed = True
         self.transport.close()
+
+    def _linger(self) -> None:
+        """Go on reading on a copy of the socket, which keeps the connection from being reset; say that we are done."""
+        try:
+            connection = self.transport.get_extra_info("socket").dup()
+            connection.setblocking(False)  # noqa: FBT003 - its only argument
+            connection.shutdown(socket.SHUT_WR)
+        except OSError:
+            return  # the peer has gone already
+        task = self.loop.create_task(_discard(self.loop, connection))
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
 
     def _cancel_timers(self) -> None:
         for timer in (self._head_timer, self._linger_timer):
             if timer is not None:
                 timer.cancel()
         self._head_timer = self._linger_timer = None
+
+
+async def _discard(loop: asyncio.AbstractEventLoop, connection: socket.socket) -> None:
+    try:
+        async with asyncio.timeout(LINGER_S):
+            while await loop.sock_recv(connection, DISCARD_BYTES):
+                pass
+    except (OSError, TimeoutError):
+        pass
+    finally:
+        connection.close()
 
 
 def _send_at_once(transport: asyncio.Transport) -> None:

@@ -25,6 +25,9 @@ KEEP_ALIVE_S = 15
 STOP_GRACE_MS = 3_000
 """Time that requests under way get at a stop; then their connections are cut."""
 
+LAST_WAIT_S = 1.0
+"""For cancelled requests to clean up after themselves."""
+
 MAX_CONNECTIONS = 1024
 """Connections at once; each takes about 10 KB, and a till has a handful of clients."""
 
@@ -126,18 +129,19 @@ class Server:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(grace_ms / 1000):
                 await self._drained()
-        left = list(self._state.tasks)
-        if left:
-            log.warning("Cutting %d requests that did not end within %d ms", len(left), grace_ms)
+        cut = len(self._state.connections)
+        if cut:
+            log.warning("Cutting %d connections that were not through within %d ms", cut, grace_ms)
         for connection in list(self._state.connections):
             if connection.transport is not None:
                 connection.transport.abort()
+        # Aborted transports tell their protocols in the loop's next round.
+        await asyncio.sleep(0)
+        left = list(self._state.tasks)
         for task in left:
             task.cancel()
         if left:
-            await asyncio.wait(left, timeout=1)
-        # Aborted transports tell their protocols in the loop's next round.
-        await asyncio.sleep(0)
+            await asyncio.wait(left, timeout=LAST_WAIT_S)
         self._addresses.clear()
 
     async def _serve_one(self, scope: Scope, receive: Receive, send: Send) -> None:
