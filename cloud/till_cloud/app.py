@@ -1,0 +1,169 @@
+"""The cloud's HTTP interface: Starlette routes over a `Centre`. Paths and types are in `till_sync.wire`."""
+
+import asyncio
+from collections.abc import Mapping
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from till_cloud.busy import Busy, later
+from till_cloud.centre import Centre
+from till_cloud.changes import DEFAULT_PAGE, PAGE_LIMIT, decode_cursor
+from till_cloud.exceptions import CursorError, RefusedError, StoreUnavailableError
+from till_cloud.feed import Feed
+from till_cloud.store import meta
+from till_cloud.store.tills import TillRow
+from till_sync.http.bodies import read_json
+from till_sync.http.problems import install_problem_handlers, problem_response
+from till_sync.problems import ProblemError
+from till_sync.wire import PATHS, EnrolmentRequest, HoldRequest, PushRequest
+
+LARGEST_WAIT_MS = 25_000
+"""Longest a changes request is held: proxies cut idle answers after 30 s and more."""
+
+ENVELOPE_BYTES = 256 * 1024
+"""What a push may take beside the ops' bodies: a thousand fingerprints with their names take about 110 KB."""
+
+SMALL_BODY_BYTES = 16 * 1024
+"""Holds and enrolments take under 1 KB."""
+
+PUSH_READ_TIMEOUT_MS = 60_000
+"""Whole time for a push's body: 8 MB over a line of 1.2 Mbit/s."""
+
+_pushes = msgspec.json.Decoder(PushRequest)
+_holds = msgspec.json.Decoder(HoldRequest)
+_enrolments = msgspec.json.Decoder(EnrolmentRequest)
+_encoder = msgspec.json.Encoder()
+
+
+class CloudApp:
+    """Handlers over one centre. Make it inside the event loop that will serve it; `close` before the centre's own."""
+
+    def __init__(self, centre: Centre, *, busy: Busy | None = None) -> None:
+        self._centre = centre
+        self._busy = busy or Busy()
+        self.feed = Feed(centre)
+        centre.on_commit = self.feed.notify
+
+    def asgi(self) -> Starlette:
+        """The application. Lifespan events are not needed."""
+        routes = [
+            Route(PATHS["hello"], self.hello, methods=["GET"]),
+            Route(PATHS["ops"], self.ops, methods=["POST"]),
+            Route(PATHS["changes"], self.changes, methods=["GET"]),
+            Route(PATHS["holds"], self.holds, methods=["POST"]),
+            Route(PATHS["enrolments"], self.enrolments, methods=["POST"]),
+            Route("/livez", self.livez, methods=["GET"]),
+            Route("/readyz", self.readyz, methods=["GET"]),
+        ]
+        app = Starlette(routes=routes)
+        app.add_exception_handler(StoreUnavailableError, _on_store_unavailable)
+        install_problem_handlers(app)
+        return app
+
+    async def close(self) -> None:
+        """End every long poll."""
+        await self.feed.close()
+
+    async def hello(self, request: Request) -> Response:
+        till = self._till(request)
+        return _json(await run_in_threadpool(self._centre.hello, till))
+
+    async def ops(self, request: Request) -> Response:
+        till = self._till(request)
+        with self._busy.one(till.till):
+            push = await self._read_push(request)
+            answer = await asyncio.wrap_future(self._centre.push(till.till, push))
+            return _json(answer)
+
+    async def changes(self, request: Request) -> Response:
+        till = self._till(request)
+        since = request.query_params.get("since", "")
+        limit = _whole(request, "limit", DEFAULT_PAGE, 1, PAGE_LIMIT)
+        wait_ms = _whole(request, "wait", 0, 0, 10**9)
+        try:
+            if wait_ms and since:
+                await self.feed.wait_beyond(self._position_of(since), min(wait_ms, LARGEST_WAIT_MS) / 1000)
+            page = await run_in_threadpool(self._centre.changes, till, since=since, limit=limit)
+        except CursorError as error:
+            status, code = (410, "cursor_gone") if error.stale else (400, "cursor_invalid")
+            raise RefusedError(status, code, str(error)) from error
+        return _json(page)
+
+    async def holds(self, request: Request) -> Response:
+        with self._busy.one():
+            hold = await read_json(request, _holds, limit_bytes=SMALL_BODY_BYTES)
+            self._centre.authenticate(hold.till, request.headers.get("authorization", ""))
+            answer = await asyncio.wrap_future(self._centre.hold(hold))
+            return _json(answer)
+
+    async def enrolments(self, request: Request) -> Response:
+        with self._busy.one():
+            wish = await read_json(request, _enrolments, limit_bytes=SMALL_BODY_BYTES)
+            answer = await asyncio.wrap_future(self._centre.enrol(wish))
+        if isinstance(answer, RefusedError):
+            raise answer
+        return _json(answer, headers={"Cache-Control": "no-store"})
+
+    async def livez(self, _request: Request) -> Response:
+        return PlainTextResponse("alive\n")
+
+    async def readyz(self, _request: Request) -> Response:
+        """Ready when the writer commits and a read sees it within the server's own patience."""
+        try:
+            async with asyncio.timeout(READY_TIMEOUT_S):
+                await asyncio.wrap_future(self._centre.write(meta.incarnation))
+        except TimeoutError:
+            raise later("not_ready", f"the writer did not answer within {READY_TIMEOUT_S:.0f} s") from None
+        return PlainTextResponse("ready\n")
+
+    async def _read_push(self, request: Request) -> PushRequest:
+        limits = self._centre.limits
+        try:
+            return await read_json(
+                request, _pushes, limit_bytes=limits.max_bytes + ENVELOPE_BYTES, timeout_ms=PUSH_READ_TIMEOUT_MS
+            )
+        except ProblemError as error:
+            if error.problem.status != 413:
+                raise
+            detail = f"expected bodies of at most {limits.max_bytes} bytes together"
+            raise RefusedError(413, "batch_too_large", detail, headers=error.headers, limits=limits) from error
+
+    def _till(self, request: Request) -> TillRow:
+        return self._centre.authenticate(request.path_params["till"], request.headers.get("authorization", ""))
+
+    def _position_of(self, since: str) -> int:
+        return self._centre.quick(
+            lambda connection: decode_cursor(
+                since, incarnation=meta.incarnation(connection), newest=meta.position(connection)
+            )
+        )
+
+
+READY_TIMEOUT_S = 5.0
+"""A writer that is busy for longer has more to do than it can."""
+
+
+def _json(value: msgspec.Struct, *, headers: Mapping[str, str] | None = None) -> Response:
+    return Response(_encoder.encode(value), media_type="application/json", headers=headers)
+
+
+def _whole(request: Request, name: str, default: int, least: int, most: int) -> int:
+    """A whole number of the query; RefusedError 400 `parameter_invalid`."""
+    text = request.query_params.get(name, "")
+    if not text:
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) <= 12 and least <= int(text) <= most):
+        detail = f"expected {name} to be a whole number of {least} to {most}, not {text[:40]!r}"
+        raise RefusedError(400, "parameter_invalid", detail, parameter=name)
+    return int(text)
+
+
+async def _on_store_unavailable(_request: Request, error: Exception) -> Response:
+    if not isinstance(error, StoreUnavailableError):
+        raise error
+    return problem_response(later("store_unavailable", str(error)))

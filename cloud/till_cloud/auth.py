@@ -1,0 +1,34 @@
+"""Who asks: a till by its bearer token. The one place where a request's sender is proven."""
+
+import hashlib
+import hmac
+import sqlite3
+
+from till_cloud.exceptions import RefusedError
+from till_cloud.store import tills
+
+TOKEN_TEXT_LIMIT = 200
+"""Ours take 43 characters; nothing longer is hashed."""
+
+_NOBODY = hashlib.sha256(b"no till has this token").hexdigest()
+
+
+def authenticate(connection: sqlite3.Connection, till_id: str, authorization: str) -> tills.TillRow:
+    """The till that `Authorization: Bearer TOKEN` belongs to, which must be `till_id`; RefusedError 401 otherwise.
+
+    An unknown till and a wrong token cost the same and read the same.
+    """
+    scheme, _, token = authorization.partition(" ")
+    token = token.strip()
+    if scheme.lower() != "bearer" or not token or len(token) > TOKEN_TEXT_LIMIT:
+        raise _refusal()
+    row = tills.till(connection, till_id)
+    known = row.token_sha256 if row is not None and row.token_sha256 else _NOBODY
+    right = hmac.compare_digest(hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest(), known)
+    if row is None or not right:
+        raise _refusal()
+    return row
+
+
+def _refusal() -> RefusedError:
+    return RefusedError(401, "token_invalid", "expected the token of this till", headers={"WWW-Authenticate": "Bearer"})

@@ -1,0 +1,20 @@
+"""`tillside cloud`: run the centre, and manage its stores, tills, programmes and members."""
+
+import click
+
+from till_cloud.cli.chain import flags, init, store, till
+from till_cloud.cli.members import ledger, member
+from till_cloud.cli.programmes import programme
+from till_cloud.cli.running import run, verify
+
+
+@click.group()
+def cloud() -> None:
+    """Run the chain's cloud; manage its stores, tills, programmes and members.
+
+    Every command works while the cloud runs.
+    """
+
+
+for command in (run, init, store, till, programme, member, ledger, flags, verify):
+    cloud.add_command(command)

@@ -1,0 +1,177 @@
+"""`tillside cloud init`, `store`, `till` and `flags`."""
+
+import re
+from pathlib import Path
+
+import click
+
+from till_cloud.cli.common import (
+    database_option,
+    echo_json,
+    echo_table,
+    json_option,
+    now_ms,
+    reading,
+    time_text,
+    writing,
+)
+
+TILL_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
+FLAGS_SHOWN = 1_000
+
+
+@click.command()
+@database_option
+@click.option("--restored", is_flag=True, help="The file is a restored backup: tills must pull everything again.")
+def init(db: Path, *, restored: bool) -> None:
+    """Make the database, or bring an older one up to date."""
+    from till_cloud.store import meta
+
+    with writing(db, create=True) as writer:
+        if restored:
+            writer.call(lambda connection: meta.set_incarnation(connection, meta.new_incarnation()))
+        incarnation = writer.call(meta.incarnation)
+    click.echo(f"{db} is ready, incarnation {incarnation}")
+
+
+@click.group()
+def store() -> None:
+    """Stores of the chain."""
+
+
+@store.command("add")
+@click.argument("store_id", metavar="ID")
+@database_option
+@click.option("--name", required=True, help="As printed on slips.")
+@click.option("--time-zone", required=True, help="IANA name such as Asia/Almaty.")
+def store_add(store_id: str, db: Path, name: str, time_zone: str) -> None:
+    """Add a store, or change its name and time zone."""
+    import zoneinfo
+
+    from till_cloud.store import tills
+
+    _expect_id(store_id)
+    try:
+        zoneinfo.ZoneInfo(time_zone)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        raise click.ClickException(f"expected an IANA time zone such as Asia/Almaty, not {time_zone!r}") from None
+    with writing(db) as writer:
+        row = tills.StoreRow(store_id, name, time_zone)
+        writer.call(lambda connection: tills.put_store(connection, row, now_ms()))
+    click.echo(f"Store {store_id}: {name}, {time_zone}")
+
+
+@store.command("list")
+@database_option
+@json_option
+def store_list(db: Path, *, as_json: bool) -> None:
+    """Every store."""
+    from till_cloud.store import tills
+
+    with reading(db) as connection:
+        rows = tills.all_stores(connection)
+    if as_json:
+        echo_json(rows)
+    else:
+        echo_table(("store", "name", "time zone"), [(row.store, row.name, row.time_zone) for row in rows])
+
+
+@click.group()
+def till() -> None:
+    """Tills and their enrolment."""
+
+
+@till.command("add")
+@click.argument("till_id", metavar="ID")
+@database_option
+@click.option("--store", "store_id", required=True, help="The store that the till stands in.")
+def till_add(till_id: str, db: Path, store_id: str) -> None:
+    """Add a till and print its one-time enrolment code, which is never shown again."""
+    import sqlite3
+
+    from till_cloud.enrolment import issue_code
+    from till_cloud.exceptions import AdminError
+    from till_cloud.store import tills
+
+    _expect_id(till_id)
+
+    def add(connection: sqlite3.Connection) -> str:
+        if tills.till(connection, till_id) is not None:
+            raise AdminError(
+                f"expected a new till, not {till_id!r}: `cloud till code {till_id}` makes a new code for it"
+            )
+        if tills.store(connection, store_id) is None:
+            raise AdminError(f"expected a store that was added, not {store_id!r}: add it with `cloud store add`")
+        now = now_ms()
+        tills.add_till(connection, till_id, store_id, now)
+        return issue_code(connection, till_id, now)
+
+    with writing(db) as writer:
+        code = writer.call(add)
+    _echo_code(till_id, code)
+
+
+@till.command("code")
+@click.argument("till_id", metavar="ID")
+@database_option
+def till_code(till_id: str, db: Path) -> None:
+    """Print a new one-time code for a till, for instance after its PC was replaced. The old code stops working."""
+    from till_cloud.enrolment import issue_code
+
+    with writing(db) as writer:
+        code = writer.call(lambda connection: issue_code(connection, till_id, now_ms()))
+    _echo_code(till_id, code)
+
+
+@till.command("list")
+@database_option
+@json_option
+def till_list(db: Path, *, as_json: bool) -> None:
+    """Every till and how far its operations have come."""
+    from till_cloud.store import tills
+
+    with reading(db) as connection:
+        rows = tills.all_tills(connection)
+    if as_json:
+        names = ("till", "store", "epoch", "acked_seq", "head_hash", "enrolled_at_ms", "seen_at_ms")
+        echo_json([{name: getattr(row, name) for name in names} for row in rows])
+        return
+    echo_table(
+        ("till", "store", "enrolled", "epoch", "ops", "last seen (UTC)"),
+        [
+            (row.till, row.store, time_text(row.enrolled_at_ms), row.epoch, row.acked_seq, time_text(row.seen_at_ms))
+            for row in rows
+        ],
+    )
+
+
+@click.command()
+@database_option
+@json_option
+@click.option("--limit", type=click.IntRange(1), default=FLAGS_SHOWN, show_default=True, help="Newest so many.")
+def flags(db: Path, *, as_json: bool, limit: int) -> None:
+    """What staff should look at: adjusted and rejected operations, with both ends' figures in points."""
+    from till_cloud.store import ops
+
+    with reading(db) as connection:
+        rows = ops.flags(connection, limit)
+    if as_json:
+        echo_json(rows)
+        return
+    echo_table(
+        ("time (UTC)", "operation", "code", "member", "till", "cloud", "detail"),
+        [
+            (time_text(row.at_ms), row.op, row.code, row.member_id, row.till_points, row.cloud_points, row.detail)
+            for row in rows
+        ],
+    )
+
+
+def _expect_id(text: str) -> None:
+    if not TILL_ID.fullmatch(text):
+        raise click.ClickException(f"expected an id of 1 to 40 letters, digits, _ and -, not {text!r}")
+
+
+def _echo_code(till_id: str, code: str) -> None:
+    click.echo(f"Enrolment code of till {till_id}, good for one use within 24 hours, not shown again:", err=True)
+    click.echo(code)

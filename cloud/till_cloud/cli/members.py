@@ -1,0 +1,199 @@
+"""`tillside cloud member` and `ledger`."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from till_cloud.cli.common import (
+    database_option,
+    echo_json,
+    echo_table,
+    json_option,
+    now_ms,
+    reading,
+    time_text,
+    writing,
+)
+
+if TYPE_CHECKING:
+    from till_cloud.csv_members import Fault
+
+FAULTS_SHOWN = 20
+"""Faults told on the terminal; `--errors` takes them all."""
+
+
+@click.group()
+def member() -> None:
+    """Members and their identifiers."""
+
+
+@member.command("import")
+@click.argument("file", metavar="FILE.csv", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@database_option
+@click.option("--errors", type=click.Path(dir_okay=False, path_type=Path), help="CSV of every bad line.")
+@click.option("--all-or-nothing", is_flag=True, help="Leave out a whole block of 5,000 lines if one of them is bad.")
+def import_members(file: Path, db: Path, errors: Path | None, *, all_or_nothing: bool) -> None:
+    """Add and update members from a CSV file.
+
+    Columns, in any order: member_id, name, phone, card, tier, language, status, balance (opening points, whole minor
+    units). Each line needs a member_id, a phone or a card. Good lines are taken, bad ones told, and then the exit
+    status is 1. The same file may be imported again: opening points are given once.
+    """
+    from till_cloud.centre import new_member_id
+    from till_cloud.csv_members import LineReader, rows
+    from till_cloud.exceptions import AdminError
+    from till_cloud.importing import Importer
+    from till_cloud.registry import Registry
+    from till_cloud.store import meta
+
+    with contextlib.ExitStack() as stack:
+        writer = stack.enter_context(writing(db))
+        active = writer.call(Registry().active)
+        if active is None:
+            raise AdminError("expected a programme, for its rules of cards, phones and tiers: `cloud programme upload`")
+        report = stack.enter_context(_fault_report(errors))
+        lines = stack.enter_context(_counted_lines(file))
+        importer = Importer(
+            LineReader(active.programme, writer.call(meta.identifier_key)),
+            transact=writer.call,
+            wall_ms=now_ms,
+            new_id=new_member_id,
+            report=report,
+            whole_blocks=all_or_nothing,
+        )
+        done = importer.take(rows(lines))
+    click.echo(
+        f"{done.lines} lines: {done.added} members added, {done.updated} updated, {done.unchanged} unchanged, "
+        f"{done.refused} lines not taken"
+    )
+    if done.refused:
+        raise SystemExit(1)
+
+
+@contextlib.contextmanager
+def _fault_report(errors: Path | None) -> "Iterator[Callable[[Fault], None]]":
+    """Faults to the terminal, the first of them, and all to a CSV file."""
+    import csv
+
+    shown = 0
+    with contextlib.ExitStack() as stack:
+        writer = None
+        if errors is not None:
+            writer = csv.writer(stack.enter_context(errors.open("w", encoding="utf-8", newline="")))
+            writer.writerow(("line", "column", "expected"))
+
+        def report(fault: "Fault") -> None:
+            nonlocal shown
+            shown += 1
+            if writer is not None:
+                writer.writerow((fault.line, fault.column, fault.message))
+            if shown <= FAULTS_SHOWN:
+                place = f"line {fault.line}" + (f", column {fault.column}" if fault.column else "")
+                click.echo(f"{place}: {fault.message}", err=True)
+
+        yield report
+    if shown > FAULTS_SHOWN:
+        click.echo(
+            f"... and {shown - FAULTS_SHOWN} more" + ("" if errors else "; --errors FILE takes them all"), err=True
+        )
+
+
+@contextlib.contextmanager
+def _counted_lines(file: Path) -> Iterator[Iterator[str]]:
+    """The file's lines, with a bar of how much was read when there is a terminal to draw it on."""
+    import sys
+
+    from till_cloud.exceptions import AdminError
+
+    with file.open("rb") as raw, contextlib.ExitStack() as stack:
+        advance: Callable[[int], object] = len_of_nothing
+        if sys.stderr.isatty():
+            advance = stack.enter_context(_bar(file.stat().st_size))
+
+        def lines() -> Iterator[str]:
+            for number, line in enumerate(raw, 1):
+                advance(len(line))
+                try:
+                    yield line.decode("utf-8-sig" if number == 1 else "utf-8")
+                except UnicodeDecodeError as error:
+                    found = line[error.start]
+                    raise AdminError(
+                        f"line {number}: expected UTF-8, not the byte {found:#04x}: convert the file"
+                    ) from None
+
+        yield lines()
+
+
+def len_of_nothing(size: int) -> None:
+    """Stands for a progress bar where nobody looks."""
+    del size
+
+
+@contextlib.contextmanager
+def _bar(total: int) -> Iterator[Callable[[int], object]]:
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("Importing"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("import", total=total)
+        yield lambda size: progress.advance(task, size)
+
+
+@member.command("show")
+@click.argument("reference", required=False)
+@database_option
+@json_option
+@click.option("--card", help="Card number, as scanned or keyed.")
+@click.option("--phone", help="Phone number.")
+def show(reference: str | None, db: Path, card: str | None, phone: str | None, *, as_json: bool) -> None:
+    """One member: by REFERENCE (member id or tag), card or phone."""
+    from till_cloud import showing
+
+    if sum(value is not None for value in (reference, card, phone)) != 1:
+        raise click.UsageError("expected one of REFERENCE, --card and --phone")
+    with reading(db) as connection:
+        view = showing.member(connection, reference=reference, card=card, phone=phone)
+    if as_json:
+        echo_json(view)
+        return
+    for name in view.__struct_fields__:
+        value = getattr(view, name)
+        if name == "lots":
+            continue
+        shown = ", ".join(value) if isinstance(value, tuple) else value
+        click.echo(f"{name.replace('_', ' '):18} {shown}")
+    if view.lots:
+        click.echo()
+        fields = ("lot", "issued", "left", "used", "expired", "reversed")
+        echo_table(fields, [tuple(getattr(lot, name) for name in fields) for lot in view.lots])
+
+
+@click.group()
+def ledger() -> None:
+    """The ledger of record."""
+
+
+@ledger.command("show")
+@click.argument("reference")
+@database_option
+@json_option
+@click.option("--limit", type=click.IntRange(1), default=200, show_default=True, help="Newest so many movements.")
+def ledger_show(reference: str, db: Path, *, as_json: bool, limit: int) -> None:
+    """Every movement of a member's points (REFERENCE: member id or tag), oldest first."""
+    from till_cloud import showing
+
+    with reading(db) as connection:
+        view = showing.member(connection, reference=reference)
+        rows = showing.movements(connection, view.member_id, limit)
+    if as_json:
+        echo_json(rows)
+        return
+    fields = ("earned", "redeemed", "given_back", "reversed", "expired", "balance", "debt")
+    echo_table(
+        ("time (UTC)", "what", "uid", "operation", *(name.replace("_", " ") for name in fields)),
+        [(time_text(row.at_ms), row.kind, row.uid, row.op, *(getattr(row, name) for name in fields)) for row in rows],
+    )

@@ -1,0 +1,54 @@
+"""`tillside cloud programme`: upload and list versions."""
+
+from pathlib import Path
+
+import click
+
+from till_cloud.cli.common import database_option, echo_json, echo_table, json_option, now_ms, reading, writing
+
+
+@click.group()
+def programme() -> None:
+    """Programme versions that tills sell by."""
+
+
+@programme.command("upload")
+@click.argument("file", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@database_option
+def upload(file: Path, db: Path) -> None:
+    """Check FILE (TOML or JSON), add it and make it the version to sell by.
+
+    Its version must be higher than every earlier one.
+    """
+    from till_cloud.registry import upload as add
+    from till_loyalty.exceptions import ProgrammeError
+    from till_loyalty.programme_document import parse_programme
+
+    try:
+        parsed = parse_programme(file.read_bytes(), suffix=file.suffix.lower())
+    except ProgrammeError as error:
+        for problem in error.problems:
+            click.echo(f"{file}: {problem}", err=True)
+        raise SystemExit(1) from None
+    with writing(db) as writer:
+        row = writer.call(lambda connection: add(connection, parsed, now_ms()))
+    click.echo(f"{row.programme_id} version {row.version} is the one to sell by; digest {row.digest}")
+
+
+@programme.command("list")
+@database_option
+@json_option
+def list_versions(db: Path, *, as_json: bool) -> None:
+    """Every version, and which one is active."""
+    from till_cloud.store import programmes
+
+    with reading(db) as connection:
+        rows = programmes.all_versions(connection)
+    if as_json:
+        names = ("programme_id", "version", "active", "digest")
+        echo_json([{name: getattr(row, name) for name in names} for row in rows])
+        return
+    echo_table(
+        ("programme", "version", "active", "digest"),
+        [(row.programme_id, row.version, "yes" if row.active else "", row.digest) for row in rows],
+    )

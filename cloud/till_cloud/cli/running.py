@@ -1,0 +1,44 @@
+"""`tillside cloud run` and `verify`."""
+
+from pathlib import Path
+
+import click
+
+from till_cloud.cli.common import database_option, echo_json, reading, told
+
+
+@click.command()
+@database_option
+@click.option("--host", "hosts", multiple=True, help="Address to serve on; may be repeated. Default: 127.0.0.1.")
+@click.option("--port", type=click.IntRange(0, 65535), default=None, help="0 takes any free port. Default: 17580.")
+@click.option("--ready-file", type=click.Path(dir_okay=False, path_type=Path), help="Gets port and pid when serving.")
+def run(db: Path, hosts: tuple[str, ...], port: int | None, ready_file: Path | None) -> None:
+    """Serve tills until SIGTERM or SIGINT.
+
+    Tills' tokens travel in the clear: for any host but this machine, put a proxy with TLS before it.
+    """
+    import asyncio
+    import logging
+
+    from till_cloud.server import DEFAULT_HOST, DEFAULT_PORT, serve
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    served = hosts or (DEFAULT_HOST,)
+    with told():
+        try:
+            asyncio.run(serve(db, hosts=served, port=DEFAULT_PORT if port is None else port, ready_file=ready_file))
+        except OSError as error:
+            raise click.ClickException(f"can't serve on {', '.join(served)}: {error}") from error
+
+
+@click.command()
+@database_option
+def verify(db: Path) -> None:
+    """Add the whole ledger up again and print its figures as JSON; exit status 1 if any rule is broken."""
+    from till_cloud.verify import verify as check
+
+    with reading(db) as connection:
+        found = check(connection)
+    echo_json(found)
+    if not found.holds:
+        raise SystemExit(1)

@@ -1,0 +1,170 @@
+"""Lines of a members file: read one by one, each checked whole, every fault named with its line and column."""
+
+import csv
+import difflib
+import re
+from collections.abc import Iterable, Iterator
+
+from msgspec import Struct
+
+from till_cloud.exceptions import AdminError
+from till_cloud.ingest.subjects import MEMBER_ID
+from till_loyalty.exceptions import IdentifierError
+from till_loyalty.identifiers import mask_card, mask_name, mask_phone, normalise_phone, parse_card, tag
+from till_loyalty.programme import Programme
+
+COLUMNS = ("member_id", "name", "phone", "card", "tier", "language", "status", "balance")
+STATUSES = ("active", "blocked", "provisional")
+NAME_LIMIT = 200
+LARGEST_BALANCE = 10**13
+"""As the largest amount of a receipt: a larger one is a column mixed up."""
+
+_LANGUAGE = re.compile(r"[a-z]{2,3}")
+_BALANCE = re.compile(r"[0-9]{1,14}")
+
+
+class Fault(Struct, frozen=True):
+    """What is wrong with a line. The message never repeats a card or a phone."""
+
+    line: int
+    column: str
+    message: str
+
+
+class Candidate(Struct, frozen=True):
+    """A good line: a member as it will be kept. `member_id` "" when the file leaves it to us."""
+
+    line: int
+    member_id: str
+    name: str
+    name_masked: str
+    phone_masked: str
+    card_masked: str
+    tier: str
+    language: str
+    status: str
+    balance: int
+    tags: tuple[str, ...]
+
+
+class LineReader:
+    """Turns rows into candidates by the active programme's identifiers and tiers. Empty fields stay empty."""
+
+    def __init__(self, programme: Programme, identifier_key: bytes) -> None:
+        self._identifiers = programme.identifiers
+        self._tiers = tuple(tier.id for tier in programme.tiers)
+        self._key = identifier_key
+
+    @property
+    def first_tier(self) -> str:
+        """What new members get."""
+        return self._tiers[0] if self._tiers else ""
+
+    def read(self, line: int, row: dict[str, str]) -> Candidate | list[Fault]:
+        """The candidate of a row, or all that is wrong with it."""
+        faults: list[Fault] = []
+        phone = self._phone(row.get("phone", ""), line, faults)
+        card = self._card(row.get("card", ""), line, faults)
+        member_id = row.get("member_id", "")
+        if member_id and not MEMBER_ID.fullmatch(member_id):
+            faults.append(Fault(line, "member_id", f"expected an id such as m-1a2b3c, not {member_id[:80]!r}"))
+        if not (phone or card or member_id or faults):
+            faults.append(Fault(line, "", "expected a phone, a card or a member_id, not none of them"))
+        name = row.get("name", "")
+        if len(name) > NAME_LIMIT:
+            faults.append(Fault(line, "name", f"expected at most {NAME_LIMIT} characters, not {len(name)}"))
+        status = row.get("status", "")
+        if status and status not in STATUSES:
+            faults.append(Fault(line, "status", f"expected one of {', '.join(STATUSES)}, not {status[:40]!r}"))
+        language = row.get("language", "")
+        if language and not _LANGUAGE.fullmatch(language):
+            faults.append(Fault(line, "language", f"expected a code such as ru, not {language[:40]!r}"))
+        tier = self._tier(row.get("tier", ""), line, faults)
+        balance = _balance(row.get("balance", ""), line, faults)
+        if faults:
+            return faults
+        tags = [tag(self._key, "phone", phone)] if phone else []
+        if card:
+            tags.append(tag(self._key, "card", card))
+        return Candidate(
+            line=line,
+            member_id=member_id,
+            name=name,
+            name_masked=mask_name(name),
+            phone_masked=mask_phone(phone),
+            card_masked=mask_card(card),
+            tier=tier,
+            language=language,
+            status=status,
+            balance=balance,
+            tags=tuple(tags),
+        )
+
+    def _phone(self, text: str, line: int, faults: list[Fault]) -> str:
+        try:
+            return normalise_phone(text, self._identifiers.phone_countries) if text else ""
+        except IdentifierError as error:
+            faults.append(Fault(line, "phone", str(error)))
+            return ""
+
+    def _card(self, text: str, line: int, faults: list[Fault]) -> str:
+        try:
+            return parse_card(text, self._identifiers) if text else ""
+        except IdentifierError as error:
+            faults.append(Fault(line, "card", str(error)))
+            return ""
+
+    def _tier(self, text: str, line: int, faults: list[Fault]) -> str:
+        if text and text not in self._tiers:
+            wanted = ", ".join(self._tiers) or "no tier, for the programme has none"
+            faults.append(Fault(line, "tier", f"expected {wanted}, not {text[:60]!r}"))
+        return text
+
+
+def _balance(text: str, line: int, faults: list[Fault]) -> int:
+    if not text:
+        return 0
+    if not _BALANCE.fullmatch(text) or int(text) > LARGEST_BALANCE:
+        faults.append(Fault(line, "balance", f"expected whole minor points of 0 or more, not {text[:40]!r}"))
+        return 0
+    return int(text)
+
+
+def rows(lines: Iterable[str]) -> Iterator[tuple[int, dict[str, str] | Fault]]:
+    """(line number, row) of a CSV file with a header; comma or semicolon, whichever the header has.
+
+    AdminError when the header is unusable; a Fault in place of a row that has other columns than the header.
+    """
+    stream = iter(lines)
+    head = next(stream, "").removeprefix("\ufeff")
+    delimiter = ";" if head.count(";") > head.count(",") else ","
+    columns = [name.strip().lower() for name in next(csv.reader([head], delimiter=delimiter), [])]
+    _check_columns(columns)
+    reader = csv.reader(stream, delimiter=delimiter, strict=True)
+    while True:
+        line = reader.line_num + 2
+        try:
+            values = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield line, Fault(line, "", f"expected CSV: {error}")
+            continue
+        if not values:
+            continue
+        if len(values) != len(columns):
+            yield line, Fault(line, "", f"expected {len(columns)} columns as in the header, not {len(values)}")
+            continue
+        yield line, {name: value.strip() for name, value in zip(columns, values, strict=True)}
+
+
+def _check_columns(columns: list[str]) -> None:
+    for name in columns:
+        if name not in COLUMNS:
+            near = difflib.get_close_matches(name, COLUMNS, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise AdminError(f"expected the columns {', '.join(COLUMNS)}, not {name[:60]!r}{hint}")
+    if len(set(columns)) != len(columns):
+        raise AdminError("expected each column once in the header")
+    if not {"member_id", "phone", "card"} & set(columns):
+        raise AdminError("expected a column member_id, phone or card in the header")

@@ -1,0 +1,118 @@
+"""Holds: points promised to a receipt under way. Granted by request, given back by the till's own op.
+
+Decision: docs/decisions/0004. The one exception: a hold that has expired while its till has since pushed everything it
+had (`PushRequest.remaining == 0`) is given back, for no sale that used it can still be on its way.
+"""
+
+import re
+import sqlite3
+
+from till_cloud.exceptions import RefusedError
+from till_cloud.ledger.account import Draft
+from till_cloud.ledger.book import Book
+from till_cloud.store import holds
+from till_sync.wire import HoldAnswer, HoldRequest
+
+HOLD_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,119}")
+
+OPEN_HOLDS_LIMIT = 200
+"""Open holds of one till: it serves one receipt at a time, and even weeks of lost answers leave fewer."""
+
+FORGOTTEN_AFTER_MS = 60_000
+"""Past a hold's end by the cloud's clock: the till's own deadline counts from when the answer came, which is later."""
+
+
+def reserve(connection: sqlite3.Connection, request: HoldRequest, now_ms: int) -> HoldAnswer:
+    """Grant a hold within the caller's transaction. The same request again gets the same answer.
+
+    RefusedError 409: `insufficient_points` (with `available`), `member_blocked`, `member_provisional`, `hold_used`,
+    `hold_released`, `hold_mismatch` (the id names other points), `too_many_holds`; 404 `member_unknown`;
+    422 `hold_invalid`.
+    """
+    if not HOLD_ID.fullmatch(request.hold):
+        raise RefusedError(422, "hold_invalid", "expected a hold id of letters, digits and . _ : -", pointer="/hold")
+    row = holds.find(connection, request.hold)
+    if row is not None:
+        return _again(row, request, now_ms)
+    book = Book(connection, now_ms)
+    account = book.account(request.member_id)
+    if account is None or account.status == "removed":
+        raise RefusedError(404, "member_unknown", "expected a member of this chain")
+    if account.status != "active":
+        raise RefusedError(
+            409, f"member_{account.status}", f"expected an active member, not one who is {account.status}"
+        )
+    if holds.open_count(connection, request.till) >= OPEN_HOLDS_LIMIT:
+        raise RefusedError(
+            409,
+            "too_many_holds",
+            f"expected fewer than {OPEN_HOLDS_LIMIT} open holds: the till has ops to push",
+            retryable=True,
+        )
+    if request.points > account.available:
+        detail = f"expected at most {account.available} points, not {request.points}"
+        raise RefusedError(409, "insufficient_points", detail, available=account.available)
+    draft = Draft(account, held=account.held + request.points)
+    book.touch(draft, book.next_position())
+    book.flush()
+    granted = holds.HoldRow(
+        hold=request.hold,
+        till=request.till,
+        member_id=account.member_id,
+        sale_uid=request.sale_uid,
+        points=request.points,
+        state="open",
+        made_at_ms=now_ms,
+        expires_at_ms=now_ms + request.ttl_ms,
+        balance=account.balance,
+        held=account.held,
+        position=account.position,
+    )
+    holds.add(connection, granted)
+    return _answer(granted, now_ms)
+
+
+def _again(row: holds.HoldRow, request: HoldRequest, now_ms: int) -> HoldAnswer:
+    if row.till != request.till:
+        raise RefusedError(409, "hold_mismatch", "expected a new hold id: this one is taken")
+    if row.state != "open":
+        raise RefusedError(409, f"hold_{row.state}", f"expected a new hold id: this hold was {row.state}")
+    if (row.member_id, row.points, row.sale_uid) != (request.member_id, request.points, request.sale_uid):
+        raise RefusedError(
+            409, "hold_mismatch", "expected the same member, sale and points as when the hold was first asked"
+        )
+    return _answer(row, now_ms)
+
+
+def _answer(row: holds.HoldRow, now_ms: int) -> HoldAnswer:
+    return HoldAnswer(
+        hold=row.hold,
+        points=row.points,
+        expires_at_ms=row.expires_at_ms,
+        server_time_ms=now_ms,
+        balance=row.balance,
+        held=row.held,
+        position=row.position,
+    )
+
+
+def release_row(book: Book, row: holds.HoldRow, *, resolved_by: str) -> None:
+    """Give an open hold's points back; a debt is paid from them first."""
+    if not holds.resolve(book.connection, row.hold, "released", resolved_by):
+        return
+    account = book.account(row.member_id)
+    if account is None:
+        return
+    draft = Draft(account, held=account.held - row.points)
+    if account.debt:
+        book.load_lots(account)
+        draft.settle_debt()
+    book.touch(draft, book.next_position())
+
+
+def release_forgotten(book: Book, till: str) -> int:
+    """Give back the holds that a till has forgotten; call it only when the till has pushed all it had."""
+    rows = holds.forgotten(book.connection, till, book.now_ms - FORGOTTEN_AFTER_MS)
+    for row in rows:
+        release_row(book, row, resolved_by="expired")
+    return len(rows)

@@ -1,0 +1,234 @@
+"""A batch of ops: checked as a whole, applied op by op, answered after the commit that the caller makes."""
+
+import re
+import sqlite3
+from collections.abc import Callable
+
+import msgspec
+
+from till_cloud.exceptions import RefusedError
+from till_cloud.holding import HOLD_ID, release_forgotten
+from till_cloud.ingest.context import Context, Rejected, Verdict
+from till_cloud.ingest.reversals import apply_release, apply_return, apply_void
+from till_cloud.ingest.sales import apply_sale
+from till_cloud.ledger.book import Book
+from till_cloud.registry import Registry
+from till_cloud.store import meta, ops, tills
+from till_loyalty.exceptions import InvariantError, LoyaltyError
+from till_sync.ops import (
+    OP_BODY_LIMIT_BYTES,
+    PROTOCOL,
+    HoldReleaseBody,
+    OpBody,
+    OpId,
+    ReturnBody,
+    SaleBody,
+    VoidBody,
+    decode_body,
+    fingerprint,
+)
+from till_sync.wire import Limits, OpResult, PushAnswer, PushRequest, WireOp
+
+UID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+SALT_LIMIT = 128
+HASH_LIMIT = 128
+"""Characters of a salt or a chain hash; ours are hex of 16 and 32 bytes."""
+
+
+class Ingest:
+    """Applies pushes. Holds no state of its own but parsed programmes, so one serves every till."""
+
+    def __init__(self, registry: Registry, *, limits: Limits, new_id: Callable[[], str]) -> None:
+        self._registry = registry
+        self._limits = limits
+        self._new_id = new_id
+
+    def check(self, request: PushRequest) -> None:
+        """Refuse what needs no database: 426, 413, and 400 or 422 for a batch that contradicts itself."""
+        if request.protocol != PROTOCOL:
+            raise RefusedError(
+                426, "protocol_unsupported", f"expected protocol {PROTOCOL}, not {request.protocol}", expected=PROTOCOL
+            )
+        if not request.ops:
+            raise RefusedError(400, "batch_empty", "expected at least one op")
+        if len(request.ops) > self._limits.max_ops:
+            raise RefusedError(
+                413,
+                "batch_too_large",
+                f"expected at most {self._limits.max_ops} ops, not {len(request.ops)}",
+                limits=self._limits,
+            )
+        if request.epoch < 1 or request.first_seq < 1:
+            raise RefusedError(422, "batch_malformed", "expected an epoch and a first_seq of at least 1")
+        if not request.salt or len(request.salt) > SALT_LIMIT or len(request.head_hash) > HASH_LIMIT:
+            raise RefusedError(422, "batch_malformed", f"expected a salt and hashes of at most {HASH_LIMIT} characters")
+        for index, op in enumerate(request.ops):
+            if op.seq != request.first_seq + index:
+                detail = f"expected seq {request.first_seq + index}, not {op.seq}"
+                raise RefusedError(422, "batch_malformed", detail, pointer=f"/ops/{index}/seq")
+
+    def push(self, connection: sqlite3.Connection, till_id: str, request: PushRequest, now_ms: int) -> PushAnswer:
+        """Apply a checked batch within the caller's transaction, which ends with the batch or not at all.
+
+        RefusedError: 409 `stale_epoch`, `salt_mismatch`, `seq_gap`, `chain_mismatch`; 422 `fingerprint_mismatch`.
+        """
+        till = tills.till(connection, till_id)
+        if till is None:
+            raise RefusedError(401, "token_invalid", "expected the token of this till")
+        acked = _position(till, request)
+        results = self._duplicates(connection, till_id, request, acked)
+        fresh = request.ops[len(results) :]
+        if fresh and request.first_seq == acked + 1:
+            _check_chain(till, request)
+        book = Book(connection, now_ms)
+        context = Context(book, self._registry, till_id, request.epoch, self._new_id)
+        for op in fresh:
+            results.append(_apply(context, request.salt, op))
+        if request.remaining == 0:
+            release_forgotten(book, till_id)
+        book.flush()
+        head = request.head_hash if fresh else till.head_hash
+        acked_seq = request.ops[-1].seq if fresh else acked
+        tills.advance(
+            connection,
+            till_id,
+            epoch=request.epoch,
+            salt=request.salt,
+            acked_seq=acked_seq,
+            head_hash=head,
+            now_ms=now_ms,
+        )
+        return PushAnswer(
+            incarnation=meta.incarnation(connection),
+            acked_seq=acked_seq,
+            results=tuple(results),
+            server_time_ms=now_ms,
+            limits=self._limits,
+            head_hash=head,
+        )
+
+    def _duplicates(
+        self, connection: sqlite3.Connection, till_id: str, request: PushRequest, acked: int
+    ) -> list[OpResult]:
+        """First verdicts of the ops that the cloud holds already; their bytes must be the same."""
+        known = [op for op in request.ops if op.seq <= acked]
+        if not known:
+            return []
+        stored = ops.verdicts(connection, till_id, request.epoch, known[0].seq, known[-1].seq)
+        results: list[OpResult] = []
+        for op in known:
+            op_id = OpId(till_id, request.epoch, op.seq)
+            first, verdict = stored[op.seq]
+            if op.fingerprint != first or fingerprint(op_id, request.salt, bytes(op.body)) != first:
+                raise _other_bytes(op_id)
+            results.append(verdict)
+        return results
+
+
+def _position(till: tills.TillRow, request: PushRequest) -> int:
+    """The last seq that the cloud holds of the request's epoch; RefusedError when the batch does not follow it."""
+    if request.epoch < till.epoch:
+        detail = f"expected epoch {till.epoch}, not {request.epoch}: the journal was replaced since"
+        raise RefusedError(409, "stale_epoch", detail, epoch=till.epoch)
+    if request.epoch == till.epoch and request.salt != till.salt:
+        raise RefusedError(409, "salt_mismatch", f"expected the salt that epoch {till.epoch} began with")
+    acked = till.acked_seq if request.epoch == till.epoch else 0
+    if request.first_seq > acked + 1:
+        detail = f"expected first_seq {acked + 1} at most, not {request.first_seq}"
+        raise RefusedError(409, "seq_gap", detail, expected_seq=acked + 1)
+    return acked
+
+
+def _check_chain(till: tills.TillRow, request: PushRequest) -> None:
+    expected = till.head_hash if request.epoch == till.epoch else ""
+    if request.prev_hash != expected:
+        detail = f"expected prev_hash {expected!r}: the ops before seq {request.first_seq} are not those that came here"
+        raise RefusedError(409, "chain_mismatch", detail, expected_seq=request.first_seq)
+
+
+def _other_bytes(op_id: OpId) -> RefusedError:
+    return RefusedError(422, "fingerprint_mismatch", f"expected the bytes that {op_id} was made of", seq=op_id.seq)
+
+
+def _apply(context: Context, salt: str, op: WireOp) -> OpResult:
+    """Verdict on one new op, stored with it."""
+    op_id = OpId(context.till, context.epoch, op.seq)
+    raw = bytes(op.body)
+    if fingerprint(op_id, salt, raw) != op.fingerprint:
+        raise _other_bytes(op_id)
+    kind, uid = "unknown", ""
+    try:
+        body = _decode(raw)
+        kind, uid = _KINDS[type(body)], body.uid
+        verdict = _decide(context, op_id, body)
+    except Rejected as rejection:
+        verdict = _rejection(context, op_id, rejection.code, rejection.detail)
+    except InvariantError:
+        # A defect of ours must not become a verdict that stands for ever: the batch fails, the till keeps it.
+        raise
+    except LoyaltyError as error:
+        # The same receipt would fail again for ever: the rest of the queue must not wait for it.
+        verdict = _rejection(context, op_id, error.code, str(error))
+    result = verdict.result(op_id)
+    connection, now_ms = context.book.connection, context.book.now_ms
+    ops.add_op(
+        connection, op_id, kind=kind, uid=uid, fingerprint=op.fingerprint, body=raw, verdict=result, now_ms=now_ms
+    )
+    for flag in verdict.flags:
+        ops.add_flag(
+            connection,
+            op_id,
+            code=flag.code,
+            member_id=result.member_id,
+            till_points=flag.till_points,
+            cloud_points=flag.cloud_points,
+            detail=flag.detail,
+            now_ms=now_ms,
+        )
+    return result
+
+
+_KINDS: dict[type[OpBody], str] = {
+    SaleBody: "sale",
+    VoidBody: "void",
+    ReturnBody: "return",
+    HoldReleaseBody: "hold-release",
+}
+
+
+def _decode(raw: bytes) -> OpBody:
+    if len(raw) > OP_BODY_LIMIT_BYTES:
+        raise Rejected("body_too_large", f"expected at most {OP_BODY_LIMIT_BYTES} bytes, not {len(raw)}")
+    try:
+        body = decode_body(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Rejected("body_invalid", f"expected an op's body: {error}") from None
+    return body
+
+
+def _decide(context: Context, op_id: OpId, body: OpBody) -> Verdict:
+    if isinstance(body, HoldReleaseBody):
+        if not HOLD_ID.fullmatch(body.hold):
+            raise Rejected("hold_invalid", "expected a hold id of letters, digits and . _ : -")
+        return apply_release(context, op_id, body)
+    if not UID.fullmatch(body.uid):
+        raise Rejected("uid_invalid", "expected a uid of 1 to 64 letters, digits and . _ -")
+    if isinstance(body, SaleBody):
+        return apply_sale(context, op_id, body)
+    if isinstance(body, VoidBody):
+        return apply_void(context, op_id, body)
+    return apply_return(context, op_id, body)
+
+
+def _rejection(context: Context, op_id: OpId, code: str, detail: str) -> Verdict:
+    ops.add_flag(
+        context.book.connection,
+        op_id,
+        code=code,
+        member_id="",
+        till_points=0,
+        cloud_points=0,
+        detail=detail[:500],
+        now_ms=context.book.now_ms,
+    )
+    return Verdict(status="rejected", code=code)

@@ -1,0 +1,147 @@
+"""Voids and returns at the cloud: counted from the cloud's own figures of the sale, never from the till's."""
+
+from typing import Literal
+
+import msgspec
+
+from till_cloud.holding import release_row
+from till_cloud.ingest.context import Context, Flag, Rejected, Verdict
+from till_cloud.ingest.sales import sold
+from till_cloud.ledger.account import Account, Draft
+from till_cloud.store import holds, ops
+from till_loyalty.lots import ReturnPolicy, open_uses
+from till_loyalty.results import Calculation, ReturnLine, Reversal, canonical_bytes
+from till_loyalty.returns import reverse
+from till_sync.ops import HoldReleaseBody, OpId, ReturnBody, VoidBody
+
+_reversal: msgspec.json.Decoder[Reversal] = msgspec.json.Decoder(Reversal)
+
+
+def apply_void(context: Context, op_id: OpId, body: VoidBody) -> Verdict:
+    """Cancel a whole sale. Rejected: `sale_unknown`, `sale_voided`, `sale_returned`."""
+    row, earlier = _sale(context, body.sale_uid)
+    if earlier:
+        raise Rejected("sale_returned", f"expected a sale of which nothing came back, not {row.uid}")
+    sale = sold(context, row)
+    verdict = _apply(context, op_id, body, row, sale, [], reverse(sale))
+    ops.void_sale(context.book.connection, context.till, row.uid)
+    return verdict
+
+
+def apply_return(context: Context, op_id: OpId, body: ReturnBody) -> Verdict:
+    """Goods back, whole or in part. Rejected: `sale_unknown`, `sale_voided`, `return_repeated`, a return's code."""
+    row, earlier = _sale(context, body.sale_uid)
+    if ops.has_reversal(context.book.connection, context.till, "return", body.uid):
+        raise Rejected("return_repeated", f"expected each return once, not {body.uid} again")
+    sale = sold(context, row)
+    asked = [
+        ReturnLine(number=line.number, quantity_thousandths=line.quantity_thousandths, amount_minor=line.amount_minor)
+        for line in body.reversal.lines
+    ]
+    counted = reverse(sale, [_reversal.decode(each.result) for each in earlier], asked)
+    return _apply(context, op_id, body, row, sale, earlier, counted)
+
+
+def apply_release(context: Context, op_id: OpId, body: HoldReleaseBody) -> Verdict:
+    """Give a hold's points back. One that is not known is closed in advance: its request may still be on its way."""
+    book = context.book
+    row = holds.find(book.connection, body.hold)
+    if row is None:
+        closed = holds.HoldRow(
+            hold=body.hold,
+            till=context.till,
+            member_id="",
+            sale_uid="",
+            points=0,
+            state="released",
+            made_at_ms=book.now_ms,
+            expires_at_ms=book.now_ms,
+            balance=0,
+            held=0,
+            position=0,
+        )
+        holds.add(book.connection, closed, resolved_by=str(op_id))
+        return Verdict(status="applied", code="hold_unknown")
+    if row.till != context.till:
+        raise Rejected("hold_mismatch", "expected a hold of this till")
+    account = book.account(row.member_id) if row.member_id else None
+    if row.state != "open":
+        return Verdict(status="applied", code=f"hold_{row.state}", account=account)
+    release_row(book, row, resolved_by=str(op_id))
+    return Verdict(status="applied", account=account)
+
+
+def _sale(context: Context, sale_uid: str) -> tuple[ops.SaleRow, list[ops.ReversalRow]]:
+    """A sale of this till that is not voided, and what was returned of it."""
+    row = ops.sale(context.book.connection, context.till, sale_uid)
+    if row is None:
+        raise Rejected("sale_unknown", f"expected a sale of this till, not {sale_uid}")
+    if row.voided:
+        raise Rejected("sale_voided", f"expected a sale that stands, not {sale_uid}, which was voided")
+    return row, ops.reversals(context.book.connection, context.till, sale_uid)
+
+
+def _apply(
+    context: Context,
+    op_id: OpId,
+    body: VoidBody | ReturnBody,
+    row: ops.SaleRow,
+    sale: Calculation,
+    earlier: list[ops.ReversalRow],
+    counted: Reversal,
+) -> Verdict:
+    """Move the points that `counted` asks for, keep it for later returns, and compare with what the till said."""
+    book = context.book
+    kind: Literal["void", "return"] = "void" if isinstance(body, VoidBody) else "return"
+    account = book.account(row.member_id) if row.member_id else None
+    draft, position = None, 0
+    if account is not None and (counted.points_back or counted.points_taken):
+        draft = _move(context, account, row, sale, earlier, counted)
+        position = book.next_position()
+        book.post(draft, kind=kind, op=op_id, uid=body.uid, about_uid=row.uid, position=position)
+    stored = ops.ReversalRow(kind, body.uid, position, canonical_bytes(counted))
+    ops.add_reversal(book.connection, op_id, sale_uid=row.uid, number=len(earlier) + 1, row=stored)
+    effect = 0 if draft is None else draft.figures.effect_points
+    said = body.reversal
+    same = (said.points_back, said.points_taken) == (counted.points_back, counted.points_taken)
+    code = "points_differ" if not same else ""
+    if same and effect != counted.effect_points:
+        code = "points_forgiven"
+    flags = (Flag(code, said.effect_points, effect),) if code else ()
+    return Verdict(
+        status="adjusted" if code else "applied",
+        code=code,
+        account=account,
+        tag=body.subject.tag,
+        effect_points=effect,
+        flags=flags,
+    )
+
+
+def _move(
+    context: Context,
+    account: Account,
+    row: ops.SaleRow,
+    sale: Calculation,
+    earlier: list[ops.ReversalRow],
+    counted: Reversal,
+) -> Draft:
+    """Spent points back into their lots, then earned points out of the sale's own lot."""
+    book = context.book
+    positions = [position for position in (row.position, *(each.position for each in earlier)) if position]
+    uses = open_uses(move for move in book.moves(account.member_id, positions) if move.kind in {"use", "give_back"})
+    own = [row.position] if sale.earned_points and row.position else []
+    book.load_lots(account, [*own, *(int(use.lot_id) for use in uses)])
+    draft = Draft(account)
+    draft.give_back(uses, counted.points_back)
+    draft.take_back(own, counted.points_taken, _policy(context, sale))
+    return draft
+
+
+def _policy(context: Context, sale: Calculation) -> ReturnPolicy:
+    """The return policy of the programme that the sale was counted by, else the active one's."""
+    connection = context.book.connection
+    version = context.registry.version(connection, sale.programme_id, sale.programme_version)
+    version = version or context.registry.active(connection)
+    # Without any programme nothing was ever earned, so there is nothing that a policy could decide.
+    return "debt" if version is None else version.programme.return_policy

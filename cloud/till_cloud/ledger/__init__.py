@@ -1,0 +1,1 @@
+"""The ledger of record: members' accounts, their lots, and the book of every movement."""

@@ -1,0 +1,203 @@
+"""The book of one transaction: accounts read once, changed in memory, written together at its end."""
+
+import sqlite3
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from till_cloud.ledger.account import Account, Draft, Figures
+from till_cloud.store import meta
+from till_loyalty.lots import Lot, Movement
+from till_sync.ops import OpId
+
+# A member's account as it stands.
+_ACCOUNT = """
+SELECT m.member_id, m.status, m.tier, b.balance, b.held, b.debt,
+       b.earned, b.redeemed, b.given_back, b.reversed, b.expired, b.position
+FROM members m JOIN balances b ON b.member_id = m.member_id WHERE m.member_id = ?
+"""
+
+
+# Every lot that still has points, which spending and taking back may touch.
+_LOTS_LEFT = """
+SELECT lot, issued, left, used, expired, reversed, expires_at_ms
+FROM lots WHERE member_id = ? AND left > 0
+"""
+
+# One lot, whatever is left of it: a return names the lots of its sale.
+_LOT = "SELECT lot, issued, left, used, expired, reversed, expires_at_ms FROM lots WHERE member_id = ? AND lot = ?"
+
+# How the points of one ledger position moved between and within lots.
+_MOVES = "SELECT kind, lot, points, pays_debt FROM lot_moves WHERE member_id = ? AND position = ? ORDER BY number"
+
+_WRITE_LOT = """
+INSERT INTO lots (member_id, lot, issued, left, used, expired, reversed, expires_at_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (member_id, lot) DO UPDATE SET left = excluded.left, used = excluded.used, expired = excluded.expired,
+    reversed = excluded.reversed, expires_at_ms = excluded.expires_at_ms
+"""
+_WRITE_BALANCE = """
+UPDATE balances SET balance = ?, held = ?, debt = ?, earned = ?, redeemed = ?, given_back = ?, reversed = ?,
+    expired = ?, position = ? WHERE member_id = ?
+"""
+_WRITE_MOVEMENT = """
+INSERT INTO movements (member_id, position, kind, till, epoch, seq, uid, about_uid,
+    earned, redeemed, given_back, reversed, expired, balance, debt, at_ms)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+_WRITE_MOVE = """
+INSERT INTO lot_moves (member_id, position, number, kind, lot, points, pays_debt)
+VALUES (?, ?, ?, ?, ?, ?, ?)
+"""
+
+
+class Book:
+    """Accounts by member, positions in order. `flush` writes all of it; until then the database is as it was.
+
+    One book serves one transaction of the writer. `now_ms` is the cloud's time, which stamps every movement.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, now_ms: int) -> None:
+        self.connection = connection
+        self.now_ms = now_ms
+        self._position = meta.position(connection)
+        self._accounts: dict[str, Account] = {}
+        self._movements: list[tuple[Any, ...]] = []
+        self._moves: list[tuple[Any, ...]] = []
+        self._moves_by_position: dict[int, list[Movement]] = {}
+        self._touched: dict[str, Account] = {}
+        self._on_flush: list[Callable[[], None]] = []
+
+    def next_position(self) -> int:
+        """The number of the next change."""
+        self._position += 1
+        return self._position
+
+    def account(self, member_id: str) -> Account | None:
+        """A member's account; None when there is no such member."""
+        account = self._accounts.get(member_id)
+        if account is None:
+            row = self.connection.execute(_ACCOUNT, (member_id,)).fetchone()
+            if row is None:
+                return None
+            identity, status, tier, left, held, debt, *gross, position = row
+            account = Account(identity, status, tier, left, held, debt, Figures(*gross), position)
+            self._accounts[member_id] = account
+        return account
+
+    def load_lots(self, account: Account, also: Iterable[int] = ()) -> None:
+        """Bring the lots with points left into memory, and those of `also` whatever is left of them."""
+        if not account.whole:
+            for row in self.connection.execute(_LOTS_LEFT, (account.member_id,)):
+                account.lots.setdefault(row[0], _lot(row))
+            account.whole = True
+        for number in also:
+            if number not in account.lots:
+                row = self.connection.execute(_LOT, (account.member_id, number)).fetchone()
+                if row is not None:
+                    account.lots[number] = _lot(row)
+
+    def moves(self, member_id: str, positions: Iterable[int]) -> list[Movement]:
+        """How points moved at these positions of a member, in order."""
+        found: list[Movement] = []
+        for position in positions:
+            pending = self._moves_by_position.get(position)
+            if pending is not None:
+                found += pending
+                continue
+            for kind, lot, points, pays_debt in self.connection.execute(_MOVES, (member_id, position)):
+                found.append(Movement(kind=kind, points=points, lot_id=str(lot or ""), pays_debt=bool(pays_debt)))
+        return found
+
+    def post(
+        self, draft: Draft, *, kind: str, op: OpId | None, uid: str = "", about_uid: str = "", position: int
+    ) -> None:
+        """Keep a draft as one movement of the ledger at `position`, which `next_position` gave."""
+        account = draft.account
+        draft.commit(position)
+        self._touched[account.member_id] = account
+        figures = draft.figures
+        till, epoch, seq = ("", 0, 0) if op is None else (op.till, op.epoch, op.seq)
+        self._movements.append(
+            (
+                *(account.member_id, position, kind, till, epoch, seq, uid, about_uid),
+                *(figures.earned, figures.redeemed, figures.given_back, figures.reversed, figures.expired),
+                *(account.left, account.debt, self.now_ms),
+            )
+        )
+        self._keep_moves(draft, position)
+
+    def touch(self, draft: Draft, position: int) -> None:
+        """Keep a draft that changes what is held, and maybe pays a debt with it, but moves no points of the balance."""
+        draft.commit(position)
+        self._touched[draft.account.member_id] = draft.account
+        self._keep_moves(draft, position)
+
+    def _keep_moves(self, draft: Draft, position: int) -> None:
+        # The issue of a lot is its own row: the lot's number is the position.
+        kept = [move for move in draft.moves if move.kind != "earn"]
+        self._moves_by_position[position] = kept
+        for number, move in enumerate(kept):
+            self._moves.append(
+                (
+                    draft.account.member_id,
+                    position,
+                    number,
+                    move.kind,
+                    int(move.lot_id or 0),
+                    move.points,
+                    move.pays_debt,
+                )
+            )
+
+    def on_flush(self, write: Callable[[], None]) -> None:
+        """Run `write` with the rest of the book's writing, after accounts and movements."""
+        self._on_flush.append(write)
+
+    def flush(self) -> None:
+        """Write everything, in the transaction that the caller holds."""
+        many = self.connection.executemany
+        accounts = self._touched.values()
+        many(_WRITE_LOT, [row for account in accounts for row in _dirty_rows(account)])
+        many(_WRITE_BALANCE, [_balance_row(account) for account in accounts])
+        many(_WRITE_MOVEMENT, self._movements)
+        many(_WRITE_MOVE, self._moves)
+        for write in self._on_flush:
+            write()
+        meta.set_position(self.connection, self._position)
+        for account in accounts:
+            account.dirty.clear()
+        self._movements.clear()
+        self._moves.clear()
+        self._touched.clear()
+        self._on_flush.clear()
+
+
+def _lot(row: tuple[int, int, int, int, int, int, int | None]) -> Lot:
+    number, issued, left, used, expired, reversed_, expires_at_ms = row
+    return Lot(
+        lot_id=str(number),
+        earned=issued,
+        left=left,
+        used=used,
+        expired=expired,
+        reversed_=reversed_,
+        expires_at_ms=expires_at_ms,
+    )
+
+
+def _dirty_rows(account: Account) -> list[tuple[Any, ...]]:
+    rows: list[tuple[Any, ...]] = []
+    for number in account.dirty:
+        lot = account.lots[number]
+        rows.append(
+            (account.member_id, number, lot.earned, lot.left, lot.used, lot.expired, lot.reversed_, lot.expires_at_ms)
+        )
+    return rows
+
+
+def _balance_row(account: Account) -> tuple[Any, ...]:
+    figures = account.figures
+    return (
+        *(account.left, account.held, account.debt),
+        *(figures.earned, figures.redeemed, figures.given_back, figures.reversed, figures.expired),
+        *(account.position, account.member_id),
+    )

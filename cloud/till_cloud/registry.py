@@ -1,0 +1,83 @@
+"""Programme versions ready for counting: parsed once, kept, and uploaded here."""
+
+import sqlite3
+import threading
+
+from msgspec import Struct
+
+from till_cloud.exceptions import AdminError, StoreFormatError
+from till_cloud.store import meta, programmes
+from till_loyalty.exceptions import ProgrammeError
+from till_loyalty.programme import Programme
+from till_loyalty.programme_document import digest, parse_programme, programme_json
+from till_sync.wire import ProgrammeRow
+
+PROGRAMMES_KEPT = 16
+"""Parsed versions in memory: tills sell by one or two at a time; a late queue may name an older one."""
+
+
+class Version(Struct, frozen=True):
+    """A programme version as the cloud knows it."""
+
+    programme: Programme
+    digest: str
+
+
+class Registry:
+    """Parsed programme versions, found by (id, version) within the caller's transaction. Safe from several threads."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, int], Version] = {}
+        self._lock = threading.Lock()
+
+    def version(self, connection: sqlite3.Connection, programme_id: str, number: int) -> Version | None:
+        """The version that a till names; None when the cloud never had it. A version's text never changes."""
+        known = self._known.get((programme_id, number))
+        if known is not None:
+            return known
+        if not 1 <= number <= _LARGEST_VERSION:
+            return None
+        row = programmes.version(connection, programme_id, number)
+        return None if row is None else self._parse(row)
+
+    def active(self, connection: sqlite3.Connection) -> Version | None:
+        """The version to sell by."""
+        key = programmes.active_key(connection)
+        if key is None:
+            return None
+        return self.version(connection, *key)
+
+    def _parse(self, row: ProgrammeRow) -> Version:
+        try:
+            parsed = parse_programme(row.body, suffix=".json")
+        except ProgrammeError as error:
+            raise StoreFormatError(f"programme {row.programme_id} {row.version} can't be read: {error}") from error
+        version = Version(parsed, row.digest)
+        with self._lock:
+            while len(self._known) >= PROGRAMMES_KEPT:
+                self._known.pop(next(iter(self._known)))
+            return self._known.setdefault((row.programme_id, row.version), version)
+
+
+_LARGEST_VERSION = 2**63 - 1
+
+
+def upload(connection: sqlite3.Connection, programme: Programme, now_ms: int) -> ProgrammeRow:
+    """Add a version and make it the one to sell by, in the caller's transaction.
+
+    AdminError unless its number is higher than every earlier one of the same programme.
+    """
+    highest = programmes.highest_version(connection, programme.id)
+    if programme.version <= highest:
+        raise AdminError(
+            f"expected a version of {programme.id!r} above {highest}, not {programme.version}: "
+            "tills tell versions by their number, so a changed programme needs a new one"
+        )
+    text = programme_json(programme)
+    position = meta.position(connection)
+    programmes.deactivate(connection, position + 1)
+    programmes.add_active(connection, programme.id, programme.version, digest(text), text, position + 2, now_ms)
+    meta.set_position(connection, position + 2)
+    return ProgrammeRow(
+        programme_id=programme.id, version=programme.version, digest=digest(text), active=True, body=text
+    )

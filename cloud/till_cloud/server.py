@@ -1,0 +1,99 @@
+"""The cloud as a process: one centre, one app, one server; started in order, stopped in reverse."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from till_cloud.app import CloudApp
+from till_cloud.centre import Centre
+from till_sync.http.serving import Server
+
+log = logging.getLogger(__name__)
+
+DEFAULT_HOST = "127.0.0.1"
+DEFAULT_PORT = 17580
+
+MAX_CONNECTIONS = 12_000
+"""A chain of 5,000 tills with a long poll and a push each, and room for those that come back after an outage."""
+
+STOP_GRACE_MS = 5_000
+"""Time for batches under way at a stop: the largest takes under a second, and what is cut comes again."""
+
+
+class CloudServer:
+    """A centre served over HTTP. `start` answers the port; `stop` ends everything, the centre too; twice is once."""
+
+    def __init__(self, centre: Centre, *, hosts: Sequence[str] = (DEFAULT_HOST,), port: int = 0) -> None:
+        self.centre = centre
+        self._hosts = hosts
+        self._port = port
+        self._app: CloudApp | None = None
+        self._server: Server | None = None
+
+    async def start(self) -> int:
+        """Bind and serve; OSError when an address can't be had, and then nothing stays open but the centre."""
+        app = CloudApp(self.centre)
+        server = Server(app.asgi(), hosts=self._hosts, port=self._port, max_connections=MAX_CONNECTIONS)
+        try:
+            port = await server.start()
+        except BaseException:
+            await app.close()
+            raise
+        self._app, self._server = app, server
+        return port
+
+    async def stop(self) -> None:
+        app, server = self._app, self._server
+        self._app = self._server = None
+        try:
+            if app is not None:
+                await app.close()
+            if server is not None:
+                await server.stop(grace_ms=STOP_GRACE_MS)
+        finally:
+            await asyncio.to_thread(self.centre.close)
+
+
+async def serve(path: Path, *, hosts: Sequence[str], port: int, ready_file: Path | None) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    stop = asyncio.Event()
+    _stop_on_signals(stop)
+    server = CloudServer(Centre(path), hosts=hosts, port=port)
+    try:
+        bound = await server.start()
+        if ready_file is not None:
+            _tell_ready(ready_file, bound)
+        await stop.wait()
+        log.info("Stopping")
+    finally:
+        await server.stop()
+        if ready_file is not None:
+            _take_back_ready(ready_file)
+
+
+def _tell_ready(path: Path, port: int) -> None:
+    """Written aside and renamed, so that nobody reads half of it."""
+    aside = path.with_name(path.name + ".new")
+    aside.write_bytes(msgspec.json.encode({"port": port, "pid": os.getpid()}))
+    aside.replace(path)
+
+
+def _take_back_ready(path: Path) -> None:
+    with contextlib.suppress(OSError):  # it may never have been written
+        path.unlink(missing_ok=True)
+
+
+def _stop_on_signals(stop: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        try:
+            loop.add_signal_handler(number, stop.set)
+        except NotImplementedError:
+            # Windows: the handler runs in the main thread between two bytecodes and has to wake the loop itself.
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))

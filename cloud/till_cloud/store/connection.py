@@ -1,0 +1,140 @@
+"""Opening the cloud's database: pragmas, the gate that keeps writers of several processes apart, and migrations."""
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+from till_cloud.exceptions import StoreFormatError, StoreUnavailableError
+from till_cloud.store.migrations import APPLICATION_ID, migrations, version
+
+BUSY_TIMEOUT_MS = 30_000
+"""How long to wait for another process's transaction: the longest one, a block of imported members, takes under 1 s."""
+
+WRITER_CACHE_KIB = 64 * 1024
+"""Pages that the writer keeps: with a million members, the upper levels of every index fit."""
+
+READER_CACHE_KIB = 8 * 1024
+"""Pages that each reader keeps; a page of changes reads in order and gains little from more."""
+
+CHECKPOINT_PAGES = 8_000
+"""WAL pages after which a commit also checkpoints: 32 MB, so that a burst of pushes pays for it seldom."""
+
+
+class Gate:
+    """A lock that one writing connection of one process holds at a time, and that the system frees with the process.
+
+    SQLite's own write lock does not cover checkpoints, and up to version 3.51.2 a checkpoint that races a commit of
+    another connection can lose that commit (sqlite.org/wal.html, "the WAL-reset bug"). Everyone who commits,
+    checkpoints or closes last does so behind this gate. It is a lock on an empty SQLite file beside the database,
+    because SQLite's file locks work the same on every system.
+    """
+
+    def __init__(self, database: Path) -> None:
+        self._connection = sqlite3.connect(
+            database.with_name(database.name + "-gate"),
+            timeout=BUSY_TIMEOUT_MS / 1000,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Wait for the gate, keep it within the block; StoreUnavailableError past `BUSY_TIMEOUT_MS`."""
+        try:
+            self._connection.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError as error:
+            raise StoreUnavailableError(f"another process keeps the database: {error}") from error
+        try:
+            yield
+        finally:
+            self._connection.execute("ROLLBACK")
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def open_writer(path: Path) -> sqlite3.Connection:
+    """The connection of the one writer, schema migrated. Transactions are explicit.
+
+    Call it, and close what it gives, behind the gate. StoreFormatError when the file is not ours or too new,
+    StoreUnavailableError when it can't be opened.
+    """
+    try:
+        connection = sqlite3.connect(
+            path,
+            timeout=BUSY_TIMEOUT_MS / 1000,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=256,
+        )
+    except sqlite3.OperationalError as error:
+        raise StoreUnavailableError(f"the database {path} can't be opened: {error}") from error
+    try:
+        _prepare(connection, path)
+    except sqlite3.DatabaseError as error:
+        connection.close()
+        if isinstance(error, sqlite3.OperationalError):
+            raise StoreUnavailableError(f"the database {path} can't be used: {error}") from error
+        raise StoreFormatError(f"expected a cloud database at {path}, not this file: {error}") from error
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA foreign_keys=ON")
+    connection.execute(f"PRAGMA cache_size=-{WRITER_CACHE_KIB}")
+    connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
+    _migrate(connection, path)
+
+
+def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+    import sqlite_utils
+
+    application = connection.execute("PRAGMA application_id").fetchone()[0]
+    tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+    if application != APPLICATION_ID and tables:
+        raise StoreFormatError(f"expected a cloud database at {path}, not a database with application_id {application}")
+    found = connection.execute("PRAGMA user_version").fetchone()[0]
+    if found > version():
+        raise StoreFormatError(
+            f"expected a schema of at most {version()}, not {found}: {path} was made by a later Tillside"
+        )
+    if found == version():
+        return
+    connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
+    migrations.apply(sqlite_utils.Database(connection))
+    connection.execute(f"PRAGMA user_version={version()}")
+
+
+def check_format(connection: sqlite3.Connection, path: Path) -> None:
+    """StoreFormatError unless the file is a cloud database of the very schema that this code knows."""
+    try:
+        application = connection.execute("PRAGMA application_id").fetchone()[0]
+        found = connection.execute("PRAGMA user_version").fetchone()[0]
+    except sqlite3.DatabaseError as error:
+        raise StoreFormatError(f"expected a cloud database at {path}, not this file: {error}") from error
+    if application != APPLICATION_ID or found != version():
+        raise StoreFormatError(
+            f"expected a cloud database with schema {version()} at {path}, not application_id {application}, "
+            f"schema {found}: `tillside cloud init` brings an older one up to date"
+        )
+
+
+def open_reader(path: Path) -> sqlite3.Connection:
+    """A read-only connection: it never checkpoints, and refuses to write. Transactions are explicit."""
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=ro",
+        uri=True,
+        timeout=BUSY_TIMEOUT_MS / 1000,
+        isolation_level=None,
+        check_same_thread=False,
+        cached_statements=64,
+    )
+    connection.execute("PRAGMA query_only=ON")
+    connection.execute(f"PRAGMA cache_size=-{READER_CACHE_KIB}")
+    return connection

@@ -1,0 +1,151 @@
+"""Members and their identifiers, as rows, and the pages of them that tills pull."""
+
+import sqlite3
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from till_sync.wire import ExpiringPoints, MemberRow
+
+
+class MemberProfile(Struct, frozen=True):
+    """A member without the ledger. `name` is whole; tills get the masked forms only."""
+
+    member_id: str
+    status: str
+    tier: str
+    name: str
+    name_masked: str
+    phone_masked: str
+    card_masked: str
+    language: str
+
+
+_PROFILE = """
+SELECT member_id, status, tier, name, name_masked, phone_masked, card_masked, language
+FROM members WHERE member_id = ?
+"""
+_OWNER = "SELECT member_id FROM identifiers WHERE tag = ?"
+_TAGS = "SELECT tag FROM identifiers WHERE member_id = ? ORDER BY tag"
+_ADD = """
+INSERT INTO members (member_id, status, tier, name, name_masked, phone_masked, card_masked, language, added_at_ms)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+_UPDATE = """
+UPDATE members SET status = ?, tier = ?, name = ?, name_masked = ?, phone_masked = ?, card_masked = ?, language = ?
+WHERE member_id = ?
+"""
+_ADD_TAG = "INSERT INTO identifiers (tag, member_id) VALUES (?, ?)"
+_ADD_BALANCE = "INSERT INTO balances (member_id, position) VALUES (?, ?)"
+_TOUCH = "UPDATE balances SET position = ? WHERE member_id = ?"
+
+# A page of members in the order of their last change. The soonest expiring lot comes from a partial index.
+_PAGE = """
+SELECT b.position, m.member_id, m.status, m.tier, m.name_masked, m.phone_masked, m.card_masked, m.language,
+       b.balance, b.held,
+       (SELECT l.expires_at_ms || ':' || l.left FROM lots l
+        WHERE l.member_id = m.member_id AND l.expires_at_ms IS NOT NULL AND l.left > 0
+        ORDER BY l.expires_at_ms LIMIT 1)
+FROM balances b JOIN members m ON m.member_id = b.member_id
+WHERE b.position > ? ORDER BY b.position LIMIT ?
+"""
+
+# The tags of the members of that page.
+_PAGE_TAGS = """
+SELECT i.member_id, i.tag FROM balances b JOIN identifiers i ON i.member_id = b.member_id
+WHERE b.position > ? AND b.position <= ? ORDER BY i.tag
+"""
+
+
+def profile(connection: sqlite3.Connection, member_id: str) -> MemberProfile | None:
+    row = connection.execute(_PROFILE, (member_id,)).fetchone()
+    return None if row is None else MemberProfile(*row)
+
+
+def owner(connection: sqlite3.Connection, tag: str) -> str | None:
+    """The member that an identifier belongs to."""
+    row = connection.execute(_OWNER, (tag,)).fetchone()
+    return None if row is None else str(row[0])
+
+
+def tags(connection: sqlite3.Connection, member_id: str) -> tuple[str, ...]:
+    return tuple(row[0] for row in connection.execute(_TAGS, (member_id,)))
+
+
+def add(
+    connection: sqlite3.Connection, member: MemberProfile, tag_list: Iterable[str], position: int, now_ms: int
+) -> None:
+    """A new member with an empty account."""
+    connection.execute(
+        _ADD,
+        (
+            member.member_id,
+            member.status,
+            member.tier,
+            member.name,
+            member.name_masked,
+            member.phone_masked,
+            member.card_masked,
+            member.language,
+            now_ms,
+        ),
+    )
+    connection.execute(_ADD_BALANCE, (member.member_id, position))
+    add_tags(connection, member.member_id, tag_list)
+
+
+def update(connection: sqlite3.Connection, member: MemberProfile, position: int) -> None:
+    """Replace a member's profile."""
+    connection.execute(
+        _UPDATE,
+        (
+            member.status,
+            member.tier,
+            member.name,
+            member.name_masked,
+            member.phone_masked,
+            member.card_masked,
+            member.language,
+            member.member_id,
+        ),
+    )
+    connection.execute(_TOUCH, (position, member.member_id))
+
+
+def add_tags(connection: sqlite3.Connection, member_id: str, tag_list: Iterable[str]) -> None:
+    connection.executemany(_ADD_TAG, [(tag, member_id) for tag in tag_list])
+
+
+def page(connection: sqlite3.Connection, after: int, limit: int) -> list[MemberRow]:
+    """Up to `limit` members changed after a position, in order of their last change."""
+    found = connection.execute(_PAGE, (after, limit)).fetchall()
+    if not found:
+        return []
+    owned: dict[str, list[str]] = {}
+    for member_id, tag in connection.execute(_PAGE_TAGS, (after, found[-1][0])):
+        owned.setdefault(member_id, []).append(tag)
+    return [_member_row(row, tuple(owned.get(row[1], ()))) for row in found]
+
+
+def _member_row(
+    row: tuple[int, str, str, str, str, str, str, str, int, int, str | None], tag_list: tuple[str, ...]
+) -> MemberRow:
+    position, member_id, status, tier, name, phone, card, language, balance, held, expiring = row
+    soonest = None
+    if expiring is not None:
+        at_ms, points = expiring.split(":")
+        soonest = ExpiringPoints(points=int(points), at_ms=int(at_ms))
+    return MemberRow(
+        member_id=member_id,
+        status=status,  # type: ignore[arg-type]  # the table's CHECK allows exactly the wire's four
+        tier=tier,
+        name_masked=name,
+        phone_masked=phone,
+        card_masked=card,
+        language=language,
+        tags=tag_list,
+        balance=balance,
+        held=held,
+        expiring=soonest,
+        position=position,
+    )

@@ -1,0 +1,55 @@
+"""What the database says of itself: its incarnation, the chain's identifier key, and the change counter."""
+
+import secrets
+import sqlite3
+
+from till_cloud.exceptions import StoreFormatError
+
+IDENTIFIER_KEY_BYTES = 32
+
+_READ = "SELECT value FROM meta WHERE name = ?"
+_WRITE = "INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+_READ_POSITION = "SELECT value FROM counters WHERE name = 'position'"
+_WRITE_POSITION = "UPDATE counters SET value = ? WHERE name = 'position'"
+
+
+def initialise(connection: sqlite3.Connection) -> None:
+    """Give a new database its incarnation and key; a database that has them keeps them. Within a transaction."""
+    if connection.execute(_READ, ("incarnation",)).fetchone() is None:
+        connection.execute(_WRITE, ("incarnation", new_incarnation()))
+        connection.execute(_WRITE, ("identifier_key", secrets.token_hex(IDENTIFIER_KEY_BYTES)))
+        connection.execute("INSERT INTO counters (name, value) VALUES ('position', 0)")
+
+
+def new_incarnation() -> str:
+    """A name for one life of the database; a restored backup must get a new one."""
+    return secrets.token_hex(8)
+
+
+def incarnation(connection: sqlite3.Connection) -> str:
+    return _read(connection, "incarnation")
+
+
+def set_incarnation(connection: sqlite3.Connection, value: str) -> None:
+    connection.execute(_WRITE, ("incarnation", value))
+
+
+def identifier_key(connection: sqlite3.Connection) -> bytes:
+    """The chain's key for identifier tags."""
+    return bytes.fromhex(_read(connection, "identifier_key"))
+
+
+def _read(connection: sqlite3.Connection, name: str) -> str:
+    row = connection.execute(_READ, (name,)).fetchone()
+    if row is None:
+        raise StoreFormatError(f"expected {name!r} in the database's meta table, not nothing")
+    return str(row[0])
+
+
+def position(connection: sqlite3.Connection) -> int:
+    """The last change's number. One counter for every visible change, so that a cursor is one number."""
+    return int(connection.execute(_READ_POSITION).fetchone()[0])
+
+
+def set_position(connection: sqlite3.Connection, value: int) -> None:
+    connection.execute(_WRITE_POSITION, (value,))

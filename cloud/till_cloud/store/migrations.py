@@ -1,0 +1,238 @@
+"""The schema, as numbered migrations by sqlite-utils. Forward only; a published migration is never edited.
+
+Distribution columns lead the keys (`member_id` for the ledger, `till` for what a till sends), so that the same tables
+can be spread over the nodes of a distributed database. Nothing sums over a store or the chain inside an op's
+transaction. Times are UTC milliseconds, points are whole minor points, hashes are lower-case hex.
+"""
+
+from sqlite_utils import Database
+from sqlite_utils.migrations import Migrations
+
+APPLICATION_ID = 0x54494C43
+"""`PRAGMA application_id`: "TILC" says that the file is a cloud database."""
+
+migrations = Migrations("tillside-cloud")
+
+
+def version() -> int:
+    """The schema's number that this code makes and expects: how many migrations there are."""
+    return len(migrations._migrations)  # noqa: SLF001 - sqlite-utils lists only pending or applied ones, by database
+
+
+@migrations(name="0001-first")
+def first(db: Database) -> None:
+    """Members, ledger, tills, ops, programmes."""
+    for statement in _FIRST.split(";\n"):
+        if statement.strip():
+            db.execute(statement)
+
+
+_FIRST = """
+CREATE TABLE meta (
+    name TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE counters (
+    name TEXT PRIMARY KEY,
+    value INTEGER NOT NULL CHECK (value >= 0)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE stores (
+    store TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    time_zone TEXT NOT NULL,
+    added_at_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE tills (
+    till TEXT PRIMARY KEY,
+    store TEXT NOT NULL REFERENCES stores,
+    token_sha256 TEXT NOT NULL DEFAULT '',
+    epoch INTEGER NOT NULL DEFAULT 0 CHECK (epoch >= 0),
+    salt TEXT NOT NULL DEFAULT '',
+    acked_seq INTEGER NOT NULL DEFAULT 0 CHECK (acked_seq >= 0),
+    head_hash TEXT NOT NULL DEFAULT '',
+    added_at_ms INTEGER NOT NULL,
+    enrolled_at_ms INTEGER NOT NULL DEFAULT 0,
+    seen_at_ms INTEGER NOT NULL DEFAULT 0
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE enrolment_codes (
+    till TEXT PRIMARY KEY REFERENCES tills,
+    code_sha256 TEXT NOT NULL,
+    made_at_ms INTEGER NOT NULL,
+    expires_at_ms INTEGER NOT NULL,
+    tries INTEGER NOT NULL DEFAULT 0,
+    used_at_ms INTEGER NOT NULL DEFAULT 0,
+    salt TEXT NOT NULL DEFAULT ''
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE programmes (
+    programme_id TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    digest TEXT NOT NULL,
+    body TEXT NOT NULL,
+    active INTEGER NOT NULL CHECK (active IN (0, 1)),
+    position INTEGER NOT NULL,
+    uploaded_at_ms INTEGER NOT NULL,
+    PRIMARY KEY (programme_id, version)
+) STRICT;
+CREATE UNIQUE INDEX programmes_active ON programmes (active) WHERE active = 1;
+CREATE INDEX programmes_position ON programmes (position);
+
+CREATE TABLE members (
+    member_id TEXT PRIMARY KEY,
+    status TEXT NOT NULL CHECK (status IN ('active', 'blocked', 'provisional', 'removed')),
+    tier TEXT NOT NULL DEFAULT '',
+    name TEXT NOT NULL DEFAULT '',
+    name_masked TEXT NOT NULL DEFAULT '',
+    phone_masked TEXT NOT NULL DEFAULT '',
+    card_masked TEXT NOT NULL DEFAULT '',
+    language TEXT NOT NULL DEFAULT '',
+    added_at_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE identifiers (
+    tag TEXT PRIMARY KEY,
+    member_id TEXT NOT NULL REFERENCES members
+) STRICT, WITHOUT ROWID;
+CREATE INDEX identifiers_member ON identifiers (member_id);
+
+CREATE TABLE balances (
+    member_id TEXT PRIMARY KEY REFERENCES members,
+    balance INTEGER NOT NULL DEFAULT 0 CHECK (balance >= 0),
+    held INTEGER NOT NULL DEFAULT 0 CHECK (held >= 0),
+    debt INTEGER NOT NULL DEFAULT 0 CHECK (debt >= 0),
+    earned INTEGER NOT NULL DEFAULT 0 CHECK (earned >= 0),
+    redeemed INTEGER NOT NULL DEFAULT 0 CHECK (redeemed >= 0),
+    given_back INTEGER NOT NULL DEFAULT 0 CHECK (given_back >= 0),
+    reversed INTEGER NOT NULL DEFAULT 0 CHECK (reversed >= 0),
+    expired INTEGER NOT NULL DEFAULT 0 CHECK (expired >= 0),
+    position INTEGER NOT NULL,
+    CHECK (held <= balance),
+    CHECK (balance - debt = earned + given_back - redeemed - reversed - expired)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX balances_position ON balances (position);
+
+CREATE TABLE lots (
+    member_id TEXT NOT NULL REFERENCES members,
+    lot INTEGER NOT NULL,
+    issued INTEGER NOT NULL CHECK (issued >= 0),
+    left INTEGER NOT NULL CHECK (left >= 0),
+    used INTEGER NOT NULL CHECK (used >= 0),
+    expired INTEGER NOT NULL CHECK (expired >= 0),
+    reversed INTEGER NOT NULL CHECK (reversed >= 0),
+    expires_at_ms INTEGER,
+    PRIMARY KEY (member_id, lot),
+    CHECK (issued = left + used + expired + reversed)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX lots_expiring ON lots (member_id, expires_at_ms) WHERE expires_at_ms IS NOT NULL AND left > 0;
+
+CREATE TABLE movements (
+    member_id TEXT NOT NULL REFERENCES members,
+    position INTEGER NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('opening', 'sale', 'void', 'return')),
+    till TEXT NOT NULL DEFAULT '',
+    epoch INTEGER NOT NULL DEFAULT 0,
+    seq INTEGER NOT NULL DEFAULT 0,
+    uid TEXT NOT NULL DEFAULT '',
+    about_uid TEXT NOT NULL DEFAULT '',
+    earned INTEGER NOT NULL DEFAULT 0 CHECK (earned >= 0),
+    redeemed INTEGER NOT NULL DEFAULT 0 CHECK (redeemed >= 0),
+    given_back INTEGER NOT NULL DEFAULT 0 CHECK (given_back >= 0),
+    reversed INTEGER NOT NULL DEFAULT 0 CHECK (reversed >= 0),
+    expired INTEGER NOT NULL DEFAULT 0 CHECK (expired >= 0),
+    balance INTEGER NOT NULL,
+    debt INTEGER NOT NULL,
+    at_ms INTEGER NOT NULL,
+    PRIMARY KEY (member_id, position)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE lot_moves (
+    member_id TEXT NOT NULL REFERENCES members,
+    position INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('use', 'give_back', 'expire', 'reverse', 'reverse_expired', 'owe', 'forgive')),
+    lot INTEGER NOT NULL,
+    points INTEGER NOT NULL CHECK (points > 0),
+    pays_debt INTEGER NOT NULL CHECK (pays_debt IN (0, 1)),
+    PRIMARY KEY (member_id, position, number)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE ops (
+    till TEXT NOT NULL,
+    epoch INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    uid TEXT NOT NULL,
+    fingerprint TEXT NOT NULL,
+    body BLOB NOT NULL,
+    status TEXT NOT NULL CHECK (status IN ('applied', 'adjusted', 'rejected')),
+    code TEXT NOT NULL,
+    member_id TEXT NOT NULL,
+    tag TEXT NOT NULL,
+    balance INTEGER NOT NULL,
+    held INTEGER NOT NULL,
+    effect_points INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    received_at_ms INTEGER NOT NULL,
+    PRIMARY KEY (till, epoch, seq)
+) STRICT;
+
+CREATE TABLE sales (
+    till TEXT NOT NULL,
+    uid TEXT NOT NULL,
+    epoch INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    member_id TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    voided INTEGER NOT NULL DEFAULT 0 CHECK (voided IN (0, 1)),
+    result BLOB,
+    PRIMARY KEY (till, uid)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE reversals (
+    till TEXT NOT NULL,
+    sale_uid TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('void', 'return')),
+    uid TEXT NOT NULL,
+    epoch INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    result BLOB NOT NULL,
+    PRIMARY KEY (till, sale_uid, number)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX reversals_uid ON reversals (till, kind, uid);
+
+CREATE TABLE holds (
+    hold TEXT PRIMARY KEY,
+    till TEXT NOT NULL,
+    member_id TEXT NOT NULL,
+    sale_uid TEXT NOT NULL,
+    points INTEGER NOT NULL CHECK (points >= 0),
+    state TEXT NOT NULL CHECK (state IN ('open', 'used', 'released')),
+    made_at_ms INTEGER NOT NULL,
+    expires_at_ms INTEGER NOT NULL,
+    balance INTEGER NOT NULL,
+    held INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    resolved_by TEXT NOT NULL DEFAULT ''
+) STRICT, WITHOUT ROWID;
+CREATE INDEX holds_open_till ON holds (till, expires_at_ms) WHERE state = 'open';
+CREATE INDEX holds_open_member ON holds (member_id) WHERE state = 'open';
+
+CREATE TABLE flags (
+    till TEXT NOT NULL,
+    epoch INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    code TEXT NOT NULL,
+    member_id TEXT NOT NULL,
+    till_points INTEGER NOT NULL,
+    cloud_points INTEGER NOT NULL,
+    detail TEXT NOT NULL,
+    at_ms INTEGER NOT NULL,
+    PRIMARY KEY (till, epoch, seq, code)
+) STRICT, WITHOUT ROWID;
+"""

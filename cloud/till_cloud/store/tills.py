@@ -1,0 +1,124 @@
+"""Stores, tills and their enrolment codes, as rows."""
+
+import sqlite3
+
+from msgspec import Struct
+
+
+class StoreRow(Struct, frozen=True):
+    """`time_zone` is an IANA name."""
+
+    store: str
+    name: str
+    time_zone: str
+
+
+class TillRow(Struct, frozen=True):
+    """A till and how far its ops have come: `acked_seq` and `head_hash` belong to `epoch` (0: it never pushed)."""
+
+    till: str
+    store: str
+    token_sha256: str
+    epoch: int
+    salt: str
+    acked_seq: int
+    head_hash: str
+    enrolled_at_ms: int
+    seen_at_ms: int
+
+
+class CodeRow(Struct, frozen=True):
+    """A till's enrolment code; only its hash is kept."""
+
+    till: str
+    code_sha256: str
+    expires_at_ms: int
+    tries: int
+    used_at_ms: int
+
+
+_TILL = """
+SELECT till, store, token_sha256, epoch, salt, acked_seq, head_hash, enrolled_at_ms, seen_at_ms
+FROM tills WHERE till = ?
+"""
+_TILLS = """
+SELECT till, store, token_sha256, epoch, salt, acked_seq, head_hash, enrolled_at_ms, seen_at_ms
+FROM tills ORDER BY store, till
+"""
+_ADD_TILL = "INSERT INTO tills (till, store, added_at_ms) VALUES (?, ?, ?)"
+_ADVANCE = """
+UPDATE tills SET epoch = ?, salt = ?, acked_seq = ?, head_hash = ?, seen_at_ms = ? WHERE till = ?
+"""
+_ENROL = "UPDATE tills SET token_sha256 = ?, enrolled_at_ms = ? WHERE till = ?"
+_STORE = "SELECT store, name, time_zone FROM stores WHERE store = ?"
+_STORES = "SELECT store, name, time_zone FROM stores ORDER BY store"
+_PUT_STORE = """
+INSERT INTO stores (store, name, time_zone, added_at_ms) VALUES (?, ?, ?, ?)
+ON CONFLICT (store) DO UPDATE SET name = excluded.name, time_zone = excluded.time_zone
+"""
+_CODE = "SELECT till, code_sha256, expires_at_ms, tries, used_at_ms FROM enrolment_codes WHERE till = ?"
+_SET_CODE = """
+INSERT INTO enrolment_codes (till, code_sha256, made_at_ms, expires_at_ms) VALUES (?, ?, ?, ?)
+ON CONFLICT (till) DO UPDATE SET code_sha256 = excluded.code_sha256, made_at_ms = excluded.made_at_ms,
+    expires_at_ms = excluded.expires_at_ms, tries = 0, used_at_ms = 0, salt = ''
+"""
+_COUNT_TRY = "UPDATE enrolment_codes SET tries = tries + 1 WHERE till = ?"
+_USE_CODE = "UPDATE enrolment_codes SET used_at_ms = ?, salt = ? WHERE till = ?"
+
+
+def till(connection: sqlite3.Connection, till_id: str) -> TillRow | None:
+    row = connection.execute(_TILL, (till_id,)).fetchone()
+    return None if row is None else TillRow(*row)
+
+
+def all_tills(connection: sqlite3.Connection) -> list[TillRow]:
+    """Every till, by store."""
+    return [TillRow(*row) for row in connection.execute(_TILLS)]
+
+
+def add_till(connection: sqlite3.Connection, till_id: str, store_id: str, now_ms: int) -> None:
+    connection.execute(_ADD_TILL, (till_id, store_id, now_ms))
+
+
+def advance(
+    connection: sqlite3.Connection, till_id: str, *, epoch: int, salt: str, acked_seq: int, head_hash: str, now_ms: int
+) -> None:
+    """Store how far a till's ops have come."""
+    connection.execute(_ADVANCE, (epoch, salt, acked_seq, head_hash, now_ms, till_id))
+
+
+def enrol(connection: sqlite3.Connection, till_id: str, token_sha256: str, now_ms: int) -> None:
+    """Give a till its token; the one before stops working."""
+    connection.execute(_ENROL, (token_sha256, now_ms, till_id))
+
+
+def store(connection: sqlite3.Connection, store_id: str) -> StoreRow | None:
+    row = connection.execute(_STORE, (store_id,)).fetchone()
+    return None if row is None else StoreRow(*row)
+
+
+def all_stores(connection: sqlite3.Connection) -> list[StoreRow]:
+    return [StoreRow(*row) for row in connection.execute(_STORES)]
+
+
+def put_store(connection: sqlite3.Connection, row: StoreRow, now_ms: int) -> None:
+    """Add a store, or change its name and time zone."""
+    connection.execute(_PUT_STORE, (row.store, row.name, row.time_zone, now_ms))
+
+
+def code(connection: sqlite3.Connection, till_id: str) -> CodeRow | None:
+    row = connection.execute(_CODE, (till_id,)).fetchone()
+    return None if row is None else CodeRow(*row)
+
+
+def set_code(connection: sqlite3.Connection, till_id: str, code_sha256: str, now_ms: int, expires_at_ms: int) -> None:
+    """Replace a till's code."""
+    connection.execute(_SET_CODE, (till_id, code_sha256, now_ms, expires_at_ms))
+
+
+def count_try(connection: sqlite3.Connection, till_id: str) -> None:
+    connection.execute(_COUNT_TRY, (till_id,))
+
+
+def use_code(connection: sqlite3.Connection, till_id: str, salt: str, now_ms: int) -> None:
+    connection.execute(_USE_CODE, (now_ms, salt, till_id))
