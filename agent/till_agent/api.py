@@ -55,7 +55,8 @@ class Member(Struct, frozen=True, kw_only=True):
     spendable_points: int
     unconfirmed_points: int
     spendable_reason: str
-    """"" when everything may be spent; else a stable code: offline, unknown_member, blocked, held, disabled."""
+    """"" when everything may be spent; else a stable code: offline, unknown_member, blocked, provisional, held,
+    disabled."""
     as_of_ms: int
     """Cloud's time that the confirmed part stands for; 0: never confirmed."""
     offline: bool

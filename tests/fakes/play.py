@@ -1,7 +1,7 @@
 """A day at a till of fakes, with a cloud that agrees with it: what the desk's promises are checked on, step by step."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -28,6 +28,23 @@ RULES = msgspec.structs.replace(
     PROGRAMME,
     redemption=msgspec.structs.replace(PROGRAMME.redemption, max_share_basis_points=9_000),
 )
+
+REVERSAL_REFUSALS = {
+    "sale_voided",
+    "sale_has_returns",
+    "return_line_unknown",
+    "return_quantity_exceeds",
+    "return_nothing_left",
+}
+T = TypeVar("T")
+
+
+async def attempt(call: Coroutine[Any, Any, T]) -> T | DeskProblem:
+    """What a call gives, or the problem that it raises."""
+    try:
+        return await call
+    except DeskProblem as exc:
+        return exc
 
 
 class FakeCloud:
@@ -128,10 +145,9 @@ class Play:
         who_sent = Identify(card=PEOPLE[who])
         request = SaleRequest(receipt=receipt, member=who_sent, number=uid)
         if spend:
-            try:
-                hold = await self.till.desk.hold(HoldCreate(sale_uid=uid, member=who_sent, points=spend))
-            except DeskProblem as exc:
-                assert self.may_refuse_a_hold(exc, who)
+            hold = await attempt(self.till.desk.hold(HoldCreate(sale_uid=uid, member=who_sent, points=spend)))
+            if isinstance(hold, DeskProblem):
+                assert self.may_refuse_a_hold(hold, who)
                 await self.try_to_spend_unheld(uid, request, spend)
             else:
                 assert self.till.gateway.online, "points were reserved without a line"
@@ -147,11 +163,10 @@ class Play:
 
     async def sold(self, uid: str, request: SaleRequest) -> Sale:
         """The sale's answer; where the receipt bears less than was reserved, it is sold for what it bears."""
-        try:
-            answered = await self.till.desk.sell(uid, request)
-        except DeskProblem as exc:
-            assert exc.code == "redemption_exceeds"
-            request = msgspec.structs.replace(request, redeem_points=exc.extras["allowed_points"])
+        answered = await attempt(self.till.desk.sell(uid, request))
+        if isinstance(answered, DeskProblem):
+            assert answered.code == "redemption_exceeds"
+            request = msgspec.structs.replace(request, redeem_points=answered.extras["allowed_points"])
             answered = await self.till.desk.sell(uid, request)
         assert not answered.replayed
         self.calls.append(Call("sale", uid, request, answered.body))
@@ -160,11 +175,11 @@ class Play:
     async def try_to_spend_unheld(self, uid: str, request: SaleRequest, spend: int) -> None:
         """Cash software that spends although nothing was reserved is refused, and nothing is written."""
         count = len(self.till.journal.entries)
-        try:
-            await self.till.desk.sell(uid, msgspec.structs.replace(request, redeem_points=spend))
-        except DeskProblem as exc:
-            assert exc.code == "redemption_needs_hold"
-        assert len(self.till.journal.entries) == count, "points were spent that nobody reserved"
+        unheld = msgspec.structs.replace(request, redeem_points=spend)
+        refusal = await attempt(self.till.desk.sell(uid, unheld))
+        assert isinstance(refusal, DeskProblem), "points were spent that nobody reserved"
+        assert refusal.code == "redemption_needs_hold"
+        assert len(self.till.journal.entries) == count
 
     def may_refuse_a_hold(self, exc: DeskProblem, who: str) -> bool:
         """Only for the reasons there are."""
@@ -196,18 +211,12 @@ class Play:
     async def reversed(self, kind: str, uid: str, request: ReturnRequest | None) -> None:
         """Send it; refused only for the reasons there are, and then nothing changes."""
         count = len(self.till.journal.entries)
-        try:
-            body = (await self.send(kind, uid, request)).body
-        except DeskProblem as exc:
-            assert exc.code in {
-                "sale_voided",
-                "sale_has_returns",
-                "return_line_unknown",
-                "return_quantity_exceeds",
-                "return_nothing_left",
-            }
+        answered = await attempt(self.send(kind, uid, request))
+        if isinstance(answered, DeskProblem):
+            assert answered.code in REVERSAL_REFUSALS
             assert len(self.till.journal.entries) == count
             return
+        body = answered.body
         self.calls.append(Call(kind, uid, request, body))
         reversal = msgspec.json.decode(body, type=Reversed)
         assert reversal.member is not None

@@ -25,9 +25,7 @@ ANNA_TAGS = (tag(KEY, "card", ANNA_CARD), tag(KEY, "phone", ANNA_PHONE))
 STRANGER_CARD = "2900000000025"
 STRANGER_TAG = tag(KEY, "card", STRANGER_CARD)
 
-IDENTITY = StoreIdentity(
-    till="t1", store="s1", store_name="Аптека № 1", time_zone="Asia/Almaty", identifier_key=KEY
-)
+IDENTITY = StoreIdentity(till="t1", store="s1", store_name="Аптека № 1", time_zone="Asia/Almaty", identifier_key=KEY)
 
 PROGRAMME = Programme(
     format=1,

@@ -267,7 +267,7 @@ EXTRAS = {
 
 
 def test_every_problem_of_the_table_is_provoked_here() -> None:
-    """A code that nothing can raise would be a promise to nobody; the two general ones and the slips' are tested below."""
+    """A code that nothing can raise would be a promise to nobody; the general ones and the slips' have own tests."""
     assert set(PROVOKERS) | {"receipt_invalid", "return_invalid", "no_printer"} == set(PROBLEMS)
 
 
@@ -310,7 +310,10 @@ def test_the_sentence_of_a_limit_names_it() -> None:
     till = FakeTill().know(anna())
     with pytest.raises(DeskProblem) as caught:
         till.run(redemption_exceeds(till))
-    assert till.desk.sentence("redemption_exceeds", caught.value.extras) == "Столько списать нельзя. Можно списать: 50 бонусов."
+    assert (
+        till.desk.sentence("redemption_exceeds", caught.value.extras)
+        == "Столько списать нельзя. Можно списать: 50 бонусов."
+    )
 
 
 def test_a_code_of_the_bridge_gets_a_general_sentence_by_its_status() -> None:

@@ -108,7 +108,11 @@ def _void_ignores_returns(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _returns_ignore_returns(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each return is worked out as if it were the first."""
-    monkeypatch.setattr(reversing, "_reverse", lambda sale, _earlier, request: returns.reverse(sale, (), (request and request.lines) or None))
+    monkeypatch.setattr(
+        reversing,
+        "_reverse",
+        lambda sale, _earlier, request: returns.reverse(sale, (), (request and request.lines) or None),
+    )
 
 
 def _offline_spends(monkeypatch: pytest.MonkeyPatch) -> None:

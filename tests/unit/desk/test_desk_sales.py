@@ -317,7 +317,11 @@ def test_a_slip_is_handed_over_once_in_the_members_language() -> None:
     sell(till, "u2", SaleRequest(receipt=receipt(1), member=ANNA, language="uk"))
     sell(till, "u3", SaleRequest(receipt=receipt(1), member=Identify(card=STRANGER_CARD)))
     sell(till, "u4", SaleRequest(receipt=receipt(1), member=ANNA, print_slip=False))
-    assert till.slips.enqueued == [("sale", "u1", "kk", False), ("sale", "u2", "uk", False), ("sale", "u3", "ru", False)]
+    assert till.slips.enqueued == [
+        ("sale", "u1", "kk", False),
+        ("sale", "u2", "uk", False),
+        ("sale", "u3", "ru", False),
+    ]
     quiet = FakeTill(print_slips=False).know(anna())
     sell(quiet, "u1", SaleRequest(receipt=receipt(1), member=ANNA))
     assert not quiet.slips.enqueued
@@ -390,7 +394,12 @@ def test_a_sale_as_it_stands() -> None:
     assert encode(view.sale) == answered.body
     assert (view.state, view.sync, view.sync_code, view.slip.state) == ("committed", "waiting", "", "queued")
     op = till.journal.entries[0].op_id
-    for status, shown in (("applied", "applied"), ("duplicate", "applied"), ("adjusted", "adjusted"), ("rejected", "rejected")):
+    for status, shown in (
+        ("applied", "applied"),
+        ("duplicate", "applied"),
+        ("adjusted", "adjusted"),
+        ("rejected", "rejected"),
+    ):
         till.journal.reader.verdicts[op] = OpResult(seq=1, status=status, code="why")  # type: ignore[arg-type]  # a table
         view = till.run(till.desk.sale("u1"))
         assert (view.sync, view.sync_code) == (shown, "why")
