@@ -24,6 +24,9 @@ class _Stored(Struct, array_like=True, frozen=True):
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(_Stored)
 
+UNREADABLE = (msgspec.DecodeError, ValueError, TypeError)
+"""What reading a damaged row raises; text that is no longer UTF-8 is a ValueError."""
+
 BalanceColumns = tuple[int, int, int, int, int, int, int, int]
 """balance, held, position, expiring_points, expiring_at_ms, included_epoch, included_seq, as_of_ms"""
 MemberColumns = tuple[str, bytes, int, int, int, int, int, int, int, int]

@@ -9,14 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
-import msgspec
-
 from till_agent.cache import pages, schema
 from till_agent.cache.exceptions import CacheUnavailable
 from till_agent.cache.opening import clear_away, is_damage, open_reader, open_writer
 from till_agent.cache.pages import Progress
 from till_agent.cache.programmes import read_programme
-from till_agent.cache.rows import as_member
+from till_agent.cache.rows import UNREADABLE, as_member
 from till_agent.ports import CachedMember, CachedProgramme
 from till_loyalty.programme import Programme
 from till_sync.wire import ChangesAnswer, OpResult
@@ -156,7 +154,7 @@ class CacheStore:
             return None
         try:
             return as_member(columns)
-        except msgspec.DecodeError as exc:
+        except UNREADABLE as exc:
             self._mend(exc)
             return None
 
@@ -229,7 +227,7 @@ class CacheStore:
             connection.execute("BEGIN IMMEDIATE")
             done = work(connection)
             connection.execute("COMMIT")
-        except (sqlite3.Error, msgspec.DecodeError) as exc:
+        except (sqlite3.Error, *UNREADABLE) as exc:
             with contextlib.suppress(sqlite3.Error):
                 connection.execute("ROLLBACK")
             if is_damage(exc):
