@@ -121,7 +121,7 @@ class Spool:
 
     @property
     def waiting_count(self) -> int:
-        """Jobs that are still to be printed, those not yet on disk included."""
+        """Jobs that are not on paper yet: those not yet on disk and the one under way included."""
         return self._waiting + len(self._pending)
 
     def enqueue(

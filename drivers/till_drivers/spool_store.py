@@ -84,7 +84,9 @@ _EXPIRE = """update jobs set state = 'refused', waits = 0, detail = ?, updated_m
 # Forget what is finished and old, or too many.
 _TRIM = """delete from jobs where waits = 0 and state != 'printing'
     and (updated_ms < ? or seq <= (select max(seq) from jobs) - ?)"""
-_COUNT = "select count(*) from jobs where waits = 1"
+# Not yet on paper: waiting, or being printed just now.
+_COUNT = """select (select count(*) from jobs where waits = 1)
+    + (select count(*) from jobs where state = 'printing')"""
 # The newest job about a sale: what a look-up of its slip shows.
 _BY_REFERENCE = f"select {_FIELDS} from jobs where reference = ? order by seq desc limit 1"  # noqa: S608  # constants
 _BY_ID = f"select {_FIELDS} from jobs where job_id = ?"  # noqa: S608  # constants
@@ -169,6 +171,7 @@ def m0001_jobs(db: "Database") -> None:
     )
     db.execute("create index jobs_by_reference on jobs (reference, seq)")
     db.execute("create index jobs_waiting on jobs (printer, seq) where waits = 1")
+    db.execute("create index jobs_printing on jobs (seq) where state = 'printing'")
 
 
 MIGRATIONS = (m0001_jobs,)

@@ -12,6 +12,7 @@ from till_drivers.clock import MonotonicClock
 from till_drivers.exceptions import DriverError, TransportError, TransportStalled
 from till_drivers.ports import Clock, DeviceHealth, Outcome, PrintJob, Transport
 from till_drivers.printers.conversation import Conversation
+from till_drivers.printers.resync import filler
 from till_drivers.states import Backoff, DeviceState, HealthKeeper
 
 T = TypeVar("T")
@@ -65,6 +66,8 @@ class EscposPrinter:
         self._unproven = 0
         self._contact_ms: int | None = None
         self._began = False
+        self._torn = b""
+        """The job that broke off last: the printer may still wait for the rest of one of its commands."""
         self._stopping = asyncio.Event()
 
     def watch(self, listener: Callable[[DeviceHealth], None]) -> None:
@@ -135,11 +138,16 @@ class EscposPrinter:
         self._health.move(DeviceState.BUSY)
         try:
             self._began = True
-            await self._transport.write(data, self._left(until))
+            prefix, self._torn = filler(self._torn), data
+            await self._transport.write(prefix + data, self._left(until))
+            self._torn = b""
         except TransportError as exc:
             await self._fail(exc)
             is_untouched = isinstance(exc, TransportStalled) and exc.sent == 0
-            return Outcome.REFUSED if is_untouched else Outcome.UNKNOWN
+            if is_untouched:
+                self._torn = b""
+                return Outcome.REFUSED
+            return Outcome.UNKNOWN
         if not self._asks:
             self._health.move(DeviceState.READY)
             if not self._keep_open:

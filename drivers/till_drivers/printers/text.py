@@ -38,7 +38,7 @@ def clean(text: str, *, keep_breaks: bool = False) -> str:
     Control codes, surrogates, invisible marks (direction overrides, joiners) go; kinds of space become spaces, the
     non-breaking ones U+00A0; line ends become one space, or stay `\\n`.
     """
-    text = unicodedata.normalize("NFC", text[:TEXT_BLOCK_LIMIT]).translate(_NO_BREAK_SPACES)
+    text = text[:TEXT_BLOCK_LIMIT].translate(_NO_BREAK_SPACES)
     kept: list[str] = []
     for letter in text.replace("\r\n", "\n"):
         category = unicodedata.category(letter)
@@ -52,7 +52,7 @@ def clean(text: str, *, keep_breaks: bool = False) -> str:
             kept.append("?")
         else:
             kept.append(_NO_GLYPH.get(letter, letter))
-    return "".join(kept)
+    return unicodedata.normalize("NFC", "".join(kept))
 
 
 def width(text: str) -> int:

@@ -32,6 +32,8 @@ PENDING_LIMIT = 20_000
 """Elements that wait to be printed; past that the printer stops reading, as one with a full buffer."""
 KEPT_SLIPS = 100
 """Slips that stay in memory for `render` and for tests."""
+REQUEST_BYTES = 3
+"""Of a status request."""
 BATCH = 200
 """Elements printed before others may run."""
 
@@ -59,6 +61,24 @@ class Behaviour(enum.StrEnum):
 _STANDING = (Behaviour.PAPER_OUT, Behaviour.COVER_OPEN)
 
 
+class _RealTimeScanner:
+    """Finds `DLE EOT n` in raw bytes, even within a picture's: printers look for them before they read commands."""
+
+    def __init__(self) -> None:
+        self._tail = b""
+
+    def find(self, data: bytes) -> list[int]:
+        """The n of each request that is complete with `data`."""
+        both = self._tail + data
+        numbers: list[int] = []
+        at = both.find(b"\x10\x04")
+        while at >= 0 and at + 2 < len(both):
+            numbers.append(both[at + 2])
+            at = both.find(b"\x10\x04", at + REQUEST_BYTES)
+        self._tail = both[at:] if at >= 0 else both[-1:] if both[-1:] == b"\x10" else b""
+        return numbers
+
+
 class PrinterSimulator:
     """`out`: folder for `slip-000001.txt` and `.png`, numbered on from what is there; None: memory only.
 
@@ -81,6 +101,7 @@ class PrinterSimulator:
             numbers = [int(file.stem[5:]) for file in out.glob("slip-*.txt") if file.stem[5:].isdigit()]
             self._first_number = max(numbers, default=0) + 1
         self._interpreter = Interpreter()
+        self._real_time = _RealTimeScanner()
         self._paper = Paper(
             width_dots=width_dots, columns=columns, done=self._slip_done, first_number=self._first_number
         )
@@ -169,15 +190,15 @@ class PrinterSimulator:
         self._take(link, data)
 
     def _take(self, link: Link, data: bytes) -> None:
+        for number in self._real_time.find(data):
+            self.received_bytes -= REQUEST_BYTES
+            self._dies_after += REQUEST_BYTES
+            self._answer(link, _real_time_answer(number, self.behaviour))
         self.received_bytes += len(data)
         now = asyncio.get_running_loop().time()
         due = now + LATE_SECONDS if self.behaviour is Behaviour.LATE else now
         for element in self._interpreter.feed(data):
-            if isinstance(element, RealTimeRequest):
-                self.received_bytes -= 3
-                self._dies_after += 3
-                self._answer(link, _real_time_answer(element.number, self.behaviour))
-            else:
+            if not isinstance(element, RealTimeRequest):
                 self._pending.append((due, link, element))
         self._mind_reading()
         self._wake.set()
@@ -249,6 +270,7 @@ class PrinterSimulator:
         self._paper.tear()
         self._pending.clear()
         self._interpreter = Interpreter()
+        self._real_time = _RealTimeScanner()
 
     def _run_dry(self) -> None:
         """Put on paper what the head had reached: everything that came, since it prints as fast as it reads."""

@@ -36,29 +36,25 @@ class DeviceThread:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
 
-        def deliver(result: T | None, error: BaseException | None) -> None:
-            if future.done():
-                if error is None and undo is not None:
-                    # Back in the device's thread: closing a late port may block as well.
-                    self._calls.put(lambda: undo(result))  # type: ignore[arg-type]  # no error: it is a T
-                return
-            if error is not None:
+        def deliver(result: T) -> None:
+            if not future.done():
+                future.set_result(result)
+            elif undo is not None:  # given up in the very moment that it came
+                threading.Thread(target=undo, args=(result,), daemon=True).start()
+
+        def fail(error: BaseException) -> None:
+            if not future.done():
                 future.set_exception(error)
-            else:
-                future.set_result(result)  # type: ignore[arg-type]  # no error: it is a T
 
         def work() -> None:
-            result: T | None = None
-            error: BaseException | None = None
             try:
                 result = function()
             except BaseException as exc:  # noqa: BLE001  # handed to the waiting task, whatever it is
-                error = exc
-            try:
-                loop.call_soon_threadsafe(deliver, result, error)
-            except RuntimeError:  # the loop has ended while the device was thinking
-                if error is None and undo is not None and result is not None:
-                    undo(result)
+                _tell(loop, fail, exc)
+                return
+            is_late = future.done()  # only the loop's thread settles it; an old answer here costs nothing
+            if (is_late or not _tell(loop, deliver, result)) and undo is not None:
+                undo(result)
 
         self._start()
         self._calls.put(work)
@@ -66,7 +62,7 @@ class DeviceThread:
             async with asyncio.timeout(timeout_ms / 1000):
                 return await future
         except TimeoutError:
-            if not future.done() or future.cancelled():
+            if future.cancelled():
                 self.abandon()
             raise
 
@@ -95,3 +91,12 @@ class DeviceThread:
 def _serve(calls: "queue.SimpleQueue[Any]") -> None:
     while (call := calls.get()) is not None:
         call()
+
+
+def _tell(loop: asyncio.AbstractEventLoop, function: Callable[..., None], value: object) -> bool:
+    """Call `function` in the loop; False when the loop has ended while the device was thinking."""
+    try:
+        loop.call_soon_threadsafe(function, value)
+    except RuntimeError:
+        return False
+    return True

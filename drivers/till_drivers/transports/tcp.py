@@ -14,6 +14,9 @@ CHUNK_BYTES = 4096
 SEND_BUFFER_BYTES = 16_384
 """Bytes of ours that the kernel may hold, so that a printer that never reads is noticed before a whole slip is gone."""
 
+_Address = tuple[socket.AddressFamily, Any]
+"""A family and its form of an address, as the socket module has them."""
+
 
 class TcpTransport:
     """A connection to `host:port`; each `open` makes a new one."""
@@ -29,8 +32,7 @@ class TcpTransport:
         await self.close(0)
         try:
             async with asyncio.timeout(timeout_ms / 1000):
-                family, address = await self._resolve(timeout_ms)
-                self._socket = await _connect(family, address)
+                self._socket = await _connect(await self._resolve(timeout_ms))
         except TimeoutError as exc:
             raise TransportAbsent(f"{self.host}:{self.port}: no answer in {timeout_ms} ms") from exc
         except OSError as exc:
@@ -78,19 +80,29 @@ class TcpTransport:
             raise TransportLost(f"{self.host}:{self.port}: not connected")
         return self._socket
 
-    async def _resolve(self, timeout_ms: int) -> tuple[socket.AddressFamily, Any]:
+    async def _resolve(self, timeout_ms: int) -> list[_Address]:
         with contextlib.suppress(ValueError):
             version = ipaddress.ip_address(self.host).version
-            return (socket.AF_INET6 if version == 6 else socket.AF_INET), (self.host, self.port)
+            return [(socket.AF_INET6 if version == 6 else socket.AF_INET, (self.host, self.port))]
         # The loop's own resolver uses a pool whose threads are joined at exit, and a dead name server hangs for long.
         found = await self._names.call(
             lambda: socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM), timeout_ms
         )
-        family, _, _, _, address = found[0]
-        return family, address
+        return [(family, address) for family, _, _, _, address in found]
 
 
-async def _connect(family: socket.AddressFamily, address: Any) -> socket.socket:
+async def _connect(addresses: list[_Address]) -> socket.socket:
+    """To the first address that answers; the last one's OSError when none does."""
+    for place, (family, address) in enumerate(addresses, start=1):
+        try:
+            return await _connect_to(family, address)
+        except OSError:
+            if place == len(addresses):
+                raise
+    raise OSError("the name has no address")
+
+
+async def _connect_to(family: socket.AddressFamily, address: Any) -> socket.socket:
     port = socket.socket(family, socket.SOCK_STREAM)
     try:
         port.settimeout(0)  # the loop waits, not the socket
