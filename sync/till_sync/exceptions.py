@@ -67,7 +67,7 @@ class NotOurCloud(SyncError):
 
 
 class CloudBusy(SyncError):
-    """Raised on 408, 429 and 5xx: the same request may succeed later."""
+    """Raised when the answer is 408, 429 or 5xx: the same request may succeed later."""
 
     code = "cloud_busy"
 
@@ -134,25 +134,25 @@ class CloudRefused(SyncError):
 
 
 class IdentityRefused(CloudRefused):
-    """Raised on 401 and 403: the token is unknown, revoked, or another till's."""
+    """Raised when the answer is 401 or 403: the token is unknown, revoked, or another till's."""
 
     code = "identity_refused"
 
 
 class UpgradeNeeded(CloudRefused):
-    """Raised on 426: this version of the agent is too old for the cloud."""
+    """Raised when the answer is 426: this version of the agent is too old for the cloud."""
 
     code = "upgrade_needed"
 
 
 class CursorGone(CloudRefused):
-    """Raised on 410: the cursor belongs to a state that the cloud no longer has."""
+    """Raised when the answer is 410: the cursor belongs to a state that the cloud no longer has."""
 
     code = "cursor_gone"
 
 
 class BatchTooLarge(CloudRefused):
-    """Raised on 413, by the cloud or by a proxy before it."""
+    """Raised when the answer is 413, by the cloud or by a proxy before it."""
 
     code = "batch_too_large"
 

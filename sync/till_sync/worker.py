@@ -59,7 +59,7 @@ class SyncWorker:
         *,
         clock: Clock,
         random: Random,
-        settings: WorkerSettings = WorkerSettings(),  # noqa: B008 - frozen
+        settings: WorkerSettings = WorkerSettings(),  # noqa: B008 - a frozen struct, so shared safely
         on_status: Callable[[WorkerStatus], None] | None = None,
     ) -> None:
         self._client = client

@@ -301,7 +301,7 @@ class FakeCloud:
             if known != op.fingerprint:
                 return problem_reply(422, "fingerprint_mismatch")
             status = "duplicate" if op.seq <= self.acked else self.statuses.get(op.seq, "applied")
-            results.append(OpResult(seq=op.seq, status=status))  # type: ignore[arg-type]
+            results.append(OpResult(seq=op.seq, status=status))  # type: ignore[arg-type]  # text, of which the test knows that it is a status
             self.acked = max(self.acked, op.seq)
         return json_reply(
             PushAnswer(

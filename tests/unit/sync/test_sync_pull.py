@@ -106,7 +106,7 @@ def test_410_twice_is_an_error_even_if_the_cache_forgets_nothing() -> None:
     async def keep() -> None:
         bench.sink.resets += 1
 
-    bench.sink.reset = keep  # type: ignore[method-assign]
+    bench.sink.reset = keep  # type: ignore[method-assign]  # a fault in one test only
     bench.script(*[problem_reply(410, "cursor_gone")] * 5)
     with pytest.raises(CursorGone):
         run(bench.pull())

@@ -1,0 +1,56 @@
+"""A sync worker with everything around it faked."""
+
+from collections.abc import Awaitable, Callable
+
+from till_sync.client import CloudClient
+from till_sync.status import WorkerStatus
+from till_sync.worker import SyncWorker, WorkerSettings
+from unit.sync.sync_fakes import (
+    TILL,
+    FakeClock,
+    FakeCloud,
+    FakeOutbox,
+    FakeSink,
+    FixedRandom,
+    run,
+    settle,
+)
+
+
+class Bench:
+    """A worker with everything around it faked. Randomness draws the middle of every range."""
+
+    def __init__(self, count: int = 0, *, share: float = 0.5, spread_ms: int = 60_000) -> None:
+        self.clock = FakeClock()
+        self.outbox = FakeOutbox(self.clock, count)
+        self.sink = FakeSink()
+        self.cloud = FakeCloud(self.clock)
+        self.told: list[tuple[bool, str]] = []
+        self.client = CloudClient(self.cloud, till=TILL, token="secret", clock=self.clock)
+        self.worker = SyncWorker(
+            self.client,
+            self.outbox,
+            self.sink,
+            clock=self.clock,
+            random=FixedRandom(share),
+            settings=WorkerSettings(spread_ms=spread_ms),
+            on_status=lambda status: self.told.append((status.online, status.halted)),
+        )
+
+    def run(self, case: "Callable[[Bench], Awaitable[None]]") -> None:
+        async def whole() -> None:
+            self.worker.start()
+            try:
+                await settle()
+                await case(self)
+            finally:
+                await self.worker.stop()
+
+        run(whole())
+
+    @property
+    def status(self) -> WorkerStatus:
+        return self.worker.status
+
+    def names(self) -> list[str]:
+        return [request.path.partition("?")[0].rpartition("/")[2] for request in self.cloud.requests]
