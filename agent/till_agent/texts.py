@@ -20,6 +20,7 @@ from till_loyalty.programme import Programme
 
 LANGUAGES = ("ru", "kk", "ky", "uk", "en")
 DEFAULT_LANGUAGE = "ru"
+NO_BREAK_SPACE = "\u00a0"
 THOUSAND = 1000
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
@@ -99,8 +100,9 @@ class Words:
         return Message(code=code, text=self._fill("messages", code, values), level=level)
 
     def slip(self, code: str, **values: int | str) -> str:
-        """A piece of a slip."""
-        return self._fill("slip", code, values)
+        """A piece of a slip; a number and its noun stay on one line."""
+        glued = {name: self._show(name, value).replace(" ", NO_BREAK_SPACE) for name, value in values.items()}
+        return self._fill("slip", code, glued)
 
     def points(self, points: int) -> str:
         """Minor points with their noun: `12,50 бонуса`."""
@@ -133,7 +135,7 @@ class Words:
         for unit, length_ms in (("days", DAY_MS), ("hours", HOUR_MS), ("minutes", MINUTE_MS)):
             count = age_ms // length_ms
             if count > 0:
-                return f"{count} {self._texts['units'][unit][plural_form(self.language, count)]}"
+                return f"{count}{NO_BREAK_SPACE}{self._texts['units'][unit][plural_form(self.language, count)]}"
         return ""
 
     def _date(self, moment: datetime) -> str:
