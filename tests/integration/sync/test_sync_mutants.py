@@ -1,0 +1,271 @@
+"""Each rule of sync is broken on purpose in a copy of the package: the tests that hold the rule must fail.
+
+A test that can't fail is a defect; here is shown that these can.
+"""
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+UNIT = "tests/unit/sync/"
+LINE = "tests/integration/sync/"
+
+MUTANTS: list[tuple[str, str, str, str, str]] = [
+    (
+        "verdicts of other ops are recorded",
+        "push.py",
+        "if [result.seq for result in answer.results] != [op.seq for op in request.ops]:",
+        "if False:",
+        UNIT + "test_sync_push.py::test_an_answer_to_another_batch_records_nothing",
+    ),
+    (
+        "less acknowledged than sent passes",
+        "push.py",
+        "if answer.acked_seq < last_seq:",
+        "if False:",
+        UNIT + "test_sync_push.py::test_an_answer_to_another_batch_records_nothing",
+    ),
+    (
+        "more acknowledged than sent passes",
+        "push.py",
+        "if (request.epoch, answer.acked_seq) > max(known, (request.epoch, last_seq)):",
+        "if False:",
+        LINE + "test_sync_line.py::test_a_bad_answer_records_nothing_and_the_same_bytes_go_again",
+    ),
+    (
+        "the chain hash of the answer is not looked at",
+        "push.py",
+        'if answer.acked_seq == last_seq and answer.head_hash not in ("", request.head_hash):',
+        "if False:",
+        UNIT + "test_sync_push.py::test_an_answer_to_another_batch_records_nothing",
+    ),
+    (
+        "another incarnation acknowledges",
+        "push.py",
+        "if answer.incarnation != request.incarnation:",
+        "if False:",
+        UNIT + "test_sync_push.py::test_an_answer_of_another_incarnation_records_nothing",
+    ),
+    (
+        "a 200 of any content type acknowledges",
+        "client.py",
+        "        _require_plain_json(reply.headers)\n",
+        "",
+        UNIT
+        + "test_sync_push.py::test_nothing_but_a_well_formed_answer_acknowledges "
+        + LINE
+        + "test_sync_line.py::test_a_bad_answer_records_nothing_and_the_same_bytes_go_again",
+    ),
+    (
+        "a portal's 401 halts the till",
+        "answers.py",
+        'return NotOurCloud(f"expected an answer of our protocol, not {reply.status} without a problem")',
+        "return _REFUSALS.get(reply.status, NotOurCloud)('x', status=reply.status)",
+        UNIT + "test_sync_client.py::test_a_status_without_a_problem_is_a_stranger_s",
+    ),
+    (
+        "ops leave in whatever order the outbox gives",
+        "push.py",
+        "if not sequence or sequence != list(range(request.first_seq, request.first_seq + len(sequence))):",
+        "if not sequence:",
+        UNIT + "test_sync_push.py::test_a_batch_out_of_order_never_leaves",
+    ),
+    (
+        "a retry is made anew",
+        "push.py",
+        "return self._clock.mono_ms() - batch.made_mono_ms <= RESEND_AGE_MS",
+        "return False",
+        UNIT + "test_sync_push.py::test_a_retry_carries_identical_bytes_even_when_more_ops_have_come",
+    ),
+    (
+        "the batch is forgotten before its verdicts are stored",
+        "push.py",
+        "await self._outbox.record(batch.request.epoch, batch.last_seq, answer.results)",
+        "self._batch = None\n        await self._outbox.record(batch.request.epoch, batch.last_seq, answer.results)",
+        UNIT + "test_sync_push.py::test_an_answer_that_could_not_be_stored_is_asked_for_again",
+    ),
+    (
+        "more is acknowledged to the journal than the batch",
+        "push.py",
+        "await self._outbox.record(batch.request.epoch, batch.last_seq, answer.results)",
+        "await self._outbox.record(batch.request.epoch, answer.acked_seq, answer.results)",
+        UNIT + "test_sync_push.py::test_a_cloud_that_holds_more_than_the_batch_is_believed_for_the_batch_only",
+    ),
+    (
+        "one op too large is sent for ever",
+        "push.py",
+        "if count == 1:",
+        "if False:",
+        UNIT + "test_sync_push.py::test_an_op_too_large_alone_is_an_error_and_not_a_loop",
+    ),
+    (
+        "a page that includes unsent ops is stored",
+        "pull.py",
+        "if (page.epoch, page.acked_seq) > known:",
+        "if False:",
+        UNIT + "test_sync_pull.py::test_nothing_of_a_bad_page_is_stored",
+    ),
+    (
+        "410 is asked about for ever",
+        "pull.py",
+        "if not cursor or resets > 1:",
+        "if resets > 50:",
+        UNIT + "test_sync_pull.py::test_410_without_a_cursor_is_an_error_and_not_a_loop",
+    ),
+    (
+        "no jitter",
+        "retry.py",
+        "return self._uniform(0, min(self._cap_ms, self._base_ms << min(attempt - 1, _MAX_DOUBLINGS)))",
+        "return min(self._cap_ms, self._base_ms << min(attempt - 1, _MAX_DOUBLINGS))",
+        UNIT + "test_sync_retry.py::test_waits_of_many_tills_are_spread_over_the_whole_range",
+    ),
+    (
+        "no budget",
+        "retry.py",
+        "if self._left < 1:",
+        "if False:",
+        UNIT + "test_sync_retry.py::test_without_budget_waits_go_to_their_full_length",
+    ),
+    (
+        "a year of Retry-After is kept",
+        "retry_after.py",
+        "RETRY_AFTER_LIMIT_MS = 3_600_000",
+        "RETRY_AFTER_LIMIT_MS = 10**15",
+        LINE + "test_sync_line.py::test_retry_after_over_the_wire",
+    ),
+    (
+        "no spread after an outage",
+        "retry.py",
+        "self._spread_due = self._spread_due or self.down",
+        "self._spread_due = False",
+        UNIT + "test_sync_worker.py::test_after_an_outage_the_first_work_is_spread",
+    ),
+    (
+        "the queue is sent into a dead line",
+        "rounds.py",
+        "if self._line.down or not self._greeted:",
+        "if not self._greeted:",
+        UNIT + "test_sync_worker.py::test_after_an_outage_the_first_work_is_spread",
+    ),
+    (
+        "each sale cuts the back-off short",
+        "worker.py",
+        "await self._wait(round(seconds * 1000), self._asked)",
+        "await self._wait(round(seconds * 1000), self._asked, self._nudged)",
+        UNIT + "test_sync_worker.py::test_a_nudge_does_not_cut_a_back_off_short",
+    ),
+    (
+        "a conflict is hammered",
+        "exceptions.py",
+        '    code = "history_conflict"\n    retryable = False',
+        '    code = "history_conflict"\n    retryable = True',
+        UNIT + "test_sync_halts.py::test_a_conflict_of_histories_halts_and_is_shown",
+    ),
+    (
+        "an unexpected exception ends the worker",
+        "worker.py",
+        "retry=retry_if_exception_type(Exception)",
+        "retry=retry_if_exception_type(SyncError)",
+        UNIT + "test_sync_worker.py::test_an_unexpected_exception_never_ends_the_worker",
+    ),
+    (
+        "another hold's answer is taken",
+        "holds.py",
+        "if (answer.hold, answer.points) != (request.hold, request.points):",
+        "if False:",
+        UNIT + "test_sync_client.py::test_no_usable_answer_to_a_hold_is_unreachable",
+    ),
+    (
+        "the identity is not synced before it takes its name",
+        "identity.py",
+        "                os.fsync(file.fileno())\n",
+        "",
+        UNIT + "test_sync_identity.py::test_the_file_is_synced_before_it_takes_the_name",
+    ),
+    (
+        "TCP_NODELAY is forgotten",
+        "http/protocol.py",
+        "        _send_at_once(transport)\n",
+        "",
+        LINE + "test_sync_serving.py::test_accepted_sockets_send_at_once",
+    ),
+    (
+        "a refusal is lost to a reset",
+        "http/protocol.py",
+        "        self._linger_when_closed = True\n        self.transport.close()",
+        "        self.transport.close()",
+        LINE + "test_sync_serving.py::test_what_is_no_request_is_refused_with_a_problem_and_the_connection_closed",
+    ),
+    (
+        "a defect's message is logged",
+        "defects.py",
+        'stack = "".join(traceback.format_tb(error.__traceback__))',
+        'stack = "".join(traceback.format_exception(error))',
+        LINE + "test_sync_problems.py::test_a_defect_is_a_500_that_says_nothing_and_logs_no_data",
+    ),
+]
+
+
+def _run(folder: Path, tests: str) -> subprocess.CompletedProcess[str]:
+    """The named tests with `folder` first on the path, so that the copy of the package in it is the one tested."""
+    return subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-x",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "-p",
+            "pytest_timeout",
+            "--timeout",
+            "30",
+            *tests.split(),
+        ],
+        cwd=ROOT,
+        # Only the plugin that the settings name: the others take longer to load than the tests to run.
+        env={**os.environ, "PYTHONPATH": str(folder), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+
+
+def _copy(folder: Path) -> Path:
+    spec = importlib.util.find_spec("till_sync")
+    assert spec is not None
+    assert spec.origin is not None
+    copy = folder / "till_sync"
+    shutil.copytree(Path(spec.origin).parent, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    return copy
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("module", "whole", "broken", "tests"), [mutant[1:] for mutant in MUTANTS], ids=[mutant[0] for mutant in MUTANTS]
+)
+def test_a_broken_rule_is_noticed(tmp_path: Path, module: str, whole: str, broken: str, tests: str) -> None:
+    """The mutated copy fails the tests that hold the rule."""
+    path = _copy(tmp_path) / module
+    text = path.read_text(encoding="utf-8")
+    assert text.count(whole) == 1, f"expected the mutant's place once in {module}, not {text.count(whole)} times"
+    path.write_text(text.replace(whole, broken), encoding="utf-8")
+    done = _run(tmp_path, tests)
+    assert done.returncode == 1, f"nobody noticed: {done.stdout[-2000:]}{done.stderr[-2000:]}"
+    assert " failed" in done.stdout
+
+
+@pytest.mark.slow
+def test_the_unbroken_copy_passes_the_same_tests(tmp_path: Path) -> None:
+    """It is the broken rule that they notice, and not the copying."""
+    _copy(tmp_path)
+    done = _run(tmp_path, " ".join(sorted({mutant[4] for mutant in MUTANTS})))
+    assert done.returncode == 0, done.stdout[-3000:]
