@@ -10,6 +10,7 @@ from till_sync.answers import refusal_of
 from till_sync.exceptions import (
     CloudRefused,
     CloudUnreachable,
+    CursorGone,
     HistoryConflict,
     IdentityRefused,
     IncarnationChanged,
@@ -92,10 +93,19 @@ class CloudClient:
             raise _push_error(error) from error
 
     async def changes(self, since: str, *, limit: int, wait_ms: int = 0) -> ChangesAnswer:
-        """A page after cursor `since`; with `wait_ms` the cloud may hold the answer that long until there is a row."""
+        """A page after cursor `since`; with `wait_ms` the cloud may hold the answer that long until there is a row.
+
+        CursorGone also when the cloud can't read the cursor.
+        """
         query = {"since": since, "limit": limit} | ({"wait": wait_ms} if wait_ms else {})
         path = f"{self._path('changes')}?{urlencode(query)}"
-        return await self._ask("GET", path, _changes, extra_ms=wait_ms)
+        try:
+            return await self._ask("GET", path, _changes, extra_ms=wait_ms)
+        except CloudRefused as error:
+            if error.code != "cursor_invalid":
+                raise
+            # A cursor that no cloud can read is as good as none, and pulling anew mends the cache.
+            raise CursorGone(str(error), status=error.status, code=error.code) from error
 
     async def reserve(self, request: HoldRequest, *, timeout_ms: int) -> HoldAnswer:
         """Ask for a hold; the same request may be sent again."""

@@ -161,9 +161,10 @@ class Line:
         self._online = True
 
     def failed(self, error: BaseException) -> None:
-        """An exchange failed. Only a silent, busy or foreign other end makes an outage."""
+        """An exchange failed. An outage is a silent or foreign other end, or one too busy even to give us a slot."""
         if isinstance(error, CloudUnreachable | NotOurCloud | CloudBusy):
-            self._failures += 1
+            directed = error.retry_after is not None and error.retry_after.slot
+            self._failures += 0 if directed else 1
             self._online = False
         elif isinstance(error, CloudRefused):
             self._failures = 0

@@ -78,11 +78,14 @@ def test_a_long_pull_gives_the_push_its_turn() -> None:
     assert run(bench.pull()) == Pulled(PAGES_AT_ONCE, PAGES_AT_ONCE, more=True)
 
 
-def test_410_forgets_the_cursor_and_starts_anew() -> None:
+@pytest.mark.parametrize(
+    "refusal", [problem_reply(410, "cursor_gone"), problem_reply(400, "cursor_invalid")], ids=["gone", "invalid"]
+)
+def test_410_forgets_the_cursor_and_starts_anew(refusal: Reply) -> None:
     """The rows keep serving meanwhile: only the cursor is forgotten."""
     bench = Bench()
     bench.sink.at = "old"
-    bench.script(problem_reply(410, "cursor_gone"), page(1))
+    bench.script(refusal, page(1))
     run(bench.pull())
     assert bench.sink.resets == 1
     assert [query.partition("&")[0] for query in bench.queries] == ["since=old", "since="]

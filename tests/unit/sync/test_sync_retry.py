@@ -201,6 +201,17 @@ def test_the_spread_is_due_once_after_an_outage_and_only_then() -> None:
     assert (line.take_spread_ms(), line.take_spread_ms()) == (60_000, 0)
 
 
+def test_a_cloud_that_gives_slots_is_no_outage() -> None:
+    """It directs its load itself: neither probes nor the spread come on top of its slots."""
+    line = Line(FixedRandom())
+    for _ in range(10):
+        line.failed(CloudBusy("draining", retry_after=RetryAfter(900, slot=True)))
+    assert not line.down
+    assert not line.online
+    line.succeeded()
+    assert line.take_spread_ms() == 0
+
+
 def test_a_refusal_by_our_cloud_is_no_outage() -> None:
     """A cloud that answers "no" is reachable: no probing, no spread."""
     line = Line(FixedRandom())
