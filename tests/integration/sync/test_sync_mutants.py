@@ -154,6 +154,13 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         UNIT + "test_sync_worker.py::test_after_an_outage_the_first_work_is_spread",
     ),
     (
+        "after a gap nobody asks where the cloud stands",
+        "rounds.py",
+        "_GREET_AGAIN = (AnswerMismatch, IncarnationChanged, SequenceGap, HistoryConflict)",
+        "_GREET_AGAIN = (AnswerMismatch, IncarnationChanged, HistoryConflict)",
+        UNIT + "test_sync_halts.py::test_a_gap_is_mended_by_one_comparison",
+    ),
+    (
         "each sale cuts the back-off short",
         "worker.py",
         "await self._wait(round(seconds * 1000), self._asked)",
