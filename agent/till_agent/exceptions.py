@@ -25,7 +25,7 @@ class DeskProblem(AgentError):
 
     `code` is stable, `status` is HTTP, `detail` is for the developer of the cash software, `pointer` names the bad part
     of the request ("" when none), `extras` are further members of the problem and the numbers of the cashier's sentence
-    (`till_agent.texts.problem_text`). `retryable`: the same request may succeed later.
+    (`till_agent.texts.Words.problem`). `retryable`: the same request may succeed later.
     """
 
     def __init__(

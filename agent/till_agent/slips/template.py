@@ -38,7 +38,10 @@ class _Made(str):
 
 def clean(value: object) -> str:
     """`value` as text without control codes, direction marks or lone surrogates, cut to VALUE_LIMIT letters."""
-    text = str(value)[:VALUE_LIMIT].replace("\r\n", "\n").replace("\t", " ")
+    text = str(value)[:VALUE_LIMIT]
+    if text.isprintable():
+        return text
+    text = text.replace("\r\n", "\n").replace("\t", " ")
     return "".join(
         letter for letter in text if letter == "\n" or unicodedata.category(letter) not in ("Cc", "Cf", "Cs")
     )
@@ -86,6 +89,31 @@ BLOCK_FUNCTIONS: Mapping[str, Callable[..., _Made]] = {
 }
 
 
+def _environment() -> Any:
+    from jinja2 import StrictUndefined
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    trusted = frozenset(BLOCK_FUNCTIONS.values())
+
+    class Sandbox(ImmutableSandboxedEnvironment):
+        """Asks no questions about what is ours: a slip's preview is made for every quote."""
+
+        def getattr(self, obj: Any, attribute: str) -> Any:
+            if isinstance(obj, Struct) and attribute in obj.__struct_fields__:
+                return getattr(obj, attribute)
+            return super().getattr(obj, attribute)
+
+        def call(self, context: Any, obj: Any, /, *args: Any, **kwargs: Any) -> Any:
+            if obj in trusted:
+                return obj(*args, **kwargs)
+            return super().call(context, obj, *args, **kwargs)
+
+    environment = Sandbox(undefined=StrictUndefined, finalize=_escaped, autoescape=False)
+    environment.globals.clear()
+    environment.globals.update(BLOCK_FUNCTIONS)
+    return environment
+
+
 class SlipTemplate:
     """A template, compiled when it is first used, because Jinja2 takes longer to import than the agent to start.
 
@@ -104,17 +132,13 @@ class SlipTemplate:
 
     def compile(self) -> Any:
         """The compiled template; SlipTemplateError when the source is none."""
-        from jinja2 import StrictUndefined, TemplateError
-        from jinja2.sandbox import ImmutableSandboxedEnvironment
+        from jinja2 import TemplateError
 
         with self._turn:
             if self._compiled is not None:
                 return self._compiled
-            environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, finalize=_escaped, autoescape=False)
-            environment.globals.clear()
-            environment.globals.update(BLOCK_FUNCTIONS)
             try:
-                self._compiled = environment.from_string(self._source)
+                self._compiled = _environment().from_string(self._source)
             except TemplateError as exc:
                 raise SlipTemplateError(f"{self._name}: {exc}") from exc
             return self._compiled
@@ -139,7 +163,8 @@ class SlipTemplate:
             )
         except Exception as exc:
             raise SlipTemplateError(f"{self._name}: {type(exc).__name__}: {exc}") from exc
-        return [line for line in map(str.strip, printed.splitlines()) if line]
+        # Not splitlines: it would cut a value at U+2028, which JSON leaves as it is.
+        return [line for line in map(str.strip, printed.split("\n")) if line]
 
 
 @cache

@@ -7,6 +7,7 @@ import pytest
 
 from fakes.till import ANNA_CARD, STRANGER_CARD, STRANGER_TAG, FakeTill, anna, receipt
 from till_agent.api import HoldCreate, Identify, ReturnLineRequest, ReturnRequest, Reversed, SaleRequest
+from till_agent.desk import Answered
 from till_agent.exceptions import DeskProblem
 from till_loyalty.receipt import Line, Receipt
 from till_sync.ops import ReturnBody, Subject, VoidBody, decode_body
@@ -70,11 +71,11 @@ def test_a_repeated_void_gets_the_same_bytes() -> None:
     first = till.run(till.desk.void("u1"))
     till.desk = till.new_desk()
 
-    async def both() -> list[object]:
+    async def both() -> list[Answered]:
         return list(await asyncio.gather(till.desk.void("u1"), till.desk.void("u1", "en")))
 
     again = till.run(both())
-    assert [(each.body, each.replayed) for each in again] == [(first.body, True)] * 2  # type: ignore[attr-defined]  # Answered
+    assert [(each.body, each.replayed) for each in again] == [(first.body, True)] * 2
     assert (len(till.journal.entries), first.replayed) == (2, False)
 
 

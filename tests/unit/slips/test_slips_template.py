@@ -78,6 +78,7 @@ def test_a_template_may_say_points_and_words_and_write_a_block_by_hand() -> None
         "\u202eevil",
         "\x00",
         "line\r\nline",
+        "line\u2028line\u2029line\x85line",
         "{% for x in y %}",
         "\ud800",
     ],
