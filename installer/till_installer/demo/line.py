@@ -83,8 +83,8 @@ class Line:
         try:
             cloud_reader, cloud_writer = await asyncio.open_connection("127.0.0.1", self._target_port)
             await asyncio.gather(self._copy(reader, cloud_writer), self._copy(cloud_reader, writer, answers=True))
-        except OSError:
-            # Either end went away; closing both below tells the other one.
+        except (OSError, asyncio.CancelledError):
+            # Either end went away, or the line is being cut; closing both below tells whoever is left.
             pass
         finally:
             for side in (writer, cloud_writer):

@@ -17,6 +17,8 @@ SCAN_TIMEOUT_S = 5.0
 CALL_TIMEOUT_S = 10.0
 PHONE_EVERY = 7
 """Each 7th member has left the card at home and tells the phone number."""
+SAME_CARD_PAUSE_S = 1.6
+"""The scanner driver takes a code read again within 1.5 s for one that was held too long, and rightly so."""
 REDEEM_EVERY = 5
 RETURN_EVERY = 40
 VOID_EVERY = 90
@@ -48,6 +50,7 @@ class Till:
         self._http = httpx.Client(base_url=bridge, headers=headers, timeout=CALL_TIMEOUT_S, trust_env=False)
         self._scan = scan
         self._scanned: str | None = None
+        self._scanned_at: dict[str, float] = {}
         self._arrived = threading.Condition()
         self._listening = threading.Event()
         self._closing = False
@@ -84,11 +87,13 @@ class Till:
 
     def scan_card(self, card: str) -> str:
         """Hold a card under the scanner and wait for the agent to tell what was read."""
+        time.sleep(max(0.0, self._scanned_at.get(card, 0.0) + SAME_CARD_PAUSE_S - time.monotonic()))
         with self._arrived:
             self._scanned = None
             self._scan(card)
             if not self._arrived.wait_for(lambda: self._scanned is not None, SCAN_TIMEOUT_S):
                 raise DemoError("a scan did not come through the pseudo-terminal within 5 s")
+            self._scanned_at[card] = time.monotonic()
             return str(self._scanned)
 
     def _listen(self) -> None:

@@ -78,7 +78,7 @@ class Processes:
 
 def command(*words: str) -> list[str]:
     """The installed command by this very interpreter, so that the demo runs the version it belongs to."""
-    return [sys.executable, "-m", "till_config.main", *words]
+    return [sys.executable, "-m", "till_config", *words]
 
 
 def ready_facts(path: Path) -> dict[str, Any]:
