@@ -207,7 +207,7 @@ class Scanners:
             try:
                 resolved = await self._resolve(scan.text)
             except Exception as exc:  # noqa: BLE001 - one scan that can't be looked up must not be the last one
-                log.error("scan not looked up", extra={"device": scan.device_id, "error": type(exc).__name__})  # noqa: TRY400
+                log.error("scan not looked up", extra={"device": scan.device_id, "error": type(exc).__name__})  # noqa: TRY400 - a trace may quote it
                 resolved = Resolved(kind="unknown", text=scan.text)
             self._counted(scan.device_id, resolved.kind)
             self._events.publish(

@@ -94,10 +94,10 @@ class LiveAgent:
         """A call with the client's own token, by a new connection."""
         token = read_token(self.running.state_dir, client)
         headers = {name.replace("_", "-"): value for name, value in fields.items()}
-        return LiveBridge.call(self, method, path, body, token=token, headers=headers)  # type: ignore[arg-type]
+        return LiveBridge.call(self, method, path, body, token=token, headers=headers)  # type: ignore[arg-type]  # has what calls use
 
     def raw(self, data: bytes, *, host: str = "127.0.0.1", half_close: bool = False) -> Reply:
-        return LiveBridge.raw(self, data, host=host, half_close=half_close)  # type: ignore[arg-type]
+        return LiveBridge.raw(self, data, host=host, half_close=half_close)  # type: ignore[arg-type]  # has what calls use
 
     def on_loop(self, work: Callable[[], Any]) -> Any:
         """Run `work` on the agent's loop."""
