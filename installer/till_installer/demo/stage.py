@@ -156,8 +156,8 @@ def _wait_until_quiet(stage: Stage) -> dict[str, int]:
     # One more pull brings what the cloud made of the last operations.
     stage.admin.call("POST", "/v1/sync", {})
     sync = _status(stage)["sync"]
-    # Operations count from 1 without a gap, so the acknowledged position is how many the cloud has taken: also those whose
-    # answer was swallowed by the cut and which a later hello found to be there.
+    # Operations count from 1 without a gap, so the acknowledged position is how many the cloud has taken, also those
+    # whose answer the cut swallowed and which a later hello found to be there.
     return {"pushed": int(sync["acked_seq"]), "resent": int(sync["resent"])}
 
 
