@@ -55,7 +55,7 @@ class WatchedOutbox:
     def __init__(self, bench: Bench) -> None:
         self._bench = bench
         self._record = bench.outbox.record
-        bench.outbox.record = self.record  # type: ignore[method-assign]  # watched
+        bench.outbox.record = self.record  # type: ignore[method-assign]  # watched by this test
 
     async def record(self, epoch: int, acked_seq: int, results: tuple[OpResult, ...]) -> None:
         cloud = self._bench.cloud
