@@ -13,9 +13,12 @@ from till_agent.ports import Cache, CachedMember
 from till_loyalty import identifiers
 from till_loyalty.exceptions import IdentifierError
 from till_loyalty.identifiers import Identifier
-from till_loyalty.programme import Identifiers
+from till_loyalty.programme import CardRange, Identifiers
 from till_sync.ops import Subject
 
+_SHOPS_OWN = CardRange(prefix="2", lengths=(13,), check="ean13")
+"""Numbers that GS1 leaves to shops, which print their cards with them; one in ten looks like a bank card's."""
+_ANY = CardRange(lengths=tuple(range(4, 33)))
 TAG = re.compile(r"(card|phone):[0-9a-f]{32}")
 MEMBER_ID = re.compile(r"m-[A-Za-z0-9._-]{1,64}")
 
@@ -50,9 +53,11 @@ class Finder:
         if name == "reference":
             return self._by_reference(value, pointer, lenient)
         programme = self._cache.programme()
-        rules = programme.programme.identifiers if programme else Identifiers()
         try:
-            candidates = _candidates(name, value, rules)
+            if programme is not None:
+                candidates = _candidates(name, value, programme.programme.identifiers)
+            else:
+                candidates = _without_rules(name, value)
         except IdentifierError as exc:
             # Without its cause, so that nothing of what was keyed can reach a log through the chain.
             raise of_identifier(exc, pointer) from None
@@ -121,6 +126,17 @@ def _candidates(name: str, value: str, rules: Identifiers) -> list[Identifier]:
         if exc.code != "identifier_ambiguous":
             raise
     return [*_candidates("card", value, rules), *_candidates("phone", value, rules)]
+
+
+def _without_rules(name: str, value: str) -> list[Identifier]:
+    """What `value` is while no programme has come, which names the card ranges: digits that are no phone and no bank
+    card are taken for a card, so that a till's first sales earn. IdentifierError."""
+    try:
+        return _candidates(name, value, Identifiers(cards=(_SHOPS_OWN,)))
+    except IdentifierError as exc:
+        if name == "phone" or exc.code not in ("card_unknown_range", "identifier_unknown"):
+            raise
+        return _candidates("card", value, Identifiers(cards=(_ANY,)))
 
 
 def _only_one(who: Identify, pointer: str) -> tuple[str, str]:
