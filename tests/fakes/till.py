@@ -34,7 +34,7 @@ PROGRAMME = Programme(
     currency="RUB",
     points_name={
         "ru": {"one": "бонус", "few": "бонуса", "many": "бонусов"},
-        "uk": {"one": "бонус", "few": "бонуси", "many": "бонусів"},
+        "uk": {"one": "бонус", "few": "бонуси", "many": "бонусів", "other": "бонуса"},
         "kk": {"one": "бонус", "other": "бонус"},
         "ky": {"one": "бонус", "other": "бонус"},
         "en": {"one": "point", "other": "points"},
