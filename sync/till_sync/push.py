@@ -37,7 +37,10 @@ RESENDS_BEFORE_SPLIT = 1
 
 
 class PushCounts(Struct):
-    """Since the start: ops acknowledged, ops sent more than once, and verdicts that were not `applied`."""
+    """Since the start: ops acknowledged, ops sent more than once, and verdicts that were not `applied`.
+
+    A `duplicate` counts under its first verdict too, since this till had not heard it.
+    """
 
     pushed: int = 0
     resent: int = 0
@@ -146,10 +149,10 @@ class Pusher:
 
     def _count_verdicts(self, answer: PushAnswer) -> None:
         self.counts.pushed += len(answer.results)
-        statuses = [result.status for result in answer.results]
-        self.counts.adjusted += statuses.count("adjusted")
-        self.counts.rejected += statuses.count("rejected")
-        self.counts.duplicate += statuses.count("duplicate")
+        self.counts.duplicate += sum(result.status == "duplicate" for result in answer.results)
+        verdicts = [result.first or result.status for result in answer.results]
+        self.counts.adjusted += verdicts.count("adjusted")
+        self.counts.rejected += verdicts.count("rejected")
 
     def _shrink(self, batch: _Batch, count: int, error: BatchTooLarge) -> None:
         self._batch = None

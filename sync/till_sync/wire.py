@@ -59,7 +59,8 @@ class PushRequest(Struct, frozen=True, kw_only=True):
 class OpResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The verdict on one op. `balance` is the member's whole balance after it, at ledger `position`.
 
-    `member_id` is set when the cloud resolved the subject; `effect_points` is what it really changed.
+    `member_id` is set when the cloud resolved the subject; `effect_points` is what it really changed. `first` goes with
+    `duplicate`: what the first verdict was, for a till that never heard it; "" from a cloud that does not say.
     """
 
     seq: Count
@@ -71,6 +72,7 @@ class OpResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
     held: Amount = 0
     effect_points: Amount = 0
     position: Count = 0
+    first: Literal["", "applied", "adjusted", "rejected"] = ""
 
 
 class Limits(Struct, frozen=True, kw_only=True):

@@ -300,8 +300,10 @@ class FakeCloud:
             known = self.fingerprints.setdefault((request.epoch, op.seq), op.fingerprint)
             if known != op.fingerprint:
                 return problem_reply(422, "fingerprint_mismatch")
-            status = "duplicate" if op.seq <= self.acked else self.statuses.get(op.seq, "applied")
-            results.append(OpResult(seq=op.seq, status=status))  # type: ignore[arg-type]  # text, of which the test knows that it is a status
+            verdict = self.statuses.get(op.seq, "applied")
+            repeated = op.seq <= self.acked
+            status, first = ("duplicate", verdict) if repeated else (verdict, "")
+            results.append(OpResult(seq=op.seq, status=status, first=first))  # type: ignore[arg-type]  # known to be one
             self.acked = max(self.acked, op.seq)
         return json_reply(
             PushAnswer(

@@ -197,8 +197,9 @@ def test_an_answer_of_another_incarnation_records_nothing() -> None:
 
 
 def test_a_lost_answer_is_made_good_by_sending_again() -> None:
-    """The cloud has applied the batch, its answer is lost: the second answer says duplicate and is recorded."""
+    """The cloud has applied the batch, its answer is lost: the second says duplicate, and what the first verdict was."""
     bench = Bench(7)
+    bench.cloud.statuses = {4: "adjusted", 5: "rejected"}
 
     async def lose(request: Request) -> Reply:
         bench.cloud.answer(request)
@@ -215,6 +216,8 @@ def test_a_lost_answer_is_made_good_by_sending_again() -> None:
     assert bench.outbox.acked == 7
     assert {result.status for result in bench.outbox.verdicts.values()} == {"duplicate"}
     assert bench.pusher.counts.duplicate == 7
+    assert bench.outbox.verdicts[4].first == "adjusted"
+    assert (bench.pusher.counts.adjusted, bench.pusher.counts.rejected) == (1, 1)
 
 
 def test_a_cloud_that_holds_more_than_the_batch_is_believed_for_the_batch_only() -> None:
