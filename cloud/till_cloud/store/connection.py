@@ -31,12 +31,13 @@ class Gate:
     """
 
     def __init__(self, database: Path) -> None:
-        self._connection = sqlite3.connect(
-            database.with_name(database.name + "-gate"),
-            timeout=BUSY_TIMEOUT_MS / 1000,
-            isolation_level=None,
-            check_same_thread=False,
-        )
+        path = database.with_name(database.name + "-gate")
+        try:
+            self._connection = sqlite3.connect(
+                path, timeout=BUSY_TIMEOUT_MS / 1000, isolation_level=None, check_same_thread=False
+            )
+        except sqlite3.OperationalError as error:
+            raise StoreUnavailableError(f"the file {path} can't be opened: {error}") from error
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
