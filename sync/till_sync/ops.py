@@ -14,8 +14,9 @@ from till_loyalty.results import Calculation, Reversal
 
 PROTOCOL = 1
 OP_BODY_LIMIT_BYTES = 8 * 1024 * 1024
-"""A 10,000-line receipt with three rules on each line takes about 6 MB. A till refuses a larger one before it is sold, so
-that no sale is acknowledged that the cloud would have to turn away."""
+"""A 10,000-line receipt with three rules on each line takes about 6 MB. A till refuses a larger one before it is sold,
+so that no sale is acknowledged that the cloud would have to turn away.
+"""
 
 
 class OpId(Struct, frozen=True, order=True):

@@ -197,7 +197,7 @@ def test_an_answer_of_another_incarnation_records_nothing() -> None:
 
 
 def test_a_lost_answer_is_made_good_by_sending_again() -> None:
-    """The cloud has applied the batch, its answer is lost: the second says duplicate, and what the first verdict was."""
+    """The batch was applied and its answer lost: the second says duplicate, and what the first verdict was."""
     bench = Bench(7)
     bench.cloud.statuses = {4: "adjusted", 5: "rejected"}
 
