@@ -23,7 +23,7 @@ from till_loyalty import engine
 from till_loyalty.exceptions import ReceiptError
 from till_loyalty.receipt import MemberState, Receipt, StoreClock
 from till_loyalty.results import Calculation
-from till_sync.ops import SaleBody, Subject, encode_body
+from till_sync.ops import OP_BODY_LIMIT_BYTES, SaleBody, Subject, encode_body
 from till_sync.ports import Clock
 
 SALE = "sale"
@@ -167,12 +167,16 @@ def _decide(reader: JournalReader, *, uid: str, digest: bytes, prepared: Prepare
         if body.result.redeemed_points:
             raise problem("hold_expired", "expected a hold that is still open", pointer="/hold")
         body = replace(body, hold="")
+    encoded = encode_body(body)
+    if len(encoded) > OP_BODY_LIMIT_BYTES:
+        detail = f"expected an operation of at most {OP_BODY_LIMIT_BYTES} bytes, not {len(encoded)}"
+        raise problem("receipt_too_large", detail, pointer="/receipt/lines")
     return Draft(
         kind=SALE,
         uid=uid,
         about_uid="",
         request_digest=digest,
-        body=encode_body(body),
+        body=encoded,
         answer=encode(replace(prepared.answer, op=str(reader.next_op_id))),
         subject=body.subject,
         effect_points=_effect(body.result),

@@ -427,3 +427,13 @@ def test_the_reader_of_the_fake_is_what_the_desk_expects() -> None:
     """The fake journal fits the port."""
     reader: JournalReader = FakeTill().journal.reader
     assert str(reader.next_op_id) == "t1:1:1"
+
+
+def test_a_sale_too_large_for_the_cloud_is_refused_before_it_is_acknowledged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cloud would turn such an operation away, and its points would be lost after the answer."""
+    monkeypatch.setattr("till_agent.desk.selling.OP_BODY_LIMIT_BYTES", 200)
+    till = FakeTill().know(anna())
+    with pytest.raises(DeskProblem) as refused:
+        till.run(till.desk.sell("a", SaleRequest(receipt=receipt(10_000), member=ANNA)))
+    assert (refused.value.code, refused.value.pointer) == ("receipt_too_large", "/receipt/lines")
+    assert not till.journal.entries
