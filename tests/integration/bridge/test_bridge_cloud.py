@@ -104,6 +104,8 @@ def test_points_are_held_spent_and_confirmed_and_a_cut_line_loses_nothing(tmp_pa
         dropped = body_of(agent.call("POST", "/v1/holds", {"sale_uid": "s-2", "points": 500} | anna))
         assert agent.call("DELETE", f"/v1/holds/{dropped['hold']}").status == 204
         agent.wait_for(lambda: core.journal.figures.waiting == 0)
+        # What the cloud holds for the member comes with the next page.
+        body_of(agent.call("POST", "/v1/sync", client="admin"))
         after = body_of(agent.call("POST", "/v1/identify", anna["member"]))
         assert after["balance_points"] == sale["balance_after_points"] == after["spendable_points"]
     with stack:
