@@ -40,7 +40,7 @@ def make_app(bridge: Bridge, settings: BridgeSettings, tokens: Tokens, clock: Cl
         routes.append(Route(operation.path, endpoint, methods=[operation.method], name=operation.id))
     app = Starlette(routes=routes)
     app.router.redirect_slashes = False
-    install_problem_handlers(app)
+    install_problem_handlers(app, cashier=bridge.cashier)
     return Guard(
         app,
         tokens=tokens,

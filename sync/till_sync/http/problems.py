@@ -2,8 +2,10 @@
 
 import logging
 import re
+from collections.abc import Callable, Mapping
 
 import msgspec
+from msgspec.structs import replace
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -32,18 +34,21 @@ _EXPECTED = re.compile(r"Expected (?P<wanted>.+), got (?P<found>`.+`)$")
 _STATUS_CODES = {404: "not_found", 405: "method_not_allowed"}
 
 
+Cashier = Callable[[str, int], str]
+"""What to tell the cashier, by a problem's code and status."""
+
+
 class AnswerBrokenError(RuntimeError):
     """Raised when a request fails after its answer has begun, so that the server cuts the connection."""
 
 
 def problem_response(error: ProblemError) -> Response:
     """The response that `error` asks for."""
-    return Response(
-        error.problem.encode(),
-        status_code=error.problem.status,
-        media_type=PROBLEM_MEDIA_TYPE,
-        headers=error.headers,
-    )
+    return _response(error.problem, error.headers)
+
+
+def _response(problem: Problem, headers: Mapping[str, str]) -> Response:
+    return Response(problem.encode(), status_code=problem.status, media_type=PROBLEM_MEDIA_TYPE, headers=headers)
 
 
 def decode_problem(error: msgspec.DecodeError) -> ProblemError:
@@ -73,33 +78,46 @@ def _pointer(path: str) -> str:
     return "".join(f"/{step}" for step in steps)
 
 
-def install_problem_handlers(app: Starlette) -> None:
-    """Make `app` answer every failure with a problem. Call it after all other middleware is added."""
-    app.add_exception_handler(ProblemError, _on_problem)
-    app.add_exception_handler(HTTPException, _on_http_exception)
-    app.add_exception_handler(msgspec.DecodeError, _on_decode_error)
-    app.add_middleware(UnexpectedErrors)
+def install_problem_handlers(app: Starlette, *, cashier: Cashier | None = None) -> None:
+    """Make `app` answer every failure with a problem. Call it after all other middleware is added.
+
+    `cashier` gives the sentence for the cashier by code and status; a server with no cashier before it has none.
+    """
+    handlers = _Handlers(cashier)
+    app.add_exception_handler(ProblemError, handlers.on_problem)
+    app.add_exception_handler(HTTPException, handlers.on_http_exception)
+    app.add_exception_handler(msgspec.DecodeError, handlers.on_decode_error)
+    app.add_middleware(UnexpectedErrors, respond=handlers.respond)
 
 
-async def _on_problem(_request: Request, error: Exception) -> Response:
-    if not isinstance(error, ProblemError):
-        raise error
-    return problem_response(error)
+class _Handlers:
+    def __init__(self, cashier: Cashier | None) -> None:
+        self._cashier = cashier
 
+    def respond(self, error: ProblemError) -> Response:
+        problem = error.problem
+        if self._cashier is None or "cashier" in problem.extras:
+            return problem_response(error)
+        extras = {**problem.extras, "cashier": self._cashier(problem.code, problem.status)}
+        return _response(replace(problem, extras=extras), error.headers)
 
-async def _on_http_exception(request: Request, error: Exception) -> Response:
-    if not isinstance(error, HTTPException):
-        raise error
-    code = _STATUS_CODES.get(error.status_code, f"http_{error.status_code}")
-    details = {404: "nothing is here", 405: f"this path does not take {request.method}"}
-    detail = details.get(error.status_code, error.detail)
-    return problem_response(ProblemError(error.status_code, code, detail, headers=error.headers))
+    async def on_problem(self, _request: Request, error: Exception) -> Response:
+        if not isinstance(error, ProblemError):
+            raise error
+        return self.respond(error)
 
+    async def on_http_exception(self, request: Request, error: Exception) -> Response:
+        if not isinstance(error, HTTPException):
+            raise error
+        code = _STATUS_CODES.get(error.status_code, f"http_{error.status_code}")
+        details = {404: "nothing is here", 405: f"this path does not take {request.method}"}
+        detail = details.get(error.status_code, error.detail)
+        return self.respond(ProblemError(error.status_code, code, detail, headers=error.headers))
 
-async def _on_decode_error(_request: Request, error: Exception) -> Response:
-    if not isinstance(error, msgspec.DecodeError):
-        raise error
-    return problem_response(decode_problem(error))
+    async def on_decode_error(self, _request: Request, error: Exception) -> Response:
+        if not isinstance(error, msgspec.DecodeError):
+            raise error
+        return self.respond(decode_problem(error))
 
 
 class UnexpectedErrors:
@@ -109,8 +127,9 @@ class UnexpectedErrors:
     which may quote a phone or a card.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, respond: Callable[[ProblemError], Response] = problem_response) -> None:
         self._app = app
+        self._respond = respond
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -130,4 +149,4 @@ class UnexpectedErrors:
             if started:
                 raise AnswerBrokenError("an answer that had begun can't be finished") from None
             problem = ProblemError(500, "internal", "a defect in Tillside; its log says where", retryable=True)
-            await problem_response(problem)(scope, receive, send)
+            await self._respond(problem)(scope, receive, send)
