@@ -1,0 +1,5 @@
+"""Fixtures of the tests with real processes."""
+
+from kit.fixtures import chain, world
+
+__all__ = ["chain", "world"]
