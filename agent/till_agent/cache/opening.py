@@ -17,7 +17,7 @@ WRITE_CACHE_KIB = 8_192
 """Pages of the trees that a page of changes touches."""
 READ_CACHE_KIB = 2_048
 """Look-ups go to random places among a million members; the system's own cache serves them better than ours."""
-SIDE_FILES = ("-wal", "-shm")
+SIDE_FILES = ("-wal", "-shm", "-journal")
 DAMAGED_SUFFIX = ".damaged"
 """One damaged cache is kept for whoever looks into it, and replaced by the next: a cache is large and worth little."""
 

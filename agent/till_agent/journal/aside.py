@@ -16,7 +16,7 @@ REPORT_OPS_LIMIT = 1_000
 NAMES_LIMIT = 1_000
 """Tries for a free name within one second."""
 
-SIDE_FILES = ("-wal", "-shm")
+SIDE_FILES = ("-wal", "-shm", "-journal")
 """What SQLite keeps beside a database; without its log a database is not what it was."""
 
 

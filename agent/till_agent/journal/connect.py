@@ -53,6 +53,11 @@ def _need_wal(mode: str) -> None:
         raise JournalUnavailable(f"expected a disk that can keep a write-ahead log, not journal mode {mode!r}")
 
 
+def is_damage(exc: BaseException) -> bool:
+    """Does SQLite say that the file's structure is broken?"""
+    return getattr(exc, "sqlite_errorcode", 0) & 0xFF in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+
+
 def translate(path: Path, exc: sqlite3.Error) -> Exception:
     """Whose fault is it: another process's, the disk's, or the file's?"""
     code = getattr(exc, "sqlite_errorcode", 0)

@@ -7,13 +7,14 @@ AgentError
 │   ├── JournalInUse       another process has the file open
 │   └── JournalTooNew      the file was written by a later version
 ├── JournalCorrupt
+│   └── IndexDamaged       rows are whole, an index on them is not: it can be made anew
 └── HoldNotOpen            the hold that an op names is spent, given back, or unknown
 DamagedError               never leaves this package: opening answers it by moving the file aside
 """
 
 # ruff: noqa: N818 - named as conditions, like those of `till_agent.exceptions`
 
-from till_agent.exceptions import AgentError, JournalUnavailable
+from till_agent.exceptions import AgentError, JournalCorrupt, JournalUnavailable
 
 
 class JournalBusy(JournalUnavailable):
@@ -26,6 +27,10 @@ class JournalInUse(JournalUnavailable):
 
 class JournalTooNew(JournalUnavailable):
     """Raised when the file's schema is newer than this program; it is good, so it is left where it is."""
+
+
+class IndexDamaged(JournalCorrupt):
+    """Raised when an index does not lead to a row that is there and whole."""
 
 
 class HoldNotOpen(AgentError):

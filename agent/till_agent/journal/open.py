@@ -7,14 +7,14 @@ from pathlib import Path
 
 from till_agent.exceptions import JournalCorrupt, JournalUnavailable
 from till_agent.journal import schema
-from till_agent.journal.aside import SIDE_FILES, DamageReport, move_aside, survey, sync_directory
-from till_agent.journal.connect import connect, translate
-from till_agent.journal.exceptions import DamagedError, JournalTooNew
+from till_agent.journal.aside import DamageReport, move_aside, survey, sync_directory
+from till_agent.journal.connect import connect, is_damage, translate
+from till_agent.journal.exceptions import DamagedError, IndexDamaged, JournalTooNew
 from till_agent.journal.migrations import STEPS, migrate, version_of
 from till_agent.journal.place import OpenReport, Place
 from till_agent.journal.session import Session
-from till_agent.journal.verify import check_at_start
-from till_agent.journal.witness import Witness
+from till_agent.journal.verify import Check, check_at_start
+from till_agent.journal.witness import Mark, Witness
 from till_loyalty.exceptions import InvariantError
 
 _log = logging.getLogger(__name__)
@@ -58,40 +58,59 @@ def _open(place: Place, damage: DamageReport | None) -> tuple[Session, OpenRepor
 def _prepare(connection: sqlite3.Connection, place: Place, damage: DamageReport | None) -> tuple[Session, OpenReport]:
     witness = Witness(place.witness_path)
     mark = witness.read()
-    seen_epoch = max(place.keeper.last_epoch, mark.epoch if mark and mark.till == place.till else 0)
+    if mark is not None and mark.till != place.till:
+        mark = None
+    seen_epoch = max(place.keeper.last_epoch, mark.epoch if mark else 0)
     version = _recognise(connection)
-    reason = ""
+    reason, rows_lost = "", 0
     if version == 0:
         reason = damage.code if damage else ("missing" if seen_epoch else "new")
+        rows_lost = mark.seq if mark and not damage else 0
         _create(connection, place, seen_epoch + 1, reason)
     else:
         migrate(connection, STEPS)
-    session = Session(connection, _owner(connection, place.till), witness)
-    check = check_at_start(session.reader, place.clock.mono_ms)
-    rows_lost = 0
+    session, check, reindexed = _checked_session(connection, place, witness)
     if version:
-        current = session.reader.current
-        if mark and (mark.till, mark.epoch) == (place.till, current.epoch):
-            rows_lost = max(0, mark.seq - current.last_seq)
-        if rows_lost:
-            reason = "gap"
-        elif seen_epoch > current.epoch:
-            reason = "restored"
+        reason, rows_lost = _compare(session, mark, seen_epoch)
         if reason:
-            _begin_epoch(session, place, max(seen_epoch, current.epoch) + 1, reason)
+            _begin_epoch(session, place, max(seen_epoch, session.reader.current.epoch) + 1, reason)
         else:
-            place.keeper.raise_to(current.epoch)
+            place.keeper.raise_to(session.reader.current.epoch)
     session.bear_witness()
     report = OpenReport(
         epoch=session.reader.current.epoch,
         reason=reason,
         damage=damage,
         rows_lost=rows_lost,
+        reindexed=reindexed,
         checked_rows=check.rows,
         checked_all=check.complete,
     )
     _tell(report)
     return session, report
+
+
+def _checked_session(connection: sqlite3.Connection, place: Place, witness: Witness) -> tuple[Session, Check, bool]:
+    """A session whose rows were checked; when only an index is damaged, it is made anew from the rows, once."""
+    reindexed = False
+    while True:
+        try:
+            session = Session(connection, _owner(connection, place.till), witness)
+            return session, check_at_start(session.reader, place.clock.mono_ms), reindexed
+        except (IndexDamaged, sqlite3.DatabaseError) as exc:
+            if reindexed or not (isinstance(exc, IndexDamaged) or is_damage(exc)):
+                raise
+            _log.warning("the journal's indexes are made anew: %s", exc)
+            connection.execute("REINDEX")
+            reindexed = True
+
+
+def _compare(session: Session, mark: Mark | None, seen_epoch: int) -> tuple[str, int]:
+    """(reason for a new epoch, rows lost), by what stands outside the file: the witness and the identity."""
+    current = session.reader.current
+    if mark and mark.epoch == current.epoch and mark.seq > current.last_seq:
+        return "gap", mark.seq - current.last_seq
+    return ("restored", 0) if seen_epoch > current.epoch else ("", 0)
 
 
 def _recognise(connection: sqlite3.Connection) -> int:
@@ -137,7 +156,7 @@ def _owner(connection: sqlite3.Connection, till: str) -> str:
 def _clear_the_way(place: Place) -> DamageReport | None:
     """Move away what stands in the journal's place without being a file, and a log that has lost its database."""
     path = place.path
-    orphaned = not path.exists() and any(Path(f"{path}{suffix}").exists() for suffix in SIDE_FILES)
+    orphaned = not path.exists() and Path(f"{path}-wal").exists()
     if orphaned or (path.exists() and not path.is_file()):
         return _put_aside(place, DamagedError("foreign", "expected a file with its log, not something else"))
     return None

@@ -56,11 +56,13 @@ class Place(Struct, frozen=True, kw_only=True):
 class OpenReport(Struct, frozen=True, kw_only=True):
     """What opening found. `reason` says why a new epoch began: "" (it did not), new, missing, gap, restored, or the
     damage's code. `rows_lost` counts acknowledged rows that the file has no more, as far as the witness knows.
+    `reindexed`: the rows were whole, their indexes were not and have been made anew.
     """
 
     epoch: int
     reason: str = ""
     damage: DamageReport | None = None
     rows_lost: int = 0
+    reindexed: bool = False
     checked_rows: int = 0
     checked_all: bool = True

@@ -125,11 +125,16 @@ MADE_AT = "SELECT at_wall_ms FROM entries WHERE id = ?"
 # Checks that the indexes lead where they should: a uid that an index lost would be sold twice.
 UID_LEADS_TO = "SELECT id FROM entries INDEXED BY entries_by_uid WHERE kind = ? AND uid = ?"
 ABOUT_LEADS_TO = "SELECT 1 FROM entries INDEXED BY entries_by_about WHERE about_uid = ? AND about_uid <> '' AND id = ?"
+EFFECT_LEADS_TO = (
+    "SELECT subject_key, effect_points FROM entries INDEXED BY entries_effects WHERE id = ? AND effect_points <> 0"
+)
 # What own ops did to balances, after an op: read from the index alone.
 EFFECTS_AFTER = (
     "SELECT id, subject_key, effect_points FROM entries INDEXED BY entries_effects "
     "WHERE id > ? AND effect_points <> 0 ORDER BY id LIMIT ?"
 )
+# The same from the rows themselves, should the index be damaged: slower, since it passes by the bodies.
+EFFECTS_WITHOUT_INDEX = EFFECTS_AFTER.replace("INDEXED BY entries_effects", "NOT INDEXED")
 # For the list of ops: sizes without bodies, and the verdict if there is one.
 LIST = (
     "SELECT e.id, e.kind, e.uid, e.at_wall_ms, length(e.body), v.status, v.code "

@@ -174,7 +174,10 @@ class Session:
 
     def effects_after(self, identity: int, limit: int) -> list[tuple[int, str, int]]:
         """(row id, subject key, points) of ops after `identity` that changed a balance."""
-        return self.connection.execute(schema.EFFECTS_AFTER, (identity, limit)).fetchall()
+        try:
+            return self.connection.execute(schema.EFFECTS_AFTER, (identity, limit)).fetchall()
+        except sqlite3.DatabaseError:
+            return self.connection.execute(schema.EFFECTS_WITHOUT_INDEX, (identity, limit)).fetchall()
 
     def figures(self) -> Figures:
         """Where the journal stands now."""

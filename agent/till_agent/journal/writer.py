@@ -16,7 +16,8 @@ from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
 
-from till_agent.exceptions import JournalUnavailable
+from till_agent.exceptions import AgentError, JournalCorrupt, JournalUnavailable
+from till_agent.journal.connect import is_damage
 from till_agent.journal.exceptions import JournalBusy
 from till_agent.journal.figures import Figures
 from till_agent.journal.place import OpenReport
@@ -315,11 +316,14 @@ def _apply(session: Session, job: Job[Any]) -> Outcome:
     return job, value, None
 
 
-def _unavailable(exc: BaseException) -> JournalUnavailable:
+def _unavailable(exc: BaseException) -> AgentError:
     """One error for each who waits: an exception that is raised in two places mixes up their tracebacks."""
     if isinstance(exc, JournalUnavailable):
         return type(exc)(*exc.args)
-    error = JournalUnavailable(f"expected the disk to take the journal, not {type(exc).__name__}: {exc}")
+    if is_damage(exc):
+        error: AgentError = JournalCorrupt(f"expected a whole file, not {exc}")
+    else:
+        error = JournalUnavailable(f"expected the disk to take the journal, not {type(exc).__name__}: {exc}")
     error.__cause__ = exc
     return error
 

@@ -1,0 +1,142 @@
+"""Starts journal children, under strace too, and checks what they leave behind."""
+
+import functools
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from faults.journal import journal_child
+from till_agent.balances import OwnEffects
+from till_agent.journal import EntryReader, open_journal
+from till_agent.journal.place import OpenReport
+from till_agent.ports import Entry
+from unit.agent_stores.stores_kit import once, run
+
+TESTS = Path(__file__).resolve().parents[2]
+CHILD = TESTS / "faults" / "journal" / "journal_child.py"
+WAIT_SECONDS = 60
+
+
+def environment() -> dict[str, str]:
+    """The child finds the tests' helpers."""
+    return os.environ | {"PYTHONPATH": str(TESTS), "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+@functools.cache
+def can_trace() -> bool:
+    """Is there an strace that may trace and inject?"""
+    if shutil.which("strace") is None:
+        return False
+    probe = ["strace", "-f", "-qq", "-e", "trace=fdatasync", "-e", "inject=fdatasync:error=EIO:when=9", "true"]
+    return subprocess.run(probe, capture_output=True, check=False, timeout=WAIT_SECONDS).returncode == 0
+
+
+needs_strace = pytest.mark.skipif(not can_trace(), reason="strace is not there, or may not trace here")
+
+
+def child_command(mode: str, folder: Path, mutant: str = "") -> list[str]:
+    """How a child is started."""
+    return [sys.executable, str(CHILD), mode, str(folder), *([mutant] if mutant else [])]
+
+
+def traced_day(folder: Path, *options: str, mutant: str = "") -> list[str]:
+    """The lines that a day wrote under strace with these options; it may have been killed."""
+    # Without --seccomp-bpf, with which strace forgets to send the signal of a later call than the first.
+    command = ["strace", "-f", "-qq", "-o", str(folder / "trace"), *options]
+    done = subprocess.run(
+        [*command, *child_command("day", folder, mutant)],
+        capture_output=True,
+        check=False,
+        timeout=WAIT_SECONDS,
+        env=environment(),
+    )
+    return done.stdout.decode().splitlines()
+
+
+def fresh_folder(parent: Path) -> Path:
+    """A new folder for one life of a journal."""
+    return Path(tempfile.mkdtemp(dir=parent))
+
+
+def check_day(folder: Path, lines: list[str]) -> OpenReport:
+    """Everything that was answered is there, once; and the day can be finished. AssertionError otherwise."""
+
+    async def work() -> OpenReport:
+        journal = await open_journal(journal_child.place_in(folder), OwnEffects())
+        try:
+            report = journal.report
+            assert report.damage is None, report
+            if lines:
+                assert report.reason == "", report
+            for line in lines:
+                word, _, rest = line.partition(" ")
+                if word == "sold":
+                    wanted = journal_child.draft_of(rest)
+                    entry = await journal.read(functools.partial(_find, rest))
+                    assert entry is not None, f"{rest} was acknowledged and is gone"
+                    assert (entry.body, entry.answer) == (wanted.body, wanted.answer)
+                elif word == "hold":
+                    stored = await journal._writer.submit(lambda session: session.hold("h-1"), writes=False)
+                    assert stored is not None
+                    assert stored.state in {"asked": ("asked", "granted", "used"), "granted": ("granted", "used")}[rest]
+                elif word == "acked":
+                    assert journal.figures.acked_seq >= int(rest)
+            await journal.verify()
+            used = await journal.read(functools.partial(_find, "s-7"))
+            stored = await journal._writer.submit(lambda session: session.hold("h-1"), writes=False)
+            assert (stored is not None and stored.state == "used") == (used is not None)
+            before = journal.figures.last_seq
+            sold = [await journal.read(functools.partial(_find, uid)) for uid in journal_child.DAY]
+            assert before == sum(entry is not None for entry in sold)
+            sellable = used is not None or (stored is not None and stored.state == "granted")
+            for uid in journal_child.DAY:
+                if uid != "s-7" or sellable:
+                    await journal.commit(once(journal_child.draft_of(uid)))
+            entries = await journal.read(lambda reader: reader.recent(100))
+            assert len({entry.uid for entry in entries}) == len(entries) == len(journal_child.DAY) - (not sellable)
+            return report
+        finally:
+            assert await journal.stop()
+
+    return run(work())
+
+
+def _find(uid: str, reader: EntryReader) -> Entry | None:
+    return reader.find("sale", uid)
+
+
+class Zygote:
+    """The process that children are forked from, and its pipe."""
+
+    def __init__(self, folder: Path) -> None:
+        self.process = subprocess.Popen(
+            child_command("zygote", folder), stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment()
+        )
+        assert self.line() == "ready"
+
+    def line(self) -> str:
+        """The next line of whoever writes."""
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().decode().rstrip("\n")
+
+    def start(self, first: int) -> int:
+        """A child that sells from this number on; its process id."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(b"%d\n" % first)
+        self.process.stdin.flush()
+        word, _, pid = self.line().partition(" ")
+        assert word == "child"
+        return int(pid)
+
+    def close(self) -> None:
+        """It ends by itself when its input does."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        self.process.wait(WAIT_SECONDS)
+        assert self.process.stdout is not None
+        self.process.stdout.close()

@@ -1,0 +1,69 @@
+"""A small day, killed or refused at every sync and at writes all over it (invariant 1)."""
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from faults.journal.journal_faults import check_day, fresh_folder, needs_strace, traced_day
+
+pytestmark = [pytest.mark.faults, needs_strace]
+
+WRITES_TRIED = 1_000 if os.environ.get("TILLSIDE_ALL_CRASH_POINTS") else 24
+"""A day has some 130 writes, and each takes half a second to try; all of them with that variable set."""
+
+
+def count(folder: Path, call: str) -> int:
+    """How often the whole day makes a call."""
+    lines = traced_day(folder, "-e", f"trace={call}")
+    assert lines[-1] == "stopped"
+    return len(re.findall(rf"^\d+ +{call}\(", (folder / "trace").read_text(), re.MULTILINE))
+
+
+def spread(total: int, wanted: int) -> list[int]:
+    """Numbers from 1 to `total`, all of them or evenly spread, with both ends."""
+    if total <= wanted:
+        return list(range(1, total + 1))
+    return sorted({1 + at * (total - 1) // (wanted - 1) for at in range(wanted)})
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("call", ["fdatasync", "pwrite64"])
+def test_a_kill_at_any_system_call_loses_nothing_acknowledged(tmp_path: Path, call: str):
+    """SIGKILL before the Kth call is made; then the journal opens, holds what was answered, and the day ends well."""
+    total = count(fresh_folder(tmp_path), call)
+    assert total > 15
+    lives = []
+    for number in spread(total, WRITES_TRIED):
+        folder = fresh_folder(tmp_path)
+        lines = traced_day(folder, "-e", f"trace={call}", "-e", f"inject={call}:signal=SIGKILL:when={number}")
+        if "stopped" not in lines:
+            lives.append(len(lines))
+        check_day(folder, lines)
+        shutil.rmtree(folder)
+    # How many syncs a day makes depends on which commits happened to share one, so the last numbers may not be reached.
+    assert len(lives) >= min(total, WRITES_TRIED) - 4
+    assert lives[0] == 0
+    assert max(lives) > 12
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize(
+    ("call", "error", "tried"), [("fdatasync", "EIO", 1_000), ("pwrite64", "ENOSPC", 8), ("pwrite64", "EIO", 8)]
+)
+def test_a_disk_that_refuses_once_loses_nothing_and_doubles_nothing(tmp_path: Path, call: str, error: str, tried: int):
+    """The commit says so; the connection is given up; the next commit goes through on a new one."""
+    total = count(fresh_folder(tmp_path), call)
+    failed = 0
+    for number in spread(total, tried):
+        folder = fresh_folder(tmp_path)
+        lines = traced_day(folder, "-e", f"trace={call}", "-e", f"inject={call}:error={error}:when={number}")
+        if "stopped" not in lines:
+            assert lines == []  # refused while the journal was being made: the next start makes it
+        failed += any(line.startswith("failed") for line in lines)
+        assert all(line.endswith(("JournalUnavailable", "HoldNotOpen")) for line in lines if "failed" in line)
+        check_day(folder, [line for line in lines if not line.startswith("failed")])
+        shutil.rmtree(folder)
+    assert failed > 1
