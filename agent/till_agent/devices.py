@@ -32,6 +32,9 @@ STOP_TIMEOUT_S = 2.0
 RESTART_AFTER_S = 5.0
 """A driver that failed where it never should is started again after this; a faulty one must not fill the log."""
 
+_EVERY_SLIP = frozenset({DeviceState.BUSY.value, DeviceState.READY.value})
+"""States that a printer passes through with each slip: told as events, too many for the log."""
+
 Role = Literal["scanner", "printer"]
 Kind = Literal["card", "phone", "goods", "unknown"]
 
@@ -72,7 +75,8 @@ class Board:
 
         def tell(change: DeviceHealth) -> None:
             since_ms = self._clock.wall_ms() - max(0, self._clock.mono_ms() - change.at_mono)
-            log.info("device state", extra={"device": change.device_id, "role": role, "state": change.state})
+            level = logging.DEBUG if change.state in _EVERY_SLIP else logging.INFO
+            log.log(level, "device state", extra={"device": change.device_id, "role": role, "state": change.state})
             self.note(role, change.device_id, change.state, change.detail, since_ms)
 
         return tell

@@ -22,7 +22,7 @@ BUCKETS_SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.
 TIMED = frozenset({"identify", "quote", "sell", "hold", "return", "void"})
 """Operations that a cashier waits for."""
 
-_UP = frozenset({"READY", "BUSY", "DEGRADED"})
+_UP = frozenset({"ready", "busy", "degraded"})
 
 
 class Timing:
@@ -164,7 +164,7 @@ def _of_status(status: Status) -> "Iterator[Metric]":
     yield GaugeMetricFamily("tillside_prints_waiting", "Slips in the print queue", value=status.prints_waiting)
     up = GaugeMetricFamily("tillside_device_up", "1 when the device is there and works", labels=["device", "role"])
     for device in status.devices:
-        up.add_metric([device.device, device.role], int(device.state.upper() in _UP))
+        up.add_metric([device.device, device.role], int(device.state in _UP))
     yield up
 
 

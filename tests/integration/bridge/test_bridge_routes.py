@@ -267,6 +267,13 @@ def test_keep_alive_connection_serves_many_calls(live: LiveBridge) -> None:
             assert read_reply(connection).status == 200
 
 
+def test_unknown_path_and_method_are_problems_with_a_word_for_the_cashier(live: LiveBridge) -> None:
+    for reply in (live.call("GET", "/v1/nothing"), live.call("GET", "/v1/quotes")):
+        assert reply.status in (404, 405)
+        assert reply.headers["content-type"] == "application/problem+json"
+        assert reply.json["cashier"]
+
+
 def test_trailing_slash_is_another_path(live: LiveBridge) -> None:
     """No redirect: a script would follow it with another method."""
     assert live.call("POST", "/v1/identify/", {"code": "1"}).status == 404
