@@ -113,9 +113,12 @@ class CacheStore:
         return self._progress.members
 
     @property
-    def floor(self) -> tuple[int, int]:
-        """The last own op (epoch, seq) that every cached balance includes; (0, 0) when there was no page."""
-        return self._progress.floor
+    def floor(self) -> tuple[int, int] | None:
+        """The last own op (epoch, seq) that every cached balance includes; None when there was no page yet.
+
+        (0, 0) is a floor as well: there are balances, and they include no own op.
+        """
+        return self._progress.floor if self._progress.as_of_ms else None
 
     @property
     def filling(self) -> bool:

@@ -84,9 +84,9 @@ class DiskJournal:
         """Transactions that were synced; fewer than commits, because those that arrive together share one."""
         return self._writer.transactions
 
-    async def start(self, floor: tuple[int, int] = (0, 0)) -> None:
+    async def start(self, floor: tuple[int, int] | None = None) -> None:
         """Open the file and rebuild the effects of ops after `floor`, the last own op (epoch, seq) that every cached
-        balance includes; (0, 0) when there is none: then those that the cloud has not acknowledged.
+        balance includes; None when no balance is cached: then those that the cloud has not acknowledged.
 
         Raises JournalUnavailable (JournalInUse, JournalTooNew) when there is no disk to write to; never for a bad file.
         """
@@ -178,8 +178,8 @@ class DiskJournal:
             rows += await self._writer.submit(_checker(epoch, first, last), writes=False)
         return rows
 
-    async def _load_effects(self, floor: tuple[int, int]) -> None:
-        if floor != (0, 0):
+    async def _load_effects(self, floor: tuple[int, int] | None) -> None:
+        if floor is not None:
             await self._load_from(schema.row_id(*floor))
             return
 
@@ -228,7 +228,7 @@ async def open_journal(
     effects: EffectSink,
     verdicts: VerdictSink | None = None,
     *,
-    floor: tuple[int, int] = (0, 0),
+    floor: tuple[int, int] | None = None,
 ) -> DiskJournal:
     """A started journal; see `DiskJournal.start`."""
     journal = DiskJournal(place, effects, verdicts)

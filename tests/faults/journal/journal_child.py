@@ -1,7 +1,8 @@
 """A process whose only work is a journal, to be killed. It writes a line for every answer that it got.
 
 `journal_child.py day FOLDER [MUTANT]` goes through a small day; `journal_child.py zygote FOLDER` makes, for each line
-on its input, a child that sells without end, and says when that child is gone (a fork costs a tenth of a start).
+on its input, a child that sells without end, and says when that child is gone (a fork costs a tenth of a start);
+`journal_child.py together|alone FOLDER SALES` makes so many sales.
 """
 
 import asyncio
@@ -107,6 +108,17 @@ async def sell_for_ever(folder: Path, first: int) -> None:
         number += 3
 
 
+async def sell_many(folder: Path, sales: int, *, together: bool) -> None:
+    """So many sales, all at once or one after another."""
+    journal = await open_journal(place_in(folder), OwnEffects())
+    if together:
+        await asyncio.gather(*(sell(journal, f"k-{number}") for number in range(sales)))
+    else:
+        for number in range(sales):
+            await sell(journal, f"k-{number}")
+    await journal.stop()
+
+
 def zygote(folder: Path) -> None:
     """One child after another; each is killed from outside."""
     say("ready")
@@ -123,6 +135,9 @@ def zygote(folder: Path) -> None:
 def main() -> None:
     """See the top."""
     mode, folder = sys.argv[1], Path(sys.argv[2])
+    if mode in ("together", "alone"):
+        asyncio.run(sell_many(folder, int(sys.argv[3]), together=mode == "together"))
+        return
     if len(sys.argv) > 3:
         journal_mutants.break_it(sys.argv[3])
     if mode == "zygote":

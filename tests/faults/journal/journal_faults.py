@@ -58,6 +58,15 @@ def traced_day(folder: Path, *options: str, mutant: str = "") -> list[str]:
     return done.stdout.decode().splitlines()
 
 
+def syncs_of(folder: Path, mode: str, sales: int) -> int:
+    """How often a child that makes so many sales in this mode asks the disk to sync a file."""
+    trace = folder / "trace"
+    strace = ["strace", "-f", "-qq", "-o", str(trace), "-e", "trace=fdatasync"]
+    command = [sys.executable, str(CHILD), mode, str(folder), str(sales)]
+    subprocess.run([*strace, *command], check=True, capture_output=True, timeout=WAIT_SECONDS, env=environment())
+    return trace.read_text().count("fdatasync(")
+
+
 def fresh_folder(parent: Path) -> Path:
     """A new folder for one life of a journal."""
     return Path(tempfile.mkdtemp(dir=parent))

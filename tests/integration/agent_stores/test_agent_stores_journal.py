@@ -174,7 +174,7 @@ def test_a_restart_counts_effects_after_the_floor(tmp_path: Path):
             for n in range(1, 7):
                 await journal.commit(once(draft(f"s-{n}", points=10**n)))
             await journal.record(1, 4, ())
-        for floor, expected in (((0, 0), 1_100_000), ((1, 2), 1_111_000), ((1, 6), 0)):
+        for floor, expected in ((None, 1_100_000), ((0, 0), 1_111_110), ((1, 2), 1_111_000), ((1, 6), 0)):
             effects = OwnEffects()
             async with journal_in(tmp_path, Identity(1), effects=effects, floor=floor):
                 assert effects.effect(("m-1",), (0, 0)) == expected

@@ -88,7 +88,7 @@ async def journal_in(
     folder: Path, identity: Identity | None = None, *, effects: OwnEffects | None = None, **other: Any
 ) -> AsyncIterator[DiskJournal]:
     """A journal that is stopped at the end."""
-    floor = other.pop("floor", (0, 0))
+    floor = other.pop("floor", None)
     verdicts = other.pop("verdicts", None)
     journal = await open_journal(
         place(folder, identity, **other), effects if effects is not None else OwnEffects(), verdicts, floor=floor
