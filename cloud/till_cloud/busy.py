@@ -29,10 +29,10 @@ class Busy:
         With `till`, also 429 `push_under_way` while another such request of this till is: a till that gave up waiting
         and asks again would only make the cloud do the same work twice at once.
         """
-        if self._under_way >= self._limit:
-            raise _later(503, "busy", f"expected fewer than {self._limit} requests at once")
         if till and till in self._tills:
             raise _later(429, "push_under_way", "expected one push of a till at a time")
+        if self._under_way >= self._limit:
+            raise _later(503, "busy", f"expected fewer than {self._limit} requests at once")
         self._under_way += 1
         self._tills.add(till)
         try:

@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from till_cloud.app import CloudApp
+from till_cloud.busy import Busy
 from till_cloud.centre import Centre
 from till_sync.http.serving import Server
 
@@ -29,8 +30,11 @@ STOP_GRACE_MS = 5_000
 class CloudServer:
     """A centre served over HTTP. `start` answers the port; `stop` ends everything, the centre too; twice is once."""
 
-    def __init__(self, centre: Centre, *, hosts: Sequence[str] = (DEFAULT_HOST,), port: int = 0) -> None:
+    def __init__(
+        self, centre: Centre, *, hosts: Sequence[str] = (DEFAULT_HOST,), port: int = 0, busy: Busy | None = None
+    ) -> None:
         self.centre = centre
+        self._busy = busy
         self._hosts = hosts
         self._port = port
         self._app: CloudApp | None = None
@@ -38,7 +42,7 @@ class CloudServer:
 
     async def start(self) -> int:
         """Bind and serve; OSError when an address can't be had, and then nothing stays open but the centre."""
-        app = CloudApp(self.centre)
+        app = CloudApp(self.centre, busy=self._busy)
         server = Server(app.asgi(), hosts=self._hosts, port=self._port, max_connections=MAX_CONNECTIONS)
         try:
             port = await server.start()

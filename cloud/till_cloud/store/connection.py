@@ -6,16 +6,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from till_cloud.exceptions import StoreFormatError, StoreUnavailableError
-from till_cloud.store.migrations import APPLICATION_ID, migrations, version
+
+APPLICATION_ID = 0x54494C43
+"""`PRAGMA application_id`: "TILC" says that the file is a cloud database."""
+
+SCHEMA_VERSION = 1
+"""`PRAGMA user_version` that this code makes and expects: how many migrations there are."""
 
 BUSY_TIMEOUT_MS = 30_000
 """How long to wait for another process's transaction: the longest one, a block of imported members, takes under 1 s."""
 
 WRITER_CACHE_KIB = 64 * 1024
 """Pages that the writer keeps: with a million members, the upper levels of every index fit."""
-
-READER_CACHE_KIB = 8 * 1024
-"""Pages that each reader keeps; a page of changes reads in order and gains little from more."""
 
 CHECKPOINT_PAGES = 8_000
 """WAL pages after which a commit also checkpoints: 32 MB, so that a burst of pushes pays for it seldom."""
@@ -94,22 +96,25 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def _migrate(connection: sqlite3.Connection, path: Path) -> None:
-    import sqlite_utils
-
     application = connection.execute("PRAGMA application_id").fetchone()[0]
     tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
     if application != APPLICATION_ID and tables:
         raise StoreFormatError(f"expected a cloud database at {path}, not a database with application_id {application}")
     found = connection.execute("PRAGMA user_version").fetchone()[0]
-    if found > version():
+    if found > SCHEMA_VERSION:
         raise StoreFormatError(
-            f"expected a schema of at most {version()}, not {found}: {path} was made by a later Tillside"
+            f"expected a schema of at most {SCHEMA_VERSION}, not {found}: {path} was made by a later Tillside"
         )
-    if found == version():
+    if found == SCHEMA_VERSION:
         return
     connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
+    # Loaded for a schema that is to change only: sqlite-utils brings half a second and 30 MB with it.
+    import sqlite_utils
+
+    from till_cloud.store.migrations import migrations
+
     migrations.apply(sqlite_utils.Database(connection))
-    connection.execute(f"PRAGMA user_version={version()}")
+    connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
 
 
 def check_format(connection: sqlite3.Connection, path: Path) -> None:
@@ -119,16 +124,28 @@ def check_format(connection: sqlite3.Connection, path: Path) -> None:
         found = connection.execute("PRAGMA user_version").fetchone()[0]
     except sqlite3.DatabaseError as error:
         raise StoreFormatError(f"expected a cloud database at {path}, not this file: {error}") from error
-    if application != APPLICATION_ID or found != version():
+    if application != APPLICATION_ID or found != SCHEMA_VERSION:
         raise StoreFormatError(
-            f"expected a cloud database with schema {version()} at {path}, not application_id {application}, "
+            f"expected a cloud database with schema {SCHEMA_VERSION} at {path}, not application_id {application}, "
             f"schema {found}: `tillside cloud init` brings an older one up to date"
         )
 
 
 def open_reader(path: Path) -> sqlite3.Connection:
-    """A read-only connection: it never checkpoints, and refuses to write. Transactions are explicit."""
-    connection = sqlite3.connect(
+    """A read-only connection: it never checkpoints, and refuses to write. Transactions are explicit.
+
+    StoreUnavailableError when there is no such file.
+    """
+    try:
+        connection = _connect_reader(path)
+    except sqlite3.OperationalError as error:
+        raise StoreUnavailableError(f"the database {path} can't be opened: {error}") from error
+    connection.execute("PRAGMA query_only=ON")
+    return connection
+
+
+def _connect_reader(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(
         f"{path.absolute().as_uri()}?mode=ro",
         uri=True,
         timeout=BUSY_TIMEOUT_MS / 1000,
@@ -136,6 +153,3 @@ def open_reader(path: Path) -> sqlite3.Connection:
         check_same_thread=False,
         cached_statements=64,
     )
-    connection.execute("PRAGMA query_only=ON")
-    connection.execute(f"PRAGMA cache_size=-{READER_CACHE_KIB}")
-    return connection

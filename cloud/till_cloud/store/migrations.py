@@ -8,15 +8,7 @@ transaction. Times are UTC milliseconds, points are whole minor points, hashes a
 from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 
-APPLICATION_ID = 0x54494C43
-"""`PRAGMA application_id`: "TILC" says that the file is a cloud database."""
-
 migrations = Migrations("tillside-cloud")
-
-
-def version() -> int:
-    """The schema's number that this code makes and expects: how many migrations there are."""
-    return len(migrations._migrations)  # noqa: SLF001 - sqlite-utils lists only pending or applied ones, by database
 
 
 @migrations(name="0001-first")

@@ -11,7 +11,7 @@ import sqlite_utils
 from till_cloud.centre import Centre
 from till_cloud.exceptions import StoreFormatError, StoreUnavailableError
 from till_cloud.store import meta, migrations
-from till_cloud.store.connection import Gate, check_format, open_reader, open_writer
+from till_cloud.store.connection import APPLICATION_ID, SCHEMA_VERSION, Gate, check_format, open_reader, open_writer
 from till_cloud.store.readers import Readers
 from till_cloud.store.writer import Writer
 
@@ -25,7 +25,7 @@ def made_at(path: Path, version: int) -> None:
     """A database as version `version` of the schema left it."""
     names = [migration.name for migration in migrations.migrations._migrations]
     with sqlite3.connect(path) as connection:
-        connection.execute(f"PRAGMA application_id={migrations.APPLICATION_ID}")
+        connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
         stop = names[version] if version < len(names) else None
         migrations.migrations.apply(sqlite_utils.Database(connection), stop_before=stop)
         connection.execute(f"PRAGMA user_version={version}")
@@ -41,7 +41,11 @@ def schema(path: Path) -> list[tuple]:
     return found
 
 
-@pytest.mark.parametrize("version", range(migrations.version() + 1))
+def test_the_schemas_number_is_the_count_of_migrations() -> None:
+    assert len(migrations.migrations._migrations) == SCHEMA_VERSION
+
+
+@pytest.mark.parametrize("version", range(SCHEMA_VERSION + 1))
 def test_every_earlier_schema_becomes_todays(tmp_path: Path, version: int) -> None:
     old, new = tmp_path / "old.db", tmp_path / "new.db"
     made_at(old, version)
@@ -49,7 +53,7 @@ def test_every_earlier_schema_becomes_todays(tmp_path: Path, version: int) -> No
         Writer(path).close()
     assert schema(old) == schema(new)
     connection = sqlite3.connect(old)
-    assert connection.execute("PRAGMA user_version").fetchone() == (migrations.version(),)
+    assert connection.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
     connection.close()
 
 
@@ -236,3 +240,41 @@ def test_two_writers_take_turns(path: Path) -> None:
     assert writers[0].call(meta.position) == 100
     for writer in writers:
         writer.close()
+
+
+def seen_when_answered(path: Path) -> list[bool]:
+    """Whether another connection sees a work's row at the very moment its answer is there."""
+    writer = Writer(path)
+    seen: list[bool] = []
+
+    def look(_future: Future[int]) -> None:
+        reader = open_reader(path)
+        seen.append(reader.execute("SELECT count(*) FROM meta WHERE name = 'x'").fetchone() == (1,))
+        reader.close()
+
+    go = threading.Event()
+    writer.submit(lambda _: go.wait(10))
+    future = writer.submit(lambda c: c.execute("INSERT INTO meta VALUES ('x', '1')").rowcount)
+    future.add_done_callback(look)
+    go.set()
+    future.result(10)
+    writer.close()
+    return seen
+
+
+def test_an_answer_leaves_after_its_commit(path: Path) -> None:
+    assert seen_when_answered(path) == [True]
+
+
+def test_an_answer_before_its_commit_would_be_found_out(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The mutant: results are handed out as soon as each work has run."""
+
+    def transact(self: Writer, live: list) -> None:
+        self._connection.execute("BEGIN IMMEDIATE")
+        for work in live:
+            work.future.set_result(work.run(self._connection))
+        self._connection.execute("COMMIT")
+        live.clear()
+
+    monkeypatch.setattr(Writer, "_transact", transact)
+    assert seen_when_answered(path) == [False]
