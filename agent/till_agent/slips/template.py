@@ -10,13 +10,14 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from types import MethodType
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from till_agent.exceptions import SlipTemplateError
-from till_agent.texts import Words
+from till_agent.texts import NO_BREAK_SPACE, Words
 from till_drivers.blocks import Barcode, Block, Break, Cut, Pair, QrCode, Rule, Text
 
 TEMPLATE_LIMIT_BYTES = 64 * 1024
@@ -39,7 +40,7 @@ class _Made(str):
 def clean(value: object) -> str:
     """`value` as text without control codes, direction marks or lone surrogates, cut to VALUE_LIMIT letters."""
     text = str(value)[:VALUE_LIMIT]
-    if text.isprintable():
+    if text.replace(NO_BREAK_SPACE, " ").isprintable():
         return text
     text = text.replace("\r\n", "\n").replace("\t", " ")
     return "".join(
@@ -104,7 +105,7 @@ def _environment() -> Any:
             return super().getattr(obj, attribute)
 
         def call(self, context: Any, obj: Any, /, *args: Any, **kwargs: Any) -> Any:
-            if obj in trusted:
+            if obj in trusted or (type(obj) is MethodType and type(obj.__self__) is Words):
                 return obj(*args, **kwargs)
             return super().call(context, obj, *args, **kwargs)
 

@@ -42,7 +42,7 @@ def clean(text: str, *, keep_breaks: bool = False) -> str:
     non-breaking ones U+00A0; line ends become one space, or stay `\\n`.
     """
     text = text[:TEXT_BLOCK_LIMIT]
-    if _PLAIN.fullmatch(text):
+    if (text.isascii() and text.isprintable()) or _PLAIN.fullmatch(text):
         return text
     text = text.translate(_NO_BREAK_SPACES)
     kept: list[str] = []
@@ -63,7 +63,7 @@ def clean(text: str, *, keep_breaks: bool = False) -> str:
 
 def width(text: str) -> int:
     """Columns that `text` takes: 0 for combining marks, 2 for wide East Asian letters, else 1."""
-    if _PLAIN.fullmatch(text):
+    if text.isascii() or _PLAIN.fullmatch(text):
         return len(text)
     return sum(_width(letter) for letter in text)
 
@@ -119,14 +119,19 @@ def to_text(blocks: Iterable[Block], columns: int) -> str:
 
 def place(text: str, align: Align, columns: int) -> str:
     """`text` with spaces before it so that it stands left, in the middle, or right."""
+    if align == "left":
+        return text
     gap = max(0, columns - width(text))
-    return " " * {"left": 0, "center": gap // 2, "right": gap}[align] + text
+    return " " * (gap if align == "right" else gap // 2) + text
 
 
 def wrap(text: str, columns: int) -> list[str]:
     """Lines of at most `columns`, broken at spaces; a word longer than a line is cut. At least one line."""
+    text = clean(text, keep_breaks=True)
+    if width(text) <= columns and "\n" not in text and "  " not in text:
+        return [text.strip(" ")]
     lines: list[str] = []
-    for paragraph in clean(text, keep_breaks=True).split("\n"):
+    for paragraph in text.split("\n"):
         words = _SPACES.split(paragraph.strip(" "))
         line = " ".join(words)
         if width(line) <= columns:
@@ -154,19 +159,21 @@ def pair(block: Pair, columns: int) -> list[str]:
     """
     left = wrap(block.left.replace("\n", " "), columns)
     right = clean(block.right).strip(" ")
-    if width(right) > columns:
+    left_room, right_room = width(left[-1]), width(right)
+    if right_room > columns:
         return [*left, *wrap(right, columns)]
-    if right and width(left[-1]) + 1 + width(right) > columns:
+    if right and left_room + 1 + right_room > columns:
         left.append("")
-    gap = columns - width(left[-1]) - width(right)
+        left_room = 0
+    gap = columns - left_room - right_room
     separator = clean(block.separator)[:1] or " "
     if not right or gap <= 0:
         return [*left[:-1], left[-1] + right]
     if separator == " " or gap < 3:
         fill = " " * gap
     else:
-        dots = (gap - 2) // max(1, width(separator))
-        fill = " " + (separator * dots).ljust(gap - 2) + " "
+        dots = separator * ((gap - 2) // max(1, width(separator)))
+        fill = " " + dots + " " * (gap - 2 - width(dots)) + " "
     last = left[-1] + fill + right if left[-1] else " " * (gap) + right
     return [*left[:-1], last]
 

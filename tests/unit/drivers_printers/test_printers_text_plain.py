@@ -3,6 +3,7 @@
 import sys
 import unicodedata
 
+from till_drivers.blocks import Pair
 from till_drivers.printers import text
 
 STEERING = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
@@ -38,3 +39,11 @@ def test_a_long_line_breaks_as_it_did_when_every_letter_was_measured() -> None:
             lines = text.wrap(sample, columns)
             assert all(text.width(line) <= columns for line in lines)
             assert "".join(lines).replace(" ", "") == text.clean(sample).replace(" ", "")
+
+
+def test_a_separator_of_two_columns_does_not_widen_the_line() -> None:
+    """The room that wide dots leave is counted in columns, not in letters."""
+    for separator in (".", "⺀", "\u0301"):
+        for columns in (9, 16, 17):
+            lines = text.pair(Pair(left="a", right="b", separator=separator), columns)
+            assert [text.width(line) for line in lines] == [columns]
