@@ -163,4 +163,5 @@ def _position(session: Session, state: EpochState, hello: HelloAnswer) -> int:
         raise HistoryConflict(
             f"expected the cloud's op {state.epoch}:{hello.acked_seq} to be ours, not another: its chain differs"
         )
-    return hello.acked_seq
+    # Never forward: ops that the cloud holds and whose answer was lost are sent once more, for their verdicts.
+    return min(hello.acked_seq, state.acked_seq)

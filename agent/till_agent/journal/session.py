@@ -2,10 +2,12 @@
 
 import sqlite3
 from collections.abc import Callable
+from pathlib import Path
 
 from till_agent.exceptions import JournalCorrupt
 from till_agent.journal import schema
 from till_agent.journal.chain import FIRST, Row, row_hash
+from till_agent.journal.connect import make_room
 from till_agent.journal.exceptions import HoldNotOpen
 from till_agent.journal.figures import Figures
 from till_agent.journal.reader import EntryReader, EpochState, as_entry
@@ -23,11 +25,13 @@ class Session:
     `state` is what a rolled back change must put back; it is replaced, never altered.
     """
 
-    def __init__(self, connection: sqlite3.Connection, till: str, witness: Witness) -> None:
+    def __init__(self, connection: sqlite3.Connection, till: str, witness: Witness, path: Path) -> None:
         self.connection = connection
+        self._path = path
         self.reader = EntryReader(connection, till, _read_epochs(connection))
         self._witness = witness
         self._adjusted, self._rejected = self._count_verdicts()
+        self._oldest_waiting = (0, 0)
 
     @property
     def till(self) -> str:
@@ -108,7 +112,8 @@ class Session:
             [
                 (
                     schema.row_id(epoch, result.seq),
-                    result.status,
+                    # What it was the first time, for an op whose first answer never came.
+                    result.first or result.status,
                     result.code,
                     result.member_id,
                     result.tag,
@@ -122,7 +127,7 @@ class Session:
         )
         if acked_seq > state.acked_seq:
             self.move_acked(epoch, acked_seq)
-        if any(result.status in ("adjusted", "rejected") for result in results):
+        if any((result.first or result.status) in ("adjusted", "rejected") for result in results):
             self._adjusted, self._rejected = self._count_verdicts()
 
     def move_acked(self, epoch: int, acked_seq: int) -> None:
@@ -183,18 +188,17 @@ class Session:
         """Where the journal stands now."""
         current = self.reader.current
         oldest = next((state for state in self.epochs if state.waiting), None)
-        made_at = 0
-        if oldest is not None:
-            identity = schema.row_id(oldest.epoch, oldest.acked_seq + 1)
+        identity = schema.row_id(oldest.epoch, oldest.acked_seq + 1) if oldest else 0
+        if identity != self._oldest_waiting[0]:
             columns = self.connection.execute(schema.MADE_AT, (identity,)).fetchone()
-            made_at = columns[0] if columns else 0
+            self._oldest_waiting = (identity, columns[0] if columns else 0)
         return Figures(
             till=self.till,
             epoch=current.epoch,
             last_seq=current.last_seq,
             acked_seq=current.acked_seq,
             waiting=sum(state.waiting for state in self.epochs),
-            oldest_waiting_wall_ms=made_at,
+            oldest_waiting_wall_ms=self._oldest_waiting[1],
             adjusted=self._adjusted,
             rejected=self._rejected,
         )
@@ -203,6 +207,10 @@ class Session:
         """Note outside the database how far it has come; called after each commit."""
         current = self.reader.current
         self._witness.write(Mark(self.till, current.epoch, current.last_seq))
+
+    def make_room(self) -> None:
+        """Make the log as long as it will be, so that no commit waits for the file to grow. OSError."""
+        make_room(self._path)
 
     def checkpoint(self) -> None:
         """Copy the write-ahead log into the file, so that the log begins anew instead of growing."""

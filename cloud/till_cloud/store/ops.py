@@ -55,7 +55,7 @@ INSERT INTO ops (till, epoch, seq, kind, uid, fingerprint, body,
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _VERDICTS = """
-SELECT seq, fingerprint, code, member_id, tag, balance, held, effect_points, position
+SELECT seq, fingerprint, status, code, member_id, tag, balance, held, effect_points, position
 FROM ops WHERE till = ? AND epoch = ? AND seq BETWEEN ? AND ?
 """
 _BODY = "SELECT body FROM ops WHERE till = ? AND epoch = ? AND seq = ?"
@@ -109,7 +109,7 @@ def verdicts(
 ) -> dict[int, tuple[str, OpResult]]:
     """Fingerprint and first verdict, as a duplicate's answer, by seq."""
     found: dict[int, tuple[str, OpResult]] = {}
-    for seq, fingerprint, code, member_id, tag, balance, held, effect, position in connection.execute(
+    for seq, fingerprint, first, code, member_id, tag, balance, held, effect, position in connection.execute(
         _VERDICTS, (till, epoch, first_seq, last_seq)
     ):
         found[seq] = (
@@ -117,6 +117,7 @@ def verdicts(
             OpResult(
                 seq=seq,
                 status="duplicate",
+                first=first,
                 code=code,
                 member_id=member_id,
                 tag=tag,

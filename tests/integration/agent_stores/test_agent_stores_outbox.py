@@ -220,17 +220,24 @@ def test_verdicts_go_on_to_the_cache(tmp_path: Path):
     assert seen == [(1, (OpResult(seq=1, status="applied"),))]
 
 
-def test_a_lost_answer_is_made_good_by_hello(tmp_path: Path):
-    """The cloud holds more than we knew, and its chain is ours: the position moves on."""
+def test_ops_whose_answer_was_lost_are_sent_again_for_their_verdicts(tmp_path: Path):
+    """The cloud holds more than we knew, and its chain is ours: still each op wants its verdict, told as the first."""
 
     async def work() -> None:
         async with journal_in(tmp_path) as journal:
             await sold(journal, 1, 2, 3)
             head = (await batch_of(journal, max_ops=2)).head_hash
             await journal.reconcile(hello(2, head))
-            assert await journal.waiting() == 1
-            await journal.reconcile(hello(2, head))
+            assert (await batch_of(journal)).first_seq == 1
+            firsts = ("applied", "rejected")
+            again = tuple(
+                OpResult(seq=seq, status="duplicate", first=first) for seq, first in enumerate(firsts, start=1)
+            )
+            await journal.record(1, 2, again)
             assert (await batch_of(journal)).first_seq == 3
+            verdicts = [await journal.read(lambda reader, n=n: reader.verdict(OpId(TILL, 1, n))) for n in (1, 2)]
+            assert [verdict.status for verdict in verdicts if verdict] == ["applied", "rejected"]
+            assert journal.figures.rejected == 1
 
     run(work())
 
@@ -306,7 +313,7 @@ def test_an_older_epoch_goes_out_whole_before_the_newer_one(tmp_path: Path):
             assert new.salt != old.salt
             with pytest.raises(HistoryConflict):
                 await journal.reconcile(hello(0, "", epoch=6))
-            await journal.reconcile(hello(1, new.head_hash, epoch=5))
+            await journal.record(5, 1, ())
             assert await journal.waiting() == 0
             await journal.reconcile(hello(2, old.head_hash, epoch=1))
             assert await journal.waiting() == 1

@@ -222,7 +222,7 @@ class World:
             key = (till.name, till.epoch, result.seq)
             known = self.first.setdefault(key, result)
             if known is not result:
-                assert result == msgspec.structs.replace(known, status="duplicate"), "a verdict changed"
+                assert result == msgspec.structs.replace(known, status="duplicate", first=known.status), "a verdict changed"
             else:
                 wanted = result.seq in self.rejected[till.name]
                 assert (result.status == "rejected") == wanted, (result, till.ops[result.seq - 1].body)
