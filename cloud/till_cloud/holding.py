@@ -19,8 +19,8 @@ OPEN_HOLDS_LIMIT = 200
 """Open holds of one till: it serves one receipt at a time, and even weeks of lost answers leave fewer."""
 
 FORGOTTEN_AFTER_MS = 1_800_000
-"""Past a hold's end by the cloud's clock. The till's own deadline counts from when the answer came, which is later, and a
-push that says "nothing waits" may spend many minutes in retransmission before it arrives, while a sale uses the hold."""
+"""Past a hold's end by the cloud's clock. The till's own deadline counts from when the answer came, which is later; and
+a push that says "nothing waits" may be retransmitted for minutes before it arrives, while a sale uses the hold."""
 
 
 def reserve(connection: sqlite3.Connection, request: HoldRequest, now_ms: int) -> HoldAnswer:

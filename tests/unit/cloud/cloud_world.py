@@ -222,7 +222,8 @@ class World:
             key = (till.name, till.epoch, result.seq)
             known = self.first.setdefault(key, result)
             if known is not result:
-                assert result == msgspec.structs.replace(known, status="duplicate", first=known.status), "a verdict changed"
+                again = msgspec.structs.replace(known, status="duplicate", first=known.status)
+                assert result == again, "a verdict changed"
             else:
                 wanted = result.seq in self.rejected[till.name]
                 assert (result.status == "rejected") == wanted, (result, till.ops[result.seq - 1].body)
