@@ -62,8 +62,11 @@ class DeviceThread:
             async with asyncio.timeout(timeout_ms / 1000):
                 return await future
         except TimeoutError:
-            if future.cancelled():
-                self.abandon()
+            if not future.cancelled():
+                # The answer was there, and the loop, held up by something else, heard of it and of the deadline in one
+                # turn. It counts: its bytes are gone from the device.
+                return future.result()
+            self.abandon()
             raise
 
     def end(self) -> None:
