@@ -5,7 +5,7 @@ import click
 from till_cloud.cli.chain import flags, init, store, till
 from till_cloud.cli.members import ledger, member
 from till_cloud.cli.programmes import programme
-from till_cloud.cli.running import run, verify
+from till_cloud.cli.running import backup, run, verify
 
 
 @click.group()
@@ -16,5 +16,5 @@ def cloud() -> None:
     """
 
 
-for command in (run, init, store, till, programme, member, ledger, flags, verify):
+for command in (run, init, store, till, programme, member, ledger, flags, verify, backup):
     cloud.add_command(command)

@@ -1,4 +1,4 @@
-"""`tillside cloud run` and `verify`."""
+"""`tillside cloud run`, `verify` and `backup`."""
 
 from pathlib import Path
 
@@ -24,11 +24,14 @@ def run(db: Path, hosts: tuple[str, ...], port: int | None, ready_file: Path | N
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     served = hosts or (DEFAULT_HOST,)
+    wanted = DEFAULT_PORT if port is None else port
     with told():
         try:
-            asyncio.run(serve(db, hosts=served, port=DEFAULT_PORT if port is None else port, ready_file=ready_file))
+            asyncio.run(serve(db, hosts=served, port=wanted, ready_file=ready_file))
         except OSError as error:
-            raise click.ClickException(f"can't serve on {', '.join(served)}: {error}") from error
+            raise click.ClickException(
+                f"can't serve on {', '.join(served)} port {wanted}: {error}; --host and --port choose another place"
+            ) from error
 
 
 @click.command()
@@ -42,3 +45,15 @@ def verify(db: Path) -> None:
     echo_json(found)
     if not found.holds:
         raise SystemExit(1)
+
+
+@click.command()
+@database_option
+@click.argument("target", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path))
+def backup(db: Path, target: Path) -> None:
+    """Copy the database to the new FILE as it stands at this moment. The copy can be verified and put back."""
+    from till_cloud.backup import back_up
+
+    with reading(db) as connection:
+        size = back_up(connection, target)
+    click.echo(f"{target}: {size} bytes; `tillside cloud verify --db {target}` adds it up")

@@ -1,6 +1,7 @@
 """Opening the cloud's database: pragmas, the gate that keeps writers of several processes apart, and migrations."""
 
 import contextlib
+import os
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -63,6 +64,7 @@ def open_writer(path: Path) -> sqlite3.Connection:
     Call it, and close what it gives, behind the gate. StoreFormatError when the file is not ours or too new,
     StoreUnavailableError when it can't be opened.
     """
+    create_private(path)
     try:
         connection = sqlite3.connect(
             path,
@@ -84,6 +86,17 @@ def open_writer(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def create_private(path: Path) -> None:
+    """An empty file that only its owner may read, where there is none: who reads the identifier key can undo the tags.
+
+    SQLite gives the files beside it the same rights. A file that is there is not touched: to open and close it here
+    would drop the locks that this process has on it.
+    """
+    # It is there already, or it can't be made, and then SQLite says why.
+    with contextlib.suppress(OSError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
