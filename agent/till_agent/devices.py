@@ -76,7 +76,8 @@ class Board:
         def tell(change: DeviceHealth) -> None:
             since_ms = self._clock.wall_ms() - max(0, self._clock.mono_ms() - change.at_mono)
             level = logging.DEBUG if change.state in _EVERY_SLIP else logging.INFO
-            log.log(level, "device state", extra={"device": change.device_id, "role": role, "state": change.state})
+            said = {"device": change.device_id, "role": role, "state": change.state}
+            log.log(level, "device state", extra=said | ({"detail": change.detail} if change.detail else {}))
             self.note(role, change.device_id, change.state, change.detail, since_ms)
 
         return tell

@@ -66,7 +66,7 @@ def _of_journal(facts: Facts) -> list[Message]:
     found: list[Message] = []
     if facts.figures is not None:
         level = facts.figures.level(facts.now_wall_ms)
-        waiting = f"{facts.figures.waiting} ops wait for the cloud"
+        waiting = f"waiting for the cloud: {facts.figures.waiting}"
         if level == "over":
             found.append(
                 _said("queue_over_limit", f"{waiting}, past the limit; none is dropped: mend the line", "error")
@@ -75,7 +75,11 @@ def _of_journal(facts: Facts) -> list[Message]:
             found.append(_said("queue_near_limit", f"{waiting}, near the limit: mend the line"))
         if facts.figures.rejected:
             found.append(
-                _said("ops_rejected", f"the cloud refused {facts.figures.rejected} ops: `tillside queue list`")
+                _said(
+                    "ops_rejected",
+                    f"refused by the cloud: {facts.figures.rejected}, see `tillside queue list --newest` here and "
+                    "`tillside cloud flags` there",
+                )
             )
     if facts.report is not None and facts.report.reason not in ("", "new"):
         lost = f", {facts.report.rows_lost} acknowledged rows are missing" if facts.report.rows_lost else ""

@@ -23,6 +23,9 @@ CODE_GROUP_LETTERS = 4
 _ALPHABET = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 """32 letters, 5 bits each, without the pairs that people mix up (I and 1, O and 0)."""
 
+NEW_CODE = "`tillside cloud till code` makes one"
+"""Who stands at the till passes this on to who runs the cloud."""
+
 TOKEN_BYTES = 32
 CODE_TEXT_LIMIT = 200
 
@@ -51,14 +54,16 @@ def redeem_code(
     if row is None:
         return _refusal()
     if row.tries >= CODE_TRIES:
-        return RefusedError(403, "code_locked", f"expected a new code: this one was tried wrongly {CODE_TRIES} times")
+        detail = f"expected a new code: this one was tried wrongly {CODE_TRIES} times; {NEW_CODE}"
+        return RefusedError(403, "code_locked", detail)
     if not hmac.compare_digest(_hash(slot + code[len(slot) :]), row.code_sha256):
         tills.count_try(connection, slot)
         return _refusal()
     if row.used_at_ms:
-        return RefusedError(409, "code_used", "expected a new code: this one was used already")
+        return RefusedError(409, "code_used", f"expected a new code: this one was used already; {NEW_CODE}")
     if now_ms >= row.expires_at_ms:
-        return RefusedError(403, "code_expired", "expected a new code: this one was valid for 24 hours")
+        detail = f"expected a new code: this one was valid for 24 hours; {NEW_CODE}"
+        return RefusedError(403, "code_expired", detail)
     return _enrol(connection, slot, request.salt, now_ms)
 
 
@@ -83,7 +88,9 @@ def _enrol(connection: sqlite3.Connection, till_id: str, salt: str, now_ms: int)
 
 
 def _refusal() -> RefusedError:
-    return RefusedError(403, "code_wrong", "expected a valid enrolment code, not this one")
+    return RefusedError(
+        403, "code_wrong", "expected a valid enrolment code, such as till-1.ABCD-EFGH-JKLM-NPQR, not this one"
+    )
 
 
 def _hash(code: str) -> str:

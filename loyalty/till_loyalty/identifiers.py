@@ -39,6 +39,8 @@ TAG_HEX_DIGITS = 32
 BANK_CARD_LENGTHS = range(13, 20)
 LONGEST_PHONE_DIGITS = 15
 """E.164."""
+RANGES_TOLD = 3
+"""Of a programme's ranges of cards, in a message; more make it unreadable."""
 
 # Hyphens, dashes and spaces as people and receipt printers write them, no-break ones included.
 _SEPARATORS = dict.fromkeys(map(ord, "-\u2010\u2011\u2012\u2013\u2014\u2212 \t\u00a0\u2007\u2009\u202f"))
@@ -111,8 +113,9 @@ def parse_card(text: str, identifiers: Identifiers) -> str:
         raise IdentifierError("expected a card number of digits, not other text", code="card_invalid")
     if wrong_digit:
         raise IdentifierError("expected a right check digit: the card was misread or miskeyed", code="card_check_digit")
+    wanted = _described(identifiers.cards)
     raise IdentifierError(
-        f"expected a member card, not a number of {len(digits)} digits outside the programme's ranges",
+        f"expected a card of the programme ({wanted}), not another number of {len(digits)} digits",
         code="card_unknown_range",
     )
 
@@ -144,6 +147,17 @@ def classify(text: str, identifiers: Identifiers) -> Identifier:
     if card_code in {"identifier_empty", "identifier_too_long"}:
         _checked_text(text)
     raise IdentifierError("expected a member card or a phone number, not this text", code="identifier_unknown")
+
+
+def _described(ranges: Sequence[CardRange]) -> str:
+    """The ranges in words, for who has to find out why a card is not taken."""
+    told = [
+        f"{' or '.join(str(length) for length in each.lengths)} digits"
+        + (f" that begin with {each.prefix}" if each.prefix else "")
+        for each in ranges[:RANGES_TOLD]
+    ]
+    more = len(ranges) - RANGES_TOLD
+    return ", or ".join(told) + (f", or {more} more" if more > 0 else "") if told else "it has none"
 
 
 def _checked_text(text: str) -> str:

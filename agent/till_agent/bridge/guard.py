@@ -28,6 +28,8 @@ from till_sync.problems import Problem
 PREFLIGHT_MAX_AGE_S = 600
 """How long a page may remember that it may call: a change of `allowed_origins` counts after ten minutes at most."""
 
+WHERE = "`tillside agent token NAME` says where it is kept"
+
 CLIENT_KEY = "tillside.client"
 """Where the known caller stands in the ASGI scope; None on paths that are open."""
 
@@ -118,10 +120,10 @@ class Guard:
             client = self._tokens.find(authorization)
             if client is not None:
                 return client, None
-            return None, _unauthorized("token_unknown", "expected the token of a configured client")
+            return None, _unauthorized("token_unknown", f"expected the token of a configured client; {WHERE}")
         if path in self._open_paths:
             return None, None
-        return None, _unauthorized("token_missing", "expected an Authorization header with the client's token")
+        return None, _unauthorized("token_missing", f"expected `Authorization: Bearer TOKEN`; {WHERE}")
 
     async def _refuse(self, send: Send, refusal: Refusal) -> None:
         self._refusals.refused(refusal.reason)

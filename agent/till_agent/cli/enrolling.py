@@ -22,7 +22,7 @@ class EnrolError(Exception):
 def enrol_till(settings: Settings, code: str, *, again: bool) -> Identity:
     """Get the identity and keep it. EnrolError."""
     if not settings.cloud.url:
-        raise EnrolError("expected cloud.url in the configuration")
+        raise EnrolError("expected cloud.url in the configuration: the address of the chain's cloud")
     if not code or len(code) > CODE_LIMIT or not code.isprintable():
         raise EnrolError("expected a code of one short line")
     path = Path(settings.agent.state_dir) / IDENTITY_FILE
@@ -36,7 +36,8 @@ def enrol_till(settings: Settings, code: str, *, again: bool) -> Identity:
         raise EnrolError(str(exc)) from exc
     except CloudUnreachable as exc:
         raise EnrolError(
-            f"no answer from {settings.cloud.url} ({exc}); the code may have been used: ask for a new one"
+            f"no answer from {settings.cloud.url} ({exc}); check cloud.url and the line, and try again; "
+            "should the code be used by then, ask for a new one"
         ) from exc
     except SyncError as exc:
         raise EnrolError(f"the cloud did not enrol this till ({exc.code}): {exc}") from exc

@@ -81,7 +81,9 @@ def open_view(state_dir: Path) -> Iterator[JournalView]:
         epochs = _epochs(connection)
         yield JournalView(EntryReader(connection, identity.till, epochs), identity.till, epochs)
     except sqlite3.Error as exc:
-        raise AgentUnreachableError(f"{path} can't be read: {exc}") from exc
+        raise AgentUnreachableError(
+            f"{path} can't be read: {exc}; at its next start the agent looks into it, and keeps what it can't use"
+        ) from exc
     finally:
         connection.close()
 

@@ -62,7 +62,8 @@ def show(config: Path, seq: int, epoch: int | None) -> None:
 def _show(found: dict[str, Any]) -> None:
     from till_agent.cli.words import moment, table
 
-    click.echo(f"{found['waiting']} operations wait for the cloud.")
+    waiting = found["waiting"]
+    click.echo("1 operation waits for the cloud." if waiting == 1 else f"{waiting} operations wait for the cloud.")
     rows = [("OPERATION", "KIND", "DOCUMENT", "MADE", "BYTES", "STATE")]
     for op in found["ops"]:
         state = f"{op['status']} ({op['code']})" if op["code"] else op["status"]
