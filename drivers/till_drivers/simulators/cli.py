@@ -48,7 +48,9 @@ def simulate() -> None:
 @click.option("--dies-after", type=click.IntRange(0), default=0, metavar="BYTES", help="With --behaviour dies.")
 @click.option("--width-dots", type=int, default=576, show_default=True)
 @click.option("--columns", type=int, default=48, show_default=True)
-@click.option("--control", type=click.IntRange(0, 65_535), default=0, help="Port for requests while it runs.")
+@click.option(
+    "--control", type=click.IntRange(0, 65_535), default=0, help="Port for requests while it runs; 0 takes a free one."
+)
 @click.option("--ready-file", type=click.Path(dir_okay=False, path_type=Path), help="Write the addresses here as JSON.")
 def printer(
     tcp: int | None,
@@ -64,8 +66,8 @@ def printer(
 ) -> None:
     """A receipt printer that obeys ESC/POS. Ends on Ctrl-C or a termination signal.
 
-    Requests on the control port are JSON lines: {"do": "behave", "as": "paper-out"}, {"do": "status"},
-    {"do": "render"}.
+    `tillside simulate behave` steers it while it runs. Programs send JSON lines to the control port: {"do": "behave",
+    "as": "paper-out"}, {"do": "status"}, {"do": "render"}.
     """
     import asyncio
 
@@ -90,3 +92,24 @@ def printer(
         click.echo(f"{simulator.slip_count} slips")
 
     asyncio.run(run())
+
+
+@simulate.command()
+@click.argument("port", metavar="CONTROL_PORT", type=click.IntRange(1, 65_535))
+@click.argument("behaviour", type=click.Choice(_BEHAVIOURS), required=False)
+@click.option("--dies-after", type=click.IntRange(0), default=0, metavar="BYTES", help="With the behaviour dies.")
+def behave(port: int, behaviour: str | None, dies_after: int) -> None:
+    """Tell the simulated printer with that control port how to be; without a behaviour, say how it is."""
+    import msgspec
+
+    from till_drivers.exceptions import SimulatorError
+    from till_drivers.simulators.printer_control import control_printer
+
+    fields: dict[str, str | int] = {} if behaviour is None else {"as": behaviour, "after": dies_after}
+    try:
+        found = control_printer(port, "behave" if fields else "status", **fields)
+    except (OSError, msgspec.DecodeError, SimulatorError) as error:
+        raise click.ClickException(
+            f"expected a simulated printer's control port, not {port}: {error}; the printer says its own at its start"
+        ) from error
+    click.echo(f"{found['behaviour']}, {found['slips']} slips, {found['received_bytes']} bytes received")

@@ -140,3 +140,25 @@ def test_factories_make_drivers_from_settings_and_name_what_is_wrong() -> None:
     ]:
         with pytest.raises(SettingsError, match="expected"):
             factory(SimpleNamespace(**(good | change)))
+
+
+def test_a_running_printer_is_steered_and_asked_from_the_shell(tmp_path: Path) -> None:
+    """`simulate behave PORT` says how it is, with a behaviour it makes it so; a port of nobody is told in one line."""
+
+    async def go() -> None:
+        child, facts = await start(tmp_path, "--tcp", "0")
+        port = str(facts["control_port"])
+
+        def behave(*words: str) -> tuple[int, str]:
+            done = CliRunner().invoke(simulate, ["behave", *words])
+            return done.exit_code, done.output
+
+        assert await asyncio.to_thread(behave, port) == (0, "normal, 0 slips, 0 bytes received\n")
+        assert await asyncio.to_thread(behave, port, "paper-out") == (0, "paper-out, 0 slips, 0 bytes received\n")
+        assert (await asyncio.to_thread(behave, port))[1].startswith("paper-out")
+        await end(child)
+        status, said = await asyncio.to_thread(behave, port)
+        assert status == 1
+        assert "control port" in said
+
+    run(go())
