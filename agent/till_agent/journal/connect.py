@@ -1,5 +1,6 @@
 """The journal's connection, and what SQLite's errors mean for the file."""
 
+import os
 import sqlite3
 from pathlib import Path
 
@@ -10,8 +11,12 @@ LOCK_WAIT_SECONDS = 1.0
 """A predecessor that is just going down may hold the file for a moment; anything longer is a second agent."""
 CACHE_KIB = 4_096
 """Pages kept in memory; point look-ups and the end of the file need little."""
-WAL_PAGES_LIMIT = 16_000
-"""64 MB of write-ahead log: past it SQLite copies within a commit. The writer copies much earlier, when it has time."""
+LOG_BYTES = 4 * 1024 * 1024
+"""Room for the write-ahead log: a sync of a file that grows also waits for the file system's own journal, twice as long
+and more. 230 sales fit, and the writer copies the log into the file before it is full, when it has time."""
+_ZEROS = bytes(16 * 1024)
+WAL_PAGES_LIMIT = 4_000
+"""16 MB of write-ahead log: past it, in a rush without a quarter of a second's pause, SQLite copies within a commit."""
 
 _IN_USE = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL}
 _DISK_TROUBLE = {
@@ -46,6 +51,24 @@ def connect(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def make_room(path: Path) -> None:
+    """Lengthen the log with zeros, which SQLite takes for its end as it does the rests of former rounds.
+
+    For the thread that owns the connection, between two transactions. OSError when there is no room; then the log is
+    as long as it was.
+    """
+    log = path.with_name(path.name + "-wal")
+    with log.open("ab", buffering=0) as file:
+        before = file.tell()
+        try:
+            for _ in range(before, LOG_BYTES, len(_ZEROS)):
+                file.write(_ZEROS)
+            os.fsync(file.fileno())
+        except OSError:
+            file.truncate(before)
+            raise
 
 
 def _need_wal(mode: str) -> None:

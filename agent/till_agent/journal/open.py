@@ -95,7 +95,7 @@ def _checked_session(connection: sqlite3.Connection, place: Place, witness: Witn
     reindexed = False
     while True:
         try:
-            session = Session(connection, _owner(connection, place.till), witness)
+            session = Session(connection, _owner(connection, place.till), witness, place.path)
             return session, check_at_start(session.reader, place.clock.mono_ms), reindexed
         except (IndexDamaged, sqlite3.DatabaseError) as exc:
             if reindexed or not (isinstance(exc, IndexDamaged) or is_damage(exc)):

@@ -34,10 +34,10 @@ QUEUE_LIMIT = 256
 better than letting cash software wait for minutes."""
 BATCH_LIMIT = 64
 """Work in one transaction: bounds how long the first of them waits for the last."""
-IDLE_CHECKPOINT_SECONDS = 0.25
+IDLE_SECONDS = 0.25
 """Quiet for as long: time to copy the log into the file, which no sale then waits for."""
-CHECKPOINT_BYTES = 4 * 1024 * 1024
-"""Log worth copying when there is time."""
+CHECKPOINT_BYTES = 3 * 1024 * 1024
+"""Log worth copying when there is time, before it outgrows the room that was made for it (`connect.LOG_BYTES`)."""
 COMMIT_OVERHEAD_BYTES = 24 * 1024
 """A commit writes some six pages besides its text: the table, its indexes, what stands above them."""
 STOP_WAIT_SECONDS = 10.0
@@ -104,6 +104,7 @@ class Writer:
         self._session: Session | None = None
         self._durable_id = -1
         self._log_bytes = 0
+        self._room_made = False
         self._thread = threading.Thread(target=self._run, name="journal-writer", daemon=True)
         self.transactions = 0
         self.checkpoints = 0
@@ -169,8 +170,7 @@ class Writer:
         """What waits, oldest first; nothing when it is time to tidy or to stop."""
         with self._wake:
             if not self._jobs and not self._stopping:
-                worth_copying = self._session is not None and self._log_bytes >= CHECKPOINT_BYTES
-                self._wake.wait(IDLE_CHECKPOINT_SECONDS if worth_copying else None)
+                self._wake.wait(IDLE_SECONDS if self._has_chores() else None)
             return [self._jobs.popleft() for _ in range(min(len(self._jobs), BATCH_LIMIT))]
 
     def _serve(self, jobs: list[Job[Any]]) -> None:
@@ -236,13 +236,24 @@ class Writer:
         self._session = session
         self._durable_id = row_id(session.reader.current.epoch, session.reader.current.last_seq)
         self._log_bytes = 0
+        self._room_made = False
         self._tell(lambda: self._on_opened(reopened))
         return session
 
+    def _has_chores(self) -> bool:
+        return self._session is not None and (not self._room_made or self._log_bytes >= CHECKPOINT_BYTES)
+
     def _tidy(self) -> None:
-        """Nothing waits: copy the log into the file."""
+        """Nothing waits: make room for the log, or copy it into the file."""
         session = self._session
         if session is None:
+            return
+        if not self._room_made:
+            self._room_made = True
+            try:
+                session.make_room()
+            except OSError as exc:
+                _log.warning("no room could be made for the journal's log: %s", exc)
             return
         try:
             session.checkpoint()

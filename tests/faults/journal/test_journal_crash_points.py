@@ -11,7 +11,7 @@ from faults.journal.journal_faults import check_day, fresh_folder, needs_strace,
 
 pytestmark = [pytest.mark.faults, needs_strace]
 
-WRITES_TRIED = 1_000 if os.environ.get("TILLSIDE_ALL_CRASH_POINTS") else 24
+WRITES_TRIED = 1_000 if os.environ.get("TILLSIDE_ALL_CRASH_POINTS") else 16
 """A day has some 130 writes, and each takes half a second to try; all of them with that variable set."""
 
 

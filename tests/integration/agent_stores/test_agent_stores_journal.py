@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import shutil
 import sqlite3
 import threading
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from till_agent.balances import OwnEffects
 from till_agent.exceptions import JournalCorrupt, JournalUnavailable
 from till_agent.journal import DiskJournal, EntryReader, JournalBusy, JournalInUse
+from till_agent.journal.connect import LOG_BYTES
 from till_agent.journal.open import open_session
 from till_agent.journal.place import OpenReport
 from till_agent.journal.session import Session
@@ -373,10 +375,58 @@ def test_reads_see_only_what_is_committed(tmp_path: Path):
     run(work())
 
 
+def test_room_for_the_log_is_made_once_and_commits_do_not_lengthen_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """In the first pause; what a crash leaves of it is opened like any other log."""
+    monkeypatch.setattr("till_agent.journal.writer.IDLE_SECONDS", 0.01)
+    log = tmp_path / "journal.db-wal"
+
+    async def work() -> None:
+        async with journal_in(tmp_path) as journal:
+            await journal.commit(once(draft("s-0")))
+            async with asyncio.timeout(10):
+                while log.stat().st_size < LOG_BYTES:
+                    await asyncio.sleep(0.005)
+            size = log.stat().st_size
+            for n in range(1, 50):
+                await journal.commit(once(draft(f"s-{n}")))
+            assert log.stat().st_size == size
+            (tmp_path / "crashed").mkdir()
+            for path in tmp_path.glob("journal.db*"):
+                shutil.copy(path, tmp_path / "crashed")
+        async with journal_in(tmp_path / "crashed", Identity(1)) as journal:
+            assert (journal.report.reason, await journal.verify()) == ("", 50)
+
+    run(work())
+
+
+def test_a_disk_without_room_for_the_log_is_sold_on_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    """Room is a matter of speed; the log is left as it was."""
+    monkeypatch.setattr("till_agent.journal.writer.IDLE_SECONDS", 0.01)
+
+    def full(_handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    async def work() -> None:
+        async with journal_in(tmp_path) as journal:
+            await journal.commit(once(draft("s-0")))
+            before = (tmp_path / "journal.db-wal").stat().st_size
+            monkeypatch.setattr("till_agent.journal.connect.os.fsync", full)
+            async with asyncio.timeout(10):
+                while "no room" not in caplog.text:
+                    await asyncio.sleep(0.005)
+            monkeypatch.undo()
+            assert (tmp_path / "journal.db-wal").stat().st_size == before
+            await journal.commit(once(draft("s-1")))
+
+    run(work())
+
+
 def test_the_log_is_copied_into_the_file_when_nothing_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Then it begins anew instead of growing, and no sale ever waits for it."""
     monkeypatch.setattr("till_agent.journal.writer.CHECKPOINT_BYTES", 200_000)
-    monkeypatch.setattr("till_agent.journal.writer.IDLE_CHECKPOINT_SECONDS", 0.01)
+    monkeypatch.setattr("till_agent.journal.writer.IDLE_SECONDS", 0.01)
 
     async def work() -> None:
         async with journal_in(tmp_path, clock=StepClock()) as journal:
@@ -389,7 +439,7 @@ def test_the_log_is_copied_into_the_file_when_nothing_waits(tmp_path: Path, monk
                     while journal._writer.checkpoints < wanted:
                         await asyncio.sleep(0.005)
                 largest = max(largest, (tmp_path / "journal.db-wal").stat().st_size)
-            assert largest < 2_000_000
+            assert largest < LOG_BYTES + 100_000
             assert (tmp_path / "journal.db").stat().st_size > 500_000
             assert await journal.verify() == 120
 
