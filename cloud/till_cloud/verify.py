@@ -126,7 +126,7 @@ _COUNTS = {
 
 
 class Breach(Struct, frozen=True):
-    """A row that breaks an invariant of docs/explanation/ledger.md."""
+    """A row that breaks an invariant of docs/reference/cloud.md, "What always holds"."""
 
     invariant: int
     code: str
@@ -143,7 +143,7 @@ class Verification(Struct, frozen=True, kw_only=True):
 
 
 def verify(connection: sqlite3.Connection) -> Verification:
-    """Run every check within the caller's read transaction; takes about 10 s for a million members."""
+    """Run every check within the caller's read transaction; takes some tens of seconds for a million members."""
     breaches: list[Breach] = []
     count = 0
     for check in CHECKS:
