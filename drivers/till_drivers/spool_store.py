@@ -1,7 +1,7 @@
 """The spool's file: schema, statements, and nothing that waits for anyone. One thread writes, see `spool`.
 
-sqlite-utils makes and migrates the schema. Its import takes 0.7 s, so it is loaded only when something is to be
-migrated.
+`PRAGMA user_version` says how many of `MIGRATIONS` a file has had. A step that reshapes a table imports sqlite-utils;
+making a new file does not, because the import takes 0.7 s and 25 MB, which a till on its first day would keep.
 """
 
 import contextlib
@@ -9,14 +9,11 @@ import enum
 import os
 import sqlite3
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from msgspec import Struct
 
 from till_drivers.exceptions import SpoolUnavailable
-
-if TYPE_CHECKING:
-    from sqlite_utils.db import Database
 
 WAITING_AGE_MS = 4 * 3_600_000
 """A slip that could not be printed for this long is given up: its member is gone, and a printer that is mended in the
@@ -132,28 +129,24 @@ def move_aside(path: Path, now_ms: int) -> Path:
 
 
 def migrate(connection: sqlite3.Connection) -> None:
-    """Bring the schema up to date; forward only."""
-    if _applied(connection) >= len(MIGRATIONS):
-        return
-    from sqlite_utils import Database, Migrations
-
-    migrations = Migrations("spool")
-    for step in MIGRATIONS:
-        migrations(name=step.__name__)(step)
-    migrations.apply(Database(connection))
-
-
-def _applied(connection: sqlite3.Connection) -> int:
-    try:
-        row = connection.execute("select count(*) from _sqlite_migrations where migration_set = 'spool'").fetchone()
-    except sqlite3.OperationalError:  # no such table: a new file
-        return 0
-    return int(row[0])
+    """Bring the schema up to date; forward only, each step in a transaction with its number."""
+    applied = int(connection.execute("pragma user_version").fetchone()[0])
+    for number, step in enumerate(MIGRATIONS[applied:], start=applied + 1):
+        connection.execute("begin immediate")
+        try:
+            step(connection)
+            # A pragma takes no parameters; the number is our own.
+            connection.execute(f"pragma user_version = {number:d}")
+            connection.execute("commit")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("rollback")
+            raise
 
 
-def m0001_jobs(db: "Database") -> None:
+def m0001_jobs(connection: sqlite3.Connection) -> None:
     """Jobs in the order they came."""
-    db.execute(
+    connection.execute(
         """create table jobs (
             seq integer primary key autoincrement,
             job_id text not null unique,
@@ -169,9 +162,9 @@ def m0001_jobs(db: "Database") -> None:
             data blob not null
         )"""
     )
-    db.execute("create index jobs_by_reference on jobs (reference, seq)")
-    db.execute("create index jobs_waiting on jobs (printer, seq) where waits = 1")
-    db.execute("create index jobs_printing on jobs (seq) where state = 'printing'")
+    connection.execute("create index jobs_by_reference on jobs (reference, seq)")
+    connection.execute("create index jobs_waiting on jobs (printer, seq) where waits = 1")
+    connection.execute("create index jobs_printing on jobs (seq) where state = 'printing'")
 
 
 MIGRATIONS = (m0001_jobs,)

@@ -405,9 +405,11 @@ def test_listeners_hear_of_new_jobs_and_not_of_look_ups(spool: Spool) -> None:
     assert not heard.acquire(blocking=False)
 
 
-def test_a_file_with_its_schema_is_opened_without_loading_sqlite_utils(path: Path, wall: Wall) -> None:
-    """Its import takes longer than the whole start of the agent may."""
-    again(path, wall).stop(5)
+@pytest.mark.parametrize("is_new", [True, False])
+def test_no_file_of_this_schema_needs_sqlite_utils(path: Path, wall: Wall, *, is_new: bool) -> None:
+    """Its import takes longer than the whole start of the agent may, and half of its memory."""
+    if not is_new:
+        again(path, wall).stop(5)
     code = (
         "import sys, pathlib, till_drivers.spool_store as s;"
         "s.connect(pathlib.Path(sys.argv[1])).close(); sys.exit('sqlite_utils' in sys.modules)"
