@@ -170,7 +170,7 @@ class PrinterSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         Meta(ge=192, le=1_024, multiple_of=8, description="Width of a line in dots: 576 on 80 mm paper, 384 on 58 mm."),
     ] = 576
     columns: Annotated[
-        int, Meta(ge=16, le=96, description="Width of a line in letters: 48 on 80 mm paper, 32 on 58 mm.")
+        int, Meta(ge=16, le=80, description="Width of a line in letters: 48 on 80 mm paper, 32 on 58 mm.")
     ] = 48
     code_page: Annotated[
         str, Meta(description="Encoding of the printer's letters; lines with others are drawn as a picture.")
