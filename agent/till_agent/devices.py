@@ -17,6 +17,7 @@ from till_agent.bridge.events import EventHub
 from till_config.settings import PrinterSettings, ScannerSettings
 from till_drivers.exceptions import SettingsError
 from till_drivers.ports import DeviceHealth, PrinterDriver, Scan, ScannerDriver
+from till_drivers.scanners.dedupe import Deduper
 from till_drivers.states import DeviceState
 from till_sync.ports import Clock
 
@@ -148,6 +149,7 @@ class Scanners:
         self._resolve = resolve
         self._counted = counted
         self._queue: asyncio.Queue[Scan] = asyncio.Queue(SCAN_QUEUE_LIMIT)
+        self._deduper = Deduper()
         self._drivers: list[ScannerDriver] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = False
@@ -156,12 +158,9 @@ class Scanners:
         """Begin with every scanner that can be built; returns at once."""
         if not self._settings:
             return
-        from till_drivers.scanners.dedupe import Deduper
-
-        deduper = Deduper()
         for settings in self._settings:
             try:
-                driver: ScannerDriver = build(SCANNER_GROUP, settings, self._clock, deduper=deduper)
+                driver: ScannerDriver = build(SCANNER_GROUP, settings, self._clock)
             except SettingsError as exc:
                 log.error("scanner can't be used", extra={"device": settings.name, "reason": str(exc)})  # noqa: TRY400 - no trace
                 self._board.note("scanner", settings.name, DeviceState.FAULT.value, str(exc))
@@ -206,6 +205,13 @@ class Scanners:
             log.warning("scan dropped: too many wait", extra={"device": scan.device_id})
         self._queue.put_nowait(scan)
 
+    def _is_held_still(self, scan: Scan, resolved: Resolved) -> bool:
+        """The same member or code again, sooner than anybody means it. Two equal goods in a row are two goods."""
+        if resolved.kind == "goods":
+            return False
+        who = resolved.member.reference if resolved.member else resolved.text
+        return self._deduper.is_repeat(scan.device_id, f"{resolved.kind} {who}", scan.at_mono)
+
     async def _route(self) -> None:
         while True:
             scan = await self._queue.get()
@@ -214,6 +220,8 @@ class Scanners:
             except Exception as exc:  # noqa: BLE001 - one scan that can't be looked up must not be the last one
                 log.error("scan not looked up", extra={"device": scan.device_id, "error": type(exc).__name__})  # noqa: TRY400 - a trace may quote it
                 resolved = Resolved(kind="unknown", text=scan.text)
+            if self._is_held_still(scan, resolved):
+                continue
             self._counted(scan.device_id, resolved.kind)
             self._events.publish(
                 "scan",

@@ -1,4 +1,7 @@
-"""One code held under a scanner is one scan: repeats within a short time are dropped. No clock: times come in."""
+"""One card held under a scanner is one scan: repeats within a short time are dropped. No clock: times come in.
+
+Only whoever knows what a code means may ask: two equal goods scanned one after the other are two goods.
+"""
 
 SAME_DEVICE_MS = 1500
 """A card held a moment too long is read again in continuous mode; nobody means to scan it twice so soon."""

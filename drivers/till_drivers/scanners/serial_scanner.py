@@ -9,7 +9,6 @@ from till_drivers.clock import MonotonicClock
 from till_drivers.exceptions import SettingsError, TransportAbsent, TransportLost
 from till_drivers.ports import Clock, DeviceHealth, Scan, Transport
 from till_drivers.scanners.aim import split_aim
-from till_drivers.scanners.dedupe import Deduper
 from till_drivers.scanners.framing import Framer
 from till_drivers.states import Backoff, DeviceState, HealthKeeper
 from till_drivers.transports.serial import SerialTransport
@@ -57,7 +56,6 @@ class SerialScanner:
         *,
         clock: Clock | None = None,
         transport: Transport | None = None,
-        deduper: Deduper | None = None,
     ) -> None:
         if not settings.port and not settings.match:
             raise SettingsError(f"scanner {settings.name!r}: expected port or match, neither is set")
@@ -76,7 +74,6 @@ class SerialScanner:
         self._framer = Framer(
             prefix=settings.prefix.encode(settings.encoding), suffix=settings.suffix.encode(settings.encoding)
         )
-        self._deduper = deduper or Deduper()
         self._health = HealthKeeper(self.device_id, self._clock)
         self._backoff = Backoff(self._clock)
         self._stopping = asyncio.Event()
@@ -123,7 +120,7 @@ class SerialScanner:
     def _tell(self, frame: bytes, emit: Callable[[Scan], None]) -> None:
         labelled = split_aim(frame.decode(self._encoding, errors="replace"))
         now_ms = self._clock.mono_ms()
-        if not labelled.text or self._deduper.is_repeat(self.device_id, labelled.text, now_ms):
+        if not labelled.text:
             return
         self._seq += 1
         emit(

@@ -199,3 +199,28 @@ def test_driver_that_fails_to_be_built_is_a_settings_error_whatever_it_raises(
     monkeypatch.setattr(devices, "load_driver", lambda _group, _name: factory)
     with pytest.raises(SettingsError, match="ZeroDivisionError"):
         build("tillside.printers", PrinterSettings(name="p", driver="odd"), Clock())
+
+
+@pytest.mark.parametrize(("kind", "told"), [("goods", 3), ("card", 1), ("unknown", 1)])
+def test_a_card_held_still_is_one_scan_and_equal_goods_are_each_one(
+    monkeypatch: pytest.MonkeyPatch, kind: Any, told: int
+) -> None:
+    """A card is not presented twice on purpose within a second and a half; two equal bottles are."""
+
+    async def run() -> None:
+        async def resolve(text: str) -> Resolved:
+            return Resolved(kind="goods" if text == "END" else kind, text=text)
+
+        async def emit_all(emit: Any, health: Any) -> None:
+            for seq in (1, 2, 3):
+                emit(scan(seq, "4600000000015"))
+            emit(scan(4, "END"))
+            await asyncio.Event().wait()
+
+        stage = Stage(monkeypatch, Driver(emit_all), resolve)
+        stage.scanners.start()
+        await stage.until(lambda: len(stage.counted) == told + 1)
+        assert stage.counted == [("odd", kind)] * told + [("odd", "goods")]
+        await stage.scanners.stop()
+
+    asyncio.run(run())
