@@ -66,7 +66,7 @@ BY_TAG = (
     "JOIN balances b ON b.member_id = t.member_id WHERE t.tag = ?"
 )
 BY_ID = (
-    f"SELECT {_MEMBER_COLUMNS} FROM members m JOIN balances b ON b.member_id = m.member_id "  # noqa: S608
+    f"SELECT {_MEMBER_COLUMNS} FROM members m JOIN balances b ON b.member_id = m.member_id "  # noqa: S608 - constants of this file
     "WHERE m.member_id = ?"
 )
 

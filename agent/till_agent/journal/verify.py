@@ -8,12 +8,13 @@ from till_agent.journal.chain import Row
 from till_agent.journal.exceptions import IndexDamaged
 from till_agent.journal.reader import EntryReader, EpochState
 
-TAIL_ROWS = 2_000
+TAIL_ROWS = 1_000
 """The newest rows are always checked at start: a fault leaves its marks where the file was being written."""
-HEAD_ROWS = 2_000
-"""So are the first waiting ones, which are what the cloud gets next; twice the largest batch."""
-START_BUDGET_MS = 250
-"""Older rows are checked at start for as long; each is checked again whenever it is read or sent."""
+HEAD_ROWS = 1_000
+"""So are the first waiting ones, which are what the cloud gets next: the largest batch."""
+START_BUDGET_MS = 50
+"""Older rows are checked at start for as long, or the till would not be ready in time; each is checked again whenever
+it is read or sent. A day's rows take less."""
 SLICE_ROWS = 200
 """Rows between two looks at the clock, and the most that commits wait for; about 5 ms."""
 

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
+from till_agent.balances import OwnEffects
 from till_agent.cache import CacheStore, CacheUnavailable, open_cache, pages
 from till_sync.wire import ChangesAnswer, ExpiringPoints, MemberRow, OpResult, ProgrammeRow
-from unit.agent_stores.stores_kit import TILL, run
+from unit.agent_stores.stores_kit import TILL, Identity, draft, journal_in, once, run
 
 
 @contextlib.asynccontextmanager
@@ -353,5 +354,27 @@ def test_look_ups_go_on_while_a_page_is_written(tmp_path: Path):
                 await asyncio.sleep(0)
             assert seen[0] == 1
             assert balance_of(cache, "m-0") == (2, (1, 2))
+
+    run(work())
+
+
+def test_a_restart_amid_the_first_pull_keeps_sight_of_acknowledged_sales(tmp_path: Path):
+    """The first page came before any own op; the op is acknowledged, and the agent dies before the cache knows."""
+
+    async def work() -> None:
+        async with journal_in(tmp_path) as journal, cache_in(tmp_path) as cache:
+            await cache.store_page(page(member("m-1", 100), epoch=0, more=True))
+            await journal.commit(once(draft("s-1", points=7)))
+            await journal.record(1, 1, ())
+        effects = OwnEffects()
+        async with (
+            cache_in(tmp_path, on_complete=effects.forget) as cache,
+            journal_in(tmp_path, Identity(1), effects=effects, floor=cache.floor),
+        ):
+            found = cache.by_id("m-1")
+            assert found is not None
+            assert found.row.balance + effects.effect(("m-1",), found.included) == 107
+            await cache.store_page(page(member("m-1", 107), acked=1))
+            assert (balance_of(cache, "m-1"), len(effects)) == ((107, (1, 1)), 0)
 
     run(work())
