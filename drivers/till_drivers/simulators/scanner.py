@@ -1,5 +1,6 @@
 """A scanner that is not there: a pseudo-terminal under a link. It can be unplugged and come back under a new name."""
 
+import contextlib
 import os
 import tty
 from pathlib import Path
@@ -25,19 +26,26 @@ class ScannerSimulator:
         """Appear under the link; gives the terminal's own name, which differs from plug to plug."""
         if self.is_plugged:
             raise SimulatorError("the scanner is plugged in already")
+        if self._link.exists() and not self._link.is_symlink():
+            raise SimulatorError(f"expected a name of the scanner's own, not {self._link}: something else is there")
         self._master, self._slave = os.openpty()
         # Our own end of the slave stays open, so that nothing is echoed before a driver has come.
         tty.setraw(self._slave)
         os.set_blocking(self._master, False)
         name = os.ttyname(self._slave)
-        self._link.unlink(missing_ok=True)
-        self._link.symlink_to(name)
+        try:
+            self._link.unlink(missing_ok=True)
+            self._link.symlink_to(name)
+        except OSError as exc:
+            self.unplug()
+            raise SimulatorError(f"the port can't appear at {self._link}: {exc.strerror}") from exc
         return name
 
     def unplug(self) -> None:
         """Go away in the middle of whatever is being sent; the link goes too, as udev takes a device's away."""
         if self.is_plugged:
-            self._link.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                self._link.unlink(missing_ok=True)
             os.close(self._slave)
             os.close(self._master)
             self._master = self._slave = -1

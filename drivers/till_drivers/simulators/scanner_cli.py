@@ -23,7 +23,11 @@ if TYPE_CHECKING:
 @click.option("--prefix", default="", help="What comes before a code.")
 @click.option("--ready-file", type=click.Path(path_type=Path), help='Gets {"link": ..., "port": ..., "pid": ...}.')
 def scanner(link: Path, suffix: str, prefix: str, ready_file: Path | None) -> None:
-    """Simulate a serial scanner on a pseudo-terminal; scan what is typed."""
+    """Simulate a serial scanner on a pseudo-terminal; scan what is typed.
+
+    Lines that begin with `!` are commands: !unplug, !plug, and !raw HEX, which sends those bytes as they are. Ends with
+    the input, on Ctrl-C or a termination signal.
+    """
     from till_drivers.exceptions import SimulatorError
     from till_drivers.simulators.scanner import ScannerSimulator
 
@@ -33,7 +37,10 @@ def scanner(link: Path, suffix: str, prefix: str, ready_file: Path | None) -> No
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, end)
-    port = simulator.plug()
+    try:
+        port = simulator.plug()
+    except SimulatorError as error:
+        raise click.ClickException(str(error)) from error
     try:
         facts = json.dumps({"link": str(link), "port": port, "pid": os.getpid()})
         if ready_file is None:

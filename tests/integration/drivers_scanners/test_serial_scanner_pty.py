@@ -6,11 +6,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from till_config.settings import ScannerSettings
 from till_drivers.exceptions import SettingsError, SimulatorError
 from till_drivers.ports import DeviceHealth, Scan
 from till_drivers.scanners.serial_scanner import SerialScanner
+from till_drivers.simulators.cli import simulate
 from till_drivers.simulators.scanner import ScannerSimulator
 
 PATIENCE_S = 10.0
@@ -190,3 +192,21 @@ def test_the_simulator_tells_when_it_is_unplugged(tmp_path: Path) -> None:
     simulator = ScannerSimulator(tmp_path / "port")
     with pytest.raises(SimulatorError, match="not plugged in"):
         simulator.scan("X")
+
+
+def test_the_simulator_never_takes_the_place_of_a_file(tmp_path: Path) -> None:
+    """A slip of the keyboard after `--link` must not cost somebody's file; a folder that is missing is said in words."""
+    (tmp_path / "notes.txt").write_text("precious", encoding="utf-8")
+    with pytest.raises(SimulatorError, match="something else is there"):
+        ScannerSimulator(tmp_path / "notes.txt").plug()
+    assert (tmp_path / "notes.txt").read_text(encoding="utf-8") == "precious"
+    nowhere = ScannerSimulator(tmp_path / "no-folder" / "port")
+    with pytest.raises(SimulatorError, match="can't appear at"):
+        nowhere.plug()
+    assert not nowhere.is_plugged
+
+
+def test_the_simulators_command_says_in_one_line_why_it_can_not_start(tmp_path: Path) -> None:
+    """Not by a traceback."""
+    done = CliRunner().invoke(simulate, ["scanner", "--link", str(tmp_path / "no-folder" / "port")])
+    assert (done.exit_code, done.output.count("\n")) == (1, 1)
