@@ -25,6 +25,7 @@ from till_agent.core import STOP_TIMEOUT_S, Surroundings, open_core, release_aba
 from till_agent.devices import Scanners, build_printers
 from till_agent.exceptions import JournalUnavailable
 from till_agent.facade import Agent
+from till_agent.footprint import give_back, settle
 from till_agent.instance import RUNNING_FILE, StateDir, told_ready
 from till_agent.slips.desk import SlipPrinter
 from till_config.settings import PrinterSettings, Settings
@@ -49,6 +50,10 @@ TRY_AGAIN_S = 5.0
 LOCK_TRIES = 3
 LOCK_PAUSE_S = 0.1
 """Three tries in 0.2 s: a command holds the lock for microseconds, another agent for ever."""
+SETTLE_S = 3.0
+"""What is loaded after the start, for the first scan, slip and exchange with the cloud, is there by then."""
+GIVE_BACK_S = 300.0
+"""A pull of many members leaves megabytes free, which others on a till of 2 GB can use."""
 HOUSEKEEPING_S = 5.0
 """Pause between two rounds of giving back abandoned holds and telling new problems."""
 
@@ -73,7 +78,9 @@ async def run_agent(settings: Settings, *, ready_file: Path | None = None) -> No
     os.umask(0o077)
     stop = asyncio.Event()
     with _signals(stop):
-        async with running_agent(settings) as running:
+        async with running_agent(settings) as running, AsyncExitStack() as stack:
+            # The process is the daemon's own here; a program that runs an agent inside keeps its own memory.
+            _keep(stack, "footprint", _keep_small(running.agent.clock))
             with told_ready(ready_file, running.port):
                 log.info("ready", extra={"port": running.port, "state": running.agent.not_ready or "ready"})
                 await stop.wait()
@@ -241,6 +248,15 @@ async def _keep_house(agent: Agent) -> None:
 async def _warm_up() -> None:
     """Load what the first scan and the first slip need, after the start, so that no customer waits for it."""
     await asyncio.to_thread(_load_slow_parts)
+
+
+async def _keep_small(clock: Clock) -> None:
+    """Let go of what the start and the first exchange with the cloud have used, then of what is used now and then."""
+    await clock.sleep(SETTLE_S)
+    settle()
+    while True:
+        await clock.sleep(GIVE_BACK_S)
+        await asyncio.to_thread(give_back)
 
 
 def _load_slow_parts() -> None:
