@@ -195,7 +195,7 @@ def test_the_simulator_tells_when_it_is_unplugged(tmp_path: Path) -> None:
 
 
 def test_the_simulator_never_takes_the_place_of_a_file(tmp_path: Path) -> None:
-    """A slip of the keyboard after `--link` must not cost somebody's file; a folder that is missing is said in words."""
+    """A slip of the keyboard after `--link` costs nobody a file; a folder that is missing is said in words."""
     (tmp_path / "notes.txt").write_text("precious", encoding="utf-8")
     with pytest.raises(SimulatorError, match="something else is there"):
         ScannerSimulator(tmp_path / "notes.txt").plug()
