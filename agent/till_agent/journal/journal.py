@@ -126,7 +126,7 @@ class DiskJournal:
             if part is None:
                 break
             builder.add(part)
-        return builder.request(incarnation, self._place.clock)
+        return builder.request(incarnation, self._place.clock, self._figures.waiting)
 
     async def record(self, epoch: int, acked_seq: int, results: tuple[OpResult, ...]) -> None:
         """Store verdicts and the acknowledged position, then hand the verdicts to the cache.

@@ -83,8 +83,8 @@ class BatchBuilder:
             self._head = checked.hash
         self.full = len(self._ops) >= self._max_ops or self._left_bytes <= 0
 
-    def request(self, incarnation: str, clock: Clock) -> PushRequest | None:
-        """The batch, or None when nothing was gathered."""
+    def request(self, incarnation: str, clock: Clock, waiting: int) -> PushRequest | None:
+        """The batch, or None when nothing was gathered. `waiting`: ops without an answer now, this batch's too."""
         if self._first is None or not self._ops:
             return None
         return PushRequest(
@@ -99,6 +99,7 @@ class BatchBuilder:
             sent_mono_ms=clock.mono_ms(),
             boot=clock.boot,
             ops=tuple(self._ops),
+            remaining=max(0, waiting - len(self._ops)),
         )
 
 

@@ -355,3 +355,16 @@ def test_a_cloud_that_holds_rows_we_lost_closes_that_epoch(tmp_path: Path):
             assert (await batch_of(journal)).epoch == 2
 
     run(work())
+
+
+def test_a_batch_says_how_many_ops_wait_behind_it(tmp_path: Path):
+    """Only a batch with nothing behind it lets the cloud give forgotten holds back."""
+
+    async def work() -> None:
+        async with journal_in(tmp_path) as journal:
+            await sold(journal, 1, 2, 3)
+            assert [(await batch_of(journal, max_ops=size)).remaining for size in (1, 2, 3)] == [2, 1, 0]
+            await journal.record(1, 2, ())
+            assert (await batch_of(journal)).remaining == 0
+
+    run(work())
