@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from kit.waiting import POLL_S, wait_for
+from kit.zygote import Forked, Zygote
 
 COMMAND = (str(Path(sys.executable).with_name("tillside")),)
 LAUNCHER = Path(__file__).with_name("mutants.py")
@@ -55,15 +56,22 @@ def run(*words: str | Path, folder: Path, status: int | None = 0, env: dict[str,
 class Part:
     """One process of `tillside` that goes on until it is ended; `mutant` names a deliberate defect in it."""
 
-    def __init__(self, name: str, *words: str | Path, folder: Path, mutant: str = "") -> None:
+    def __init__(
+        self, name: str, *words: str | Path, folder: Path, mutant: str = "", zygote: Zygote | None = None
+    ) -> None:
         self.name = name
         self.ready_file = folder / f"{name}.ready"
         self.log = folder / f"{name}.log"
         self.ready_file.unlink(missing_ok=True)
+        self.process: subprocess.Popen[bytes] | Forked
+        told = [*map(str, words), "--ready-file", str(self.ready_file)]
+        if zygote is not None:
+            self.process = zygote.start(told, folder, self.log)
+            return
         command = (sys.executable, str(LAUNCHER), mutant) if mutant else COMMAND
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [*command, *map(str, words), "--ready-file", str(self.ready_file)],
+                [*command, *told],
                 cwd=folder,
                 stdin=subprocess.PIPE,
                 stdout=log,

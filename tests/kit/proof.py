@@ -100,9 +100,11 @@ def check_cloud(cloud_db: Path, till: str, rows: list[Row]) -> None:
 def check_balances(cloud_db: Path, rows: list[Row], opening: Mapping[str, int]) -> None:
     """Each member's balance is what they began with and what the journals' own figures say; the lots agree."""
     expected = Counter(dict(opening))
+    owners = dict(at_cloud(cloud_db, "SELECT tag, member_id FROM identifiers"))
     for row in rows:
         body = json.loads(row.body)
-        member = body.get("subject", {}).get("member_id")
+        subject = body.get("subject", {})
+        member = subject.get("member_id") or owners.get(subject.get("tag"))
         if member:
             expected[member] += _effect(body)
     lots = dict(at_cloud(cloud_db, "SELECT member_id, sum(left) FROM lots GROUP BY member_id"))

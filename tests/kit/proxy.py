@@ -8,10 +8,13 @@ from typing import Any, Literal
 
 from kit.waiting import wait_for
 
-Mode = Literal["pass", "stall", "500", "html", "json", "portal", "swallow", "reset"]
-"""What becomes of a request. stall: nothing, until `mode` is another one, then it is dropped. 500, html, json: such an
-answer with the cloud never asked. portal: a redirect. swallow: the cloud carries it out, and HTML is answered in its
-place. reset: the cloud carries it out, and the connection breaks."""
+Mode = Literal["pass", "stall", "late", "500", "html", "json", "portal", "swallow", "reset"]
+"""What becomes of a request.
+
+stall: nothing, until `mode` is another one; then it is dropped. late: the same, but then it is passed on. 500, html,
+json, portal (a redirect): such an answer, with the cloud never asked. swallow: the cloud carries it out, and HTML is
+answered in its place. reset: the cloud carries it out, and the connection breaks.
+"""
 
 PAGE = b"<!doctype html><html><body>Free Wi-Fi! acked_seq: 1000000 <a href='/login'>log in</a></body></html>"
 STEP_S = 0.02
@@ -117,21 +120,22 @@ class Line:
         body = await reader.readexactly(int(headers.get("content-length") or 0))
         mode = self.mode(method, path) if callable(self.mode) else self.mode
         self.seen.append((method, path, mode))
+        if mode in ("stall", "late"):
+            await self._hold(mode, method, path)
         if mode == "stall":
-            await self._stall(method, path)
             return
         answer = b""
-        if mode in ("pass", "swallow", "reset"):
+        if mode in ("pass", "late", "swallow", "reset"):
             answer = await self._ask_cloud(lines, body)
         if mode == "reset":
             return
         writer.write(ANSWERS.get(mode, answer))
         await writer.drain()
 
-    async def _stall(self, method: str, path: str) -> None:
+    async def _hold(self, mode: Mode, method: str, path: str) -> None:
         self.held += 1
         try:
-            while (self.mode(method, path) if callable(self.mode) else self.mode) == "stall":
+            while (self.mode(method, path) if callable(self.mode) else self.mode) == mode:
                 await asyncio.sleep(STEP_S)
         finally:
             self.held -= 1

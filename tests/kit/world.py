@@ -11,9 +11,10 @@ from typing import Any, Self
 from kit.bridge import Bridge
 from kit.chain import PEOPLE, Chain
 from kit.processes import Part, Ran, run
-from kit.proof import check_balances, check_cloud, check_journal
+from kit.proof import Row, check_balances, check_cloud, check_journal
 from kit.proxy import Line
 from kit.waiting import wait_for
+from kit.zygote import Zygote
 from till_drivers.simulators.printer_control import control_printer
 
 
@@ -33,19 +34,23 @@ class Till:
             encoding="utf-8",
         )
         self.agent: Part | None = None
+        self.zygote: Zygote | None = None
+        """What forks the agent, for tests that start it very often."""
         self._bridges: dict[str, Bridge] = {}
 
     def start(self, mutant: str = "") -> Self:
         """Run the agent, until it answers."""
-        self.agent = Part(self.name, "agent", "run", "--config", self.config, folder=self.folder, mutant=mutant)
+        words = ("agent", "run", "--config", self.config)
+        self.agent = Part(self.name, *words, folder=self.folder, mutant=mutant, zygote=self.zygote)
         self.agent.facts()
         return self
 
-    def kill(self) -> None:
+    def kill(self) -> Self:
         """As the power does."""
         self._hang_up()
         if self.agent is not None:
             self.agent.kill()
+        return self
 
     def stop(self) -> None:
         """In order; AssertionError unless the agent ends well."""
@@ -223,10 +228,18 @@ class World:
 
     def prove(self, till: Till, answers: dict[str, bytes], tried: set[str] | None = None) -> None:
         """Drain and stop the till, then hold answers, journal, ledger and balances against each other."""
+        self.prove_balances(self.prove_ops(till, answers, tried))
+
+    def prove_ops(self, till: Till, answers: dict[str, bytes], tried: set[str] | None = None) -> list[Row]:
+        """Drain and stop one till of several: its journal and the cloud hold what was answered, once."""
         till.drain()
         till.stop()
         rows = check_journal(till.state_dir, answers, tried)
         check_cloud(self.cloud_db, till.name, rows)
+        return rows
+
+    def prove_balances(self, rows: list[Row]) -> None:
+        """With the ops of all tills: each member has what the journals say."""
         check_balances(self.cloud_db, rows, {person.member_id: person.points for person in PEOPLE})
         self.verify()
 

@@ -1,0 +1,226 @@
+"""Runs `tillside` with one deliberate defect: `python mutants.py NAME COMMAND...`. What no mutant fails is no test.
+
+Each mutant is a mistake that somebody could make. The first three are no defects: they end the process at a moment that
+chance hits seldom.
+"""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+
+def _die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def dies_before_commit() -> None:
+    """The request is read and understood, and then the power fails."""
+    from till_agent.journal import DiskJournal
+
+    async def commit(_self: Any, _decide: Any) -> None:
+        _die()
+
+    DiskJournal.commit = commit  # type: ignore[method-assign,assignment]
+
+
+def dies_within_commit() -> None:
+    """The row is written, and the transaction is not committed."""
+    from till_agent.journal import writer
+    from till_agent.journal.journal import _Written
+
+    apply = writer._apply
+
+    def mutant(session: Any, job: Any) -> Any:
+        outcome = apply(session, job)
+        if isinstance(outcome[1], _Written):
+            _die()
+        return outcome
+
+    writer._apply = mutant
+
+
+def dies_after_commit() -> None:
+    """The sale is durable, and the answer never leaves."""
+    from till_agent.journal import DiskJournal
+
+    commit = DiskJournal.commit
+
+    async def mutant(self: Any, decide: Any) -> Any:
+        await commit(self, decide)
+        _die()
+
+    DiskJournal.commit = mutant  # type: ignore[method-assign]
+
+
+def answers_before_commit() -> None:
+    """The answer goes out, and the disk is asked afterwards."""
+    from till_agent.journal import writer
+    from till_agent.journal.journal import _Written
+
+    apply = writer._apply
+
+    def mutant(session: Any, job: Any) -> Any:
+        outcome = apply(session, job)
+        if isinstance(outcome[1], _Written):
+            future = job.future
+            future.get_loop().call_soon_threadsafe(lambda: future.done() or future.set_result(outcome[1]))
+            time.sleep(2)
+        return outcome
+
+    writer._apply = mutant
+
+
+def sells_again() -> None:
+    """A uid that is known is taken for a new sale."""
+    from till_agent.desk.selling import Selling
+
+    sell = Selling.sell
+
+    async def mutant(self: Any, uid: str, request: Any) -> Any:
+        earlier = await self._bench.read(lambda reader: reader.find("sale", uid))
+        return await sell(self, uid if earlier is None else f"{uid}.again", request)
+
+    Selling.sell = mutant  # type: ignore[method-assign]
+
+
+def page_acknowledges() -> None:
+    """Whatever says 200 to a push is taken for the cloud's word."""
+    import msgspec
+
+    from till_sync.client import CloudClient
+    from till_sync.exceptions import NotOurCloud
+    from till_sync.wire import OpResult, PushAnswer, PushRequest
+
+    push = CloudClient.push
+
+    async def mutant(self: Any, batch: bytes) -> PushAnswer:
+        try:
+            return await push(self, batch)
+        except NotOurCloud:
+            sent = msgspec.json.decode(batch, type=PushRequest)
+            results = tuple(
+                OpResult(seq=op.seq, status="applied", member_id="", balance=0, held=0, effect_points=0, position=0)
+                for op in sent.ops
+            )
+            last = sent.ops[-1].seq
+            return PushAnswer(incarnation=sent.incarnation, acked_seq=last, results=results, server_time_ms=0)
+
+    CloudClient.push = mutant  # type: ignore[method-assign]
+
+
+def applies_again() -> None:
+    """An op that came a second time moves its points a second time."""
+    from till_cloud.ingest.push import Ingest
+
+    known = Ingest._duplicates
+
+    def mutant(self: Any, connection: Any, till: str, request: Any, acked: int) -> Any:
+        results = known(self, connection, till, request, acked)
+        for result in results:
+            op = (till, request.epoch, result.seq)
+            connection.execute(
+                "INSERT OR IGNORE INTO movements SELECT member_id, position + 1000000, kind, till, epoch, seq, uid,"
+                " about_uid, earned, redeemed, given_back, reversed, expired, balance, debt, at_ms FROM movements"
+                " WHERE till = ? AND epoch = ? AND seq = ?",
+                op,
+            )
+            connection.execute(
+                "UPDATE balances SET balance = balance + m.earned, earned = balances.earned + m.earned FROM"
+                " (SELECT member_id, earned FROM movements WHERE till = ? AND epoch = ? AND seq = ? LIMIT 1) AS m"
+                " WHERE balances.member_id = m.member_id",
+                op,
+            )
+        return results
+
+    Ingest._duplicates = mutant  # type: ignore[method-assign]
+
+
+def prints_again() -> None:
+    """After a restart, what was being printed is printed once more."""
+    from till_drivers.spool_store import JobTable
+
+    def recover(self: Any, _now_ms: int) -> int:
+        return int(self._run("update jobs set state = 'queued', waits = 1 where state = 'printing'", ()).rowcount)
+
+    JobTable.recover = recover  # type: ignore[method-assign]
+
+
+def reprints_unknown() -> None:
+    """A slip of which nobody knows whether it was printed is printed again, to be on the safe side."""
+    from till_drivers import spool_worker
+    from till_drivers.ports import Outcome
+    from till_drivers.spool_store import PrintState
+
+    spool_worker._STATES[Outcome.UNKNOWN] = PrintState.REFUSED
+
+
+def sale_waits_for_printer() -> None:
+    """The answer to a sale leaves when its slip is on paper."""
+    from till_agent.slips.desk import SpoolSlipDesk
+
+    enqueue = SpoolSlipDesk.enqueue
+
+    def mutant(self: Any, entry: Any, **options: Any) -> Any:
+        state = enqueue(self, entry, **options)
+        while self.state(entry.kind, entry.uid).state in ("queued", "printing"):
+            time.sleep(0.01)
+        return state
+
+    SpoolSlipDesk.enqueue = mutant  # type: ignore[method-assign]
+
+
+def sale_waits_for_cloud() -> None:
+    """The answer to a sale leaves when the cloud has heard of it."""
+    from till_agent.facade import Agent
+
+    committed = Agent.committed
+
+    def mutant(self: Any) -> None:
+        committed(self)
+        while self.core.journal.figures.waiting:
+            time.sleep(0.01)
+
+    Agent.committed = mutant  # type: ignore[method-assign]
+
+
+def joins_halves() -> None:
+    """Half a code is kept over an unplug."""
+    from till_drivers.scanners.framing import Framer
+
+    def finish(self: Any) -> bytes:
+        frame = bytes(self._partial)
+        self._partial.clear()
+        self._skipping = False
+        return frame
+
+    Framer._finish = finish  # type: ignore[method-assign]
+    Framer.reset = lambda self: None  # type: ignore[method-assign]
+
+
+MUTANTS: dict[str, Callable[[], None]] = {
+    mutant.__name__.replace("_", "-"): mutant
+    for mutant in (
+        dies_before_commit,
+        dies_within_commit,
+        dies_after_commit,
+        answers_before_commit,
+        sells_again,
+        page_acknowledges,
+        applies_again,
+        prints_again,
+        reprints_unknown,
+        sale_waits_for_printer,
+        sale_waits_for_cloud,
+        joins_halves,
+    )
+}
+
+
+if __name__ == "__main__":
+    MUTANTS[sys.argv.pop(1)]()
+    from till_config.main import main
+
+    main()
