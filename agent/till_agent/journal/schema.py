@@ -165,8 +165,8 @@ RECORD_VERDICT = (
 COUNT_VERDICTS = "SELECT status, count(*) FROM verdicts WHERE status IN ('adjusted', 'rejected') GROUP BY status"
 
 HOLD_COLUMNS = "hold, sale_uid, member_id, points, state, deadline_mono_ms, boot"
-OPEN_HOLDS = f"SELECT {HOLD_COLUMNS} FROM holds WHERE state IN ('asked', 'granted') ORDER BY number"  # noqa: S608 - made of constants
-HOLD = f"SELECT {HOLD_COLUMNS} FROM holds WHERE hold = ?"  # noqa: S608 - made of constants
+OPEN_HOLDS = f"SELECT {HOLD_COLUMNS} FROM holds WHERE state IN ('asked', 'granted') ORDER BY number"  # noqa: S608 - only constants here
+HOLD = f"SELECT {HOLD_COLUMNS} FROM holds WHERE hold = ?"  # noqa: S608 - only constants here
 # Asked again under the same name: the first row stands.
 REMEMBER_HOLD = (
     "INSERT INTO holds (hold, sale_uid, member_id, points, state, deadline_mono_ms, boot) "
