@@ -131,7 +131,7 @@ def kill_in_mid_sale_after_answer(cashier: Cashier) -> bool:
 
 
 @pytest.mark.faults
-def test_the_same_without_a_mutant(world: World) -> None:
+def test_a_sale_is_there_after_its_answer(world: World) -> None:
     """The power fails the moment the answer is there, and the sale is there."""
     cashier = Cashier(world.till().start(), random.Random(SEED))
     assert kill_in_mid_sale_after_answer(cashier) is True

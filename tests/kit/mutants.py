@@ -23,7 +23,7 @@ def dies_before_commit() -> None:
     async def commit(_self: Any, _decide: Any) -> None:
         _die()
 
-    DiskJournal.commit = commit  # type: ignore[method-assign,assignment]
+    DiskJournal.commit = commit
 
 
 def dies_within_commit() -> None:
@@ -52,7 +52,7 @@ def dies_after_commit() -> None:
         await commit(self, decide)
         _die()
 
-    DiskJournal.commit = mutant  # type: ignore[method-assign]
+    DiskJournal.commit = mutant
 
 
 def answers_before_commit() -> None:
@@ -83,7 +83,7 @@ def sells_again() -> None:
         earlier = await self._bench.read(lambda reader: reader.find("sale", uid))
         return await sell(self, uid if earlier is None else f"{uid}.again", request)
 
-    Selling.sell = mutant  # type: ignore[method-assign]
+    Selling.sell = mutant
 
 
 def page_acknowledges() -> None:
@@ -108,7 +108,7 @@ def page_acknowledges() -> None:
             last = sent.ops[-1].seq
             return PushAnswer(incarnation=sent.incarnation, acked_seq=last, results=results, server_time_ms=0)
 
-    CloudClient.push = mutant  # type: ignore[method-assign]
+    CloudClient.push = mutant
 
 
 def applies_again() -> None:
@@ -135,7 +135,7 @@ def applies_again() -> None:
             )
         return results
 
-    Ingest._duplicates = mutant  # type: ignore[method-assign]
+    Ingest._duplicates = mutant
 
 
 def prints_again() -> None:
@@ -145,7 +145,7 @@ def prints_again() -> None:
     def recover(self: Any, _now_ms: int) -> int:
         return int(self._run("update jobs set state = 'queued', waits = 1 where state = 'printing'", ()).rowcount)
 
-    JobTable.recover = recover  # type: ignore[method-assign]
+    JobTable.recover = recover
 
 
 def reprints_unknown() -> None:
@@ -169,7 +169,7 @@ def sale_waits_for_printer() -> None:
             time.sleep(0.01)
         return state
 
-    SpoolSlipDesk.enqueue = mutant  # type: ignore[method-assign]
+    SpoolSlipDesk.enqueue = mutant
 
 
 def sale_waits_for_cloud() -> None:
@@ -183,7 +183,7 @@ def sale_waits_for_cloud() -> None:
         while self.core.journal.figures.waiting:
             time.sleep(0.01)
 
-    Agent.committed = mutant  # type: ignore[method-assign]
+    Agent.committed = mutant
 
 
 def joins_halves() -> None:
@@ -196,8 +196,8 @@ def joins_halves() -> None:
         self._skipping = False
         return frame
 
-    Framer._finish = finish  # type: ignore[method-assign]
-    Framer.reset = lambda self: None  # type: ignore[method-assign]
+    Framer._finish = finish
+    Framer.reset = lambda self: None
 
 
 MUTANTS: dict[str, Callable[[], None]] = {
