@@ -26,6 +26,7 @@ from till_drivers.spool_store import (
     SpoolJob,
     connect,
     connect_reader,
+    is_damage,
     move_aside,
 )
 
@@ -81,7 +82,7 @@ class Spool:
         self._path = path
         self._wall_ms = wall_ms or (lambda: time.time_ns() // 1_000_000)
         self._commands: queue.SimpleQueue[_Ordered | _Stop] = queue.SimpleQueue()
-        self._guard = threading.Lock()
+        self._guard = threading.RLock()
         self._pending: OrderedDict[str, SpoolJob] = OrderedDict()
         self._lost: OrderedDict[str, SpoolJob] = OrderedDict()
         self._waiting = 0
@@ -122,7 +123,8 @@ class Spool:
     @property
     def waiting_count(self) -> int:
         """Jobs that are not on paper yet: those not yet on disk and the one under way included."""
-        return self._waiting + len(self._pending)
+        with self._guard:
+            return self._waiting + len(self._pending)
 
     def enqueue(
         self,
@@ -234,6 +236,7 @@ class Spool:
     # In the spool's thread.
     def _serve(self) -> None:
         table: JobTable | None = None
+        said = ""
         try:
             running = True
             while running:
@@ -241,8 +244,11 @@ class Spool:
                 try:
                     table = table or self._open()
                     self._run_batch(table, [command for command, _ in batch])
+                    said = ""
                 except SpoolUnavailable as exc:
-                    _log.error("%s", exc)
+                    if str(exc) != said:  # a disk that is full for a night is not to be filled by its own log
+                        said = str(exc)
+                        _log.error("%s", exc)
                     for _, failed in batch:
                         failed(exc)
                     if table is None and running:
@@ -275,7 +281,7 @@ class Spool:
             try:
                 connection = connect(self._path)
             except sqlite3.DatabaseError as exc:
-                if isinstance(exc, sqlite3.OperationalError):  # locked, full, read-only: the file itself may be good
+                if not is_damage(exc):
                     raise
                 self.moved_aside = move_aside(self._path, self._wall_ms())
                 _log.error("the print queue was broken (%s) and is put aside as %s", exc, self.moved_aside.name)
@@ -304,9 +310,10 @@ class Spool:
         except SpoolUnavailable:
             table.rollback()
             raise
-        self._waiting = waiting
-        for settle in settled:
-            settle()
+        with self._guard:  # a job that goes from memory to the file is never counted twice
+            self._waiting = waiting
+            for settle in settled:
+                settle()
         if self._has_new:
             self._has_new = False
             for listener in list(self._listeners):

@@ -118,6 +118,12 @@ def connect_reader(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def is_damage(exc: sqlite3.DatabaseError) -> bool:
+    """Is it the file's own fault, so that a new one helps? Not when it is locked, read-only, or its disk is full."""
+    # SQLITE_ERROR is a schema that is not ours: another program's tables, or a table where none was to be.
+    return not isinstance(exc, sqlite3.OperationalError) or (exc.sqlite_errorcode & 0xFF) == sqlite3.SQLITE_ERROR
+
+
 def move_aside(path: Path, now_ms: int) -> Path:
     """Rename a broken spool with its side files, so that the till starts with a new one; returns the new name."""
     aside = path.with_name(f"{path.name}.broken-{now_ms}")

@@ -332,6 +332,19 @@ def test_a_file_that_is_no_database_is_put_aside_and_the_till_starts(path: Path,
     assert rows(path) == {"j1": "queued"}
 
 
+def test_a_database_of_another_shape_is_put_aside_too(path: Path, wall: Wall) -> None:
+    """Else the till would try it four times a second for ever, and print nothing."""
+    with sqlite3.connect(path) as connection:
+        connection.execute("create table jobs (other text)")
+    connection.close()
+    queue = again(path, wall)
+    assert queue.moved_aside is not None
+    assert put(queue, "j1").accepted
+    run(queue.opened())
+    queue.stop(5)
+    assert rows(path) == {"j1": "queued"}
+
+
 def test_a_disk_that_refuses_makes_slips_refused_not_sales(
     tmp_path: Path, wall: Wall, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -344,6 +357,10 @@ def test_a_disk_that_refuses_makes_slips_refused_not_sales(
     async def go() -> None:
         while _detail(queue.newest("sale:1"))[:7] != "refused":
             await asyncio.sleep(0.01)
+        for _ in range(2):
+            with pytest.raises(spool_store.SpoolUnavailable):
+                await queue.opened()
+        assert caplog.text.count("can't be opened") == 1, "a fault that stays is told once"
         path.parent.mkdir()
         while True:
             try:
