@@ -38,6 +38,7 @@ MAY_SLEEP = {
     "drivers/till_drivers/spool.py": "the print queue's own thread, between two tries to open its file",
     "installer/till_installer/demo/processes.py": "the demo has no loop: it waits for the programs that it started",
     "installer/till_installer/demo/stage.py": "the same, for their queues to empty",
+    "installer/till_installer/demo/play.py": "the same, between two scans of one card",
 }
 """Files that may call time.sleep, and why; all else waits on a clock that tests can move."""
 

@@ -18,7 +18,7 @@ from integration.sync.sync_server import Behaviour, Connection, ScriptedServer, 
 from till_sync.client import CloudClient
 from till_sync.clock import SystemClock
 from till_sync.exceptions import AnswerMismatch, CloudBusy, CloudUnreachable, NotOurCloud, SyncError
-from till_sync.httpx_transport import HttpxTransport
+from till_sync.httpx_transport import HttpxTransport, load_httpx
 from till_sync.push import Pusher
 from till_sync.wire import ChangesAnswer, HelloAnswer, OpResult, PushAnswer, PushRequest
 from till_sync.worker import SyncWorker, WorkerSettings
@@ -59,7 +59,9 @@ GOOD = answer(msgspec.json.encode(good(1, 5)))
 class Line:
     """A pusher with five ops and the real transport to a scripted server."""
 
-    def __init__(self, server: ScriptedServer, *, timeout_ms: int = 300) -> None:
+    def __init__(self, server: ScriptedServer, *, timeout_ms: int = 700) -> None:
+        # The first exchange loads it, which on a busy machine takes longer than these tests give an answer.
+        load_httpx()
         self.server = server
         self.outbox = FakeOutbox(FakeClock(), 5)
         transport = HttpxTransport(server.url, connect_timeout_ms=timeout_ms, request_timeout_ms=timeout_ms)

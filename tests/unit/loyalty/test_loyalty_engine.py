@@ -225,7 +225,7 @@ def test_redemption_is_trimmed_and_says_by_what(
     points: int, wish: int, terms: dict[str, int], redeemable: int, redeemed: int, expected: list[str]
 ) -> None:
     """Two lines of 10.00; one point is 0.01."""
-    rules = programme(points_exponent=2, redemption=Redemption(**terms))  # type: ignore[arg-type]
+    rules = programme(points_exponent=2, redemption=Redemption(**terms))  # type: ignore[arg-type]  # a wrong type on purpose
     result = run(rules, receipt(1000, 1000), points=points, wish=wish)
     assert (result.redeemable_points, result.redeemed_points) == (redeemable, redeemed)
     assert result.payable_minor == 2000 - redeemed

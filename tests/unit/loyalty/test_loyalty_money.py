@@ -61,7 +61,7 @@ def test_division_agrees_with_decimal(numerator: int, denominator: int, rounding
         nudge = (Fraction(rest, denominator) > Fraction(1, 2)) - (Fraction(rest, denominator) < Fraction(1, 2))
         fraction = decimal.Decimal(0) if not rest else decimal.Decimal("0.5") + decimal.Decimal(nudge) / 4
         expected = int((whole + fraction).to_integral_value(DECIMAL_ROUNDING[rounding]))
-    assert money.divide(numerator, denominator, rounding) == expected  # type: ignore[arg-type]
+    assert money.divide(numerator, denominator, rounding) == expected  # type: ignore[arg-type]  # a wrong word on purpose
 
 
 @pytest.mark.parametrize("denominator", [0, -1])

@@ -56,7 +56,7 @@ def test_order_of_lines_changes_no_line(
 ) -> None:
     """A line gets the same by its number wherever it stands: cash software may send lines in any order."""
     shuffled = list(receipt.lines)
-    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    random.shuffle(shuffled)  # type: ignore[attr-defined]  # a generated class has it at run time
     one = calculate(programme, member, receipt, CLOCK, redeem_points=wish)
     other = calculate(programme, member, Receipt(lines=tuple(shuffled)), CLOCK, redeem_points=wish)
     assert {line.number: line for line in one.lines} == {line.number: line for line in other.lines}
