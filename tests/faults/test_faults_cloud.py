@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
+from kit.bridge import receipt
 from kit.cashier import Cashier
 from kit.chain import ANNA, Chain
 from kit.proof import DoubledError, LostError, at_cloud
@@ -153,6 +154,26 @@ def test_no_sale_waits_for_a_slow_cloud(world: World, mode: Mode) -> None:
     assert till.admin.ask("GET", "/v1/sync")["acked_seq"] == 0
     world.line.mode = "pass"
     world.prove(till, cashier.answers, set(cashier.tried))
+
+
+def test_a_hold_that_is_answered_too_late_is_one_hold_all_the_same(world: World) -> None:
+    """The cashier is told to go on without, tries again when the line is back, and the points are reserved once."""
+    world.start_cloud()
+    till = world.till().start().wait_members()
+    world.line.mode = lambda _, path: "late" if path.endswith("/holds") else "pass"
+    wish = {"sale_uid": "held", "member": {"card": ANNA.card}, "points": 1_000}
+    assert till.pos.refused("POST", "/v1/holds", wish) == (503, "cloud_unreachable")
+    world.line.mode = "pass"
+    holds = "SELECT hold, state, points FROM holds WHERE sale_uid = 'held'"
+    late = wait_for(lambda: at_cloud(world.cloud_db, holds), "the cloud to carry out what it was asked")
+    till.drain()
+    hold = till.pos.ask("POST", "/v1/holds", wish)["hold"]
+    assert late == at_cloud(world.cloud_db, holds) == [(hold, "open", 1_000)]
+    spending = receipt(4_000, member={"card": ANNA.card}, redeem_points=1_000, hold=hold)
+    sold = till.pos.send("PUT", "/v1/sales/held", spending)
+    assert sold.json()["calculation"]["redeemed_points"] == 1_000
+    world.prove(till, {"held": sold.content}, {"held"})
+    assert at_cloud(world.cloud_db, holds) == [(hold, "used", 1_000)]
 
 
 def test_a_till_that_takes_a_page_for_the_cloud_is_found_out(world: World) -> None:
