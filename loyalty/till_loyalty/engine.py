@@ -4,10 +4,11 @@ Order of work: exclusions, redemption, accrual on the base. Reason codes are lis
 """
 
 from till_loyalty.accrual import Earned, accrue
+from till_loyalty.conditions import Situation
 from till_loyalty.exceptions import ReceiptError, invariant
 from till_loyalty.plan import Standing, plan_of
 from till_loyalty.programme import Programme
-from till_loyalty.receipt import MemberState, Receipt, StoreClock, check_receipt
+from till_loyalty.receipt import MemberState, Place, Receipt, StoreClock, check_receipt
 from till_loyalty.redemption import AS_MANY_AS_ALLOWED, Redeemed, redeem
 from till_loyalty.results import Calculation, LineResult, Reason
 
@@ -16,14 +17,16 @@ def calculate(
     programme: Programme,
     member: MemberState | None,
     receipt: Receipt,
-    clock: StoreClock,  # noqa: ARG001 - part of the contract: what a rule may know of time is the store's clock, passed in
+    clock: StoreClock,
     *,
     redeem_points: int = 0,
+    place: Place | None = None,
 ) -> Calculation:
     """What `receipt` gives and costs: pure, and the same bytes (`canonical_bytes`) wherever it runs.
 
     `member` None means a sale with no member. `redeem_points` are minor points that the member wishes to spend,
-    -1 for as many as allowed; the wish is trimmed, never refused. ReceiptError when the receipt contradicts itself.
+    -1 for as many as allowed; the wish is trimmed, never refused. `place` None: rules with a `where` don't hold.
+    ReceiptError when the receipt contradicts itself, or a rule asks for the time and the clock has none.
     """
     check_receipt(receipt)
     _check_wish(redeem_points)
@@ -34,7 +37,7 @@ def calculate(
         reason = Reason(code="member_blocked", numbers=_asked(redeem_points))
         return _plain(programme.id, programme.version, receipt, reason)
     plan = plan_of(programme)
-    standing = plan.stand(lines)
+    standing = plan.stand(lines, Situation(clock, member, place, frozenset()))
     redeemed = redeem(plan, lines, standing.redeems, max(0, member.spendable_points), redeem_points)
     if programme.earn_base == "gross":
         bases = [line.amount_minor for line in lines]

@@ -3,6 +3,7 @@
 from math import lcm
 from typing import NamedTuple
 
+from till_loyalty.conditions import Needed, Situation, holds, is_met
 from till_loyalty.matching import Matcher
 from till_loyalty.money import exact_points_unit
 from till_loyalty.programme import Exclusion, Programme, Rule
@@ -25,7 +26,7 @@ class Standing(NamedTuple):
 class Plan:
     """Rules by priority, then id; `unit_points` is the smallest portion of points that may be spent."""
 
-    __slots__ = ("_matcher", "exclusions", "programme", "rules", "tier_ids", "unit_points")
+    __slots__ = ("_conditional", "_matcher", "_needs", "exclusions", "programme", "rules", "tier_ids", "unit_points")
 
     def __init__(self, programme: Programme) -> None:
         self.programme = programme
@@ -37,12 +38,33 @@ class Plan:
             programme.redemption.step_points,
             exact_points_unit(point_value_minor=programme.point_value_minor, points_exponent=programme.points_exponent),
         )
-        self._matcher = Matcher([each.match for each in self.exclusions] + [rule.match for rule in self.rules])
+        self._conditional = tuple(
+            [
+                (position, rule)
+                for position, rule in enumerate(self.rules)
+                if rule.when is not None or rule.where is not None or rule.who is not None
+            ]
+        )
+        matches = [each.match for each in self.exclusions] + [rule.match for rule in self.rules]
+        needs = [(position, need) for position, rule in enumerate(self.rules) for need in rule.needs]
+        self._needs = tuple([Needed(rule, len(matches) + index, need) for index, (rule, need) in enumerate(needs)])
+        self._matcher = Matcher(
+            matches + [need.match for _, need in needs], {each.id: each for each in programme.lists}
+        )
 
-    def stand(self, lines: tuple[Line, ...]) -> Standing:
-        """Apply the exclusions, which no rule can override, and pick each rule's lines."""
+    def stand(self, lines: tuple[Line, ...], situation: Situation | None = None) -> Standing:
+        """Apply the exclusions, which no rule can override, and pick each rule's lines.
+
+        A rule whose conditions don't hold in the situation (None: a sale of which nothing more is known) has no lines.
+        """
         selected = self._matcher.select(lines)
         count = len(self.exclusions)
+        for needed in self._needs:
+            if not is_met(needed.need, lines, selected[needed.match]):
+                selected[count + needed.rule] = []
+        for position, rule in self._conditional:
+            if situation is None or not holds(rule, situation):
+                selected[count + position] = []
         earns, redeems = [True] * len(lines), [True] * len(lines)
         reasons: list[Reason] = []
         for exclusion, indexes in zip(self.exclusions, selected, strict=False):
@@ -64,7 +86,7 @@ class Plan:
                 else:
                     code = "line_not_earning" if stops_earning else "line_not_redeemable"
                 reasons.append(Reason(code=code, rule=exclusion.id, line=line.number))
-        return Standing(earns, redeems, selected[count:], reasons)
+        return Standing(earns, redeems, selected[count : count + len(self.rules)], reasons)
 
 
 _plans: tuple[Plan, ...] = ()

@@ -8,20 +8,23 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from till_loyalty.receipt import AmountMinor, Points
+from till_loyalty.rule_parts import (
+    BasisPoints,
+    Match,
+    NamedList,
+    Need,
+    RuleId,
+    When,
+    Where,
+    Who,
+)
 
+__all__ = ["BasisPoints", "Match", "RuleId"]  # they were defined here; their home is rule_parts now
 FORMAT = 1
 
-BasisPoints = Annotated[int, Meta(ge=0, le=10_000)]
-RuleId = Annotated[str, Meta(min_length=1, max_length=60, pattern=r"^[a-z0-9][a-z0-9._-]*$")]
 Rounding = Literal["floor", "half_up", "half_even", "ceil"]
-CategoryPath = Annotated[tuple[str, ...], Meta(min_length=1, max_length=10)]
-
-
-class Match(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Which lines: any of the SKUs or category path prefixes. An empty match takes every line."""
-
-    skus: tuple[str, ...] = ()
-    categories: tuple[CategoryPath, ...] = ()
+NO_PERCENT = -1
+"""A rule that gives something else than a percent. Not 0: a rule of 0 % is written out, and keeps its digest."""
 
 
 class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -32,7 +35,7 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
     """
 
     id: RuleId
-    percent_basis_points: BasisPoints
+    percent_basis_points: BasisPoints = NO_PERCENT
     priority: int = 100
     stack: Literal["all", "best_of_group", "exclusive"] = "all"
     group: str = ""
@@ -40,6 +43,10 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
     match: Match = Match()
     minimum_sum_minor: AmountMinor = 0
     title: dict[str, str] = {}
+    when: When | None = None
+    where: Where | None = None
+    who: Who | None = None
+    needs: tuple[Need, ...] = ()
 
 
 class Exclusion(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -110,3 +117,4 @@ class Programme(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, o
     exclusions: tuple[Exclusion, ...] = ()
     redemption: Redemption = Redemption()
     identifiers: Identifiers = Identifiers()
+    lists: tuple[NamedList, ...] = ()
