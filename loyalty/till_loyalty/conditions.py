@@ -4,7 +4,7 @@ A rule's conditions are made ready once a programme. Dates are the store's own, 
 compares moments, so a doubled or missing hour of a clock change needs no word here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
@@ -19,13 +19,24 @@ NOWHERE = Place()
 class Situation:
     """What conditions may look at. The dates are read from the clock once, and only if a rule asks."""
 
-    __slots__ = ("_business", "clock", "coupons", "member", "place", "time")
+    __slots__ = ("_business", "budgets", "clock", "coupons", "member", "offline", "place", "time")
 
-    def __init__(self, clock: StoreClock, member: MemberState, place: Place | None, coupons: frozenset[str]) -> None:
+    def __init__(
+        self,
+        clock: StoreClock,
+        member: MemberState,
+        place: Place | None = None,
+        *,
+        coupons: frozenset[str] = frozenset(),
+        budgets: Mapping[str, int] | None = None,
+        offline: bool = False,
+    ) -> None:
         self.clock = clock
         self.member = member
         self.place = place or NOWHERE
         self.coupons = coupons
+        self.budgets = budgets or {}
+        self.offline = offline
         self.time = clock.local_time[11:16]
         self._business: date | None = None
 

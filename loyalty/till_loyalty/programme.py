@@ -10,10 +10,19 @@ from msgspec import Meta, Struct
 from till_loyalty.receipt import AmountMinor, Points
 from till_loyalty.rule_parts import (
     BasisPoints,
+    Coupon,
+    Discount,
+    Funding,
+    Life,
+    Limit,
     Match,
+    Multiplier,
     NamedList,
     Need,
+    PerMoney,
+    PerUnit,
     RuleId,
+    Step,
     When,
     Where,
     Who,
@@ -28,7 +37,7 @@ NO_PERCENT = -1
 
 
 class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Percent accrual on the matched lines' base.
+    """What is given on the matched lines: a percent of their base, or one of the other ways.
 
     `minimum_sum_minor` is compared with the matched lines' base. Rules of the same `group` with
     `stack = "best_of_group"` give only the best of them per line; `exclusive` takes its lines from all later rules.
@@ -47,6 +56,16 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
     where: Where | None = None
     who: Who | None = None
     needs: tuple[Need, ...] = ()
+    per_money: PerMoney | None = None
+    per_unit: PerUnit | None = None
+    points: Points = 0
+    steps: tuple[Step, ...] = ()
+    multiplier_basis_points: Multiplier | None = None
+    multiplies: tuple[str, ...] = ()
+    discount: Discount | None = None
+    limits: tuple[Limit, ...] = ()
+    life: Life | None = None
+    funded_by: Funding | None = None
 
 
 class Exclusion(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -68,6 +87,7 @@ class Redemption(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
     step_points: Annotated[int, Meta(ge=1)] = 1
     minimum_balance_points: Points = 0
     minimum_line_price_minor: AmountMinor = 1
+    maximum_receipt_minor: AmountMinor = 0
     offline: Literal["refuse"] = "refuse"
 
 
@@ -91,10 +111,11 @@ class Identifiers(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
 
 
 class Tier(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A standing of members; the first tier is what new members get."""
+    """A standing of members; the first tier is what new members get. The multiplier is of percent accruals only."""
 
     id: RuleId
     title: dict[str, str] = {}
+    multiplier_basis_points: Multiplier = 10_000
 
 
 class Programme(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -118,3 +139,7 @@ class Programme(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, o
     redemption: Redemption = Redemption()
     identifiers: Identifiers = Identifiers()
     lists: tuple[NamedList, ...] = ()
+    coupons: tuple[Coupon, ...] = ()
+    life: Life | None = None
+    discount_rounding: Rounding = "floor"
+    discount_round_at: Literal["receipt", "line"] = "receipt"

@@ -4,12 +4,13 @@ from collections.abc import Iterable, Iterator
 
 from till_loyalty.digits import EAN13_LENGTH
 from till_loyalty.document_types import nearest
+from till_loyalty.gift_checks import gift_problems
 from till_loyalty.identifiers import BANK_CARD_LENGTHS
 from till_loyalty.matching import is_everything
 from till_loyalty.money import exact_points_unit
 from till_loyalty.part_checks import Problem, part_problems
 from till_loyalty.plural import FORMS, OPTIONAL_FORMS
-from till_loyalty.programme import NO_PERCENT, CardRange, Exclusion, Programme, Rule
+from till_loyalty.programme import CardRange, Exclusion, Programme, Rule
 
 
 def programme_problems(programme: Programme) -> Iterator[Problem]:
@@ -19,6 +20,7 @@ def programme_problems(programme: Programme) -> Iterator[Problem]:
     yield from _repeated("exclusions", [each.id for each in programme.exclusions])
     yield from _repeated("lists", [each.id for each in programme.lists])
     yield from part_problems(programme)
+    yield from gift_problems(programme)
     rule_ids = {rule.id for rule in programme.rules}
     tier_ids = tuple(tier.id for tier in programme.tiers)
     for index, rule in enumerate(programme.rules):
@@ -49,8 +51,6 @@ def _rule_problems(place: str, rule: Rule, tier_ids: tuple[str, ...]) -> Iterato
             listed = ", ".join(tier_ids) or "none, for the programme has no tiers"
             suggestion = nearest(tier, tier_ids)
             yield f"{place}.tiers[{index}]", f"expected a tier of the programme ({listed}), not {tier!r}{suggestion}"
-    if rule.percent_basis_points == NO_PERCENT:
-        yield f"{place}.percent_basis_points", "expected this field, not nothing"
     if rule.group and rule.stack != "best_of_group":
         yield f"{place}.group", f"expected stack = 'best_of_group' beside a group, not {rule.stack!r}"
     if rule.stack == "best_of_group" and not rule.group:

@@ -69,11 +69,21 @@ class Place(Struct, frozen=True, kw_only=True, omit_defaults=True):
     channel: str = ""
 
 
+class Usage(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a member has had from a rule (or a coupon, by its id) in one period; `key` as `limits.period_key` has it."""
+
+    rule: str
+    per: str
+    key: str = ""
+    amount: int = 0
+    uses: int = 0
+
+
 class MemberState(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the rules may know of a member. `spendable_points` is what may be redeemed now, holds already taken off.
 
     Facts left out are not known here: `birth_date`, `member_since` and `last_purchase` are `YYYY-MM-DD`, `purchases` is
-    the number of purchases before this one (-1: unknown).
+    the number of purchases before this one (-1: unknown). `coupons` are ids of coupons that the member holds.
     """
 
     tier: str = ""
@@ -84,6 +94,8 @@ class MemberState(Struct, frozen=True, kw_only=True, omit_defaults=True):
     member_since: str = ""
     purchases: int = -1
     last_purchase: str = ""
+    usage: tuple[Usage, ...] = ()
+    coupons: tuple[str, ...] = ()
 
 
 def check_receipt(receipt: Receipt) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
-from till_loyalty.receipt import LARGEST_QUANTITY_THOUSANDTHS, AmountMinor, Points
+from till_loyalty.receipt import LARGEST_AMOUNT_MINOR, LARGEST_QUANTITY_THOUSANDTHS, AmountMinor, Points
 
 BasisPoints = Annotated[int, Meta(ge=0, le=10_000)]
 RuleId = Annotated[str, Meta(min_length=1, max_length=60, pattern=r"^[a-z0-9][a-z0-9._-]*$")]
@@ -17,6 +17,7 @@ LocalDate = Annotated[str, Meta(pattern=r"^(\d{4}-\d\d-\d\d)?$")]
 TimeOfDay = Annotated[str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+SomePoints = Annotated[int, Meta(ge=1, le=LARGEST_AMOUNT_MINOR)]
 Days = Annotated[int, Meta(ge=0, le=36_600)]
 Quantity = Annotated[int, Meta(ge=0, le=LARGEST_QUANTITY_THOUSANDTHS)]
 Multiplier = Annotated[int, Meta(ge=10_000, le=1_000_000)]
@@ -130,14 +131,14 @@ class Need(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
 class PerMoney(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """`points` (minor) for each full `per_minor` of the base."""
 
-    points: Annotated[Points, Meta(ge=1)]
+    points: SomePoints
     per_minor: Annotated[int, Meta(ge=1, le=10**12)]
 
 
 class PerUnit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """`points` (minor) for each full `per_thousandths` of quantity, on each line."""
 
-    points: Annotated[Points, Meta(ge=1)]
+    points: SomePoints
     per_thousandths: Annotated[int, Meta(ge=1, le=LARGEST_QUANTITY_THOUSANDTHS)] = 1000
 
 
@@ -167,13 +168,53 @@ class Life(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
 
 
 class Limit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """The most a rule gives a member in a period (`points`, `uses`), or to all members together (`budget`).
+    """The most a rule gives a member in a period, or to all members together (`budget`).
 
-    `offline`: what a till without a line does where it can't know: give by what its cache knows, give from its share
-    of the budget, or give nothing.
+    `amount` is of what the rule gives: minor points, or minor money of a discount. `offline`: what a till without a
+    line does where it can't know: give by what its cache knows, give from its share of the budget, or give nothing.
     """
 
     per: Literal["receipt", "day", "week", "month", "life", "budget"]
-    points: Points = 0
+    amount: Points = 0
     uses: Annotated[int, Meta(ge=0, le=10**9)] = 0
     offline: Literal["allow", "share", "refuse"] = "allow"
+
+
+class Discount(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Money off the rule's lines: exactly one of a percent, an amount, a price of one unit or of a bundle.
+
+    `amount_minor` is off the receipt, each line or each unit (`per`). `buy_units` and `get_units`: of each whole group
+    the cheapest `get_units` are cheaper, by the percent (100 % if none is named); with `buy` the bought units are those
+    lines', and the rule's own lines are what is got. `maximum_units`: only so many of the cheapest units.
+    """
+
+    percent_basis_points: BasisPoints = 0
+    amount_minor: AmountMinor = 0
+    per: Literal["receipt", "line", "unit"] = "receipt"
+    unit_price_minor: AmountMinor | None = None
+    bundle_price_minor: AmountMinor | None = None
+    bundle_units: Annotated[int, Meta(ge=0, le=1000)] = 0
+    buy: Match | None = None
+    buy_units: Annotated[int, Meta(ge=0, le=1000)] = 0
+    get_units: Annotated[int, Meta(ge=0, le=1000)] = 0
+    maximum_units: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
+    maximum_groups: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
+    maximum_minor: AmountMinor = 0
+
+
+class Coupon(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A coupon that rules may ask for (`who.coupon`), with the codes that stand for it.
+
+    `assigned`: only for members who hold it. `uses_per_member` 0: as often as they like. `offline`: whether a till
+    without a line takes it; left out, a coupon of limited use is refused there unless it is assigned to the member.
+    """
+
+    id: RuleId
+    codes: Annotated[tuple[Annotated[str, Meta(min_length=1, max_length=100)], ...], Meta(min_length=1)]
+    assigned: bool = False
+    uses_per_member: Annotated[int, Meta(ge=0, le=10**6)] = 0
+    valid_from: LocalDate = ""
+    valid_to: LocalDate = ""
+    offline: Literal["", "allow", "refuse"] = ""
+    returns: Literal["full_within_term", "never"] = "full_within_term"
+    title: dict[str, str] = {}
