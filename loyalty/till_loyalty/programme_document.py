@@ -21,7 +21,7 @@ DOCUMENT_LIMIT_BYTES = 4 * 1024 * 1024
 """Lists of 100,000 SKUs fit; larger lists belong to the catalogue, and a till keeps this in memory."""
 PROBLEMS_SHOWN = 200
 """A document in the wrong format would give a problem a line; nobody reads past these."""
-EXAMPLES = ("supermarket", "russia")
+EXAMPLES = ("supermarket", "russia", "pharmacy", "clothing", "x5")
 
 _encoder = msgspec.json.Encoder(order="deterministic")
 _decoder = msgspec.json.Decoder(Programme)
@@ -71,7 +71,7 @@ def digest(text: str) -> str:
 
 
 def example_text(name: str) -> str:
-    """TOML text of a programme that Tillside ships: `supermarket` or `russia`."""
+    """TOML text of a programme that Tillside ships, by its name in `EXAMPLES`."""
     if name not in EXAMPLES:
         raise ProgrammeError((f"document: expected one of {', '.join(EXAMPLES)}, not {name!r}",))
     return resources.files("till_loyalty").joinpath("data", "examples", f"{name}.toml").read_text(encoding="utf-8")

@@ -13,7 +13,7 @@ from till_loyalty.limits import budget_used, period_key, usage_of
 from till_loyalty.programme import Exclusion, Programme, Redemption, Rule, Tier
 from till_loyalty.programme_document import parse_programme
 from till_loyalty.receipt import Line, MemberState, Receipt, StoreClock, Usage
-from till_loyalty.results import Calculation
+from till_loyalty.results import Calculation, Reversal
 from till_loyalty.returns import reverse
 from till_loyalty.rule_parts import (
     Coupon,
