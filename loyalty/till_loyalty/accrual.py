@@ -5,12 +5,16 @@ took; its minimum sum is compared with their base. Among rules of one `best_of_g
 highest percent, a tie to the earlier rule.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from till_loyalty.allocation import allocate
-from till_loyalty.money import points_of_percent
+from till_loyalty.conditions import Situation
+from till_loyalty.giving import Giving
+from till_loyalty.life import life_of
+from till_loyalty.limits import trim
+from till_loyalty.money import WHOLE_PERCENT, points_of_percent
 from till_loyalty.plan import Plan, Standing
-from till_loyalty.programme import Programme, Rule
+from till_loyalty.programme import NO_PERCENT, Programme, Rule
 from till_loyalty.receipt import Line
 from till_loyalty.results import Accrual, Reason
 
@@ -23,13 +27,16 @@ class Earned(NamedTuple):
     reasons: list[Reason]
 
 
-def accrue(plan: Plan, lines: tuple[Line, ...], standing: Standing, bases: list[int], tier: str) -> Earned:
+def accrue(
+    plan: Plan, lines: tuple[Line, ...], standing: Standing, bases: list[int], tier: str, situation: Situation
+) -> Earned:
     """Apply every rule for a member of `tier` to the lines' `bases` (minor money)."""
     earned = Earned([0] * len(lines), [], [])
+    multiplier = plan.multipliers.get(tier, WHOLE_PERCENT)
     if tier and tier not in plan.tier_ids and plan.tier_ids:
         earned.reasons.append(Reason(code="tier_unknown"))
     for rule, indexes in _rules_that_give(plan, standing, bases, tier, earned.reasons):
-        _award(plan.programme, rule, indexes, lines, bases, earned)
+        _award(plan.programme, rule, indexes, lines, bases, earned, multiplier, situation)
     if not earned.accruals and not earned.reasons:
         earned.reasons.append(Reason(code="no_rule_applied"))
     return earned
@@ -44,6 +51,8 @@ def _rules_that_give(
     best: dict[str, dict[int, Rule]] = {}
     for rule, matched in zip(plan.rules, standing.rule_lines, strict=True):
         if rule.tiers and tier not in rule.tiers:
+            continue
+        if rule.discount is not None:
             continue
         earns = standing.earns
         indexes = [index for index in matched if earns[index] and bases[index] and index not in taken]
@@ -72,7 +81,14 @@ def _rules_that_give(
 
 
 def _award(
-    programme: Programme, rule: Rule, indexes: list[int], lines: tuple[Line, ...], bases: list[int], earned: Earned
+    programme: Programme,
+    rule: Rule,
+    indexes: list[int],
+    lines: tuple[Line, ...],
+    bases: list[int],
+    earned: Earned,
+    multiplier: int,
+    situation: Situation,
 ) -> None:
     """Give one rule's points to its lines, rounded once for the receipt or once a line."""
     if not indexes or not rule.percent_basis_points:
@@ -80,7 +96,9 @@ def _award(
     rule_bases = [bases[index] for index in indexes]
     value, exponent, rounding = programme.point_value_minor, programme.points_exponent, programme.rounding
     percent = rule.percent_basis_points
-    if programme.round_at == "line":
+    if percent == NO_PERCENT or multiplier != WHOLE_PERCENT:
+        parts = _other_parts(programme, rule, indexes, lines, rule_bases, earned, multiplier)
+    elif programme.round_at == "line":
         parts = [
             points_of_percent(base, percent, point_value_minor=value, points_exponent=exponent, rounding=rounding)
             for base in rule_bases
@@ -94,6 +112,55 @@ def _award(
         numbers = {"base_minor": sum(rule_bases)}
         earned.reasons.append(Reason(code="rule_rounded_to_zero", rule=rule.id, numbers=numbers))
         return
+    if rule.limits:
+        parts = trim(rule, parts, situation, earned.reasons)
+        if not any(parts):
+            return
+    facts = _facts(programme, rule, situation)
     for index, base, points in zip(indexes, rule_bases, parts, strict=True):
         earned.line_points[index] += points
-        earned.accruals.append(Accrual(rule=rule.id, line=lines[index].number, base_minor=base, points=points))
+        earned.accruals.append(
+            Accrual(rule=rule.id, line=lines[index].number, base_minor=base, points=points, **facts)
+            if facts
+            else Accrual(rule=rule.id, line=lines[index].number, base_minor=base, points=points)
+        )
+
+
+def _other_parts(
+    programme: Programme,
+    rule: Rule,
+    indexes: list[int],
+    lines: tuple[Line, ...],
+    rule_bases: list[int],
+    earned: Earned,
+    multiplier: int,
+) -> list[int]:
+    """Points of each line from a rule that is no plain percent, or of a percent that the member's tier multiplies."""
+    giving = Giving(programme, [lines[index] for index in indexes], rule_bases)
+    if rule.percent_basis_points != NO_PERCENT:
+        return giving.percent(rule.percent_basis_points, multiplier)
+    if rule.steps:
+        reached = [step for step in rule.steps if sum(rule_bases) >= step.from_minor]
+        return giving.step(reached[-1], multiplier) if reached else [0] * len(indexes)
+    if rule.multiplier_basis_points is not None:
+        numbers = {lines[index].number: place for place, index in enumerate(indexes)}
+        plain = [0] * len(indexes)
+        for accrual in earned.accruals:
+            if accrual.line in numbers and (not rule.multiplies or accrual.rule in rule.multiplies):
+                plain[numbers[accrual.line]] += accrual.points
+        return giving.multiplied(plain, rule.multiplier_basis_points - WHOLE_PERCENT)
+    if rule.per_money is not None:
+        return giving.per_money(rule.per_money)
+    return giving.per_unit(rule.per_unit) if rule.per_unit is not None else giving.fixed(rule.points)
+
+
+def _facts(programme: Programme, rule: Rule, situation: Situation) -> dict[str, Any]:
+    """What each accrual of the rule carries besides its points."""
+    facts: dict[str, Any] = {}
+    life = rule.life or programme.life
+    if life is not None:
+        facts["active_from"], facts["expires_on"] = life_of(life, situation.business)
+    if rule.funded_by is not None:
+        facts["supplier"] = rule.funded_by.supplier
+        facts["supplier_share_basis_points"] = rule.funded_by.share_basis_points
+    return facts

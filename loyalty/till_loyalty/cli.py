@@ -1,11 +1,17 @@
-"""`tillside programme`: check and explain programme documents."""
+"""`tillside programme`: check, explain, try and compare programme documents."""
 
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from till_loyalty.exceptions import ProgrammeError
+from till_loyalty.exceptions import ProgrammeError, ReceiptError
 from till_loyalty.programme import Programme
+
+if TYPE_CHECKING:
+    from till_loyalty.simulation import Totals
 
 _document = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -43,14 +49,71 @@ def explain(file: Path) -> None:
     """Say in plain words what FILE gives and takes."""
     from till_loyalty.explain import explain_programme
 
+    for line in explain_programme(_good(file)):
+        click.echo(line)
+
+
+@programme.command()
+@click.argument("file", metavar="FILE", type=_document)
+@click.argument("receipts", metavar="RECEIPTS", type=_document)
+def simulate(file: Path, receipts: Path) -> None:
+    """What FILE would have given and cost on RECEIPTS (JSON lines: receipt, member, clock, place, codes)."""
+    from till_loyalty.simulation import figures
+
+    for name, figure in figures(_simulated(file, receipts)).items():
+        click.echo(f"{name}: {figure}")
+
+
+@programme.command()
+@click.argument("old", metavar="OLD", type=_document)
+@click.argument("new", metavar="NEW", type=_document)
+@click.argument("receipts", metavar="RECEIPTS", type=_document)
+def diff(old: Path, new: Path, receipts: Path) -> None:
+    """What changes between OLD and NEW on the same RECEIPTS."""
+    from till_loyalty.simulation import figures
+
+    before, after = figures(_simulated(old, receipts)), figures(_simulated(new, receipts))
+    names = [*before, *[name for name in after if name not in before]]
+    changed = [name for name in names if before.get(name, 0) != after.get(name, 0)]
+    for name in changed:
+        one, other = before.get(name, 0), after.get(name, 0)
+        click.echo(f"{name}: {one} -> {other} ({other - one:+d})")
+    if not changed:
+        click.echo("no figure changes")
+
+
+def _simulated(file: Path, receipts: Path) -> "Totals":
+    """Totals over the file of receipts, with a progress bar on a terminal."""
+    from till_loyalty.simulation import Past, Totals, read_past, simulate
+
+    document = _good(file)
+    totals = Totals()
+    size = receipts.stat().st_size
+    with receipts.open("rb") as source, click.progressbar(length=size, label=document.id, file=sys.stderr) as bar:
+
+        def sales() -> Iterator[Past]:
+            for number, line in enumerate(source, 1):
+                bar.update(len(line))
+                if line.strip():
+                    yield read_past(line, number)
+
+        try:
+            for _ in simulate(document, sales(), totals):
+                pass
+        except ReceiptError as error:
+            click.echo(f"{receipts}: {error}", err=True)
+            raise SystemExit(1) from None
+    return totals
+
+
+def _good(file: Path) -> Programme:
+    """The programme of a file, or its faults and exit status 1."""
     try:
-        document = _read(file)
+        return _read(file)
     except ProgrammeError as error:
         for problem in error.problems:
             click.echo(f"{file}: {problem}", err=True)
         raise SystemExit(1) from None
-    for line in explain_programme(document):
-        click.echo(line)
 
 
 def _read(path: Path) -> Programme:

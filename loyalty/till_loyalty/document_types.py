@@ -5,6 +5,7 @@ Works on what programmes are made of: structs, tuples of one type, string-keyed 
 
 import difflib
 from collections.abc import Callable
+from types import UnionType
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -19,6 +20,10 @@ Report = Callable[[str, str], None]
 
 def check_value(value: object, hint: Any, place: str, report: Report) -> None:
     """Report everything in `value` that `hint` (a type annotation) does not allow."""
+    if get_origin(hint) is UnionType:  # a part that may be left out: `When | None`
+        if value is None:
+            return
+        hint = next(each for each in get_args(hint) if each is not type(None))
     plain, constrained = _without_meta(hint)
     if isinstance(plain, type) and issubclass(plain, Struct):
         _check_struct(value, plain, place, report)

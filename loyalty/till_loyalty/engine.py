@@ -1,13 +1,21 @@
 """The one function of programme, member, receipt and store clock that till and cloud both run.
 
-Order of work: exclusions, redemption, accrual on the base. Reason codes are listed in docs/reference/programme.md.
+Order of work: exclusions, discounts, redemption, accrual on the base.
+Reason codes are listed in docs/reference/programme.md.
 """
 
+from collections.abc import Mapping, Sequence
+
+from msgspec.structs import replace
+
 from till_loyalty.accrual import Earned, accrue
+from till_loyalty.conditions import Situation
+from till_loyalty.coupons import accepted
+from till_loyalty.discounts import Discounted, discount
 from till_loyalty.exceptions import ReceiptError, invariant
-from till_loyalty.plan import Standing, plan_of
+from till_loyalty.plan import Plan, Standing, plan_of
 from till_loyalty.programme import Programme
-from till_loyalty.receipt import MemberState, Receipt, StoreClock, check_receipt
+from till_loyalty.receipt import Line, MemberState, Place, Receipt, StoreClock, check_receipt
 from till_loyalty.redemption import AS_MANY_AS_ALLOWED, Redeemed, redeem
 from till_loyalty.results import Calculation, LineResult, Reason
 
@@ -16,14 +24,22 @@ def calculate(
     programme: Programme,
     member: MemberState | None,
     receipt: Receipt,
-    clock: StoreClock,  # noqa: ARG001 - part of the contract: what a rule may know of time is the store's clock, passed in
+    clock: StoreClock,
     *,
     redeem_points: int = 0,
+    place: Place | None = None,
+    codes: Sequence[str] = (),
+    budgets: Mapping[str, int] | None = None,
+    offline: bool = False,
 ) -> Calculation:
     """What `receipt` gives and costs: pure, and the same bytes (`canonical_bytes`) wherever it runs.
 
     `member` None means a sale with no member. `redeem_points` are minor points that the member wishes to spend,
-    -1 for as many as allowed; the wish is trimmed, never refused. ReceiptError when the receipt contradicts itself.
+    -1 for as many as allowed; the wish is trimmed, never refused. `place` None: rules with a `where` don't hold.
+    `codes`: coupon and promo codes scanned. `budgets`: what is left of each rule's budget here, by
+    rule id: a till's share of it, or all of it at the cloud. `offline`: no line to the cloud, so rules act as their
+    limits declare for that.
+    ReceiptError when the receipt contradicts itself, or a rule asks for the time and the clock has none.
     """
     check_receipt(receipt)
     _check_wish(redeem_points)
@@ -34,14 +50,73 @@ def calculate(
         reason = Reason(code="member_blocked", numbers=_asked(redeem_points))
         return _plain(programme.id, programme.version, receipt, reason)
     plan = plan_of(programme)
-    standing = plan.stand(lines)
+    coupons, refusals = _coupons(plan, codes, member, clock, offline=offline)
+    situation = Situation(clock, member, place, coupons=coupons, budgets=budgets, offline=offline)
+    standing = plan.stand(lines, situation)
+    standing.reasons.extend(refusals)
+    discounted = None
+    if plan.discounts:
+        discounted = discount(plan, lines, standing, situation)
+        lines = _reduced(lines, discounted)
     redeemed = redeem(plan, lines, standing.redeems, max(0, member.spendable_points), redeem_points)
     if programme.earn_base == "gross":
-        bases = [line.amount_minor for line in lines]
+        bases = [line.amount_minor for line in receipt.lines]
     else:
         bases = [line.amount_minor - paid for line, paid in zip(lines, redeemed.line_money, strict=True)]
-    earned = accrue(plan, lines, standing, bases, member.tier)
-    return _assemble(programme, receipt, standing, redeemed, earned)
+    earned = accrue(plan, lines, standing, bases, member.tier, situation)
+    result = _assemble(programme, receipt, standing, redeemed, earned)
+    if discounted is not None and discounted.given:
+        result = _with_discounts(result, discounted)
+    return _with_coupons(programme, result, coupons) if coupons else result
+
+
+def _coupons(
+    plan: Plan, codes: Sequence[str], member: MemberState, clock: StoreClock, *, offline: bool
+) -> tuple[frozenset[str], list[Reason]]:
+    if not codes:
+        return frozenset(), []
+    return accepted(plan.coupons, codes, member, clock.business_date, offline=offline)
+
+
+def _reduced(lines: tuple[Line, ...], discounted: Discounted) -> tuple[Line, ...]:
+    """The lines at their prices after discounts, as redemption and accrual see them."""
+    if not discounted.given:
+        return lines
+    return tuple(
+        [
+            replace(line, amount_minor=line.amount_minor - off) if off else line
+            for line, off in zip(lines, discounted.line_money, strict=True)
+        ]
+    )
+
+
+def _with_discounts(result: Calculation, discounted: Discounted) -> Calculation:
+    """The result with the money off in its lines and totals."""
+    off = sum(discounted.line_money)
+    invariant(sum([each.amount_minor for each in discounted.given]) == off, "discounts differ from their rules")
+    lines = tuple(
+        [
+            replace(line, payable_minor=line.payable_minor - each, discount_minor=each) if each else line
+            for line, each in zip(result.lines, discounted.line_money, strict=True)
+        ]
+    )
+    invariant(all(line.payable_minor >= 0 for line in lines), "a discount is larger than its line")
+    return replace(
+        result,
+        payable_minor=result.payable_minor - off,
+        lines=lines,
+        discount_minor=off,
+        discounts=tuple(discounted.given),
+        reasons=(*discounted.reasons, *result.reasons),
+    )
+
+
+def _with_coupons(programme: Programme, result: Calculation, coupons: frozenset[str]) -> Calculation:
+    """The result with the coupons that gave something, and a reason for each that gave nothing."""
+    gave = {each.rule for each in result.accruals} | {each.rule for each in result.discounts}
+    used = {rule.who.coupon for rule in programme.rules if rule.who is not None and rule.id in gave}
+    idle = [Reason(code="coupon_without_effect", rule=each) for each in sorted(coupons - used)]
+    return replace(result, coupons=tuple(sorted(coupons & used)), reasons=(*result.reasons, *idle))
 
 
 def empty_calculation(receipt: Receipt, *, redeem_points: int = 0) -> Calculation:

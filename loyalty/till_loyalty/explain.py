@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
+from till_loyalty import explain_parts
 from till_loyalty.plan import plan_of
-from till_loyalty.programme import CardRange, Exclusion, Match, Programme, Rule
+from till_loyalty.programme import NO_PERCENT, CardRange, Exclusion, Match, Programme, Rule
 
 LISTED = 5
 """SKUs named in a sentence; longer lists are counted."""
@@ -30,6 +31,13 @@ def explain_programme(programme: Programme) -> Iterator[str]:
     yield f"  When goods come back: {_RETURNS[programme.return_policy]}."
     if programme.tiers:
         yield f"  Tiers: {', '.join(tier.id for tier in programme.tiers)}; new members are {programme.tiers[0].id}."
+    if programme.life is not None:
+        yield f"  Points are {explain_parts.life(programme.life)}."
+    for tier in programme.tiers:
+        if tier.multiplier_basis_points != 10_000:
+            yield f"  {tier.id}: {_percent(tier.multiplier_basis_points)} of the points that percents give."
+    for coupon in programme.coupons:
+        yield f"  Coupon {coupon.id}: {', '.join(coupon.codes)}."
     yield "Left out:" if programme.exclusions else "Left out: nothing"
     for exclusion in programme.exclusions:
         yield f"  {exclusion.id}: {_exclusion(exclusion)}"
@@ -68,11 +76,21 @@ def _percent(basis_points: int) -> str:
 
 def _what(match: Match) -> str:
     parts = [" / ".join(path) for path in match.categories]
+    parts += [
+        f"{kind} {', '.join(getattr(match, kind))}"
+        for kind in ("brands", "labels", "suppliers", "lists")
+        if getattr(match, kind)
+    ]
     if match.skus:
         named = ", ".join(match.skus[:LISTED])
         more = len(match.skus) - LISTED
         parts.append(f"SKU {named}" + (f" and {more} more" if more > 0 else ""))
-    return "; ".join(parts) or "everything"
+    text = "; ".join(parts) or "everything"
+    for word, selectors in (("that is also of", match.all), ("but not", match.none)):
+        for each in selectors:
+            names = Match(**{field: getattr(each, field) for field in each.__struct_fields__})
+            text += f" {word} {_what(names)}"
+    return text
 
 
 def _exclusion(exclusion: Exclusion) -> str:
@@ -98,7 +116,18 @@ def _redemption(programme: Programme) -> Iterator[str]:
 
 
 def _rule(programme: Programme, rule: Rule) -> str:
-    parts = [f"{_percent(rule.percent_basis_points)} of {_what(rule.match)}"]
+
+    def money(minor: int) -> str:
+        return _money(programme, minor)
+
+    def points(minor: int) -> str:
+        return _points(programme, minor)
+
+    if rule.percent_basis_points == NO_PERCENT:
+        parts = [explain_parts.gift(rule, _what(rule.match), money, points, _percent)]
+    else:
+        parts = [f"{_percent(rule.percent_basis_points)} of {_what(rule.match)}"]
+    parts += explain_parts.conditions(rule, money, points, _percent)
     if rule.minimum_sum_minor:
         parts.append(f"from {_money(programme, rule.minimum_sum_minor)}")
     if rule.tiers:

@@ -8,31 +8,43 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from till_loyalty.receipt import AmountMinor, Points
+from till_loyalty.rule_parts import (
+    BasisPoints,
+    Coupon,
+    Discount,
+    Funding,
+    Life,
+    Limit,
+    Match,
+    Multiplier,
+    NamedList,
+    Need,
+    PerMoney,
+    PerUnit,
+    RuleId,
+    Step,
+    When,
+    Where,
+    Who,
+)
 
+__all__ = ["BasisPoints", "Match", "RuleId"]  # they were defined here; their home is rule_parts now
 FORMAT = 1
 
-BasisPoints = Annotated[int, Meta(ge=0, le=10_000)]
-RuleId = Annotated[str, Meta(min_length=1, max_length=60, pattern=r"^[a-z0-9][a-z0-9._-]*$")]
 Rounding = Literal["floor", "half_up", "half_even", "ceil"]
-CategoryPath = Annotated[tuple[str, ...], Meta(min_length=1, max_length=10)]
-
-
-class Match(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Which lines: any of the SKUs or category path prefixes. An empty match takes every line."""
-
-    skus: tuple[str, ...] = ()
-    categories: tuple[CategoryPath, ...] = ()
+NO_PERCENT = -1
+"""A rule that gives something else than a percent. Not 0: a rule of 0 % is written out, and keeps its digest."""
 
 
 class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Percent accrual on the matched lines' base.
+    """What is given on the matched lines: a percent of their base, or one of the other ways.
 
     `minimum_sum_minor` is compared with the matched lines' base. Rules of the same `group` with
     `stack = "best_of_group"` give only the best of them per line; `exclusive` takes its lines from all later rules.
     """
 
     id: RuleId
-    percent_basis_points: BasisPoints
+    percent_basis_points: BasisPoints = NO_PERCENT
     priority: int = 100
     stack: Literal["all", "best_of_group", "exclusive"] = "all"
     group: str = ""
@@ -40,6 +52,20 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
     match: Match = Match()
     minimum_sum_minor: AmountMinor = 0
     title: dict[str, str] = {}
+    when: When | None = None
+    where: Where | None = None
+    who: Who | None = None
+    needs: tuple[Need, ...] = ()
+    per_money: PerMoney | None = None
+    per_unit: PerUnit | None = None
+    points: Points = 0
+    steps: tuple[Step, ...] = ()
+    multiplier_basis_points: Multiplier | None = None
+    multiplies: tuple[str, ...] = ()
+    discount: Discount | None = None
+    limits: tuple[Limit, ...] = ()
+    life: Life | None = None
+    funded_by: Funding | None = None
 
 
 class Exclusion(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -61,6 +87,7 @@ class Redemption(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
     step_points: Annotated[int, Meta(ge=1)] = 1
     minimum_balance_points: Points = 0
     minimum_line_price_minor: AmountMinor = 1
+    maximum_receipt_minor: AmountMinor = 0
     offline: Literal["refuse"] = "refuse"
 
 
@@ -84,10 +111,11 @@ class Identifiers(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
 
 
 class Tier(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A standing of members; the first tier is what new members get."""
+    """A standing of members; the first tier is what new members get. The multiplier is of percent accruals only."""
 
     id: RuleId
     title: dict[str, str] = {}
+    multiplier_basis_points: Multiplier = 10_000
 
 
 class Programme(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -110,3 +138,8 @@ class Programme(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, o
     exclusions: tuple[Exclusion, ...] = ()
     redemption: Redemption = Redemption()
     identifiers: Identifiers = Identifiers()
+    lists: tuple[NamedList, ...] = ()
+    coupons: tuple[Coupon, ...] = ()
+    life: Life | None = None
+    discount_rounding: Rounding = "floor"
+    discount_round_at: Literal["receipt", "line"] = "receipt"

@@ -4,13 +4,13 @@ from collections.abc import Iterable, Iterator
 
 from till_loyalty.digits import EAN13_LENGTH
 from till_loyalty.document_types import nearest
+from till_loyalty.gift_checks import gift_problems
 from till_loyalty.identifiers import BANK_CARD_LENGTHS
+from till_loyalty.matching import is_everything
 from till_loyalty.money import exact_points_unit
+from till_loyalty.part_checks import Problem, part_problems
 from till_loyalty.plural import FORMS, OPTIONAL_FORMS
-from till_loyalty.programme import CardRange, Exclusion, Match, Programme, Rule
-
-Problem = tuple[str, str]
-"""Place and sentence."""
+from till_loyalty.programme import CardRange, Exclusion, Programme, Rule
 
 
 def programme_problems(programme: Programme) -> Iterator[Problem]:
@@ -18,6 +18,9 @@ def programme_problems(programme: Programme) -> Iterator[Problem]:
     yield from _repeated("tiers", [tier.id for tier in programme.tiers])
     yield from _repeated("rules", [rule.id for rule in programme.rules])
     yield from _repeated("exclusions", [each.id for each in programme.exclusions])
+    yield from _repeated("lists", [each.id for each in programme.lists])
+    yield from part_problems(programme)
+    yield from gift_problems(programme)
     rule_ids = {rule.id for rule in programme.rules}
     tier_ids = tuple(tier.id for tier in programme.tiers)
     for index, rule in enumerate(programme.rules):
@@ -52,14 +55,13 @@ def _rule_problems(place: str, rule: Rule, tier_ids: tuple[str, ...]) -> Iterato
         yield f"{place}.group", f"expected stack = 'best_of_group' beside a group, not {rule.stack!r}"
     if rule.stack == "best_of_group" and not rule.group:
         yield f"{place}.group", "expected the name of the group of which the best rule gives, not nothing"
-    yield from _match_problems(f"{place}.match", rule.match)
     yield from _title_problems(place, rule.title)
 
 
 def _exclusion_problems(place: str, exclusion: Exclusion, rule_ids: set[str]) -> Iterator[Problem]:
     if exclusion.id in rule_ids:
         yield f"{place}.id", f"expected an id that no rule has, not {exclusion.id!r}"
-    if not exclusion.match.skus and not exclusion.match.categories:
+    if is_everything(exclusion.match) and not exclusion.match.all:
         yield f"{place}.match", "expected skus or categories, not every line: leave rules or redemption out instead"
     if exclusion.legal:
         for name, blocks in (("earn", exclusion.earn), ("redeem", exclusion.redeem)):
@@ -67,17 +69,7 @@ def _exclusion_problems(place: str, exclusion: Exclusion, rule_ids: set[str]) ->
                 yield f"{place}.{name}", "expected true or nothing beside legal = true, which always blocks both"
     elif not exclusion.earn and not exclusion.redeem:
         yield place, "expected earn or redeem to be true, not an exclusion that excludes from nothing"
-    yield from _match_problems(f"{place}.match", exclusion.match)
     yield from _title_problems(place, exclusion.title)
-
-
-def _match_problems(place: str, match: Match) -> Iterator[Problem]:
-    for index, sku in enumerate(match.skus):
-        if not sku:
-            yield f"{place}.skus[{index}]", "expected a SKU, not an empty text"
-    for index, path in enumerate(match.categories):
-        if not all(path):
-            yield f"{place}.categories[{index}]", "expected a name at each level of the path, not an empty text"
 
 
 def _title_problems(place: str, title: dict[str, str]) -> Iterator[Problem]:

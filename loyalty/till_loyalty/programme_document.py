@@ -6,6 +6,7 @@ Decision: docs/decisions/0003-programme-format.md. Fields: docs/reference/progra
 import hashlib
 import json
 import tomllib
+from datetime import date, datetime, time
 from importlib import resources
 from typing import Any
 
@@ -20,7 +21,7 @@ DOCUMENT_LIMIT_BYTES = 4 * 1024 * 1024
 """Lists of 100,000 SKUs fit; larger lists belong to the catalogue, and a till keeps this in memory."""
 PROBLEMS_SHOWN = 200
 """A document in the wrong format would give a problem a line; nobody reads past these."""
-EXAMPLES = ("supermarket", "russia")
+EXAMPLES = ("supermarket", "russia", "pharmacy", "clothing", "x5")
 
 _encoder = msgspec.json.Encoder(order="deterministic")
 _decoder = msgspec.json.Decoder(Programme)
@@ -70,7 +71,7 @@ def digest(text: str) -> str:
 
 
 def example_text(name: str) -> str:
-    """TOML text of a programme that Tillside ships: `supermarket` or `russia`."""
+    """TOML text of a programme that Tillside ships, by its name in `EXAMPLES`."""
     if name not in EXAMPLES:
         raise ProgrammeError((f"document: expected one of {', '.join(EXAMPLES)}, not {name!r}",))
     return resources.files("till_loyalty").joinpath("data", "examples", f"{name}.toml").read_text(encoding="utf-8")
@@ -93,7 +94,7 @@ def _load(text: str, suffix: str) -> Any:
         if suffix == ".json":
             return json.loads(text, object_pairs_hook=_no_name_twice)
         if suffix == ".toml":
-            return tomllib.loads(text)
+            return _dates_as_text(tomllib.loads(text))
     except json.JSONDecodeError as error:
         raise ProgrammeError((f"line {error.lineno}, column {error.colno}: expected JSON: {error.msg}",)) from None
     except RecursionError:
@@ -101,6 +102,19 @@ def _load(text: str, suffix: str) -> Any:
     except ValueError as error:  # TOMLDecodeError, and both readers' refusal of absurdly long numbers
         raise ProgrammeError((f"document: expected {suffix[1:].upper()}: {error}",)) from None
     raise ProgrammeError((f"document: expected a .toml or .json document, not {suffix!r}",))
+
+
+def _dates_as_text(value: Any) -> Any:
+    """The same data with TOML's own dates and times as the texts that the format has for them."""
+    if isinstance(value, dict):
+        return {name: _dates_as_text(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_dates_as_text(item) for item in value]
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="seconds")
+    if isinstance(value, date):
+        return value.isoformat()
+    return value.isoformat(timespec="minutes") if isinstance(value, time) else value
 
 
 def _no_name_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -14,6 +14,8 @@ LARGEST_AMOUNT_MINOR = 10**13
 LARGEST_QUANTITY_THOUSANDTHS = 10**12
 LINE_LIMIT = 10_000
 TEXT_LIMIT = 500
+LABEL_LIMIT = 100
+"""Labels of one line: more would be a catalogue, not a receipt."""
 
 AmountMinor = Annotated[int, Meta(ge=0, le=LARGEST_AMOUNT_MINOR)]
 QuantityThousandths = Annotated[int, Meta(ge=0, le=LARGEST_QUANTITY_THOUSANDTHS)]
@@ -35,6 +37,9 @@ class Line(Struct, frozen=True, kw_only=True, omit_defaults=True):
     name: ShortText = ""
     category: tuple[ShortText, ...] = ()
     minimum_price_minor: AmountMinor = 0
+    brand: ShortText = ""
+    labels: Annotated[tuple[ShortText, ...], Meta(max_length=LABEL_LIMIT)] = ()
+    supplier: ShortText = ""
 
 
 class Receipt(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -55,12 +60,42 @@ class StoreClock(Struct, frozen=True, kw_only=True):
     business_date: str
 
 
+class Place(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Where the sale happens: the store, its region and groups, and the channel (till, web, app)."""
+
+    store: str = ""
+    region: str = ""
+    groups: tuple[str, ...] = ()
+    channel: str = ""
+
+
+class Usage(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a member has had from a rule (or a coupon, by its id) in one period; `key` as `limits.period_key` has it."""
+
+    rule: str
+    per: str
+    key: str = ""
+    amount: int = 0
+    uses: int = 0
+
+
 class MemberState(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What the rules may know of a member. `spendable_points` is what may be redeemed now, holds already taken off."""
+    """What the rules may know of a member. `spendable_points` is what may be redeemed now, holds already taken off.
+
+    Facts left out are not known here: `birth_date`, `member_since` and `last_purchase` are `YYYY-MM-DD`, `purchases` is
+    the number of purchases before this one (-1: unknown). `coupons` are ids of coupons that the member holds.
+    """
 
     tier: str = ""
     spendable_points: int = 0
     blocked: bool = False
+    segments: tuple[str, ...] = ()
+    birth_date: str = ""
+    member_since: str = ""
+    purchases: int = -1
+    last_purchase: str = ""
+    usage: tuple[Usage, ...] = ()
+    coupons: tuple[str, ...] = ()
 
 
 def check_receipt(receipt: Receipt) -> None:

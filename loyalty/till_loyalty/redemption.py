@@ -46,6 +46,10 @@ def redeem(plan: Plan, lines: tuple[Line, ...], redeems: list[bool], spendable: 
             caps_minor, point_value_minor=value, points_exponent=exponent
         ),
     }
+    if terms.maximum_receipt_minor:
+        limits["redeem_limited_by_receipt_ceiling"] = points_within_money(
+            terms.maximum_receipt_minor, point_value_minor=value, points_exponent=exponent
+        )
     zero = _why_nothing(plan, spendable, share_minor, caps_minor, min(limits.values()), wish)
     if zero is not None:
         return Redeemed(0, 0, 0, [0] * len(lines), [0] * len(lines), [zero])

@@ -14,16 +14,37 @@ class Reason(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Accrual(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Points that one rule gave to one line, from which base."""
+    """Points that one rule gave to one line, from which base; until when they live, and who pays for which share.
+
+    `active_from` and `expires_on` are dates of the store, both days included; empty: at once, never.
+    """
 
     rule: str
     line: int
     base_minor: int
     points: int
+    active_from: str = ""
+    expires_on: str = ""
+    supplier: str = ""
+    supplier_share_basis_points: int = 0
+
+
+class DiscountGiven(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Money that one rule took off one line, from which price, and who pays for which share."""
+
+    rule: str
+    line: int
+    base_minor: int
+    amount_minor: int
+    supplier: str = ""
+    supplier_share_basis_points: int = 0
 
 
 class LineResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One line after the rules. paid_by_points_minor is money; earned_points and redeemed_points are points."""
+    """One line after the rules: money, but for earned_points and redeemed_points.
+
+    payable_minor = amount_minor - discount_minor - paid_by_points_minor.
+    """
 
     number: int
     amount_minor: int
@@ -32,12 +53,14 @@ class LineResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
     paid_by_points_minor: int = 0
     redeemed_points: int = 0
     earned_points: int = 0
+    discount_minor: int = 0
 
 
 class Calculation(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The outcome of a programme on a receipt. Every total is the exact sum of its lines.
 
     `redeemable_points` is the most that may be spent on this receipt; `redeemed_points` is what is being spent.
+    `coupons` are ids of the coupons that gave something, and so are used up by this sale.
     """
 
     programme_id: str
@@ -51,6 +74,9 @@ class Calculation(Struct, frozen=True, kw_only=True, omit_defaults=True):
     earned_points: int = 0
     accruals: tuple[Accrual, ...] = ()
     reasons: tuple[Reason, ...] = ()
+    discount_minor: int = 0
+    discounts: tuple[DiscountGiven, ...] = ()
+    coupons: tuple[str, ...] = ()
 
 
 class ReturnLine(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -67,7 +67,7 @@ class _Progress:
         if after == whole:
             money_due, back_due, taken_due = sold.payable_minor, sold.redeemed_points, sold.earned_points
         else:
-            money_due = after - sold.paid_by_points_minor * after // whole
+            money_due = after - (whole - sold.payable_minor) * after // whole
             back_due = sold.redeemed_points * after // whole
             taken_due = _taken_due(sold, after, money_due)
         row = ReversalLine(

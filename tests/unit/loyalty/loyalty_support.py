@@ -131,6 +131,7 @@ amounts = st.one_of(
     st.integers(0, 3),
     st.integers(0, 2000),
     st.integers(0, 40).map(lambda halves: 50 * halves),  # halves of a point, where roundings part
+    st.sampled_from((1, 500, 5000)),  # what rules name as their minimum sums, to the unit
     st.just(10**9),
 )
 

@@ -12,7 +12,7 @@ import pytest
 from till_loyalty.engine import calculate
 from till_loyalty.programme import Programme
 from till_loyalty.programme_document import example_text, parse_programme
-from till_loyalty.receipt import Line, MemberState, Receipt
+from till_loyalty.receipt import Line, MemberState, Receipt, StoreClock
 from till_loyalty.results import Calculation
 from till_loyalty.returns import reverse
 from unit.loyalty.loyalty_support import CLOCK, shared
@@ -104,3 +104,32 @@ def test_all_receipts_reconcile_by_line_and_in_total(supermarket: Programme) -> 
     assert redeemed > 50_000
     assert returned == 1448
     assert min(balances.values()) >= 0
+
+
+@pytest.mark.parametrize("name", ["pharmacy", "clothing", "x5"])
+def test_the_other_examples_reconcile_too(name: str) -> None:
+    """Every fifth receipt: lines sum to totals, each line pays what its parts leave, and a void leaves nothing."""
+    rules = parse_programme(example_text(name))
+    member = MemberState(
+        tier="general" if rules.tiers else "",
+        segments=("pensioner",),
+        birth_date="1980-12-24",
+        purchases=0,
+        spendable_points=5000,
+    )
+    morning = StoreClock(local_time="2017-12-22T09:00:00", business_date="2017-12-22")
+    count = earned = discounted = 0
+    for position, receipt in enumerate(real_receipts()):
+        if position % 5:
+            continue
+        result = calculate(rules, member, receipt, morning, redeem_points=-(position % 2), codes=("season",))
+        for line in result.lines:
+            assert line.payable_minor == line.amount_minor - line.discount_minor - line.paid_by_points_minor >= 0
+        assert result.total_minor - result.discount_minor - result.redeemed_minor == result.payable_minor
+        assert result.payable_minor == sum(line.payable_minor for line in result.lines)
+        assert sum(each.points for each in result.accruals) == result.earned_points
+        assert sum(each.amount_minor for each in result.discounts) == result.discount_minor
+        back = reverse(result)
+        assert (back.money_back_minor, back.points_taken) == (result.payable_minor, result.earned_points)
+        count, earned, discounted = count + 1, earned + result.earned_points, discounted + result.discount_minor
+    assert (count, earned > 0, discounted > 0) == (2898, True, name != "x5")

@@ -2,9 +2,12 @@
 
 import re
 from pathlib import Path
+from typing import get_args, get_type_hints
+
+from msgspec import Struct
 
 import till_loyalty
-from till_loyalty import programme
+from till_loyalty import programme, rule_parts
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGE = (ROOT / "docs" / "reference" / "programme.md").read_text(encoding="utf-8")
@@ -16,12 +19,14 @@ def test_every_reason_code_is_documented_and_no_other() -> None:
     for path in SOURCES.glob("*.py"):
         found |= set(
             re.findall(
-                r'"((?:no_(?:programme|member|rule)|member_|line_(?:excl|not)|redeem_|tier_un|rule_)\w*)"',
+                r'"((?:no_(?:programme|member|rule)|member_|line_(?:excl|not)|redeem_|tier_un|rule_|coupon_[unrw])\w*)"',
                 path.read_text("utf-8"),
             )
         )
+    found |= {f"rule_limited_by_{per}" for per in get_args(get_type_hints(rule_parts.Limit)["per"])}
     found -= {"redeem_points", "redeem_points_invalid"}
-    documented = set(re.findall(r"^\| `(\w+)` \|", PAGE.split("## Reasons")[1].split("\n## ")[0], re.MULTILINE))
+    rows = re.findall(r"^\| (`.*?`) \|", PAGE.split("## Reasons")[1].split("\n## ")[0], re.MULTILINE)
+    documented = {code for row in rows for code in re.findall(r"`(\w+)`", row)}
     assert found == documented
 
 
@@ -34,9 +39,10 @@ def test_every_field_of_a_programme_is_documented() -> None:
         programme.Identifiers,
         programme.CardRange,
         programme.Match,
+        *[each for each in vars(rule_parts).values() if isinstance(each, type) and issubclass(each, Struct)],
     ):
-        for field in struct.__struct_fields__:
-            assert re.search(rf"[`.\[]{field}\b", PAGE), field
+        for field in struct.__struct_encode_fields__:
+            assert re.search(rf"[`.\[{{,] ?{field}\b", PAGE), field
 
 
 def test_every_refusal_code_is_documented() -> None:

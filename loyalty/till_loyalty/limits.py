@@ -1,0 +1,94 @@
+"""How much a rule may still give: per receipt, to a member in a period, out of a budget; and what is then used up."""
+
+from collections.abc import Sequence
+from datetime import date
+
+from till_loyalty.allocation import allocate
+from till_loyalty.conditions import Situation
+from till_loyalty.programme import Programme, Rule
+from till_loyalty.receipt import Usage
+from till_loyalty.results import Calculation, Reason
+from till_loyalty.rule_parts import Limit
+
+
+def period_key(per: str, day: date) -> str:
+    """The name of the period of `day`: `2026-01-31`, `2026-W05` (ISO), `2026-01`; empty for a whole life."""
+    if per == "day":
+        return day.isoformat()
+    if per == "week":
+        year, week, _ = day.isocalendar()
+        return f"{year}-W{week:02d}"
+    return day.isoformat()[:7] if per == "month" else ""
+
+
+def trim(rule: Rule, parts: list[int], situation: Situation, reasons: list[Reason]) -> list[int]:
+    """`parts` (what the rule would give each line) cut to what its limits leave, in proportion; and the reason."""
+    total = sum(parts)
+    if not total:
+        return parts
+    for limit in rule.limits:
+        left, code = _left(rule, limit, situation)
+        if left is not None and left < total:
+            reasons.append(Reason(code=code, rule=rule.id, numbers={"given": left, "would": total}))
+            parts = allocate(left, parts)
+            total = left
+        if not total:
+            break
+    return parts
+
+
+def _left(rule: Rule, limit: Limit, situation: Situation) -> tuple[int | None, str]:
+    """What the limit leaves (None: it does not bind) and the reason's code if that is too little."""
+    share = situation.budgets.get(rule.id)
+    if limit.per != "receipt" and situation.offline:
+        if limit.offline == "refuse":
+            return 0, "rule_refused_offline"
+        if limit.offline == "share" and share is None:
+            return 0, "rule_without_share"
+    code = f"rule_limited_by_{limit.per}"
+    if limit.per == "budget":
+        return (None if share is None else max(0, share)), code
+    if limit.per == "receipt":
+        return limit.amount or None, code
+    key = period_key(limit.per, situation.business)
+    had = [each for each in situation.member.usage if (each.rule, each.per, each.key) == (rule.id, limit.per, key)]
+    if limit.uses and sum([each.uses for each in had]) >= limit.uses:
+        return 0, code
+    left = None if not limit.amount else max(0, limit.amount - sum([each.amount for each in had]))
+    if limit.offline == "share" and situation.offline and share is not None:
+        left = share if left is None else min(left, share)
+    return left, code
+
+
+def usage_of(programme: Programme, calculation: Calculation, business_date: str) -> tuple[Usage, ...]:
+    """What a sale uses up of its member's limits and coupons: one row a rule and period, to be added to what is kept.
+
+    Returns give nothing back of a limit: otherwise buying and returning would be a way around it.
+    """
+    day = date.fromisoformat(business_date)
+    given: dict[str, int] = {}
+    for accrual in calculation.accruals:
+        given[accrual.rule] = given.get(accrual.rule, 0) + accrual.points
+    for discount in calculation.discounts:
+        given[discount.rule] = given.get(discount.rule, 0) + discount.amount_minor
+    rows = [
+        Usage(rule=rule.id, per=per, key=period_key(per, day), amount=given[rule.id], uses=1)
+        for rule in programme.rules
+        if rule.id in given
+        for per in sorted({limit.per for limit in rule.limits if limit.per not in ("receipt", "budget")})
+    ]
+    rows += [Usage(rule=coupon, per="life", uses=1) for coupon in calculation.coupons]
+    return tuple(rows)
+
+
+def budget_used(calculation: Calculation, rules: Sequence[Rule]) -> dict[str, int]:
+    """What a sale takes from the budgets of rules that have one, by rule id."""
+    used: dict[str, int] = {}
+    budgeted = {rule.id for rule in rules if any(limit.per == "budget" for limit in rule.limits)}
+    for accrual in calculation.accruals:
+        if accrual.rule in budgeted:
+            used[accrual.rule] = used.get(accrual.rule, 0) + accrual.points
+    for discount in calculation.discounts:
+        if discount.rule in budgeted:
+            used[discount.rule] = used.get(discount.rule, 0) + discount.amount_minor
+    return used
