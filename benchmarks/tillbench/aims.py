@@ -1,0 +1,80 @@
+"""What was wanted, and whether it was found."""
+
+from typing import Any
+
+from tillbench.calls import DISK, ECHO, IDENTIFY, KEPT, NEW, QUOTE, SALE
+from tillbench.figures import Series, ratio, shares_of_disk
+
+QUOTE_OF_ECHO = 3.0
+SALE_OF_DISK = 1.3
+READY_MS = 600
+RESIDENT_MIB = 60
+DRAIN_OPS_PER_SECOND = 3_000
+
+Aim = dict[str, Any]
+Calls = dict[tuple[str, str], Series]
+
+
+def of_calls(calls: Calls) -> list[Aim]:
+    """Quote and sale, by both kinds of connection."""
+    aims: list[Aim] = []
+    disk = calls[DISK, ""]
+    for way in (KEPT, NEW):
+        echo, quote, sale = (calls[name, way] for name in (ECHO, QUOTE, SALE))
+        found = ratio(quote, echo)
+        aims.append(
+            _aim(f"quote p50, {way}", f"<= {QUOTE_OF_ECHO:g} x echo", f"{found:.2f} x", reached=found <= QUOTE_OF_ECHO)
+        )
+        found = shares_of_disk(sale, echo, disk)
+        beyond = sale.p50 - echo.p50 - SALE_OF_DISK * disk.p50
+        words = f"echo + {found:.2f} x ({beyond / 1000:+.2f} ms)"
+        wanted = f"<= echo + {SALE_OF_DISK:g} x fdatasync"
+        aims.append(_aim(f"sale p50, {way}", wanted, words, reached=found <= SALE_OF_DISK))
+    return aims
+
+
+def of_start(ready_ms: float, resident_mib: float) -> list[Aim]:
+    """A full till: the start, and memory after it."""
+    return [
+        _aim("ready, full till", f"<= {READY_MS} ms", f"{ready_ms:.0f} ms", reached=ready_ms <= READY_MS),
+        _aim(
+            "resident memory, full till",
+            f"<= {RESIDENT_MIB} MiB",
+            f"{resident_mib:.1f} MiB",
+            reached=resident_mib <= RESIDENT_MIB,
+        ),
+    ]
+
+
+def of_drain(ops_per_second: float) -> Aim:
+    """The queue to the cloud and counted there."""
+    return _aim(
+        "drain",
+        f">= {DRAIN_OPS_PER_SECOND:,} ops/s",
+        f"{ops_per_second:,.0f} ops/s",
+        reached=ops_per_second >= DRAIN_OPS_PER_SECOND,
+    )
+
+
+def call_rows(calls: Calls) -> list[dict[str, Any]]:
+    """A row for each call and connection, the floor first."""
+    rows: list[dict[str, Any]] = []
+    for (name, way), series in calls.items():
+        echo = calls.get((ECHO, way))
+        rows.append(
+            {
+                "figure": "call",
+                "call": name,
+                "connection": way,
+                "p50_us": round(series.p50),
+                "p95_us": round(series.at(0.95)),
+                "p99_us": round(series.at(0.99)),
+                "samples": len(series.samples),
+                "echo_ratio": round(ratio(series, echo), 2) if echo and name in (IDENTIFY, QUOTE, SALE) else None,
+            }
+        )
+    return rows
+
+
+def _aim(aim: str, wanted: str, found: str, *, reached: bool) -> Aim:
+    return {"aim": aim, "wanted": wanted, "found": found, "reached": reached}

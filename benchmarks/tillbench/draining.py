@@ -1,0 +1,202 @@
+"""A day's queue and the cloud: sold while the line was down, then pushed; and the cloud's own speed on the same ops."""
+
+import asyncio
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from till_agent.journal import DiskJournal, EpochKeeper, Place
+from till_sync.clock import SystemClock
+from till_sync.wire import PushAnswer, PushRequest
+from tillbench import people
+from tillbench.starting import SETTLE_S
+from tillbench.wire import Connection, request
+from tillbench.world import CLOUD_MEMBERS, TILL, RunningTill, World
+
+DRAIN_TIMEOUT_S = 120.0
+POLL_S = 0.02
+BATCH_OPS = 1000
+"""What the cloud takes at most; the till comes to it by doubling."""
+
+
+@dataclass
+class Drained:
+    """Operations and seconds. `resident_kib`: the agent's memory after its sales."""
+
+    ops: int
+    line_s: float
+    restart_s: float
+    ingest_s: float
+    sell_s: float
+    adjusted: int
+    resident_before_kib: int
+    resident_kib: int
+
+
+class Drain:
+    """Needs a world with a cloud and an enrolled till, both stopped, and the till's journal empty."""
+
+    def __init__(self, world: World, ops: int) -> None:
+        self._world = world
+        self._ops = ops
+
+    def run(self) -> Drained:
+        """Sell with the line down, line up, measure; again from a start; then the cloud alone."""
+        world = self._world
+        fresh_db = world.folder / "cloud-fresh.db"
+        port = world.start_cloud()
+        config = world.config("drain", world.state_dir, port)
+        till = world.start_agent(config)
+        self._wait_members(till)
+        world.parts.stop("cloud")
+        shutil.copy2(world.cloud_db, fresh_db)
+        time.sleep(SETTLE_S)
+        before_kib = till.resident_kib()
+        sell_s = self._sell(till)
+        resident_kib = till.resident_kib()
+        queued = world.folder / "state-queued"
+        line_s, adjusted = self._line_up(till, port)
+        world.stop_agent()
+        world.parts.stop("cloud")
+        # The same queue once more: as a till that was off over night finds it in the morning.
+        shutil.copytree(world.state_dir, queued)
+        _unacknowledge(queued / "journal.db")
+        again_db = world.folder / "cloud-again.db"
+        shutil.copy2(fresh_db, again_db)
+        restart_s = self._restart(queued, again_db, port)
+        ingest_s = self._ingest(queued, fresh_db)
+        return Drained(
+            ops=self._ops,
+            line_s=line_s,
+            restart_s=restart_s,
+            ingest_s=ingest_s,
+            sell_s=sell_s,
+            adjusted=adjusted,
+            resident_before_kib=before_kib,
+            resident_kib=resident_kib,
+        )
+
+    def _sell(self, till: RunningTill) -> float:
+        """Sales of known members, one after the other, as one cash desk makes them."""
+        connection = Connection(till.port)
+        started = time.perf_counter()
+        for number in range(self._ops):
+            body = people.sale_body(0, number).replace(
+                f'"reference":"{people.member_id(0)}"'.encode(),
+                f'"card":"{people.card(number * 7 % CLOUD_MEMBERS)}"'.encode(),
+            )
+            message = request("PUT", f"/v1/sales/d-{number}", till.port, body, token=till.token, close=False)
+            connection.call(message)
+        connection.close()
+        return time.perf_counter() - started
+
+    def _line_up(self, till: RunningTill, port: int) -> tuple[float, int]:
+        """Seconds from the first look at a line that is back to an empty queue, and how much was adjusted."""
+        world = self._world
+        world.start_cloud(port)
+        looker, asker = Connection(till.port), Connection(till.port)
+        started = time.perf_counter()
+        ask = request("POST", "/v1/sync", till.port, b"{}", token=till.admin, close=False)
+        asker.send(ask)
+        while True:
+            sync = till.status(looker)["sync"]
+            if sync["waiting"] == 0:
+                break
+            _give_up(started)
+            time.sleep(POLL_S)
+        took = time.perf_counter() - started
+        looker.close()
+        asker.close()
+        return took, int(sync["adjusted"])
+
+    def _restart(self, state: Path, db: Path, port: int) -> float:
+        """Seconds from a till that is just ready to an empty queue, all it needs for that being loaded meanwhile."""
+        world = self._world
+        world.start_cloud(port, db)
+        till = world.start_agent(world.config("again", state, port))
+        started = time.perf_counter()
+        looker = Connection(till.port)
+        while till.status(looker)["sync"]["waiting"]:
+            _give_up(started)
+            time.sleep(POLL_S)
+        took = time.perf_counter() - started
+        looker.close()
+        world.stop_agent()
+        world.parts.stop("cloud")
+        return took
+
+    def _ingest(self, state: Path, db: Path) -> float:
+        """Seconds that the cloud takes for the same ops, handed to it as ready bytes in the largest batches."""
+        world = self._world
+        identity = world.identity(state)
+        _unacknowledge(state / "journal.db")
+        port = world.start_cloud(0, db)
+        hello = Connection(port)
+        incarnation = msgspec.json.decode(
+            hello.call(request("GET", f"/v1/tills/{TILL}/hello", port, token=identity.token, close=False))
+        )["incarnation"]
+        batches = asyncio.run(_batches(state, incarnation))
+        path = f"/v1/tills/{TILL}/ops"
+        messages = [
+            request("POST", path, port, msgspec.json.encode(batch), token=identity.token, close=False)
+            for batch in batches
+        ]
+        started = time.perf_counter()
+        answers = [hello.call(message) for message in messages]
+        took = time.perf_counter() - started
+        hello.close()
+        world.parts.stop("cloud")
+        results = [result for answer in answers for result in msgspec.json.decode(answer, type=PushAnswer).results]
+        if len(results) != self._ops or any(result.status not in ("applied", "adjusted") for result in results):
+            raise RuntimeError(f"expected {self._ops} ops to be applied, not {len(results)}: {results[:2]}")
+        return took
+
+    def _wait_members(self, till: RunningTill) -> None:
+        connection = Connection(till.port)
+        started = time.perf_counter()
+        while till.status(connection)["members_cached"] < CLOUD_MEMBERS:
+            _give_up(started)
+            time.sleep(POLL_S)
+        connection.close()
+
+
+async def _batches(state: Path, incarnation: str) -> list[PushRequest]:
+    """The journal's ops as the pusher would get them."""
+    place = Place(path=state / "journal.db", till=TILL, keeper=EpochKeeper(0, lambda _epoch: None), clock=SystemClock())
+    journal = DiskJournal(place, _Nowhere())
+    await journal.start()
+    batches: list[PushRequest] = []
+    try:
+        while True:
+            batch = await journal.next_batch(max_ops=BATCH_OPS, max_bytes=16 * 1024 * 1024, incarnation=incarnation)
+            if batch is None:
+                return batches
+            batches.append(batch)
+            await journal.record(batch.epoch, batch.ops[-1].seq, ())
+    finally:
+        await journal.stop()
+
+
+class _Nowhere:
+    """Effects that nobody asks for."""
+
+    def add_row(self, row_id: int, subject_key: str, effect_points: int) -> None:
+        """Nothing."""
+
+
+def _unacknowledge(path: Path) -> None:
+    """Make a stopped till's journal what it was before the cloud had any of it."""
+    import sqlite3
+
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("UPDATE epochs SET acked_seq = 0")
+    connection.execute("DELETE FROM verdicts")
+    connection.close()
+
+
+def _give_up(started: float) -> None:
+    if time.perf_counter() - started > DRAIN_TIMEOUT_S:
+        raise RuntimeError(f"not done within {DRAIN_TIMEOUT_S:.0f} s")
