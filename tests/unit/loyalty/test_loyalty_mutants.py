@@ -202,7 +202,7 @@ def hold(one_property: Property) -> None:
     """Draw cases until the property fails, or does not; no shrinking, nothing kept."""
 
     @settings(
-        max_examples=600,
+        max_examples=6000,
         deadline=None,
         database=None,
         derandomize=True,
