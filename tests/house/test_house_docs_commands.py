@@ -211,7 +211,7 @@ def test_every_configuration_on_a_page_is_a_good_one(tmp_path: Path) -> None:
 
 def test_the_page_of_commands_is_current() -> None:
     """`make reference` writes it."""
-    assert texts()["docs/reference/cli.md"] == cli_reference.page()
+    assert texts()["docs/reference/cli.md"] == cli_reference.page(), "run `make reference`, and commit what it writes"
 
 
 def test_every_command_has_a_word_of_help() -> None:

@@ -29,6 +29,9 @@ def scanner(link: Path, suffix: str, prefix: str, ready_file: Path | None) -> No
     the input, on Ctrl-C or a termination signal.
     """
     from till_drivers.exceptions import SimulatorError
+
+    if sys.platform == "win32":
+        raise click.UsageError("pseudo-terminals exist on Linux and macOS only")
     from till_drivers.simulators.scanner import ScannerSimulator
 
     simulator = ScannerSimulator(link, prefix=_bytes(prefix), suffix=_bytes(suffix))
