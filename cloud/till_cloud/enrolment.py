@@ -84,6 +84,7 @@ def _enrol(connection: sqlite3.Connection, till_id: str, salt: str, now_ms: int)
         identifier_key=meta.identifier_key(connection).hex(),
         incarnation=meta.incarnation(connection),
         server_time_ms=now_ms,
+        last_epoch=till.epoch,
     )
 
 

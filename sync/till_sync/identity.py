@@ -45,7 +45,11 @@ class Identity(Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, answer: EnrolmentAnswer, *, last_epoch: int = 0) -> "Identity":
-        """The identity that enrolment gave; `last_epoch` is kept from the identity before, if there was one."""
+        """The identity that enrolment gave; `last_epoch` is that of the identity before, if there was one.
+
+        The cloud may know a later one, of a machine that was this till before: its journal is not here, and ours must
+        not begin in its epoch.
+        """
         return _checked(
             cls(
                 till=answer.till,
@@ -54,7 +58,7 @@ class Identity(Struct, frozen=True, kw_only=True):
                 time_zone=answer.time_zone,
                 token=answer.token,
                 identifier_key=answer.identifier_key,
-                last_epoch=last_epoch,
+                last_epoch=max(last_epoch, answer.last_epoch),
             )
         )
 

@@ -191,7 +191,10 @@ class EnrolmentRequest(Struct, frozen=True, kw_only=True):
 
 
 class EnrolmentAnswer(Struct, frozen=True, kw_only=True):
-    """The till's identity, its secret (shown once, kept in a 0600 file), and the chain's identifier key (hex)."""
+    """The till's identity, its secret (shown once, kept in a 0600 file), and the chain's identifier key (hex).
+
+    `last_epoch`: the last one that the cloud knows of this till; 0: none. A new machine begins after it.
+    """
 
     till: str
     store: str
@@ -201,3 +204,4 @@ class EnrolmentAnswer(Struct, frozen=True, kw_only=True):
     identifier_key: str
     incarnation: str
     server_time_ms: Count
+    last_epoch: Count = 0

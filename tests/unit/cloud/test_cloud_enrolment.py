@@ -121,3 +121,14 @@ def test_a_token_is_good_for_its_own_till_only(world: Chain) -> None:
 def test_a_till_that_never_enrolled_has_no_token(world: Chain) -> None:
     with pytest.raises(RefusedError):
         world.centre.quick(lambda c: authenticate(c, "K-01", "Bearer no till has this token"))
+
+
+def test_a_machine_that_takes_a_tills_place_learns_its_last_epoch(world: Chain) -> None:
+    """Its journal is empty: were it to begin in an epoch that the cloud has, nothing it sells could be sent."""
+    first = use(world, issue(world))
+    assert isinstance(first, EnrolmentAnswer)
+    assert first.last_epoch == 0
+    world.centre.write(lambda c: c.execute("UPDATE tills SET epoch = 7 WHERE till = 'K-01'")).result()
+    again = use(world, issue(world))
+    assert isinstance(again, EnrolmentAnswer)
+    assert again.last_epoch == 7

@@ -38,6 +38,13 @@ def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
     assert loaded.key == bytes.fromhex("0badc0de" * 8)
 
 
+@pytest.mark.parametrize(("here", "at_the_cloud", "begins_after"), [(0, 0, 0), (0, 4, 4), (3, 1, 3), (1, 2, 2)])
+def test_an_epoch_that_anyone_used_is_not_used_again(here: int, at_the_cloud: int, begins_after: int) -> None:
+    """Neither by this machine, nor by the one that was this till before."""
+    answer = msgspec.structs.replace(ANSWER, last_epoch=at_the_cloud)
+    assert Identity.of(answer, last_epoch=here).last_epoch == begins_after
+
+
 @posix_only
 def test_the_file_is_for_its_owner_only(tmp_path: Path) -> None:
     """Mode 0600 from the first moment, whatever the umask."""
