@@ -28,3 +28,32 @@ def test_a_new_pc_takes_the_tills_place_and_its_sales_reach_the_cloud(world: Wor
     old.stop()
     new.stop()
     world.verify()
+
+
+def test_a_cloud_that_is_put_back_from_a_backup_gets_again_what_it_lacks(world: World) -> None:
+    """By the commands of the page: backup, verify, `init --restored`. The till sends again what was sold since."""
+    world.start_cloud()
+    till = world.till().start().wait_members()
+    till.pos.sell("before", receipt(10_000, member={"card": ANNA.card}))
+    till.drain()
+    backup = world.folder / "backup.db"
+    world.command("cloud", "backup", backup)
+    till.pos.sell("since", receipt(20_000, member={"card": ANNA.card}))
+    till.drain()
+    known = till.pos.identify(card=ANNA.card)["balance_points"]
+
+    world.stop_cloud()
+    for lost in world.folder.glob("cloud.db*"):
+        lost.unlink()
+    backup.rename(world.cloud_db)
+    world.command("cloud", "init", "--restored")
+    world.start_cloud()
+    till.pos.sell("after", receipt(1_000))
+    till.drain()
+    till.wait_members()
+    shown = world.command("cloud", "member", "show", "--card", ANNA.card, "--json").out
+    assert f'"balance": {known},' in shown
+    assert till.pos.identify(card=ANNA.card)["balance_points"] == known
+    assert till.status()["sync"]["last_seq"] == 3
+    till.stop()
+    world.verify()
