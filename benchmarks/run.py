@@ -26,7 +26,7 @@ from tillbench import aims, page, scanning
 from tillbench.calls import Calls, Plan, check_answers
 from tillbench.draining import Drain, Drained
 from tillbench.floor import DiskFloor
-from tillbench.starting import EMPTY, FULL, Starts
+from tillbench.starting import EMPTY, FULL, SETTLE_S, Starts
 from tillbench.world import World, build_cache, echo_server, keep_journal
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "explanation" / "performance.md"
@@ -59,6 +59,7 @@ def main() -> int:
     if not hasattr(os, "fdatasync"):
         parser.error("expected a system with fdatasync: the disk's floor is measured by it")
     folder = Path(tempfile.mkdtemp(prefix="tillside-bench-", dir=chosen.directory))
+    keep_bytecode(folder / "bytecode")
     world = World(folder)
     try:
         rows, summary = measure(world, QUICK_SIZE if chosen.quick else FULL_SIZE)
@@ -69,6 +70,13 @@ def main() -> int:
         page.write(PAGE, page.render(rows, summary))
     say(summary)
     return 0
+
+
+def keep_bytecode(folder: Path) -> None:
+    """Let every process that is started find compiled modules, as an installer leaves them, also where this process is
+    told not to write any: compiling all of them anew takes longer than the rest of a start."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    os.environ["PYTHONPYCACHEPREFIX"] = str(folder)
 
 
 def measure(world: World, size: Size) -> tuple[list[dict[str, Any]], dict[str, Any]]:
@@ -126,6 +134,7 @@ def measure(world: World, size: Size) -> tuple[list[dict[str, Any]], dict[str, A
 def _calls(world: World, state: Path, size: Size) -> aims.Calls:
     till = world.start_agent(world.config("calls", state))
     check_answers(till, size.members)
+    time.sleep(SETTLE_S)
     disk = DiskFloor(world.folder)
     with echo_server(world.folder) as echo_port:
         found = Calls(till, echo_port, Plan(size.rounds, size.block, size.members), "c").run(disk)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tillbench.calls import DISK, ECHO, IDENTIFY, KEPT, NEW, QUOTE, SALE
+from tillbench.calls import ANYBODY, DISK, ECHO, IDENTIFY, KEPT, NEW, QUOTE, SALE
 from tillbench.figures import Series, ratio, shares_of_disk
 
 QUOTE_OF_ECHO = 3.0
@@ -70,7 +70,9 @@ def call_rows(calls: Calls) -> list[dict[str, Any]]:
                 "p95_us": round(series.at(0.95)),
                 "p99_us": round(series.at(0.99)),
                 "samples": len(series.samples),
-                "echo_ratio": round(ratio(series, echo), 2) if echo and name in (IDENTIFY, QUOTE, SALE) else None,
+                "echo_ratio": round(ratio(series, echo), 2)
+                if echo and name in (IDENTIFY, ANYBODY, QUOTE, SALE)
+                else None,
             }
         )
     return rows

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 
 from tillbench import people
@@ -17,7 +18,9 @@ WARM_ROUNDS = 2
 
 KEPT, NEW = "keep-alive", "new connection"
 ECHO, BARE, IDENTIFY, QUOTE, SALE, DISK = "echo", "livez", "identify", "quote", "sale", "fdatasync"
-"""`livez` is a call of the bridge that does nothing: what is between it and `echo` is the guard and the route."""
+ANYBODY = "quote, no member"
+"""`livez` is a call of the bridge that does nothing: what is between it and `echo` is the guard and the route. A quote
+for nobody has no slip, and so no preview of one: what is between it and `quote` is mostly that."""
 
 
 @dataclass(frozen=True)
@@ -43,14 +46,16 @@ class Calls:
 
     def run(self, disk: DiskFloor) -> dict[tuple[str, str], Series]:
         """All rounds; the order within a round turns, so that nobody always comes after the same neighbour."""
-        subjects: list[tuple[tuple[str, str], Callable[[], float]]] = [((DISK, ""), disk.time_us)]
+        subjects: list[tuple[tuple[str, str], Callable[[], list[float]]]] = [
+            ((DISK, ""), lambda: [disk.time_us() for _ in range(self._plan.block)])
+        ]
         for name, make in self._makers().items():
-            subjects += [((name, way), self._timer(make, way)) for way in (KEPT, NEW)]
+            subjects += [((name, way), partial(self._block, make, way)) for way in (KEPT, NEW)]
         found = {key: Series(" ".join(key)) for key, _ in subjects}
         for number in range(WARM_ROUNDS + self._plan.rounds):
             turn = number % len(subjects)
-            for key, once in subjects[turn:] + subjects[:turn]:
-                samples = [once() for _ in range(self._plan.block)]
+            for key, block in subjects[turn:] + subjects[:turn]:
+                samples = block()
                 if number >= WARM_ROUNDS:
                     found[key].add(samples)
         for connection in self._kept.values():
@@ -58,17 +63,21 @@ class Calls:
         return found
 
     def _makers(self) -> dict[str, Callable[[bool], tuple[int, bytes]]]:
-        return {ECHO: self._echo, BARE: self._bare, IDENTIFY: self._identify, QUOTE: self._quote, SALE: self._sale}
+        return {
+            ECHO: self._echo,
+            BARE: self._bare,
+            IDENTIFY: self._identify,
+            ANYBODY: self._anybody,
+            QUOTE: self._quote,
+            SALE: self._sale,
+        }
 
-    def _timer(self, make: Callable[[bool], tuple[int, bytes]], way: str) -> Callable[[], float]:
+    def _block(self, make: Callable[[bool], tuple[int, bytes]], way: str) -> list[float]:
+        """One block of calls, its messages made beforehand: between two calls the client does nothing."""
+        messages = [make(way == NEW) for _ in range(self._plan.block)]
         if way == NEW:
-            return lambda: time_new_us(*make(True))  # noqa: FBT003 - its only argument
-
-        def once() -> float:
-            port, message = make(False)  # noqa: FBT003 - its only argument
-            return self._kept[port].time_us(message)
-
-        return once
+            return [time_new_us(port, message) for port, message in messages]
+        return [self._kept[port].time_us(message) for port, message in messages]
 
     def _echo(self, close: bool) -> tuple[int, bytes]:
         """A body of the size of a quote's."""
@@ -83,6 +92,9 @@ class Calls:
 
     def _quote(self, close: bool) -> tuple[int, bytes]:
         return self._ask("POST", "/v1/quotes", people.quote_body(self._member(), self._sold), close)
+
+    def _anybody(self, close: bool) -> tuple[int, bytes]:
+        return self._ask("POST", "/v1/quotes", people.quote_body(None, self._sold), close)
 
     def _sale(self, close: bool) -> tuple[int, bytes]:
         self._sold += 1

@@ -71,9 +71,10 @@ def identify_body(number: int) -> bytes:
     return _json({"scan": card(number)})
 
 
-def quote_body(number: int, receipt_number: int) -> bytes:
-    """What would this receipt give to that member?"""
-    return _json({"receipt": receipt(receipt_number), "member": {"reference": member_id(number)}})
+def quote_body(number: int | None, receipt_number: int) -> bytes:
+    """What would this receipt give to that member, or to nobody?"""
+    who = {} if number is None else {"member": {"reference": member_id(number)}}
+    return _json({"receipt": receipt(receipt_number), **who})
 
 
 def sale_body(number: int, receipt_number: int) -> bytes:
