@@ -11,10 +11,12 @@ from till_loyalty.receipt import AmountMinor, Points
 from till_loyalty.rule_parts import (
     BasisPoints,
     Coupon,
+    Days,
     Discount,
     Funding,
     Life,
     Limit,
+    LocalDate,
     Match,
     Multiplier,
     NamedList,
@@ -22,6 +24,7 @@ from till_loyalty.rule_parts import (
     PerMoney,
     PerUnit,
     RuleId,
+    SomePoints,
     Step,
     When,
     Where,
@@ -80,7 +83,11 @@ class Exclusion(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, o
 
 
 class Redemption(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """How points pay. `step_points` is the smallest portion; `offline` names the policy without a line to the cloud."""
+    """How points pay. `step_points` is the smallest portion; `offline` names the policy without a line to the cloud.
+
+    Above `proof_above_points` the member proves who they are in one of the ways of `proof` (`code`: a one-time code
+    that the cloud sends); with no way named, never.
+    """
 
     enabled: bool = True
     max_share_basis_points: BasisPoints = 10_000
@@ -89,6 +96,8 @@ class Redemption(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
     minimum_line_price_minor: AmountMinor = 1
     maximum_receipt_minor: AmountMinor = 0
     offline: Literal["refuse"] = "refuse"
+    proof_above_points: Points = 0
+    proof: tuple[Literal["code"], ...] = ()
 
 
 class CardRange(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -111,11 +120,53 @@ class Identifiers(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
 
 
 class Tier(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A standing of members; the first tier is what new members get. The multiplier is of percent accruals only."""
+    """A standing of members; the first tier is what new members get. The multiplier is of percent accruals only.
+
+    `from_spend_minor`: members move here by spending so much in a period (`Programme.tier_period`). A tier with
+    `by_hand` is given and taken by the chain's staff only.
+    """
 
     id: RuleId
     title: dict[str, str] = {}
     multiplier_basis_points: Multiplier = 10_000
+    from_spend_minor: AmountMinor = 0
+    by_hand: bool = False
+
+
+class Event(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Points that something else than the goods of a receipt gives. Only the cloud gives them, once each.
+
+    `registered`: a member was registered and confirmed. `first_purchase`: the first sale of at least
+    `minimum_sum_minor` paid. `referred` and `referrer`: that sale of a member whom another one referred gives points to
+    the one and to the other. `tier_reached`: one of `tiers`, by spending. `birthday`: `days_before` it, once a year.
+    `from_date` and `to_date` are the first day and the first day no more. `maximum` 0: as often as it happens.
+    """
+
+    id: RuleId
+    on: Literal["registered", "first_purchase", "referred", "referrer", "tier_reached", "birthday"]
+    points: SomePoints
+    tiers: tuple[str, ...] = ()
+    minimum_sum_minor: AmountMinor = 0
+    days_before: Annotated[int, Meta(ge=0, le=180)] = 0
+    from_date: LocalDate = ""
+    to_date: LocalDate = ""
+    maximum: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
+    title: dict[str, str] = {}
+    life: Life | None = None
+    funded_by: Funding | None = None
+
+
+class Registration(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What it takes to become a member at a till. `consent`: the consent's text by language, under `consent_version`.
+
+    `code`: a one-time code confirms the phone; until then the member earns and does not spend.
+    """
+
+    enabled: bool = True
+    consent_version: Annotated[str, Meta(max_length=40)] = "1"
+    consent: dict[str, str] = {}
+    code: bool = True
+    ask: tuple[Literal["name", "birth_date", "sex", "referrer", "card"], ...] = ()
 
 
 class Programme(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -143,3 +194,7 @@ class Programme(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, o
     life: Life | None = None
     discount_rounding: Rounding = "floor"
     discount_round_at: Literal["receipt", "line"] = "receipt"
+    events: tuple[Event, ...] = ()
+    tier_period: Literal["", "month", "quarter", "year", "life"] = ""
+    return_grace_days: Days = 0
+    registration: Registration = Registration()

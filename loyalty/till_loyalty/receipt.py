@@ -70,7 +70,10 @@ class Place(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Usage(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a member has had from a rule (or a coupon, by its id) in one period; `key` as `limits.period_key` has it."""
+    """What a member has had from a rule (or a coupon, by its id) in one period; `key` as `limits.period_key` has it.
+
+    `per` "code": what all members together have used of a coupon's code, which is the `key` then.
+    """
 
     rule: str
     per: str
@@ -82,8 +85,9 @@ class Usage(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class MemberState(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the rules may know of a member. `spendable_points` is what may be redeemed now, holds already taken off.
 
-    Facts left out are not known here: `birth_date`, `member_since` and `last_purchase` are `YYYY-MM-DD`, `purchases` is
-    the number of purchases before this one (-1: unknown). `coupons` are ids of coupons that the member holds.
+    Facts left out are not known here: `birth_date` is `YYYY-MM-DD` or `MM-DD`, `member_since` and `last_purchase` are
+    `YYYY-MM-DD`, `purchases` is the number of purchases before this one (-1: unknown). `coupons` are ids of coupons
+    that the member holds.
     """
 
     tier: str = ""

@@ -205,7 +205,8 @@ class Discount(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, om
 class Coupon(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """A coupon that rules may ask for (`who.coupon`), with the codes that stand for it.
 
-    `assigned`: only for members who hold it. `uses_per_member` 0: as often as they like. `offline`: whether a till
+    `assigned`: only for members who hold it. `uses_per_member` 0: as often as they like; `uses_per_code`: by all
+    members together, with each of the codes. `offline`: whether a till
     without a line takes it; left out, a coupon of limited use is refused there unless it is assigned to the member.
     """
 
@@ -213,6 +214,7 @@ class Coupon(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit
     codes: Annotated[tuple[Annotated[str, Meta(min_length=1, max_length=100)], ...], Meta(min_length=1)]
     assigned: bool = False
     uses_per_member: Annotated[int, Meta(ge=0, le=10**6)] = 0
+    uses_per_code: Annotated[int, Meta(ge=0, le=10**6)] = 0
     valid_from: LocalDate = ""
     valid_to: LocalDate = ""
     offline: Literal["", "allow", "refuse"] = ""

@@ -4,12 +4,12 @@ An op's body is encoded once, stored, and sent as stored; `fingerprint` ties tho
 """
 
 import hashlib
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta, Struct
 
-from till_loyalty.receipt import Receipt, StoreClock
+from till_loyalty.receipt import MemberState, Place, Receipt, StoreClock, Usage
 from till_loyalty.results import Calculation, Reversal
 
 PROTOCOL = 1
@@ -69,7 +69,12 @@ class OpBase(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class SaleBody(OpBase, frozen=True, kw_only=True, omit_defaults=True, tag="sale", tag_field="kind"):
-    """A committed receipt and what the till worked out for it, by which programme and member state."""
+    """A committed receipt and what the till worked out for it, by which programme, and from what it knew.
+
+    `facts`, `place`, `codes`, `budgets` and `offline` are what the rules were given (`till_loyalty.engine.calculate`);
+    the discounts of `result` are what the cash software took off. `usage`: what the sale uses up of limits and coupons.
+    `tier` is of ops made before there were `facts`.
+    """
 
     clock: StoreClock
     subject: Subject
@@ -83,6 +88,11 @@ class SaleBody(OpBase, frozen=True, kw_only=True, omit_defaults=True, tag="sale"
     cashier: str = ""
     hold: str = ""
     offline: bool = False
+    facts: MemberState | None = None
+    place: Place | None = None
+    codes: tuple[str, ...] = ()
+    budgets: dict[str, int] = {}
+    usage: tuple[Usage, ...] = ()
 
 
 class VoidBody(OpBase, frozen=True, kw_only=True, omit_defaults=True, tag="void", tag_field="kind"):
@@ -92,6 +102,7 @@ class VoidBody(OpBase, frozen=True, kw_only=True, omit_defaults=True, tag="void"
     sale_op: str
     subject: Subject
     reversal: Reversal
+    clock: StoreClock | None = None
 
 
 class ReturnBody(OpBase, frozen=True, kw_only=True, omit_defaults=True, tag="return", tag_field="kind"):
@@ -101,6 +112,39 @@ class ReturnBody(OpBase, frozen=True, kw_only=True, omit_defaults=True, tag="ret
     sale_op: str
     subject: Subject
     reversal: Reversal
+    clock: StoreClock | None = None
+
+
+class RegisterBody(OpBase, frozen=True, kw_only=True, omit_defaults=True, tag="register", tag_field="kind"):
+    """A person became a member at this till. `subject.tag` is the phone's, or the card's where there is no phone.
+
+    `consent_version` names the text that they agreed to, `consent_wall_ms` when. `referrer` is the code of the member
+    who brought them. `confirmation`: the cloud's proof that a one-time code was given back; "": provisional.
+    """
+
+    subject: Subject
+    clock: StoreClock
+    programme_id: str
+    programme_version: int
+    consent_version: str
+    consent_wall_ms: int
+    card_tag: str = ""
+    phone_masked: str = ""
+    card_masked: str = ""
+    name: str = ""
+    birth_date: str = ""
+    sex: Literal["", "female", "male"] = ""
+    language: str = ""
+    referrer: str = ""
+    confirmation: str = ""
+
+
+class AttachCardBody(OpBase, frozen=True, kw_only=True, omit_defaults=True, tag="attach-card", tag_field="kind"):
+    """A card was given to a member who is there already."""
+
+    subject: Subject
+    card_tag: str
+    card_masked: str = ""
 
 
 class HoldReleaseBody(OpBase, frozen=True, kw_only=True, omit_defaults=True, tag="hold-release", tag_field="kind"):
@@ -109,7 +153,7 @@ class HoldReleaseBody(OpBase, frozen=True, kw_only=True, omit_defaults=True, tag
     hold: str
 
 
-OpBody = SaleBody | VoidBody | ReturnBody | HoldReleaseBody
+OpBody = SaleBody | VoidBody | ReturnBody | HoldReleaseBody | RegisterBody | AttachCardBody
 
 _encoder = msgspec.json.Encoder(order="deterministic")
 _decoder: msgspec.json.Decoder[OpBody] = msgspec.json.Decoder(OpBody)

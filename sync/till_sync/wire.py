@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from till_loyalty.receipt import Place, Usage
+
 Status = Literal["applied", "adjusted", "duplicate", "rejected"]
 
 WHOLE_LIMIT = 2**53
@@ -24,6 +26,9 @@ PATHS = {
     "changes": "/v1/tills/{till}/changes",
     "holds": "/v1/holds",
     "enrolments": "/v1/enrolments",
+    "coupons": "/v1/tills/{till}/coupons",
+    "confirmations": "/v1/tills/{till}/confirmations",
+    "confirm": "/v1/tills/{till}/confirmations/{confirmation}",
 }
 
 
@@ -105,8 +110,28 @@ class ExpiringPoints(Struct, frozen=True, kw_only=True):
     at_ms: Count
 
 
+class MemberFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the rules may know of a member (`till_loyalty.receipt.MemberState`); `birthday` is `MM-DD`.
+
+    `usage` holds the periods that are not over: everything that the cloud has applied up to the row's position.
+    `referral_code`: what the member tells friends.
+    """
+
+    segments: tuple[str, ...] = ()
+    birthday: str = ""
+    member_since: str = ""
+    purchases: Annotated[int, Meta(ge=-1, le=WHOLE_LIMIT)] = -1
+    last_purchase: str = ""
+    usage: tuple[Usage, ...] = ()
+    coupons: tuple[str, ...] = ()
+    referral_code: str = ""
+
+
 class MemberRow(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="member", tag_field="row"):
-    """A member's whole current state as one till may know it. `tags` are all identifier tags of the member."""
+    """A member's whole current state as one till may know it. `tags` are all identifier tags of the member.
+
+    `inactive` points are part of the balance and can't be spent yet.
+    """
 
     member_id: str
     status: Literal["active", "blocked", "provisional", "removed"] = "active"
@@ -120,6 +145,8 @@ class MemberRow(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="memb
     held: Amount = 0
     expiring: ExpiringPoints | None = None
     position: Count = 0
+    inactive: Amount = 0
+    facts: MemberFacts = MemberFacts()
 
 
 class ProgrammeRow(Struct, frozen=True, kw_only=True, tag="programme", tag_field="row"):
@@ -136,7 +163,11 @@ ChangeRow = MemberRow | ProgrammeRow
 
 
 class ChangesAnswer(Struct, frozen=True, kw_only=True):
-    """A page of current states read in one transaction: all own ops up to (`epoch`, `acked_seq`) are in these rows."""
+    """A page of current states read in one transaction: all own ops up to (`epoch`, `acked_seq`) are in these rows.
+
+    `shares`: what is left of this till's share of each rule's budget, by rule id of the active programme, own ops up to
+    there taken off. `place` is where the till stands; None from a cloud that does not say.
+    """
 
     incarnation: str
     rows: tuple[ChangeRow, ...]
@@ -145,6 +176,8 @@ class ChangesAnswer(Struct, frozen=True, kw_only=True):
     epoch: Count
     acked_seq: Count
     server_time_ms: Count
+    shares: dict[str, Amount] = {}
+    place: Place | None = None
 
 
 class HelloAnswer(Struct, frozen=True, kw_only=True):
@@ -169,6 +202,8 @@ class HoldRequest(Struct, frozen=True, kw_only=True):
     member_id: str
     points: Annotated[int, Meta(ge=1, le=WHOLE_LIMIT)]
     ttl_ms: Annotated[int, Meta(ge=1000, le=3_600_000)] = 600_000
+    confirmation: str = ""
+    """The proof that the member gave back a one-time code; needed above the programme's threshold."""
 
 
 class HoldAnswer(Struct, frozen=True, kw_only=True):
@@ -205,3 +240,47 @@ class EnrolmentAnswer(Struct, frozen=True, kw_only=True):
     incarnation: str
     server_time_ms: Count
     last_epoch: Count = 0
+
+
+class CouponQuestion(Struct, frozen=True, kw_only=True):
+    """How often codes were used, by this member and by all. `member_id` "" for nobody known."""
+
+    codes: Annotated[tuple[Annotated[str, Meta(max_length=100)], ...], Meta(max_length=50)]
+    member_id: str = ""
+
+
+class CouponAnswer(Struct, frozen=True, kw_only=True):
+    """Usage rows of the coupons behind the codes (`per` "life") and of the codes themselves (`per` "code")."""
+
+    usage: tuple[Usage, ...]
+    server_time_ms: Count
+
+
+class ConfirmationRequest(Struct, frozen=True, kw_only=True):
+    """Send a one-time code to a phone. `phone` is E.164 and is not kept; `tag` is its tag.
+
+    For `spend` leave `phone` out where the cloud knows the member's; `member_id` names the member then.
+    """
+
+    confirmation: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._:-]{8,80}$")]
+    purpose: Literal["register", "spend"]
+    tag: str
+    phone: Annotated[str, Meta(pattern=r"^(\+[1-9][0-9]{6,14})?$")] = ""
+    member_id: str = ""
+    language: str = ""
+
+
+class ConfirmationAnswer(Struct, frozen=True, kw_only=True):
+    """`state`: sent, confirmed, expired, spent (too many wrong codes). `tries_left` of the code that was sent."""
+
+    confirmation: str
+    state: Literal["sent", "confirmed", "expired", "spent"]
+    tries_left: Count
+    expires_at_ms: Count
+    server_time_ms: Count
+
+
+class CodeGiven(Struct, frozen=True, kw_only=True):
+    """The code that the member said."""
+
+    code: Annotated[str, Meta(pattern=r"^[0-9]{4,8}$")]
