@@ -383,6 +383,7 @@ CREATE TABLE confirmations (
     purpose TEXT NOT NULL CHECK (purpose IN ('register', 'spend')),
     tag TEXT NOT NULL,
     member_id TEXT NOT NULL DEFAULT '',
+    salt TEXT NOT NULL,
     code_sha256 TEXT NOT NULL,
     state TEXT NOT NULL CHECK (state IN ('sent', 'confirmed', 'spent', 'used')),
     tries INTEGER NOT NULL DEFAULT 0,
@@ -390,6 +391,7 @@ CREATE TABLE confirmations (
     expires_at_ms INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX confirmations_till ON confirmations (till, made_at_ms);
+CREATE INDEX confirmations_tag ON confirmations (tag, made_at_ms);
 
 CREATE TABLE jobs (
     job TEXT PRIMARY KEY,
