@@ -13,14 +13,16 @@ from starlette.routing import Route
 from till_cloud.busy import Busy, later
 from till_cloud.centre import Centre
 from till_cloud.changes import DEFAULT_PAGE, PAGE_LIMIT, decode_cursor
+from till_cloud.confirmations import NewCode, unsent
 from till_cloud.exceptions import CursorError, RefusedError, StoreUnavailableError
 from till_cloud.feed import Feed
+from till_cloud.sending import CodeSender
 from till_cloud.store import meta
 from till_cloud.store.tills import TillRow
 from till_sync.http.bodies import read_json
 from till_sync.http.problems import install_problem_handlers, problem_response
 from till_sync.problems import ProblemError
-from till_sync.wire import PATHS, EnrolmentRequest, HoldRequest, PushRequest
+from till_sync.wire import PATHS, CodeGiven, ConfirmationRequest, EnrolmentRequest, HoldRequest, PushRequest
 
 LARGEST_WAIT_MS = 25_000
 """Longest a changes request is held: proxies cut idle answers after 30 s and more."""
@@ -29,7 +31,10 @@ ENVELOPE_BYTES = 256 * 1024
 """What a push may take beside the ops' bodies: a thousand fingerprints with their names take about 110 KB."""
 
 SMALL_BODY_BYTES = 16 * 1024
-"""Holds and enrolments take under 1 KB."""
+"""Holds, enrolments and confirmations take under 1 KB."""
+
+SENDING_WAIT_S = 2.0
+"""How long an answer waits to know whether the code went out: a till waits 3 s for it."""
 
 PUSH_READ_TIMEOUT_MS = 60_000
 """Whole time for a push's body: 8 MB over a line of 1.2 Mbit/s."""
@@ -37,15 +42,18 @@ PUSH_READ_TIMEOUT_MS = 60_000
 _pushes = msgspec.json.Decoder(PushRequest)
 _holds = msgspec.json.Decoder(HoldRequest)
 _enrolments = msgspec.json.Decoder(EnrolmentRequest)
+_confirmations = msgspec.json.Decoder(ConfirmationRequest)
+_codes = msgspec.json.Decoder(CodeGiven)
 _encoder = msgspec.json.Encoder()
 
 
 class CloudApp:
     """Handlers over one centre. Make it inside the event loop that will serve it; `close` before the centre's own."""
 
-    def __init__(self, centre: Centre, *, busy: Busy | None = None) -> None:
+    def __init__(self, centre: Centre, *, busy: Busy | None = None, sender: CodeSender | None = None) -> None:
         self._centre = centre
         self._busy = busy or Busy()
+        self._sender = sender
         self.feed = Feed(centre)
         centre.on_commit = self.feed.notify
 
@@ -57,6 +65,8 @@ class CloudApp:
             Route(PATHS["changes"], self.changes, methods=["GET"]),
             Route(PATHS["holds"], self.holds, methods=["POST"]),
             Route(PATHS["enrolments"], self.enrolments, methods=["POST"]),
+            Route(PATHS["confirmations"], self.confirmations, methods=["POST"]),
+            Route(PATHS["confirm"], self.confirm, methods=["POST"]),
             Route("/livez", self.livez, methods=["GET"]),
             Route("/readyz", self.readyz, methods=["GET"]),
         ]
@@ -66,8 +76,10 @@ class CloudApp:
         return app
 
     async def close(self) -> None:
-        """End every long poll."""
+        """End every long poll and every program that sends a code."""
         await self.feed.close()
+        if self._sender is not None:
+            await self._sender.close()
 
     async def hello(self, request: Request) -> Response:
         till = self._till(request)
@@ -108,6 +120,35 @@ class CloudApp:
         if isinstance(answer, RefusedError):
             raise answer
         return _json(answer, headers={"Cache-Control": "no-store"})
+
+    async def confirmations(self, request: Request) -> Response:
+        till = self._till(request)
+        if self._sender is None:
+            raise RefusedError(409, "codes_not_sent", "expected a cloud that sends codes: `cloud run --send-codes`")
+        with self._busy.one():
+            wish = await read_json(request, _confirmations, limit_bytes=SMALL_BODY_BYTES)
+            started = await asyncio.wrap_future(self._centre.start_confirmation(till.till, wish))
+            if started.code is not None:
+                await self._send_code(self._sender, started.code)
+        return _json(started.answer)
+
+    async def confirm(self, request: Request) -> Response:
+        till = self._till(request)
+        with self._busy.one():
+            given = await read_json(request, _codes, limit_bytes=SMALL_BODY_BYTES)
+            confirmation = request.path_params["confirmation"]
+            answer = await asyncio.wrap_future(self._centre.give_code(till.till, confirmation, given.code))
+        return _json(answer)
+
+    async def _send_code(self, sender: CodeSender, code: NewCode) -> None:
+        """Have it sent; RefusedError 409 when it is known to have failed. A slow program goes on by itself."""
+        sending = sender.send(code)
+        done, _ = await asyncio.wait([sending], timeout=SENDING_WAIT_S)
+        if not done or sending.result() == "sent":
+            return
+        # Nobody has this code, so nothing may ever confirm it.
+        await asyncio.wrap_future(self._centre.write(lambda connection: unsent(connection, code.confirmation)))
+        raise RefusedError(409, "code_not_sent", "the program that sends codes could not send this one")
 
     async def livez(self, _request: Request) -> Response:
         return PlainTextResponse("alive\n")

@@ -14,6 +14,7 @@ import msgspec
 from till_cloud.app import CloudApp
 from till_cloud.busy import Busy
 from till_cloud.centre import Centre
+from till_cloud.sending import CodeSender
 from till_sync.http.serving import Server
 
 log = logging.getLogger(__name__)
@@ -29,13 +30,23 @@ STOP_GRACE_MS = 5_000
 
 
 class CloudServer:
-    """A centre served over HTTP. `start` answers the port; `stop` ends everything, the centre too; twice is once."""
+    """A centre served over HTTP. `start` answers the port; `stop` ends everything, the centre too; twice is once.
+
+    `send_codes` is the command that sends one-time codes, "" for none.
+    """
 
     def __init__(
-        self, centre: Centre, *, hosts: Sequence[str] = (DEFAULT_HOST,), port: int = 0, busy: Busy | None = None
+        self,
+        centre: Centre,
+        *,
+        hosts: Sequence[str] = (DEFAULT_HOST,),
+        port: int = 0,
+        busy: Busy | None = None,
+        send_codes: str = "",
     ) -> None:
         self.centre = centre
         self._busy = busy
+        self._send_codes = send_codes
         self._hosts = hosts
         self._port = port
         self._app: CloudApp | None = None
@@ -43,7 +54,8 @@ class CloudServer:
 
     async def start(self) -> int:
         """Bind and serve; OSError when an address can't be had, and then nothing stays open but the centre."""
-        app = CloudApp(self.centre, busy=self._busy)
+        sender = CodeSender.of(self._send_codes) if self._send_codes else None
+        app = CloudApp(self.centre, busy=self._busy, sender=sender)
         server = Server(app.asgi(), hosts=self._hosts, port=self._port, max_connections=MAX_CONNECTIONS)
         try:
             port = await server.start()
@@ -71,13 +83,13 @@ looking less often is worth 8 % of the drain.
 """
 
 
-async def serve(path: Path, *, hosts: Sequence[str], port: int, ready_file: Path | None) -> None:
+async def serve(path: Path, *, hosts: Sequence[str], port: int, ready_file: Path | None, send_codes: str = "") -> None:
     """Serve until SIGTERM or SIGINT."""
     gc.freeze()
     gc.set_threshold(YOUNG_OBJECTS, 10, 10)
     stop = asyncio.Event()
     _stop_on_signals(stop)
-    server = CloudServer(Centre(path), hosts=hosts, port=port)
+    server = CloudServer(Centre(path), hosts=hosts, port=port, send_codes=send_codes)
     try:
         bound = await server.start()
         if ready_file is not None:

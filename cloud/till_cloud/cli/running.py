@@ -12,7 +12,14 @@ from till_cloud.cli.common import database_option, echo_json, reading, told
 @click.option("--host", "hosts", multiple=True, help="Address to serve on; may be repeated. Default: 127.0.0.1.")
 @click.option("--port", type=click.IntRange(0, 65535), default=None, help="0 takes any free port. Default: 17580.")
 @click.option("--ready-file", type=click.Path(dir_okay=False, path_type=Path), help="Gets port and pid when serving.")
-def run(db: Path, hosts: tuple[str, ...], port: int | None, ready_file: Path | None) -> None:
+@click.option(
+    "--send-codes",
+    metavar="COMMAND",
+    default="",
+    envvar="TILLSIDE_CLOUD_SEND_CODES",
+    help="Program that sends one-time codes: gets JSON with phone, code, language, purpose. Default: none are sent.",
+)
+def run(db: Path, hosts: tuple[str, ...], port: int | None, ready_file: Path | None, send_codes: str) -> None:
     """Serve tills until SIGTERM or SIGINT.
 
     Tills' tokens travel in the clear: for any host but this machine, put a proxy with TLS before it.
@@ -24,14 +31,28 @@ def run(db: Path, hosts: tuple[str, ...], port: int | None, ready_file: Path | N
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     served = hosts or (DEFAULT_HOST,)
+    _check_command(send_codes)
     wanted = DEFAULT_PORT if port is None else port
     with told():
         try:
-            asyncio.run(serve(db, hosts=served, port=wanted, ready_file=ready_file))
+            asyncio.run(serve(db, hosts=served, port=wanted, ready_file=ready_file, send_codes=send_codes))
         except OSError as error:
             raise click.ClickException(
                 f"can't serve on {', '.join(served)} port {wanted}: {error}; --host and --port choose another place"
             ) from error
+
+
+def _check_command(text: str) -> None:
+    """Told at the start, not when the first customer waits for a code."""
+    import shlex
+    import shutil
+
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise click.UsageError(f"expected --send-codes to be a command: {error}") from error
+    if words and shutil.which(words[0]) is None:
+        raise click.UsageError(f"expected --send-codes to name a program, but {words[0]!r} can't be run")
 
 
 @click.command()
