@@ -14,12 +14,17 @@ from till_loyalty.receipt import Line, MemberState, Place, StoreClock
 from till_loyalty.rule_parts import WEEKDAYS, Birthday, Need, TimeSpan, When, Where, Who
 
 NOWHERE = Place()
+LEAP_YEAR = 4
+"""The first year that has a 29 February: all birthdays of a text without a year come after it."""
 
 
 class Situation:
-    """What conditions may look at. The dates are read from the clock once, and only if a rule asks."""
+    """What conditions may look at. The dates are read from the clock once, and only if a rule asks.
 
-    __slots__ = ("_business", "budgets", "clock", "coupons", "member", "offline", "place", "time")
+    `nobody`: a sale with no member, of whom nobody keeps a count; `member` is then one of whom nothing is known.
+    """
+
+    __slots__ = ("_business", "budgets", "clock", "coupons", "member", "nobody", "offline", "place", "time")
 
     def __init__(
         self,
@@ -30,6 +35,7 @@ class Situation:
         coupons: frozenset[str] = frozenset(),
         budgets: Mapping[str, int] | None = None,
         offline: bool = False,
+        nobody: bool = False,
     ) -> None:
         self.clock = clock
         self.member = member
@@ -37,6 +43,7 @@ class Situation:
         self.coupons = coupons
         self.budgets = budgets or {}
         self.offline = offline
+        self.nobody = nobody
         self.time = clock.local_time[11:16]
         self._business: date | None = None
 
@@ -157,21 +164,36 @@ def _silent(last_purchase: str, today: date, days: int) -> bool:
 
 
 def near_birthday(window: Birthday, birth_date: str, today: date) -> bool:
-    """Whether today is within the window around a birthday, also over New Year. An unreadable date is unknown."""
-    try:
-        born = date.fromisoformat(birth_date)
-    except ValueError:
+    """Whether today is within the window around a birthday, also over New Year. An unreadable date is unknown.
+
+    `birth_date` is `YYYY-MM-DD`, or `MM-DD` where the year is nobody's business.
+    """
+    born = _born(birth_date)
+    if born is None:
         return False
     for year in (today.year - 1, today.year, today.year + 1):
         if not 1 <= year <= 9999 or year < born.year:
             continue
-        try:
-            birthday = born.replace(year=year)
-        except ValueError:  # 29 February in a year without one
-            birthday = date(year, 2, 28)
+        birthday = birthday_in(year, born)
         if -window.days_before <= (today - birthday).days <= window.days_after:
             return True
     return False
+
+
+def _born(birth_date: str) -> date | None:
+    """The day of birth, of a year long ago where the text has none; None when it is no date."""
+    try:
+        return date.fromisoformat(f"{LEAP_YEAR:04d}-{birth_date}" if len(birth_date) == len("02-29") else birth_date)
+    except ValueError:
+        return None
+
+
+def birthday_in(year: int, born: date) -> date:
+    """The birthday of that year; 29 February is 28 February in a year without one."""
+    try:
+        return born.replace(year=year)
+    except ValueError:
+        return date(year, 2, 28)
 
 
 def is_met(need: Need, lines: Sequence[Line], indexes: Sequence[int]) -> bool:

@@ -10,14 +10,18 @@ from msgspec.structs import replace
 
 from till_loyalty.accrual import Earned, accrue
 from till_loyalty.conditions import Situation
-from till_loyalty.coupons import accepted
+from till_loyalty.coupons import accepted, accepted_of_nobody
 from till_loyalty.discounts import Discounted, discount
 from till_loyalty.exceptions import ReceiptError, invariant
 from till_loyalty.plan import Plan, Standing, plan_of
 from till_loyalty.programme import Programme
 from till_loyalty.receipt import Line, MemberState, Place, Receipt, StoreClock, check_receipt
 from till_loyalty.redemption import AS_MANY_AS_ALLOWED, Redeemed, redeem
-from till_loyalty.results import Calculation, LineResult, Reason
+from till_loyalty.results import Calculation, DiscountGiven, LineResult, Reason
+from till_loyalty.taken import discounts_taken
+
+NOBODY = MemberState()
+"""Of whom nothing is known, so no condition on a member holds."""
 
 
 def calculate(
@@ -31,32 +35,36 @@ def calculate(
     codes: Sequence[str] = (),
     budgets: Mapping[str, int] | None = None,
     offline: bool = False,
+    taken: Sequence[DiscountGiven] | None = None,
 ) -> Calculation:
     """What `receipt` gives and costs: pure, and the same bytes (`canonical_bytes`) wherever it runs.
 
-    `member` None means a sale with no member. `redeem_points` are minor points that the member wishes to spend,
+    `member` None means a sale with no member: it earns and spends nothing, and gets the discounts that ask nothing of a
+    member; a blocked member gets the same. `redeem_points` are minor points that the member wishes to spend,
     -1 for as many as allowed; the wish is trimmed, never refused. `place` None: rules with a `where` don't hold.
     `codes`: coupon and promo codes scanned. `budgets`: what is left of each rule's budget here, by
     rule id: a till's share of it, or all of it at the cloud. `offline`: no line to the cloud, so rules act as their
-    limits declare for that.
+    limits declare for that. `taken` None works the discounts out (a quote); anything else is what the cash software
+    took off, and no discount rule is asked (a sale, `discounts_taken`). Lines are at their prices before both.
     ReceiptError when the receipt contradicts itself, or a rule asks for the time and the clock has none.
     """
     check_receipt(receipt)
     _check_wish(redeem_points)
     lines = receipt.lines
-    if member is None:
-        return _plain(programme.id, programme.version, receipt, Reason(code="no_member", numbers=_asked(redeem_points)))
-    if member.blocked:
-        reason = Reason(code="member_blocked", numbers=_asked(redeem_points))
-        return _plain(programme.id, programme.version, receipt, reason)
+    facts = None if taken is None else discounts_taken(programme, lines, taken)
     plan = plan_of(programme)
+    if member is None or member.blocked:
+        reason = Reason(code="member_blocked" if member else "no_member", numbers=_asked(redeem_points))
+        situation = Situation(clock, NOBODY, place, budgets=budgets, offline=offline, nobody=True)
+        return _for_nobody(plan, receipt, situation, codes, facts, reason)
     coupons, refusals = _coupons(plan, codes, member, clock, offline=offline)
     situation = Situation(clock, member, place, coupons=coupons, budgets=budgets, offline=offline)
     standing = plan.stand(lines, situation)
     standing.reasons.extend(refusals)
-    discounted = None
-    if plan.discounts:
+    discounted = facts
+    if discounted is None and plan.discounts:
         discounted = discount(plan, lines, standing, situation)
+    if discounted is not None:
         lines = _reduced(lines, discounted)
     redeemed = redeem(plan, lines, standing.redeems, max(0, member.spendable_points), redeem_points)
     if programme.earn_base == "gross":
@@ -65,9 +73,42 @@ def calculate(
         bases = [line.amount_minor - paid for line, paid in zip(lines, redeemed.line_money, strict=True)]
     earned = accrue(plan, lines, standing, bases, member.tier, situation)
     result = _assemble(programme, receipt, standing, redeemed, earned)
-    if discounted is not None and discounted.given:
+    return _finished(programme, result, discounted, coupons)
+
+
+def _for_nobody(
+    plan: Plan,
+    receipt: Receipt,
+    situation: Situation,
+    codes: Sequence[str],
+    facts: Discounted | None,
+    reason: Reason,
+) -> Calculation:
+    """The receipt of a sale with no member, who can have discounts that anybody gets."""
+    programme = plan.programme
+    result = _plain(programme.id, programme.version, receipt, reason)
+    if facts is None and not plan.discounts and not codes:
+        return result
+    coupons, refusals = accepted_of_nobody(
+        plan.coupons, codes, situation.clock.business_date, offline=situation.offline
+    )
+    if refusals:
+        result = replace(result, reasons=(*refusals, *result.reasons))
+    discounted = facts
+    if discounted is None:
+        situation.coupons = coupons
+        standing = plan.stand(receipt.lines, situation)
+        discounted = discount(plan, receipt.lines, standing, situation)
+    return _finished(programme, result, discounted, coupons)
+
+
+def _finished(
+    programme: Programme, result: Calculation, discounted: Discounted | None, coupons: frozenset[str]
+) -> Calculation:
+    """The result with its discounts and coupons in it."""
+    if discounted is not None and (discounted.given or discounted.reasons):
         result = _with_discounts(result, discounted)
-    return _with_coupons(programme, result, coupons) if coupons else result
+    return _with_coupons(programme, result, coupons) if coupons or result.discounts else result
 
 
 def _coupons(
@@ -112,18 +153,28 @@ def _with_discounts(result: Calculation, discounted: Discounted) -> Calculation:
 
 
 def _with_coupons(programme: Programme, result: Calculation, coupons: frozenset[str]) -> Calculation:
-    """The result with the coupons that gave something, and a reason for each that gave nothing."""
+    """The result with the coupons that gave something, and a reason for each that gave nothing.
+
+    A discount that was taken used its coupon, also when the coupon would not be accepted any more.
+    """
     gave = {each.rule for each in result.accruals} | {each.rule for each in result.discounts}
-    used = {rule.who.coupon for rule in programme.rules if rule.who is not None and rule.id in gave}
+    used = {rule.who.coupon for rule in programme.rules if rule.who is not None and rule.id in gave} - {""}
     idle = [Reason(code="coupon_without_effect", rule=each) for each in sorted(coupons - used)]
-    return replace(result, coupons=tuple(sorted(coupons & used)), reasons=(*result.reasons, *idle))
+    if not used and not idle:
+        return result
+    return replace(result, coupons=tuple(sorted(used)), reasons=(*result.reasons, *idle))
 
 
-def empty_calculation(receipt: Receipt, *, redeem_points: int = 0) -> Calculation:
-    """The totals of a receipt where no programme is at hand: nothing earned, nothing spent, and that is said."""
+def empty_calculation(receipt: Receipt, *, redeem_points: int = 0, taken: Sequence[DiscountGiven] = ()) -> Calculation:
+    """The totals of a receipt where no programme is at hand: nothing earned, nothing spent, and that is said.
+
+    `taken`: discounts that the cash software took nevertheless, from a quote made while there was a programme.
+    """
     check_receipt(receipt)
     _check_wish(redeem_points)
-    return _plain("", 0, receipt, Reason(code="no_programme", numbers=_asked(redeem_points)))
+    plain = _plain("", 0, receipt, Reason(code="no_programme", numbers=_asked(redeem_points)))
+    discounted = discounts_taken(None, receipt.lines, taken)
+    return _with_discounts(plain, discounted) if discounted.given else plain
 
 
 def _assemble(

@@ -5,10 +5,14 @@ from datetime import date
 
 from till_loyalty.allocation import allocate
 from till_loyalty.conditions import Situation
+from till_loyalty.coupons import codes_used
 from till_loyalty.programme import Programme, Rule
 from till_loyalty.receipt import Usage
 from till_loyalty.results import Calculation, Reason
 from till_loyalty.rule_parts import Limit
+
+MEMBER_PERIODS = frozenset(("day", "week", "month", "life"))
+"""Limits that count what a member has had."""
 
 
 def period_key(per: str, day: date) -> str:
@@ -26,6 +30,9 @@ def trim(rule: Rule, parts: list[int], situation: Situation, reasons: list[Reaso
     total = sum(parts)
     if not total:
         return parts
+    if situation.nobody and any(limit.per in MEMBER_PERIODS for limit in rule.limits):
+        reasons.append(Reason(code="rule_needs_member", rule=rule.id, numbers={"would": total}))
+        return [0] * len(parts)
     for limit in rule.limits:
         left, code = _left(rule, limit, situation)
         if left is not None and left < total:
@@ -60,8 +67,18 @@ def _left(rule: Rule, limit: Limit, situation: Situation) -> tuple[int | None, s
     return left, code
 
 
-def usage_of(programme: Programme, calculation: Calculation, business_date: str) -> tuple[Usage, ...]:
+def usage_of(
+    programme: Programme,
+    calculation: Calculation,
+    business_date: str,
+    *,
+    codes: Sequence[str] = (),
+    had: Sequence[Usage] = (),
+) -> tuple[Usage, ...]:
     """What a sale uses up of its member's limits and coupons: one row a rule and period, to be added to what is kept.
+
+    With the sale's `codes`, and the rows that its member `had`, also a row (`per` "code") for each code that coupons
+    with a limit of their codes use up.
 
     Returns give nothing back of a limit: otherwise buying and returning would be a way around it.
     """
@@ -75,9 +92,12 @@ def usage_of(programme: Programme, calculation: Calculation, business_date: str)
         Usage(rule=rule.id, per=per, key=period_key(per, day), amount=given[rule.id], uses=1)
         for rule in programme.rules
         if rule.id in given
-        for per in sorted({limit.per for limit in rule.limits if limit.per not in ("receipt", "budget")})
+        for per in sorted({limit.per for limit in rule.limits} & MEMBER_PERIODS)
     ]
     rows += [Usage(rule=coupon, per="life", uses=1) for coupon in calculation.coupons]
+    if codes and calculation.coupons:
+        used = codes_used(programme, calculation, codes, had)
+        rows += [Usage(rule=coupon, per="code", key=code, uses=1) for coupon, code in sorted(used.items())]
     return tuple(rows)
 
 

@@ -1,9 +1,11 @@
 """When, where, for whom and of what a rule gives."""
 
+from datetime import date
 from typing import Any
 
 import pytest
 
+from till_loyalty.conditions import near_birthday
 from till_loyalty.engine import calculate
 from till_loyalty.exceptions import ProgrammeError, ReceiptError
 from till_loyalty.programme import Rule
@@ -261,3 +263,23 @@ def test_toml_dates_need_no_quotes_and_survive_the_wire() -> None:
         from_="2026-02-01T00:00:00", business_to="2026-03-01", times=(TimeSpan(from_="09:00", to="12:00"),)
     )
     assert decode_programme(programme_json(rules)) == rules == parse_programme(programme_json(rules), suffix=".json")
+
+
+@pytest.mark.parametrize(
+    ("text", "today", "near"),
+    [
+        ("02-29", "2024-02-29", True),
+        ("02-29", "2024-02-28", False),
+        ("02-29", "2023-02-28", True),
+        ("02-29", "2100-02-28", True),
+        ("02-29", "2100-03-01", False),
+        ("01-01", "2026-01-01", True),
+        ("12-31", "2026-12-31", True),
+        ("02-30", "2026-02-28", False),
+        ("13-01", "2026-01-13", False),
+        ("2-9", "2026-02-09", False),
+    ],
+)
+def test_a_birthday_needs_no_year(text: str, today: str, near: bool) -> None:
+    """A till is told the day alone; it is the birthday of every year."""
+    assert near_birthday(Birthday(), text, date.fromisoformat(today)) is near
