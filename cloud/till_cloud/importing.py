@@ -7,7 +7,8 @@ from typing import Any
 from msgspec import Struct
 
 from till_cloud.csv_members import Candidate, Fault, LineReader
-from till_cloud.ledger.account import Draft
+from till_cloud.importing_people import PeopleOfBlock
+from till_cloud.ledger.account import Draft, IssuedLot
 from till_cloud.ledger.book import Book
 from till_cloud.store import members
 
@@ -15,13 +16,14 @@ BLOCK_LINES = 5_000
 """Lines of one transaction: about half a second, which is how long a till's push may wait behind it."""
 
 _INSERT_MEMBER = """
-INSERT INTO members (member_id, status, tier, name, name_masked, phone_masked, card_masked, language, added_at_ms)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO members (member_id, status, tier, name, name_masked, phone_masked, card_masked, language, added_at_ms,
+    birth_date, sex, member_since, segments, referrer, referral_code)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _INSERT_TAG = "INSERT INTO identifiers (tag, member_id) VALUES (?, ?)"
 _INSERT_BALANCE = "INSERT INTO balances (member_id, balance, earned, position) VALUES (?, ?, ?, ?)"
 _INSERT_LOT = """
-INSERT INTO lots (member_id, lot, issued, left, used, expired, reversed) VALUES (?, ?, ?, ?, 0, 0, 0)
+INSERT INTO lots (member_id, lot, position, issued, left, used, expired, reversed) VALUES (?1, ?2, ?2, ?3, ?3, 0, 0, 0)
 """
 _INSERT_OPENING = """
 INSERT INTO movements (member_id, position, kind, earned, balance, debt, at_ms) VALUES (?, ?, 'opening', ?, ?, 0, ?)
@@ -144,6 +146,7 @@ class _Block:
         self._seen = seen
         self._first_tier = first_tier
         self._done = done
+        self._people = PeopleOfBlock(connection, now_ms)
         self._new_owners: dict[str, str] = {}
         self._members: list[tuple[Any, ...]] = []
         self._tags: list[tuple[str, str]] = []
@@ -164,10 +167,12 @@ class _Block:
                 self._done.faults.append(Fault(candidate.line, "", message))
                 continue
             known = members.profile(self._connection, target) if target else None
-            if known is None:
+            fault = self._people.fault(candidate, target)
+            if fault is None and known is None:
                 self._done.targets.add(hash(self._add(candidate, target)))
                 continue
-            fault = self._update(candidate, known)
+            if fault is None and known is not None:
+                fault = self._update(candidate, known)
             if fault is not None:
                 self._done.faults.append(fault)
             else:
@@ -194,7 +199,8 @@ class _Block:
         position = self._book.next_position()
         profile = (candidate.name, candidate.name_masked, candidate.phone_masked, candidate.card_masked)
         tier, status = candidate.tier or self._first_tier, candidate.status or "active"
-        self._members.append((member_id, status, tier, *profile, candidate.language, self._book.now_ms))
+        said = self._people.row(candidate, member_id)
+        self._members.append((member_id, status, tier, *profile, candidate.language, self._book.now_ms, *said))
         for tag in candidate.tags:
             self._new_owners[tag] = member_id
             self._tags.append((tag, member_id))
@@ -223,7 +229,8 @@ class _Block:
         )
         new_tags = set(candidate.tags) - set(members.tags(self._connection, known.member_id))
         opens = bool(candidate.balance) and opened is None
-        if wanted == known and not new_tags and not opens:
+        filled = self._people.fill(candidate, known.member_id)
+        if wanted == known and not (new_tags or opens or filled):
             self._done.unchanged += 1
             return None
         members.update(self._connection, wanted, self._book.next_position())
@@ -231,7 +238,7 @@ class _Block:
         account = self._book.account(known.member_id)
         if opens and account is not None:
             draft, position = Draft(account), self._book.next_position()
-            draft.earn(position, candidate.balance)
+            draft.earn_lots([IssuedLot(position, candidate.balance)])
             self._book.post(draft, kind="opening", op=None, position=position)
         self._done.updated += 1
         return None
@@ -241,7 +248,8 @@ class _Block:
         many(_INSERT_MEMBER, self._members)
         many(_INSERT_TAG, self._tags)
         many(_INSERT_BALANCE, self._balances)
-        many(_INSERT_LOT, [(member_id, position, points, points) for member_id, position, points in self._openings])
+        self._people.write()
+        many(_INSERT_LOT, self._openings)
         many(
             _INSERT_OPENING,
             [(member_id, position, points, points, now_ms) for member_id, position, points in self._openings],

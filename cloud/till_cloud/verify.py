@@ -49,8 +49,9 @@ CHECKS = (
     Check(
         "lots_are_what_was_earned",
         5,
-        "SELECT l.member_id || ' lot ' || l.lot FROM lots l LEFT JOIN movements v"
-        " ON v.member_id = l.member_id AND v.position = l.lot WHERE v.earned IS NOT l.issued",
+        "SELECT l.member_id || ' movement ' || l.position FROM lots l LEFT JOIN movements v"
+        " ON v.member_id = l.member_id AND v.position = l.position"
+        " GROUP BY l.member_id, l.position HAVING v.earned IS NOT sum(l.issued)",
     ),
     Check(
         "gross_is_the_balance",

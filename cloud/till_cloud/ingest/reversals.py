@@ -130,10 +130,10 @@ def _move(
     book = context.book
     positions = [position for position in (row.position, *(each.position for each in earlier)) if position]
     uses = open_uses(move for move in book.moves(account.member_id, positions) if move.kind in {"use", "give_back"})
-    own = [row.position] if sale.earned_points and row.position else []
+    own = book.lots_of(account.member_id, row.position) if row.position else []
     book.load_lots(account, [*own, *(int(use.lot_id) for use in uses)])
     draft = Draft(account)
-    draft.give_back(uses, counted.points_back)
+    draft.give_back(uses, counted.points_back, now_ms=book.now_ms)
     draft.take_back(own, counted.points_taken, _policy(context, sale))
     return draft
 

@@ -5,6 +5,7 @@ import msgspec
 from till_cloud.ingest.context import Context, Flag, Rejected, Verdict
 from till_cloud.ingest.subjects import find, make
 from till_cloud.ledger.account import Account, Draft
+from till_cloud.ledger.issuing import lots_of_sale
 from till_cloud.registry import Version
 from till_cloud.store import holds, ops
 from till_loyalty.engine import calculate, empty_calculation
@@ -136,7 +137,7 @@ def _write(
         return draft, 0
     position = book.next_position()
     # After the spending: what this receipt earns can't be spent on it.
-    draft.earn(position, counted.earned_points)
+    draft.earn_lots(lots_of_sale(book, context.till, counted))
     if draft.moves:
         book.post(draft, kind="sale", op=op_id, uid=body.uid, position=position)
     else:

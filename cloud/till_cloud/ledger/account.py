@@ -1,12 +1,31 @@
 """One member's account while a batch is being applied: figures in memory, lots loaded when a movement needs them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from msgspec import Struct, field
 
 from till_loyalty import lots as arithmetic
 from till_loyalty.exceptions import invariant
 from till_loyalty.lots import Change, Lot, Movement, ReturnPolicy, Use
+
+
+class IssuedLot(Struct, frozen=True):
+    """Points to be given as a lot. `number` is a ledger position of its own; None: active at once, never expiring."""
+
+    number: int
+    points: int
+    active_at_ms: int | None = None
+    expires_at_ms: int | None = None
+
+
+class Term(Struct, frozen=True):
+    """What the ledger keeps of a lot beside its points: the movement that issued it, and when it becomes active.
+
+    None: it is active. The job wakes lots by the cloud's clock, and a lot once awake stays so, whatever the clock does.
+    """
+
+    position: int
+    active_at_ms: int | None = None
 
 
 class Figures(Struct):
@@ -37,8 +56,8 @@ class Figures(Struct):
 class Account(Struct, eq=False):
     """A member as the ledger sees them. `left` points lie in lots, `held` of them are promised to receipts under way.
 
-    `lots` holds what was loaded or made so far, by lot number (the ledger position that issued it); `whole` says that
-    every lot with points left is among them.
+    `inactive` points are among those left and can't be spent or promised yet. `lots` holds what was loaded or made so
+    far, by lot number, and `terms` what is kept beside; `whole` says that every lot with points left is among them.
     """
 
     member_id: str
@@ -49,7 +68,9 @@ class Account(Struct, eq=False):
     debt: int = 0
     figures: Figures = field(default_factory=Figures)
     position: int = 0
+    inactive: int = 0
     lots: dict[int, Lot] = {}
+    terms: dict[int, Term] = {}
     dirty: set[int] = set()
     whole: bool = False
 
@@ -61,7 +82,7 @@ class Account(Struct, eq=False):
     @property
     def available(self) -> int:
         """What may still be promised."""
-        return max(self.left - self.held - self.debt, 0)
+        return max(self.left - self.inactive - self.held - self.debt, 0)
 
 
 class Draft:
@@ -78,28 +99,58 @@ class Draft:
         self.moves: list[Movement] = []
         self.forgiven = 0
         self._made: dict[int, Lot] = {}
+        self._asleep: dict[int, int | None] = {}
 
-    def earn(self, number: int, points: int) -> None:
-        """A new lot that never expires; a debt is paid from it first."""
-        self._keep(arithmetic.earn(arithmetic.Account(debt=self.debt), str(number), points))
+    def earn_lots(self, lots: Sequence[IssuedLot]) -> None:
+        """New lots; a debt is paid from them first, in their order."""
+        for lot in lots:
+            self._asleep[lot.number] = lot.active_at_ms
+            empty = arithmetic.Account(debt=self.debt)
+            self._keep(arithmetic.earn(empty, str(lot.number), lot.points, expires_at_ms=lot.expires_at_ms))
 
     def spend(self, points: int) -> None:
-        """Use points, never those that holds keep for other receipts; LedgerError `points_insufficient`."""
-        self._keep(arithmetic.spend(self._state(), points, reserved=self.held))
+        """Use active points, never those that holds keep for other receipts; LedgerError `points_insufficient`."""
+        self._keep(arithmetic.spend(self._state(asleep=False), points, reserved=self.held))
 
-    def give_back(self, uses: tuple[Use, ...], points: int) -> None:
-        """Return spent points to the lots they came from."""
-        self._keep(arithmetic.give_back(self._state(), uses, points))
+    def give_back(self, uses: tuple[Use, ...], points: int, *, now_ms: int, grace_until_ms: int | None = None) -> None:
+        """Return spent points to the lots they came from, last spent first; to an expired one until the grace ends.
+
+        A lot that has not expired keeps its end: otherwise buying and returning would be a way to prolong points.
+        """
+        used = sum([use.points for use in uses])
+        invariant(points <= used, f"a sale that used {used} points gives {points} back")
+        for use in reversed(uses):
+            state, given = self._state(), min(use.points, points)
+            ends = next((lot.expires_at_ms for lot in state.lots if lot.lot_id == use.lot_id), None)
+            grace = grace_until_ms if ends is not None and ends <= now_ms else None
+            if given:
+                self._keep(arithmetic.give_back(state, (use,), given, expires_not_before_ms=grace))
+            points -= given
 
     def take_back(self, own: Iterable[int], points: int, policy: ReturnPolicy) -> None:
-        """Take back what a returned sale earned; LedgerError `points_spent` where the policy refuses."""
-        own_ids = [str(number) for number in own]
-        self._keep(arithmetic.take_back(self._state(), own_ids, points, policy=policy, reserved=self.held))
+        """Take back what a returned sale earned; LedgerError `points_spent` where the policy refuses.
+
+        Holds are promised active points only. So lots that are asleep are taken whole where active ones must leave what
+        is held: the sale's own first, then its active and its expired ones, then any others that the member has.
+        """
+        mine = frozenset(str(number) for number in own)
+        points -= self._take(mine, points, asleep=True)
+        points -= self._take(mine, points, asleep=False)
+        points -= self._take(frozenset(), points, asleep=True)
+        if points:
+            self._keep(arithmetic.take_back(arithmetic.Account(debt=self.debt), (), points, policy=policy))
 
     def settle_debt(self) -> None:
         """Pay a debt from points that no hold keeps any more."""
         if self.debt:
-            self._keep(arithmetic.settle_debt(self._state(), reserved=self.held))
+            self._keep(arithmetic.settle_debt(self._state(asleep=True)))
+        if self.debt:
+            self._keep(arithmetic.settle_debt(self._state(asleep=False), reserved=self.held))
+
+    def expire(self, now_ms: int) -> None:
+        """Let points expire whose time has come, but for those that holds keep: they may be spent already."""
+        self._keep(arithmetic.expire(self._state(asleep=True), now_ms=now_ms))
+        self._keep(arithmetic.expire(self._state(asleep=False), now_ms=now_ms, reserved=self.held))
 
     def commit(self, position: int) -> None:
         """Make the account what the draft worked out. InvariantError if that would break the ledger."""
@@ -108,6 +159,9 @@ class Draft:
         effect = account.figures.effect_points + self.figures.effect_points
         invariant(left >= self.held >= 0, f"{account.member_id} would have {left} left and {self.held} held")
         invariant(left - self.debt == effect, f"{account.member_id} would have {left} less {self.debt}, not {effect}")
+        account.inactive += self._slept()
+        for number, active_at_ms in self._asleep.items():
+            account.terms[number] = Term(position, active_at_ms)
         account.lots.update(self._made)
         account.dirty.update(self._made)
         account.held = self.held
@@ -116,10 +170,39 @@ class Draft:
         account.figures.add(self.figures)
         account.position = position
 
-    def _state(self) -> arithmetic.Account:
+    def _take(self, own: frozenset[str], points: int, *, asleep: bool) -> int:
+        """Take what is there, of lots asleep only the own ones where there are some; answers how much."""
+        state = self._state(asleep=asleep)
+        held = 0 if asleep else self.held
+        lots = tuple([lot for lot in state.lots if lot.lot_id in own]) if asleep and own else state.lots
+        mine = [lot for lot in lots if lot.lot_id in own]
+        state = arithmetic.Account(lots=lots, debt=self.debt)
+        points = min(points, max(state.left_points - held, 0) + sum([lot.expired for lot in mine]))
+        ids = [lot.lot_id for lot in mine]
+        self._keep(arithmetic.take_back(state, ids, points, policy="refuse", reserved=held))
+        return points
+
+    def _state(self, *, asleep: bool | None = None) -> arithmetic.Account:
+        """The account as the draft has it so far: all lots, or only those that are (not) asleep."""
         invariant(self.account.whole, "expected the lots to be loaded before points are taken from them")
         known = {**self.account.lots, **self._made}
-        return arithmetic.Account(lots=tuple([known[number] for number in sorted(known)]), debt=self.debt)
+        numbers = sorted(known) if asleep is None else [n for n in sorted(known) if self._sleeps(n) is asleep]
+        return arithmetic.Account(lots=tuple([known[number] for number in numbers]), debt=self.debt)
+
+    def _sleeps(self, number: int) -> bool:
+        term = self.account.terms.get(number)
+        return (self._asleep.get(number) if term is None else term.active_at_ms) is not None
+
+    def _slept(self) -> int:
+        """How many points more are inactive after the draft."""
+        before = self.account.lots
+        return sum(
+            [
+                lot.left - (before[number].left if number in before else 0)
+                for number, lot in self._made.items()
+                if self._sleeps(number)
+            ]
+        )
 
     def _keep(self, change: Change) -> None:
         known = self.account.lots

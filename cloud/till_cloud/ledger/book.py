@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from till_cloud.ledger.account import Account, Draft, Figures
+from till_cloud.ledger.account import Account, Draft, Figures, Term
 from till_cloud.store import meta
 from till_loyalty.lots import Lot, Movement
 from till_sync.ops import OpId
@@ -12,25 +12,33 @@ from till_sync.ops import OpId
 # A member's account as it stands.
 _ACCOUNT = """
 SELECT m.member_id, m.status, m.tier, b.balance, b.held, b.debt,
-       b.earned, b.redeemed, b.given_back, b.reversed, b.expired, b.position
+       b.earned, b.redeemed, b.given_back, b.reversed, b.expired, b.position,
+       (SELECT coalesce(sum(l.left), 0) FROM lots l WHERE l.member_id = m.member_id AND l.active_at_ms IS NOT NULL)
 FROM members m JOIN balances b ON b.member_id = m.member_id WHERE m.member_id = ?
 """
 
 
 # Every lot that still has points, which spending and taking back may touch.
 _LOTS_LEFT = """
-SELECT lot, issued, left, used, expired, reversed, expires_at_ms
+SELECT lot, issued, left, used, expired, reversed, expires_at_ms, position, active_at_ms
 FROM lots WHERE member_id = ? AND left > 0
 """
 
 # One lot, whatever is left of it: a return names the lots of its sale.
-_LOT = "SELECT lot, issued, left, used, expired, reversed, expires_at_ms FROM lots WHERE member_id = ? AND lot = ?"
+_LOT = """
+SELECT lot, issued, left, used, expired, reversed, expires_at_ms, position, active_at_ms
+FROM lots WHERE member_id = ? AND lot = ?
+"""
+
+# Lots from a number on, with the movement that issued each: those of one movement lie together.
+_ISSUED_FROM = "SELECT lot, position FROM lots WHERE member_id = ? AND lot >= ? ORDER BY lot"
 
 # How the points of one ledger position moved between and within lots.
 _MOVES = "SELECT kind, lot, points, pays_debt FROM lot_moves WHERE member_id = ? AND position = ? ORDER BY number"
 
 _WRITE_LOT = """
-INSERT INTO lots (member_id, lot, issued, left, used, expired, reversed, expires_at_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO lots (member_id, lot, position, issued, left, used, expired, reversed, active_at_ms, expires_at_ms)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (member_id, lot) DO UPDATE SET left = excluded.left, used = excluded.used, expired = excluded.expired,
     reversed = excluded.reversed, expires_at_ms = excluded.expires_at_ms
 """
@@ -78,8 +86,8 @@ class Book:
             row = self.connection.execute(_ACCOUNT, (member_id,)).fetchone()
             if row is None:
                 return None
-            identity, status, tier, left, held, debt, *gross, position = row
-            account = Account(identity, status, tier, left, held, debt, Figures(*gross), position)
+            identity, status, tier, left, held, debt, *gross, position, inactive = row
+            account = Account(identity, status, tier, left, held, debt, Figures(*gross), position, inactive)
             self._accounts[member_id] = account
         return account
 
@@ -87,13 +95,26 @@ class Book:
         """Bring the lots with points left into memory, and those of `also` whatever is left of them."""
         if not account.whole:
             for row in self.connection.execute(_LOTS_LEFT, (account.member_id,)):
-                account.lots.setdefault(row[0], _lot(row))
+                _load(account, row)
             account.whole = True
         for number in also:
             if number not in account.lots:
                 row = self.connection.execute(_LOT, (account.member_id, number)).fetchone()
                 if row is not None:
-                    account.lots[number] = _lot(row)
+                    _load(account, row)
+
+    def lots_of(self, member_id: str, position: int) -> list[int]:
+        """Numbers of the lots that the movement at a position issued, in their order."""
+        account = self._accounts.get(member_id)
+        found: set[int] = set()
+        if account is not None:
+            found.update([number for number in account.dirty if account.terms[number].position == position])
+        for number, issued_by in self.connection.execute(_ISSUED_FROM, (member_id, position)):
+            if issued_by == position:
+                found.add(number)
+            elif number > position:
+                break
+        return sorted(found)
 
     def moves(self, member_id: str, positions: Iterable[int]) -> list[Movement]:
         """How points moved at these positions of a member, in order."""
@@ -132,7 +153,7 @@ class Book:
         self._keep_moves(draft, position)
 
     def _keep_moves(self, draft: Draft, position: int) -> None:
-        # The issue of a lot is its own row: the lot's number is the position.
+        # The issue of a lot is its own row, which names the position.
         kept = [move for move in draft.moves if move.kind != "earn"]
         self._moves_by_position[position] = kept
         for number, move in enumerate(kept):
@@ -171,9 +192,13 @@ class Book:
         self._on_flush.clear()
 
 
-def _lot(row: tuple[int, int, int, int, int, int, int | None]) -> Lot:
-    number, issued, left, used, expired, reversed_, expires_at_ms = row
-    return Lot(
+def _load(account: Account, row: tuple[int, int, int, int, int, int, int | None, int, int | None]) -> None:
+    """Take a lot's row into the account, unless the account knows it in a later state."""
+    number, issued, left, used, expired, reversed_, expires_at_ms, position, active_at_ms = row
+    if number in account.lots:
+        return
+    account.terms[number] = Term(position, active_at_ms)
+    account.lots[number] = Lot(
         lot_id=str(number),
         earned=issued,
         left=left,
@@ -187,9 +212,13 @@ def _lot(row: tuple[int, int, int, int, int, int, int | None]) -> Lot:
 def _dirty_rows(account: Account) -> list[tuple[Any, ...]]:
     rows: list[tuple[Any, ...]] = []
     for number in account.dirty:
-        lot = account.lots[number]
+        lot, term = account.lots[number], account.terms[number]
         rows.append(
-            (account.member_id, number, lot.earned, lot.left, lot.used, lot.expired, lot.reversed_, lot.expires_at_ms)
+            (
+                *(account.member_id, number, term.position),
+                *(lot.earned, lot.left, lot.used, lot.expired, lot.reversed_),
+                *(term.active_at_ms, lot.expires_at_ms),
+            )
         )
     return rows
 

@@ -251,6 +251,8 @@ ALTER TABLE members ADD COLUMN confirmed_at_ms INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE members ADD COLUMN merged_into TEXT NOT NULL DEFAULT '';
 ALTER TABLE members ADD COLUMN purchases INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE members ADD COLUMN last_purchase TEXT NOT NULL DEFAULT '';
+CREATE INDEX members_referrer ON members (referrer) WHERE referrer <> '';
+CREATE INDEX members_merged ON members (merged_into) WHERE merged_into <> '';
 CREATE UNIQUE INDEX members_referral ON members (referral_code) WHERE referral_code <> '';
 CREATE INDEX members_birthday ON members (substr(birth_date, 6)) WHERE birth_date <> '';
 
@@ -278,6 +280,7 @@ ALTER TABLE lots_new RENAME TO lots;
 CREATE INDEX lots_expiring ON lots (member_id, expires_at_ms) WHERE expires_at_ms IS NOT NULL AND left > 0;
 CREATE INDEX lots_due ON lots (expires_at_ms) WHERE expires_at_ms IS NOT NULL AND left > 0;
 CREATE INDEX lots_waking ON lots (active_at_ms) WHERE active_at_ms IS NOT NULL;
+CREATE INDEX lots_asleep ON lots (member_id) WHERE active_at_ms IS NOT NULL;
 
 CREATE TABLE movements_new (
     member_id TEXT NOT NULL REFERENCES members,

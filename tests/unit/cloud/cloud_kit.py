@@ -99,7 +99,7 @@ class Chain:
         self, member_id: str, *, points: int = 0, status: str = "active", tier: str = "", tags: tuple[str, ...] = ()
     ) -> str:
         """A member, with opening points as an import gives them."""
-        from till_cloud.ledger.account import Draft
+        from till_cloud.ledger.account import Draft, IssuedLot
         from till_cloud.ledger.book import Book
 
         def add(connection) -> None:
@@ -109,7 +109,7 @@ class Chain:
             if points:
                 draft = Draft(book.account(member_id))
                 position = book.next_position()
-                draft.earn(position, points)
+                draft.earn_lots([IssuedLot(position, points)])
                 book.post(draft, kind="opening", op=None, position=position)
             book.flush()
 
