@@ -10,6 +10,8 @@ from bisect import bisect_left, bisect_right
 from collections import deque
 
 from till_agent.journal.schema import row_id
+from till_agent.own_facts import OwnFacts
+from till_agent.ports import PendingFacts
 from till_sync.ops import OpId, Subject
 
 
@@ -54,6 +56,7 @@ class OwnEffects:
         self._ids: deque[int] = deque()
         self._keys: deque[str] = deque()
         self._in_order = True
+        self._facts = OwnFacts()
 
     def __len__(self) -> int:
         """Effects kept."""
@@ -75,6 +78,22 @@ class OwnEffects:
             self._ids.append(row_id)
             self._keys.append(subject_key)
 
+    def add_change(self, row_id: int, subject_key: str, packed: bytes) -> None:
+        """What an op changed of facts (`till_agent.journal.changes.pack_change`)."""
+        self._facts.add_row(row_id, subject_key, packed)
+
+    def facts(self, keys: tuple[str, ...], included: tuple[int, int]) -> PendingFacts:
+        """What ops on any of `keys` after `included` (epoch, seq) changed of the facts."""
+        return self._facts.of(keys, included)
+
+    def given(self, rule: str, included: tuple[int, int]) -> int:
+        """What own sales after `included` took of a rule's budget."""
+        return self._facts.given(rule, included)
+
+    def code_uses(self, coupon: str, code: str) -> int:
+        """Uses of a coupon's code in own ops that are still kept."""
+        return self._facts.code_uses(coupon, code)
+
     def effect(self, keys: tuple[str, ...], included: tuple[int, int]) -> int:
         """Sum of the effects on any of `keys` by ops after `included` (epoch, seq)."""
         after = row_id(*included)
@@ -82,6 +101,7 @@ class OwnEffects:
 
     def forget(self, included: tuple[int, int]) -> None:
         """Every cached balance includes all own ops up to `included`: their effects are never asked for again."""
+        self._facts.forget(included)
         upto = row_id(*included)
         if not self._in_order:
             pairs = sorted(zip(self._ids, self._keys, strict=True))

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from till_agent.api import Health, SlipState
 from till_loyalty.programme import Programme
+from till_loyalty.receipt import Place, Usage
 from till_sync.ops import OpId, Subject
 from till_sync.wire import HoldAnswer, HoldRequest, MemberRow, OpResult
 
@@ -91,6 +92,15 @@ class CachedMember(Struct, frozen=True, kw_only=True):
     as_of_ms: int
     included: tuple[int, int]
     """(epoch, seq) of the last own op that `row.balance` includes."""
+    facts_included: tuple[int, int] = (0, 0)
+    """The same of `row.facts` and `row.inactive`: a verdict brings a balance and no facts."""
+
+
+class Shares(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is `left` of this till's share of each rule's budget, by rule id, own ops up to `included` taken off."""
+
+    left: dict[str, int] = {}
+    included: tuple[int, int] = (0, 0)
 
 
 class Cache(Protocol):
@@ -107,6 +117,12 @@ class Cache(Protocol):
 
     @property
     def member_count(self) -> int: ...
+    @property
+    def shares(self) -> Shares: ...
+    @property
+    def place(self) -> Place | None:
+        """Where the till stands; None when the cloud has not said."""
+        ...
 
 
 class CachedProgramme(Struct, frozen=True, kw_only=True):
@@ -116,12 +132,36 @@ class CachedProgramme(Struct, frozen=True, kw_only=True):
     digest: str
 
 
+class PendingFacts(Struct, frozen=True, kw_only=True):
+    """What own ops changed of a member's facts, to be added to the cached ones. `last_purchase` "": no sale of ours.
+
+    `inactive`: points that own sales gave and the date from which they may be spent.
+    """
+
+    usage: tuple[Usage, ...] = ()
+    purchases: int = 0
+    last_purchase: str = ""
+    inactive: tuple[tuple[str, int], ...] = ()
+
+
 class PendingBalances(Protocol):
     """Effects of own ops by subject key, in memory, rebuilt from the journal at start."""
 
     def add(self, subject: Subject, op_id: OpId, effect_points: int) -> None: ...
     def effect(self, keys: tuple[str, ...], included: tuple[int, int]) -> int:
         """Sum of the effects on any of `keys` by ops after `included`."""
+        ...
+
+    def facts(self, keys: tuple[str, ...], included: tuple[int, int]) -> PendingFacts:
+        """What ops on any of `keys` after `included` changed of the facts."""
+        ...
+
+    def given(self, rule: str, included: tuple[int, int]) -> int:
+        """What own sales after `included` took of a rule's budget."""
+        ...
+
+    def code_uses(self, coupon: str, code: str) -> int:
+        """Uses of a coupon's code (normalised) in own ops that the cache may not include."""
         ...
 
 

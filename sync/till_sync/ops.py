@@ -96,23 +96,28 @@ class SaleBody(OpBase, frozen=True, kw_only=True, omit_defaults=True, tag="sale"
 
 
 class VoidBody(OpBase, frozen=True, kw_only=True, omit_defaults=True, tag="void", tag_field="kind"):
-    """Cancels a whole sale of the same till; `sale_uid` is also the void's `uid`."""
+    """Cancels a whole sale of the same till; `sale_uid` is also the void's `uid`.
+
+    `usage`: coupons that may be used again by what the till knows; their `uses` are negative.
+    """
 
     sale_uid: str
     sale_op: str
     subject: Subject
     reversal: Reversal
     clock: StoreClock | None = None
+    usage: tuple[Usage, ...] = ()
 
 
 class ReturnBody(OpBase, frozen=True, kw_only=True, omit_defaults=True, tag="return", tag_field="kind"):
-    """Goods of an earlier sale brought back, whole or in part."""
+    """Goods of an earlier sale brought back, whole or in part. `usage` as of a void."""
 
     sale_uid: str
     sale_op: str
     subject: Subject
     reversal: Reversal
     clock: StoreClock | None = None
+    usage: tuple[Usage, ...] = ()
 
 
 class RegisterBody(OpBase, frozen=True, kw_only=True, omit_defaults=True, tag="register", tag_field="kind"):

@@ -4,8 +4,9 @@ import hashlib
 
 import msgspec
 
-from till_agent.ports import CachedMember, CachedProgramme
+from till_agent.ports import CachedMember, CachedProgramme, Shares
 from till_loyalty.programme import Programme
+from till_loyalty.receipt import Place
 from till_sync.wire import MemberRow, OpResult
 
 
@@ -17,6 +18,8 @@ class FakeCache:
         self.programmes: dict[tuple[str, int], Programme] = {}
         self.active: CachedProgramme | None = None
         self.as_of_ms = 0
+        self.shares = Shares()
+        self.place: Place | None = None
         if programme is not None:
             self.sell_by(programme)
 
@@ -29,7 +32,9 @@ class FakeCache:
     def store(self, *rows: MemberRow, as_of_ms: int, included: tuple[int, int] = (0, 0)) -> None:
         """A page of members read at the cloud when it held own ops up to `included`."""
         for row in rows:
-            self.members[row.member_id] = CachedMember(row=row, as_of_ms=as_of_ms, included=included)
+            self.members[row.member_id] = CachedMember(
+                row=row, as_of_ms=as_of_ms, included=included, facts_included=included
+            )
         self.as_of_ms = max(self.as_of_ms, as_of_ms)
 
     def record(self, epoch: int, results: tuple[OpResult, ...]) -> None:
@@ -42,7 +47,10 @@ class FakeCache:
                 cached.row, balance=result.balance, held=result.held, position=result.position
             )
             self.members[result.member_id] = CachedMember(
-                row=row, as_of_ms=cached.as_of_ms, included=(epoch, result.seq)
+                row=row,
+                as_of_ms=cached.as_of_ms,
+                included=(epoch, result.seq),
+                facts_included=cached.facts_included,
             )
 
     def by_tag(self, tag: str) -> CachedMember | None:

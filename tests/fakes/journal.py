@@ -85,6 +85,7 @@ class FakeJournal:
         self.reader.entries.append(entry)
         if decision.effect_points:
             self.pending.add(decision.subject, entry.op_id, decision.effect_points)
+        self.pending.add_body(decision.subject, entry.op_id, decision.kind, decision.body)
         await asyncio.sleep(0)
         if self.lose_answers:
             raise JournalUnavailable("the fake disk wrote and did not say so")

@@ -9,9 +9,22 @@ from msgspec import Struct
 from till_agent.cache import schema
 from till_agent.cache.programmes import read_programme
 from till_agent.cache.rows import balance_columns, pack, tags_of, without_tag
+from till_agent.ports import Shares
+from till_loyalty.receipt import Place
 from till_sync.wire import ChangesAnswer, MemberRow, OpResult, ProgrammeRow
 
 _log = logging.getLogger(__name__)
+
+
+class Allotted(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the newest page said of the till itself: its shares of budgets, and where it stands."""
+
+    shares: Shares = Shares()
+    place: Place | None = None
+
+
+_encode_allotted = msgspec.msgpack.Encoder().encode
+_allotted_decoder = msgspec.msgpack.Decoder(Allotted)
 
 
 class Progress(Struct, frozen=True, kw_only=True):
@@ -28,6 +41,7 @@ class Progress(Struct, frozen=True, kw_only=True):
     generation: int = 1
     filling: bool = True
     floor: tuple[int, int] = (0, 0)
+    allotted: Allotted = Allotted()
 
 
 def load_progress(connection: sqlite3.Connection) -> Progress:
@@ -35,7 +49,7 @@ def load_progress(connection: sqlite3.Connection) -> Progress:
     columns = connection.execute(schema.PROGRESS).fetchone()
     if columns is None:
         raise ValueError("expected the cache's progress, not nothing")
-    till, cursor, incarnation, as_of_ms, members, generation, filling, epoch, seq = columns
+    till, cursor, incarnation, as_of_ms, members, generation, filling, epoch, seq, allotted = columns
     return Progress(
         till=till,
         cursor=cursor,
@@ -45,6 +59,7 @@ def load_progress(connection: sqlite3.Connection) -> Progress:
         generation=generation,
         filling=bool(filling),
         floor=(epoch, seq),
+        allotted=_allotted_decoder.decode(allotted),
     )
 
 
@@ -61,6 +76,7 @@ def save_progress(connection: sqlite3.Connection, progress: Progress) -> None:
             progress.generation,
             int(progress.filling),
             *progress.floor,
+            _encode_allotted(progress.allotted),
         ),
     )
 
@@ -82,6 +98,9 @@ def write_page(connection: sqlite3.Connection, progress: Progress, page: Changes
         members=progress.members + added,
         filling=progress.filling and not complete,
         floor=_floor(progress, page, included),
+        allotted=Allotted(
+            shares=Shares(left=page.shares, included=included), place=page.place or progress.allotted.place
+        ),
     )
     save_progress(connection, after)
     return after
@@ -168,7 +187,10 @@ def _write_members(
     connection.executemany(schema.DROP_BALANCE, drop_members)
     connection.executemany(schema.PUT_MEMBER, put_members)
     _claim_tags(connection, put_tags, {row.member_id for row in rows})
-    connection.executemany(schema.PUT_BALANCE, newer)
+    written = connection.executemany(schema.PUT_BALANCE, newer).rowcount
+    if written < len(newer):
+        # Verdicts came before this page was read; what it says of facts they did not bring.
+        connection.executemany(schema.PUT_FACTS, [(*each[9:13], each[0], *included) for each in newer])
     connection.executemany(schema.PUT_BALANCE_ANYWAY, anyway)
     return added
 

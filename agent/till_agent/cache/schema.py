@@ -6,7 +6,7 @@ rows took a fifth of the time that way. Rows without row ids are found in one de
 
 APPLICATION_ID = 0x54534341
 """`TSCA` in the header of the file."""
-VERSION = 1
+VERSION = 2
 
 CREATE = (
     """
@@ -27,7 +27,11 @@ CREATE = (
         expiring_at_ms INTEGER NOT NULL,
         included_epoch INTEGER NOT NULL,
         included_seq INTEGER NOT NULL,
-        as_of_ms INTEGER NOT NULL
+        as_of_ms INTEGER NOT NULL,
+        inactive INTEGER NOT NULL,
+        facts BLOB NOT NULL,
+        facts_epoch INTEGER NOT NULL,
+        facts_seq INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID
     """,
     """
@@ -51,14 +55,15 @@ CREATE = (
         generation INTEGER NOT NULL,
         filling INTEGER NOT NULL,
         floor_epoch INTEGER NOT NULL,
-        floor_seq INTEGER NOT NULL
+        floor_seq INTEGER NOT NULL,
+        allotted BLOB NOT NULL
     ) STRICT
     """,
 )
 
 _MEMBER_COLUMNS = (
     "m.member_id, m.data, b.balance, b.held, b.position, b.expiring_points, b.expiring_at_ms, b.included_epoch, "
-    "b.included_seq, b.as_of_ms"
+    "b.included_seq, b.as_of_ms, b.inactive, b.facts, b.facts_epoch, b.facts_seq"
 )
 # The two look-ups of a sale. Put together from the constants of this file alone.
 BY_TAG = (
@@ -71,9 +76,10 @@ BY_ID = (
 )
 
 PROGRESS = (
-    "SELECT till, cursor, incarnation, as_of_ms, members, generation, filling, floor_epoch, floor_seq FROM progress"
+    "SELECT till, cursor, incarnation, as_of_ms, members, generation, filling, floor_epoch, floor_seq, allotted "
+    "FROM progress"
 )
-SAVE_PROGRESS = "INSERT OR REPLACE INTO progress VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+SAVE_PROGRESS = "INSERT OR REPLACE INTO progress VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 # What is stored of a member, to see what a page changes of it.
 STORED = "SELECT generation, data FROM members WHERE member_id = ?"
@@ -90,14 +96,22 @@ DROP_TAG = "DELETE FROM tags WHERE tag = ? AND member_id = ?"
 # A balance is replaced only by one that includes at least as many own ops: a page may be older than a verdict.
 PUT_BALANCE = (
     "INSERT INTO balances (member_id, balance, held, position, expiring_points, expiring_at_ms, included_epoch, "
-    "included_seq, as_of_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (member_id) DO UPDATE SET "
+    "included_seq, as_of_ms, inactive, facts, facts_epoch, facts_seq) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+    "ON CONFLICT (member_id) DO UPDATE SET "
     "balance = excluded.balance, held = excluded.held, position = excluded.position, "
     "expiring_points = excluded.expiring_points, expiring_at_ms = excluded.expiring_at_ms, "
-    "included_epoch = excluded.included_epoch, included_seq = excluded.included_seq, as_of_ms = excluded.as_of_ms "
+    "included_epoch = excluded.included_epoch, included_seq = excluded.included_seq, as_of_ms = excluded.as_of_ms, "
+    "inactive = excluded.inactive, facts = excluded.facts, facts_epoch = excluded.facts_epoch, "
+    "facts_seq = excluded.facts_seq "
     "WHERE (excluded.included_epoch, excluded.included_seq) >= (balances.included_epoch, balances.included_seq)"
 )
+# A verdict brings a balance and no facts: a page that is too old for the balance is still the newest word on facts.
+PUT_FACTS = (
+    "UPDATE balances SET inactive = ?, facts = ?, facts_epoch = ?, facts_seq = ? "
+    "WHERE member_id = ? AND (facts_epoch, facts_seq) < (?, ?)"
+)
 # Another incarnation of the cloud: what the former one said counts no more.
-PUT_BALANCE_ANYWAY = "INSERT OR REPLACE INTO balances VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+PUT_BALANCE_ANYWAY = "INSERT OR REPLACE INTO balances VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 # The balance right after an own op.
 JUDGE_BALANCE = (
     "UPDATE balances SET balance = ?, held = ?, position = ?, included_epoch = ?, included_seq = ? "

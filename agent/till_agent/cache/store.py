@@ -15,8 +15,9 @@ from till_agent.cache.opening import clear_away, is_damage, open_reader, open_wr
 from till_agent.cache.pages import Progress
 from till_agent.cache.programmes import read_programme
 from till_agent.cache.rows import UNREADABLE, as_member
-from till_agent.ports import CachedMember, CachedProgramme
+from till_agent.ports import CachedMember, CachedProgramme, Shares
 from till_loyalty.programme import Programme
+from till_loyalty.receipt import Place
 from till_sync.wire import ChangesAnswer, OpResult
 
 _log = logging.getLogger(__name__)
@@ -111,6 +112,16 @@ class CacheStore:
     def member_count(self) -> int:
         """Members in the cache."""
         return self._progress.members
+
+    @property
+    def shares(self) -> Shares:
+        """What the newest page said is left of this till's shares of budgets."""
+        return self._progress.allotted.shares
+
+    @property
+    def place(self) -> Place | None:
+        """Where the till stands; None before the cloud has said."""
+        return self._progress.allotted.place
 
     @property
     def floor(self) -> tuple[int, int] | None:

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from till_agent.api import QueuedOp
 from till_agent.journal import outbox, schema, verify
+from till_agent.journal.changes import NOTHING, pack_change
 from till_agent.journal.figures import Figures
 from till_agent.journal.holdstore import DiskHoldStore
 from till_agent.journal.open import open_session
@@ -25,6 +26,8 @@ T = TypeVar("T")
 
 EFFECTS_SLICE = 5_000
 """Effects handed to the loop at once while the pending balances are rebuilt; about 5 ms."""
+CHANGES_SLICE = 1_000
+"""The same of changed facts, for which the bodies are read."""
 LIST_LIMIT = 1_000
 """Ops in one answer of the list."""
 
@@ -34,6 +37,10 @@ class EffectSink(Protocol):
 
     def add_row(self, row_id: int, subject_key: str, effect_points: int) -> None:
         """An op's effect; one that is known already changes nothing."""
+        ...
+
+    def add_change(self, row_id: int, subject_key: str, packed: bytes) -> None:
+        """What an op changed of facts (`till_agent.journal.changes`); again, one that is known changes nothing."""
         ...
 
 
@@ -50,6 +57,7 @@ class _Written(Struct, frozen=True):
 
     committed: Committed
     draft: Draft | None
+    change: bytes
 
 
 class DiskJournal:
@@ -101,7 +109,8 @@ class DiskJournal:
         """See `till_agent.ports.Journal.commit`. Also raises HoldNotOpen when the draft names a spent hold."""
 
         def run(session: Session) -> _Written:
-            return _Written(*session.commit(decide))
+            committed, draft = session.commit(decide)
+            return _Written(committed, draft, pack_change(draft.kind, draft.body) if draft else NOTHING)
 
         written = await self._writer.submit(run, writes=True, after=self._committed)
         return written.committed
@@ -191,22 +200,35 @@ class DiskJournal:
 
     async def _load_from(self, identity: int) -> None:
         """Rebuild effects after a row, from an index of its own, in slices."""
+        after = identity
         while True:
-            rows = await self._writer.submit(_effects_reader(identity), writes=False)
+            rows = await self._writer.submit(_effects_reader(after), writes=False)
             self._take_effects(rows)
             if len(rows) < EFFECTS_SLICE:
+                break
+            after = rows[-1][0]
+        after = identity
+        while True:
+            changes = await self._writer.submit(_changes_reader(after), writes=False)
+            self._take_changes(changes)
+            if len(changes) < CHANGES_SLICE:
                 return
-            identity = rows[-1][0]
+            after = changes[-1][0]
 
     def _take_effects(self, rows: list[tuple[int, str, int]]) -> None:
         for identity, subject_key, effect_points in rows:
             self._effects.add_row(identity, subject_key, effect_points)
+
+    def _take_changes(self, changes: list[tuple[int, str, bytes]]) -> None:
+        for identity, subject_key, packed in changes:
+            self._effects.add_change(identity, subject_key, packed)
 
     def _opened(self, reopened: Reopened) -> None:
         """The file was opened, at start or after trouble: take from it what the loop was not told of."""
         self._reports = [*self._reports[-1:], reopened.report] if not reopened.report.reason else [reopened.report]
         self._note_figures(reopened.figures)
         self._take_effects(reopened.effects)
+        self._take_changes(reopened.changes)
         self.holds.load(reopened.holds)
 
     def _note_figures(self, figures: Figures) -> None:
@@ -216,9 +238,12 @@ class DiskJournal:
         draft = written.draft
         if draft is None:
             return
+        op_id = written.committed.entry.op_id
+        identity = schema.row_id(op_id.epoch, op_id.seq)
         if draft.effect_points:
-            op_id = written.committed.entry.op_id
-            self._effects.add_row(schema.row_id(op_id.epoch, op_id.seq), draft.subject.key, draft.effect_points)
+            self._effects.add_row(identity, draft.subject.key, draft.effect_points)
+        if written.change:
+            self._effects.add_change(identity, draft.subject.key, written.change)
         if draft.hold:
             self.holds.resolved_by(draft)
 
@@ -242,6 +267,10 @@ def _slice_reader(epoch: int, first: int, room: int) -> "Callable[[Session], out
 
 def _effects_reader(identity: int) -> Callable[[Session], list[tuple[int, str, int]]]:
     return lambda session: session.effects_after(identity, EFFECTS_SLICE)
+
+
+def _changes_reader(identity: int) -> Callable[[Session], list[tuple[int, str, bytes]]]:
+    return lambda session: session.changes_after(identity, CHANGES_SLICE)
 
 
 def _checker(epoch: int, first: int, last: int) -> Callable[[Session], int]:

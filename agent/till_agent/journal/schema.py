@@ -135,6 +135,11 @@ EFFECTS_AFTER = (
 )
 # The same from the rows themselves, should the index be damaged: slower, since it passes by the bodies.
 EFFECTS_WITHOUT_INDEX = EFFECTS_AFTER.replace("INDEXED BY entries_effects", "NOT INDEXED")
+# Ops that may have changed facts of members, with the bodies that say which.
+CHANGES_AFTER = (
+    "SELECT id, kind, subject_key, body FROM entries WHERE id > ? AND kind IN ('sale', 'void', 'return') "
+    "ORDER BY id LIMIT ?"
+)
 # For the list of ops: sizes without bodies, and the verdict if there is one.
 LIST = (
     "SELECT e.id, e.kind, e.uid, e.at_wall_ms, length(e.body), v.status, v.code "

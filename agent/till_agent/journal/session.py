@@ -7,6 +7,7 @@ from pathlib import Path
 from till_agent.exceptions import JournalCorrupt
 from till_agent.journal import schema
 from till_agent.journal.chain import FIRST, Row, row_hash
+from till_agent.journal.changes import pack_change
 from till_agent.journal.connect import make_room
 from till_agent.journal.exceptions import HoldNotOpen
 from till_agent.journal.figures import Figures
@@ -183,6 +184,11 @@ class Session:
             return self.connection.execute(schema.EFFECTS_AFTER, (identity, limit)).fetchall()
         except sqlite3.DatabaseError:
             return self.connection.execute(schema.EFFECTS_WITHOUT_INDEX, (identity, limit)).fetchall()
+
+    def changes_after(self, identity: int, limit: int) -> list[tuple[int, str, bytes]]:
+        """(row id, subject key, changed facts) of sales, voids and returns after `identity`; one body at a time."""
+        rows = self.connection.execute(schema.CHANGES_AFTER, (identity, limit))
+        return [(found, subject_key, pack_change(kind, body)) for found, kind, subject_key, body in rows]
 
     def figures(self) -> Figures:
         """Where the journal stands now."""

@@ -69,6 +69,7 @@ class Reopened(Struct, frozen=True):
     report: OpenReport
     figures: Figures
     effects: list[tuple[int, str, int]]
+    changes: list[tuple[int, str, bytes]]
     holds: list[StoredHold]
 
 
@@ -229,7 +230,8 @@ class Writer:
                 session.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
             known = self._durable_id if again else row_id(session.reader.current.epoch, session.reader.current.last_seq)
             effects = session.effects_after(known, QUEUE_LIMIT)
-            reopened = Reopened(report, session.figures(), effects, session.open_holds())
+            changes = session.changes_after(known, QUEUE_LIMIT)
+            reopened = Reopened(report, session.figures(), effects, changes, session.open_holds())
         except BaseException:
             session.close()
             raise

@@ -1,0 +1,111 @@
+"""What own ops have done to the facts of members since the cloud's last word: limits, purchases, coupons, budgets.
+
+As with balances (`till_agent.balances`): what the rules get is the cached facts and what own ops changed
+after them.
+"""
+
+from array import array
+from collections import deque
+from collections.abc import Iterable
+
+from till_agent.journal.changes import UsageRow, read_change
+from till_agent.journal.schema import row_id
+from till_agent.ports import PendingFacts
+from till_loyalty.receipt import Usage
+
+
+class OwnFacts:
+    """Changes of facts by own ops, in memory, kept packed: 100,000 ops may wait. Used on the loop only."""
+
+    def __init__(self) -> None:
+        self._packed: dict[int, tuple[str, bytes]] = {}
+        self._by_key: dict[str, array[int]] = {}
+        self._given: dict[str, dict[int, int]] = {}
+        self._codes: dict[tuple[str, str], int] = {}
+        self._ids: deque[int] = deque()
+        self._in_order = True
+
+    def __len__(self) -> int:
+        """Ops kept."""
+        return len(self._packed)
+
+    def add_row(self, identity: int, subject_key: str, packed: bytes) -> None:
+        """Count an op by its row id; one that is counted already stays as it is."""
+        if not packed or identity in self._packed:
+            return
+        self._packed[identity] = (subject_key, packed)
+        if subject_key:
+            self._by_key.setdefault(subject_key, array("q")).append(identity)
+        change = read_change(packed)
+        for rule, amount in change.given.items():
+            self._given.setdefault(rule, {})[identity] = amount
+        self._count_codes(change.usage, 1)
+        self._in_order = self._in_order and not (self._ids and identity < self._ids[-1])
+        self._ids.append(identity)
+
+    def of(self, keys: tuple[str, ...], included: tuple[int, int]) -> PendingFacts:
+        """What ops on any of `keys` after `included` (epoch, seq) changed. A sale that was voided is no purchase."""
+        after = row_id(*included)
+        changes = [
+            (identity, read_change(self._packed[identity][1]))
+            for key in dict.fromkeys(keys)
+            for identity in self._by_key.get(key, ())
+        ]
+        voided = {change.voided for _, change in changes if change.voided}
+        purchases, last, usage = 0, "", []
+        later: list[tuple[str, int]] = []
+        for identity, change in changes:
+            if identity <= after:
+                continue
+            usage += [Usage(rule=row[0], per=row[1], key=row[2], amount=row[3], uses=row[4]) for row in change.usage]
+            if change.voided:
+                purchases -= 1
+            elif change.day:
+                purchases += 1
+                if identity not in voided:
+                    last = max(last, change.day)
+                    later += change.later
+        return PendingFacts(usage=tuple(usage), purchases=purchases, last_purchase=last, inactive=tuple(later))
+
+    def given(self, rule: str, included: tuple[int, int]) -> int:
+        """What sales after `included` took of a rule's budget. Voids and returns give nothing back of it."""
+        after = row_id(*included)
+        return sum([amount for identity, amount in self._given.get(rule, {}).items() if identity > after])
+
+    def code_uses(self, coupon: str, code: str) -> int:
+        """How often a coupon's code was used here, by anybody, in ops that are still kept."""
+        return self._codes.get((coupon, code), 0)
+
+    def forget(self, included: tuple[int, int]) -> None:
+        """Every cached row includes all own ops up to `included`: they are never asked for again."""
+        upto = row_id(*included)
+        if not self._in_order:
+            self._ids = deque(sorted(self._ids))
+            self._in_order = True
+        while self._ids and self._ids[0] <= upto:
+            self._drop(self._ids.popleft())
+
+    def _drop(self, identity: int) -> None:
+        key, packed = self._packed.pop(identity)
+        ids = self._by_key.get(key)
+        if ids is not None:
+            ids.remove(identity)
+            if not ids:
+                del self._by_key[key]
+        change = read_change(packed)
+        for rule in change.given:
+            amounts = self._given[rule]
+            del amounts[identity]
+            if not amounts:
+                del self._given[rule]
+        self._count_codes(change.usage, -1)
+
+    def _count_codes(self, usage: Iterable[UsageRow], sign: int) -> None:
+        for coupon, per, code, _amount, uses in usage:
+            if per != "code":
+                continue
+            left = self._codes.get((coupon, code), 0) + sign * uses
+            if left:
+                self._codes[coupon, code] = left
+            else:
+                self._codes.pop((coupon, code), None)
