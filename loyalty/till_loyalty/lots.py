@@ -6,12 +6,16 @@ in and on the way out: in each lot earned = left + used + expired + reversed_, n
 below 0. Over the account: points taken back by returns = sum of reversed_ + debt + forgiven.
 
 An account may hold only the lots that matter: those with points left, and those that a return names.
+
+A lot with an `active_at_ms` sleeps until then: its points are in the balance, pay debts, are taken back and expire, but
+can't be spent or reserved. Without a `now_ms` such a lot sleeps whatever the time, so whoever wakes lots clears it.
 """
 
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from till_loyalty.exceptions import InvariantError, LedgerError, invariant
 
@@ -20,7 +24,7 @@ MovementKind = Literal["earn", "use", "give_back", "expire", "reverse", "reverse
 
 
 class Lot(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Points that were earned together and expire together. `expires_at_ms` None: never."""
+    """Points that were earned together and live together. `active_at_ms` None: now; `expires_at_ms` None: never."""
 
     lot_id: str
     earned: int
@@ -29,6 +33,11 @@ class Lot(Struct, frozen=True, kw_only=True, omit_defaults=True):
     expired: int = 0
     reversed_: int = 0
     expires_at_ms: int | None = None
+    active_at_ms: int | None = None
+
+    def sleeps(self, now_ms: int | None) -> bool:
+        """Whether the points can't be spent yet."""
+        return self.active_at_ms is not None and (now_ms is None or now_ms < self.active_at_ms)
 
 
 class Movement(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -89,60 +98,84 @@ def check_account(account: Account) -> None:
         raise InvariantError("expected each lot once in an account, not twice")
 
 
-def earn(account: Account, lot_id: str, points: int, *, expires_at_ms: int | None = None) -> Change:
+def inactive_points(account: Account, now_ms: int | None) -> int:
+    """Points of lots that sleep: part of the balance, and not to be spent yet."""
+    return sum([lot.left for lot in account.lots if lot.sleeps(now_ms)])
+
+
+def spendable_points(account: Account, now_ms: int | None, *, reserved: int = 0) -> int:
+    """The most that `spend` takes: active points less the `reserved` ones, and nothing beyond the balance."""
+    free = account.left_points - inactive_points(account, now_ms) - reserved
+    return max(0, min(free, account.balance_points))
+
+
+def earn(
+    account: Account,
+    lot_id: str,
+    points: int,
+    *,
+    expires_at_ms: int | None = None,
+    active_at_ms: int | None = None,
+) -> Change:
     """A new lot; a debt is paid from it first. 0 points change nothing."""
     work = _Work(account)
     if work.holds(lot_id):
         raise LedgerError(f"expected a new lot, not {lot_id!r} again", code="lot_repeated")
     _check_points(points)
     if points:
-        work.add(Lot(lot_id=lot_id, earned=points, left=points, expires_at_ms=expires_at_ms))
+        lot = Lot(lot_id=lot_id, earned=points, left=points, expires_at_ms=expires_at_ms, active_at_ms=active_at_ms)
+        work.add(lot)
         work.note("earn", points, lot_id)
         work.pay_debt([lot_id], points)
     return work.change()
 
 
-def spend(account: Account, points: int, *, reserved: int = 0) -> Change:
-    """Use points, soonest-expiring lots first. `reserved` are points that holds keep for other sales.
+def spend(account: Account, points: int, *, reserved: int = 0, now_ms: int | None = None) -> Change:
+    """Use points of active lots, soonest-expiring first. `reserved` are points that holds keep for other sales.
 
-    Time is not looked at: what is left counts until `expire` has taken it. LedgerError `points_insufficient`.
+    Whether a lot is past its time is not looked at: what is left counts until `expire` has taken it. LedgerError
+    `points_insufficient`.
     """
-    work = _Work(account)
+    work = _Work(account, reserved=reserved, now_ms=now_ms)
     _check_points(points)
-    spendable = account.left_points - reserved
-    if points > spendable:
-        raise LedgerError(
-            f"expected at most {max(spendable, 0)} points to spend, not {points}", code="points_insufficient"
-        )
+    if points > work.free:
+        raise LedgerError(f"expected at most {work.free} points to spend, not {points}", code="points_insufficient")
     for index in work.by_expiry():
         if not points:
             break
-        points -= work.move("use", index, points)
+        if not work.sleeps(index):
+            points -= work.take("use", index, points)
     return work.change()
 
 
 def expire(account: Account, *, now_ms: int, reserved: int = 0) -> Change:
     """Let points expire whose time has come (`expires_at_ms` <= `now_ms`), soonest first.
 
-    As many as `reserved` stay in the lots: a sale that was promised them may still be on its way.
+    As many as `reserved` stay in the active lots: a sale that was promised them may still be on its way.
     """
-    work = _Work(account)
-    budget = max(account.left_points - reserved, 0)
+    work = _Work(account, reserved=reserved, now_ms=now_ms)
     for index in work.by_expiry():
         due = work.lots[index].expires_at_ms
-        if due is None or due > now_ms or not budget:
+        if due is None or due > now_ms:
             break
-        budget -= work.move("expire", index, budget)
+        work.take("expire", index, work.lots[index].left)
     return work.change()
 
 
 def give_back(
-    account: Account, uses: Sequence[Use], points: int, *, expires_not_before_ms: int | None = None
+    account: Account,
+    uses: Sequence[Use],
+    points: int,
+    *,
+    expires_not_before_ms: int | None = None,
+    now_ms: int | None = None,
 ) -> Change:
     """Return spent points into the lots they came from, last spent first; a debt is paid from them first.
 
-    `uses` are what the sale used and has not got back yet. `expires_not_before_ms` is the grace of an expired lot: a
-    lot that would end sooner ends then. LedgerError: `points_insufficient` when the sale used fewer, `lot_unknown`.
+    `uses` are what the sale used and has not got back yet. `expires_not_before_ms` is the grace of an expired lot: it
+    ends then. With `now_ms` only a lot whose time is past gets it, else buying and returning would lengthen the life of
+    all that is left in a lot; without, every lot that would end sooner. LedgerError: `points_insufficient` when the
+    sale used fewer, `lot_unknown`.
     """
     work = _Work(account)
     _check_points(points)
@@ -157,32 +190,38 @@ def give_back(
         given = work.move("give_back", index, wanted)
         invariant(given == wanted, f"lot {use.lot_id} has fewer points used than the sale used of it")
         points -= given
-        work.prolong(index, expires_not_before_ms)
+        due = work.lots[index].expires_at_ms
+        if expires_not_before_ms is not None and due is not None and (now_ms is None or due <= now_ms):
+            work.prolong(index, max(due, expires_not_before_ms))
         work.pay_debt([use.lot_id], given)
     return work.change()
 
 
-def take_back(account: Account, own: Iterable[str], points: int, *, policy: ReturnPolicy, reserved: int = 0) -> Change:
-    """Take back points that a returned sale had earned into its `own` lots.
+def take_back(
+    account: Account,
+    own: Iterable[str],
+    points: int,
+    *,
+    policy: ReturnPolicy,
+    reserved: int = 0,
+    now_ms: int | None = None,
+) -> Change:
+    """Take back points that a returned sale had earned into its `own` lots, one or several.
 
-    First what is left in its own lots, then what expired there (nobody had it, so nobody owes it), then the other lots,
-    soonest-expiring first, never the `reserved` ones of holds. The rest, already spent, goes by `policy`: `debt` is
-    owed, `within_balance` is forgiven, `refuse` raises LedgerError `points_spent`.
+    First what is left in its own lots, in the order given, then what expired there (nobody had it, so nobody owes it),
+    then the other lots, soonest-expiring first, never the `reserved` ones of holds, which are of active lots. The rest,
+    already spent, goes by `policy`: `debt` is owed, `within_balance` is forgiven, `refuse` raises LedgerError
+    `points_spent`.
     """
-    work = _Work(account)
+    work = _Work(account, reserved=reserved, now_ms=now_ms)
     _check_points(points)
-    free = max(account.left_points - reserved, 0)
     own_indexes = [work.index_of(lot_id) for lot_id in own]
     for index in own_indexes:
-        taken = work.move("reverse", index, min(points, free))
-        points -= taken
-        free -= taken
+        points -= work.take("reverse", index, points)
     for index in own_indexes:
         points -= work.move("reverse_expired", index, points)
     for index in work.by_expiry():
-        taken = work.move("reverse", index, min(points, free))
-        points -= taken
-        free -= taken
+        points -= work.take("reverse", index, points)
     if not points:
         return work.change()
     if policy == "refuse":
@@ -196,10 +235,11 @@ def take_back(account: Account, own: Iterable[str], points: int, *, policy: Retu
     return work.change(forgiven=points)
 
 
-def settle_debt(account: Account, *, reserved: int = 0) -> Change:
+def settle_debt(account: Account, *, reserved: int = 0, now_ms: int | None = None) -> Change:
     """Pay the debt from points that became free, such as those of a hold that was released."""
-    work = _Work(account)
-    work.pay_debt([work.lots[index].lot_id for index in work.by_expiry()], max(account.left_points - reserved, 0))
+    work = _Work(account, reserved=reserved, now_ms=now_ms)
+    for index in work.by_expiry():
+        work.settle(index)
     return work.change()
 
 
@@ -245,17 +285,20 @@ def _moved(lot: Lot, kind: MovementKind, points: int) -> Lot:
         expired=expired,
         reversed_=reversed_,
         expires_at_ms=lot.expires_at_ms,
+        active_at_ms=lot.active_at_ms,
     )
 
 
 class _Work:
-    """An account being changed; every movement is noted."""
+    """An account being changed; every movement is noted. `free`: active points that no hold keeps."""
 
-    __slots__ = ("_debt", "_index", "_movements", "lots")
+    __slots__ = ("_debt", "_index", "_movements", "_now_ms", "free", "lots")
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: Account, *, reserved: int = 0, now_ms: int | None = None) -> None:
         check_account(account)
         self.lots = list(account.lots)
+        self._now_ms = now_ms
+        self.free = max(account.left_points - inactive_points(account, now_ms) - reserved, 0)
         self._debt = account.debt
         self._index = {lot.lot_id: index for index, lot in enumerate(account.lots)}
         self._movements: list[Movement] = []
@@ -297,19 +340,23 @@ class _Work:
             self.note(kind, points, lot.lot_id, pays_debt=pays_debt)
         return max(points, 0)
 
-    def prolong(self, index: int, not_before_ms: int | None) -> None:
-        lot = self.lots[index]
-        if not_before_ms is None or lot.expires_at_ms is None or lot.expires_at_ms >= not_before_ms:
-            return
-        self.lots[index] = Lot(
-            lot_id=lot.lot_id,
-            earned=lot.earned,
-            left=lot.left,
-            used=lot.used,
-            expired=lot.expired,
-            reversed_=lot.reversed_,
-            expires_at_ms=not_before_ms,
-        )
+    def sleeps(self, index: int) -> bool:
+        return self.lots[index].sleeps(self._now_ms)
+
+    def take(self, kind: MovementKind, index: int, most: int, *, pays_debt: bool = False) -> int:
+        """As `move`, out of what is left, and leaves alone what holds keep."""
+        sleeps = self.sleeps(index)
+        points = self.move(kind, index, most if sleeps else min(most, self.free), pays_debt=pays_debt)
+        if not sleeps:
+            self.free -= points
+        return points
+
+    def settle(self, index: int) -> None:
+        """Pay as much of the debt as the lot allows, without what holds keep."""
+        self._debt -= self.take("reverse", index, self._debt, pays_debt=True)
+
+    def prolong(self, index: int, expires_at_ms: int) -> None:
+        self.lots[index] = replace(self.lots[index], expires_at_ms=expires_at_ms)
 
     def owe(self, points: int) -> None:
         self._debt += points
