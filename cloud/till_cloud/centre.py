@@ -8,8 +8,9 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import TypeVar
 
-from till_cloud import changes, holding
+from till_cloud import changes, confirmations, holding
 from till_cloud.auth import authenticate
+from till_cloud.budgets import top_up, totals, wanting
 from till_cloud.enrolment import redeem_code
 from till_cloud.exceptions import RefusedError
 from till_cloud.ingest.push import Ingest
@@ -22,6 +23,8 @@ from till_cloud.store.writer import Writer
 from till_sync.clock import SystemClock
 from till_sync.wire import (
     ChangesAnswer,
+    ConfirmationAnswer,
+    ConfirmationRequest,
     EnrolmentAnswer,
     EnrolmentRequest,
     HelloAnswer,
@@ -116,18 +119,48 @@ class Centre:
         return self._writer.submit(lambda connection: self._ingest.push(connection, till_id, request, now_ms))
 
     def changes(self, till: TillRow, *, since: str, limit: int) -> ChangesAnswer:
-        """One page; CursorError when `since` is not a cursor of this database."""
+        """One page; CursorError when `since` is not a cursor of this database. Call it from a worker thread."""
+        self._grant_shares(till.till)
         now_ms = self.wall_ms()
-        return self.read(lambda connection: changes.page(connection, till, since=since, limit=limit, now_ms=now_ms))
+        return self.read(
+            lambda connection: changes.page(connection, self.registry, till, since=since, limit=limit, now_ms=now_ms)
+        )
+
+    def _grant_shares(self, till_id: str) -> None:
+        """Give a till more of the budgets where it runs short: before its page is read, which then tells of it."""
+        version = self.quick(self.registry.active)
+        if version is None or not totals(version.programme):
+            return
+        programme = version.programme
+        if self.quick(lambda connection: wanting(connection, till_id, programme)):
+            self._writer.call(lambda connection: top_up(connection, till_id, programme))
 
     def hold(self, request: HoldRequest) -> "Future[HoldAnswer]":
         now_ms = self.wall_ms()
-        return self._writer.submit(lambda connection: holding.reserve(connection, request, now_ms))
+
+        def reserve(connection: sqlite3.Connection) -> HoldAnswer:
+            version = self.registry.active(connection)
+            redemption = None if version is None else version.programme.redemption
+            return holding.reserve(connection, request, now_ms, redemption)
+
+        return self._writer.submit(reserve)
 
     def enrol(self, request: EnrolmentRequest) -> "Future[EnrolmentAnswer | RefusedError]":
         """The identity, or why not: a wrong guess must be counted, so it is no exception that undoes the count."""
         now_ms = self.wall_ms()
         return self._writer.submit(lambda connection: redeem_code(connection, request, now_ms))
+
+    def start_confirmation(self, till_id: str, request: ConfirmationRequest) -> "Future[confirmations.Started]":
+        """Make a one-time code. Sending it is the caller's, after the commit; RefusedError from the future."""
+        now_ms = self.wall_ms()
+        return self._writer.submit(lambda connection: confirmations.start(connection, till_id, request, now_ms))
+
+    def give_code(self, till_id: str, confirmation: str, code: str) -> "Future[ConfirmationAnswer]":
+        """Compare a code that a member said; RefusedError from the future."""
+        now_ms = self.wall_ms()
+        return self._writer.submit(
+            lambda connection: confirmations.give(connection, till_id, confirmation, code, now_ms)
+        )
 
     def position(self) -> int:
         """The newest change's number."""

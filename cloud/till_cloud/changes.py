@@ -7,7 +7,10 @@ import base64
 import binascii
 import sqlite3
 
+from till_cloud import budgets
 from till_cloud.exceptions import CursorError
+from till_cloud.facts import open_keys
+from till_cloud.registry import Registry
 from till_cloud.store import members, meta, programmes, tills
 from till_sync.wire import ChangeRow, ChangesAnswer, HelloAnswer, Limits
 
@@ -44,7 +47,9 @@ def decode_cursor(text: str, *, incarnation: str, newest: int) -> int:
     return int(digits)
 
 
-def page(connection: sqlite3.Connection, till: tills.TillRow, *, since: str, limit: int, now_ms: int) -> ChangesAnswer:
+def page(
+    connection: sqlite3.Connection, registry: Registry, till: tills.TillRow, *, since: str, limit: int, now_ms: int
+) -> ChangesAnswer:
     """Up to `limit` rows after `since`. Call it within one read transaction; `till` may be older than that."""
     incarnation = meta.incarnation(connection)
     newest = meta.position(connection)
@@ -56,7 +61,7 @@ def page(connection: sqlite3.Connection, till: tills.TillRow, *, since: str, lim
         selling = programmes.active(connection)
         rows += [] if selling is None else [selling]
     room = max(limit - len(rows), 1)
-    found = members.page(connection, after, room)
+    found = members.page(connection, after, room, open_keys(now_ms))
     full = len(found) == room
     reached = found[-1].position if full else newest
     versions = programmes.page(connection, after, reached, room)
@@ -64,6 +69,7 @@ def page(connection: sqlite3.Connection, till: tills.TillRow, *, since: str, lim
         reached = min(reached, versions[-1][0])
     rows += [version for position, version in versions if position <= reached]
     rows += [member for member in found if member.position <= reached]
+    selling_by = registry.active(connection)
     return ChangesAnswer(
         incarnation=incarnation,
         rows=tuple(rows),
@@ -72,6 +78,8 @@ def page(connection: sqlite3.Connection, till: tills.TillRow, *, since: str, lim
         epoch=current.epoch,
         acked_seq=current.acked_seq,
         server_time_ms=now_ms,
+        shares={} if selling_by is None else budgets.shares(connection, till.till, selling_by.programme),
+        place=tills.place(connection, current.store),
     )
 
 

@@ -4,21 +4,32 @@ import csv
 import difflib
 import re
 from collections.abc import Iterable, Iterator
+from datetime import date
 
 from msgspec import Struct
 
 from till_cloud.exceptions import AdminError
 from till_cloud.ingest.subjects import MEMBER_ID
+from till_cloud.referral import normalise
 from till_loyalty.exceptions import IdentifierError
 from till_loyalty.identifiers import mask_card, mask_name, mask_phone, normalise_phone, parse_card, tag
 from till_loyalty.programme import Programme
 
-COLUMNS = ("member_id", "name", "phone", "card", "tier", "language", "status", "balance")
+COLUMNS = (
+    *("member_id", "name", "phone", "card", "tier", "language", "status", "balance"),
+    *("birth_date", "sex", "member_since", "segments", "referrer", "referral_code", "coupons"),
+)
 STATUSES = ("active", "blocked", "provisional")
 NAME_LIMIT = 200
 LARGEST_BALANCE = 10**13
 """As the largest amount of a receipt: a larger one is a column mixed up."""
 
+LIST_LIMIT = 50
+"""Segments or coupons of one member."""
+
+SEXES = ("", "female", "male")
+
+_SEGMENT = re.compile(r"[^\s|][^|]{0,59}")
 _LANGUAGE = re.compile(r"[a-z]{2,3}")
 _BALANCE = re.compile(r"[0-9]{1,14}")
 
@@ -29,6 +40,18 @@ class Fault(Struct, frozen=True):
     line: int
     column: str
     message: str
+
+
+class Facts(Struct, frozen=True):
+    """What a line says of the person; empty where it says nothing. `referrer` is a member id or a referral code."""
+
+    birth_date: str = ""
+    sex: str = ""
+    member_since: str = ""
+    segments: tuple[str, ...] = ()
+    referrer: str = ""
+    referral_code: str = ""
+    coupons: tuple[str, ...] = ()
 
 
 class Candidate(Struct, frozen=True):
@@ -45,6 +68,7 @@ class Candidate(Struct, frozen=True):
     status: str
     balance: int
     tags: tuple[str, ...]
+    facts: Facts = Facts()
 
 
 class LineReader:
@@ -53,6 +77,7 @@ class LineReader:
     def __init__(self, programme: Programme, identifier_key: bytes) -> None:
         self._identifiers = programme.identifiers
         self._tiers = tuple(tier.id for tier in programme.tiers)
+        self._coupons = frozenset(coupon.id for coupon in programme.coupons)
         self._key = identifier_key
 
     @property
@@ -81,6 +106,7 @@ class LineReader:
             faults.append(Fault(line, "language", f"expected a code such as ru, not {language[:40]!r}"))
         tier = self._tier(row.get("tier", ""), line, faults)
         balance = _balance(row.get("balance", ""), line, faults)
+        facts = self._facts(row, line, faults)
         if faults:
             return faults
         tags = [tag(self._key, "phone", phone)] if phone else []
@@ -98,6 +124,28 @@ class LineReader:
             status=status,
             balance=balance,
             tags=tuple(tags),
+            facts=facts,
+        )
+
+    def _facts(self, row: dict[str, str], line: int, faults: list[Fault]) -> Facts:
+        sex = row.get("sex", "")
+        if sex not in SEXES:
+            faults.append(Fault(line, "sex", f"expected female or male, not {sex[:40]!r}"))
+        referrer = row.get("referrer", "")
+        if referrer and not MEMBER_ID.fullmatch(referrer):
+            referrer = _code(referrer, "referrer", line, faults)
+        coupons = _list(row.get("coupons", ""), "coupons", line, faults)
+        for unknown in [coupon for coupon in coupons if coupon not in self._coupons]:
+            wanted = ", ".join(sorted(self._coupons)[:10]) or "none, for the programme has no coupons"
+            faults.append(Fault(line, "coupons", f"expected {wanted}, not {unknown[:60]!r}"))
+        return Facts(
+            birth_date=_date(row.get("birth_date", ""), "birth_date", line, faults),
+            sex=sex,
+            member_since=_date(row.get("member_since", ""), "member_since", line, faults),
+            segments=_list(row.get("segments", ""), "segments", line, faults),
+            referrer=referrer,
+            referral_code=_code(row.get("referral_code", ""), "referral_code", line, faults),
+            coupons=coupons,
         )
 
     def _phone(self, text: str, line: int, faults: list[Fault]) -> str:
@@ -119,6 +167,33 @@ class LineReader:
             wanted = ", ".join(self._tiers) or "no tier, for the programme has none"
             faults.append(Fault(line, "tier", f"expected {wanted}, not {text[:60]!r}"))
         return text
+
+
+def _date(text: str, column: str, line: int, faults: list[Fault]) -> str:
+    try:
+        good = not text or (len(text) == len("2026-01-31") and date.fromisoformat(text).isoformat() == text)
+    except ValueError:
+        good = False
+    if not good:
+        faults.append(Fault(line, column, "expected a date as 2026-01-31"))  # it may be somebody's birthday
+    return text
+
+
+def _list(text: str, column: str, line: int, faults: list[Fault]) -> tuple[str, ...]:
+    """Names between bars, each once, sorted."""
+    names = sorted({name.strip() for name in text.split("|") if name.strip()})
+    bad = [name for name in names if not _SEGMENT.fullmatch(name)]
+    if bad or len(names) > LIST_LIMIT:
+        faults.append(Fault(line, column, f"expected at most {LIST_LIMIT} names of at most 60 characters, by |"))
+        return ()
+    return tuple(names)
+
+
+def _code(text: str, column: str, line: int, faults: list[Fault]) -> str:
+    code = normalise(text)
+    if text and not code:
+        faults.append(Fault(line, column, f"expected a referral code such as ABCD2345, not {text[:40]!r}"))
+    return code
 
 
 def _balance(text: str, line: int, faults: list[Fault]) -> int:

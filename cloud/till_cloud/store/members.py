@@ -1,11 +1,14 @@
 """Members and their identifiers, as rows, and the pages of them that tills pull."""
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
-from till_sync.wire import ExpiringPoints, MemberRow
+from till_cloud.store import usage
+from till_cloud.store.facts import segments_of
+from till_loyalty.receipt import Usage
+from till_sync.wire import ExpiringPoints, MemberFacts, MemberRow
 
 
 class MemberProfile(Struct, frozen=True):
@@ -43,12 +46,17 @@ _TOUCH = "UPDATE balances SET position = ? WHERE member_id = ?"
 _PAGE = """
 SELECT b.position, m.member_id, m.status, m.tier, m.name_masked, m.phone_masked, m.card_masked, m.language,
        b.balance, b.held,
-       (SELECT l.expires_at_ms || ':' || l.left FROM lots l
+       (SELECT coalesce(sum(l.left), 0) FROM lots l WHERE l.member_id = m.member_id AND l.active_at_ms IS NOT NULL),
+       (SELECT l.expires_at_ms || ':' || sum(l.left) FROM lots l
         WHERE l.member_id = m.member_id AND l.expires_at_ms IS NOT NULL AND l.left > 0
-        ORDER BY l.expires_at_ms LIMIT 1)
+        GROUP BY l.expires_at_ms ORDER BY l.expires_at_ms LIMIT 1),
+       m.segments, m.birth_date, m.member_since, m.purchases, m.last_purchase, m.referral_code
 FROM balances b JOIN members m ON m.member_id = b.member_id
 WHERE b.position > ? ORDER BY b.position LIMIT ?
 """
+
+_FACTS = 12
+"""Columns of that query before the member's facts."""
 
 # The tags of the members of that page.
 _PAGE_TAGS = """
@@ -116,21 +124,47 @@ def add_tags(connection: sqlite3.Connection, member_id: str, tag_list: Iterable[
     connection.executemany(_ADD_TAG, [(tag, member_id) for tag in tag_list])
 
 
-def page(connection: sqlite3.Connection, after: int, limit: int) -> list[MemberRow]:
-    """Up to `limit` members changed after a position, in order of their last change."""
+def page(connection: sqlite3.Connection, after: int, limit: int, open_keys: Sequence[str]) -> list[MemberRow]:
+    """Up to `limit` members changed after a position, in order of their last change.
+
+    `open_keys` name the periods of which uses are told: those that are not over.
+    """
     found = connection.execute(_PAGE, (after, limit)).fetchall()
     if not found:
         return []
+    until = found[-1][0]
     owned: dict[str, list[str]] = {}
-    for member_id, tag in connection.execute(_PAGE_TAGS, (after, found[-1][0])):
+    for member_id, tag in connection.execute(_PAGE_TAGS, (after, until)):
         owned.setdefault(member_id, []).append(tag)
-    return [_member_row(row, tuple(owned.get(row[1], ()))) for row in found]
+    used, coupons = usage.page(connection, after, until, open_keys)
+    rows: list[MemberRow] = []
+    for row in found:
+        member_id = row[1]
+        facts = _facts(row[_FACTS:], tuple(used.get(member_id, ())), tuple(coupons.get(member_id, ())))
+        rows.append(_member_row(row[:_FACTS], tuple(owned.get(member_id, ())), facts))
+    return rows
+
+
+def _facts(row: tuple[str, str, str, int, str, str], used: tuple[Usage, ...], coupons: tuple[str, ...]) -> MemberFacts:
+    segments, birth_date, member_since, purchases, last_purchase, referral_code = row
+    return MemberFacts(
+        segments=segments_of(segments),
+        birthday=birth_date[-len("12-31") :],  # the year never leaves the cloud
+        member_since=member_since,
+        purchases=purchases,
+        last_purchase=last_purchase,
+        usage=used,
+        coupons=coupons,
+        referral_code=referral_code,
+    )
 
 
 def _member_row(
-    row: tuple[int, str, str, str, str, str, str, str, int, int, str | None], tag_list: tuple[str, ...]
+    row: tuple[int, str, str, str, str, str, str, str, int, int, int, str | None],
+    tag_list: tuple[str, ...],
+    facts: MemberFacts,
 ) -> MemberRow:
-    position, member_id, status, tier, name, phone, card, language, balance, held, expiring = row
+    position, member_id, status, tier, name, phone, card, language, balance, held, inactive, expiring = row
     soonest = None
     if expiring is not None:
         at_ms, points = expiring.split(":")
@@ -148,4 +182,6 @@ def _member_row(
         held=held,
         expiring=soonest,
         position=position,
+        inactive=inactive,
+        facts=facts,
     )

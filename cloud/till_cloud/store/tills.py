@@ -2,15 +2,22 @@
 
 import sqlite3
 
+import msgspec
 from msgspec import Struct
+
+from till_loyalty.receipt import Place
+
+_groups: msgspec.json.Decoder[tuple[str, ...]] = msgspec.json.Decoder(tuple[str, ...])
 
 
 class StoreRow(Struct, frozen=True):
-    """`time_zone` is an IANA name."""
+    """`time_zone` is an IANA name. `region` and `groups` are what rules may name."""
 
     store: str
     name: str
     time_zone: str
+    region: str = ""
+    groups: tuple[str, ...] = ()
 
 
 class TillRow(Struct, frozen=True):
@@ -50,11 +57,12 @@ _ADVANCE = """
 UPDATE tills SET epoch = ?, salt = ?, acked_seq = ?, head_hash = ?, seen_at_ms = ? WHERE till = ?
 """
 _ENROL = "UPDATE tills SET token_sha256 = ?, enrolled_at_ms = ? WHERE till = ?"
-_STORE = "SELECT store, name, time_zone FROM stores WHERE store = ?"
-_STORES = "SELECT store, name, time_zone FROM stores ORDER BY store"
+_STORE = "SELECT store, name, time_zone, region, groups FROM stores WHERE store = ?"
+_STORES = "SELECT store, name, time_zone, region, groups FROM stores ORDER BY store"
 _PUT_STORE = """
-INSERT INTO stores (store, name, time_zone, added_at_ms) VALUES (?, ?, ?, ?)
-ON CONFLICT (store) DO UPDATE SET name = excluded.name, time_zone = excluded.time_zone
+INSERT INTO stores (store, name, time_zone, region, groups, added_at_ms) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (store) DO UPDATE SET name = excluded.name, time_zone = excluded.time_zone, region = excluded.region,
+    groups = excluded.groups
 """
 _CODE = "SELECT till, code_sha256, expires_at_ms, tries, used_at_ms FROM enrolment_codes WHERE till = ?"
 _SET_CODE = """
@@ -94,16 +102,28 @@ def enrol(connection: sqlite3.Connection, till_id: str, token_sha256: str, now_m
 
 def store(connection: sqlite3.Connection, store_id: str) -> StoreRow | None:
     row = connection.execute(_STORE, (store_id,)).fetchone()
-    return None if row is None else StoreRow(*row)
+    return None if row is None else _store_row(row)
+
+
+def place(connection: sqlite3.Connection, store_id: str) -> Place:
+    """Where a store's tills stand, for rules that ask."""
+    row = store(connection, store_id)
+    return Place(store=store_id) if row is None else Place(store=row.store, region=row.region, groups=row.groups)
 
 
 def all_stores(connection: sqlite3.Connection) -> list[StoreRow]:
-    return [StoreRow(*row) for row in connection.execute(_STORES)]
+    return [_store_row(row) for row in connection.execute(_STORES)]
+
+
+def _store_row(row: tuple[str, str, str, str, str]) -> StoreRow:
+    store_id, name, time_zone, region, groups = row
+    return StoreRow(store_id, name, time_zone, region, _groups.decode(groups))
 
 
 def put_store(connection: sqlite3.Connection, row: StoreRow, now_ms: int) -> None:
-    """Add a store, or change its name and time zone."""
-    connection.execute(_PUT_STORE, (row.store, row.name, row.time_zone, now_ms))
+    """Add a store, or change all that is known of it."""
+    groups = msgspec.json.encode(row.groups).decode()
+    connection.execute(_PUT_STORE, (row.store, row.name, row.time_zone, row.region, groups, now_ms))
 
 
 def code(connection: sqlite3.Connection, till_id: str) -> CodeRow | None:

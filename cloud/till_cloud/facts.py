@@ -1,0 +1,80 @@
+"""Facts of a member as the rules see them (`MemberState`), and as tills get them (`MemberFacts`)."""
+
+import sqlite3
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+
+from till_cloud.store import facts, usage
+from till_loyalty.coupons import normalise_code
+from till_loyalty.limits import period_key
+from till_loyalty.receipt import MemberState, Usage
+from till_sync.wire import CouponAnswer, CouponQuestion
+
+PERIODS = ("day", "week", "month", "life")
+
+
+def keys_of(day: date) -> tuple[str, ...]:
+    """Keys of the periods that a day lies in."""
+    return tuple([period_key(per, day) for per in PERIODS])
+
+
+def open_keys(now_ms: int) -> tuple[str, ...]:
+    """Keys of all periods that are not over in some time zone of the world."""
+    today = datetime.fromtimestamp(now_ms / 1000, UTC).date()
+    days = [today + timedelta(days=shift) for shift in (-1, 0, 1)]
+    return tuple(dict.fromkeys(key for day in days for key in keys_of(day)))
+
+
+def birthday_of(birth_date: str) -> str:
+    """`MM-DD` of a full date: the year stays in the cloud, so that both ends count by the same fact."""
+    return birth_date[-len("12-31") :]
+
+
+def state_of(
+    connection: sqlite3.Connection,
+    member_id: str,
+    day: date,
+    *,
+    tier: str,
+    blocked: bool,
+    spendable_points: int,
+    codes: Sequence[str],
+    with_usage: bool,
+) -> MemberState:
+    """A member's state for the rules on a business day, from the columns and the rows of use where asked for.
+
+    `codes` are those of the receipt; `with_usage` False: the programme has no limit and no coupon.
+    """
+    known = facts.of_member(connection, member_id)
+    if known is None:
+        return MemberState(tier=tier, spendable_points=spendable_points, blocked=blocked)
+    used: tuple[Usage, ...] = ()
+    held: tuple[str, ...] = ()
+    if with_usage:
+        used = usage.of_member(connection, member_id, keys_of(day))
+        held = usage.coupons(connection, member_id)
+        if codes:
+            used += usage.of_codes(connection, [normalise_code(code) for code in codes])
+    return MemberState(
+        tier=tier,
+        spendable_points=spendable_points,
+        blocked=blocked,
+        segments=known.segment_list,
+        birth_date=birthday_of(known.birth_date),
+        member_since=known.member_since,
+        purchases=known.purchases,
+        last_purchase=known.last_purchase,
+        usage=used,
+        coupons=held,
+    )
+
+
+def answer_codes(
+    connection: sqlite3.Connection, question: CouponQuestion, coupons: Sequence[str], now_ms: int
+) -> CouponAnswer:
+    """How often the codes were used by all, and the member's own use of the coupons behind them."""
+    used = usage.of_codes(connection, [normalise_code(code) for code in question.codes])
+    if question.member_id and coupons:
+        own = usage.of_member(connection, question.member_id, ("",))
+        used += tuple([row for row in own if row.per == "life" and row.rule in coupons])
+    return CouponAnswer(usage=used, server_time_ms=now_ms)
