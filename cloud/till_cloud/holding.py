@@ -7,10 +7,12 @@ had (`PushRequest.remaining == 0`) is given back, for no sale that used it can s
 import re
 import sqlite3
 
+from till_cloud.confirmations import prove
 from till_cloud.exceptions import RefusedError
 from till_cloud.ledger.account import Draft
 from till_cloud.ledger.book import Book
 from till_cloud.store import holds
+from till_loyalty.programme import Redemption
 from till_sync.wire import HoldAnswer, HoldRequest
 
 HOLD_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,119}")
@@ -23,12 +25,14 @@ FORGOTTEN_AFTER_MS = 1_800_000
 a push that says "nothing waits" may be retransmitted for minutes before it arrives, while a sale uses the hold."""
 
 
-def reserve(connection: sqlite3.Connection, request: HoldRequest, now_ms: int) -> HoldAnswer:
+def reserve(
+    connection: sqlite3.Connection, request: HoldRequest, now_ms: int, redemption: Redemption | None = None
+) -> HoldAnswer:
     """Grant a hold within the caller's transaction. The same request again gets the same answer.
 
     RefusedError 409: `insufficient_points` (with `available`), `member_blocked`, `member_provisional`, `hold_used`,
     `hold_released`, `hold_mismatch` (the id names other points), `too_many_holds`; 404 `member_unknown`;
-    422 `hold_invalid`.
+    422 `hold_invalid`. With the `redemption` of the active programme also 409 `proof_required`, `proof_invalid`.
     """
     if not HOLD_ID.fullmatch(request.hold):
         raise RefusedError(422, "hold_invalid", "expected a hold id of letters, digits and . _ : -", pointer="/hold")
@@ -53,6 +57,7 @@ def reserve(connection: sqlite3.Connection, request: HoldRequest, now_ms: int) -
     if request.points > account.available:
         detail = f"expected at most {account.available} points, not {request.points}"
         raise RefusedError(409, "insufficient_points", detail, available=account.available)
+    _check_proof(connection, request, redemption, now_ms)
     draft = Draft(account, held=account.held + request.points)
     book.touch(draft, book.next_position())
     book.flush()
@@ -71,6 +76,18 @@ def reserve(connection: sqlite3.Connection, request: HoldRequest, now_ms: int) -
     )
     holds.add(connection, granted)
     return _answer(granted, now_ms)
+
+
+def _check_proof(
+    connection: sqlite3.Connection, request: HoldRequest, redemption: Redemption | None, now_ms: int
+) -> None:
+    """Above the programme's threshold the member gives back a one-time code, which serves one hold."""
+    if redemption is None or not redemption.proof or request.points <= redemption.proof_above_points:
+        return
+    if not request.confirmation:
+        detail = f"expected a confirmation for more than {redemption.proof_above_points} points"
+        raise RefusedError(409, "proof_required", detail, pointer="/confirmation")
+    prove(connection, request.confirmation, till=request.till, member_id=request.member_id, now_ms=now_ms)
 
 
 def _again(row: holds.HoldRow, request: HoldRequest, now_ms: int) -> HoldAnswer:

@@ -9,6 +9,7 @@ import msgspec
 from till_cloud.exceptions import RefusedError
 from till_cloud.holding import HOLD_ID, release_forgotten
 from till_cloud.ingest.context import Context, Rejected, Verdict
+from till_cloud.ingest.registering import apply_attach, apply_register
 from till_cloud.ingest.reversals import apply_release, apply_return, apply_void
 from till_cloud.ingest.sales import apply_sale
 from till_cloud.ledger.book import Book
@@ -18,9 +19,11 @@ from till_loyalty.exceptions import InvariantError, LoyaltyError
 from till_sync.ops import (
     OP_BODY_LIMIT_BYTES,
     PROTOCOL,
+    AttachCardBody,
     HoldReleaseBody,
     OpBody,
     OpId,
+    RegisterBody,
     ReturnBody,
     SaleBody,
     VoidBody,
@@ -193,6 +196,8 @@ _KINDS: dict[type[OpBody], str] = {
     VoidBody: "void",
     ReturnBody: "return",
     HoldReleaseBody: "hold-release",
+    RegisterBody: "register",
+    AttachCardBody: "attach-card",
 }
 
 
@@ -217,6 +222,10 @@ def _decide(context: Context, op_id: OpId, body: OpBody) -> Verdict:
         return apply_sale(context, op_id, body)
     if isinstance(body, VoidBody):
         return apply_void(context, op_id, body)
+    if isinstance(body, RegisterBody):
+        return apply_register(context, body)
+    if isinstance(body, AttachCardBody):
+        return apply_attach(context, body)
     return apply_return(context, op_id, body)
 
 

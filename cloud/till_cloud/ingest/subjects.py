@@ -4,7 +4,7 @@ import re
 
 from till_cloud.ingest.context import Context, Rejected
 from till_cloud.ledger.account import Account
-from till_cloud.store import members
+from till_cloud.store import members, people
 from till_loyalty.exceptions import invariant
 from till_sync.ops import Subject
 
@@ -19,6 +19,9 @@ def find(context: Context, subject: Subject) -> Account | None:
     _check(subject)
     book = context.book
     account = book.account(subject.member_id) if subject.member_id else None
+    if account is not None and account.status == "removed":
+        # A till that has not heard of a merge yet names the old member.
+        account = book.account(people.kept(book.connection, account.member_id))
     if account is None and subject.tag:
         owner = members.owner(book.connection, subject.tag)
         account = None if owner is None else book.account(owner)

@@ -306,6 +306,25 @@ INSERT INTO movements_new SELECT * FROM movements;
 DROP TABLE movements;
 ALTER TABLE movements_new RENAME TO movements;
 
+CREATE TABLE reversals_new (
+    sale_till TEXT NOT NULL,
+    sale_uid TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('void', 'return')),
+    till TEXT NOT NULL,
+    uid TEXT NOT NULL,
+    epoch INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    result BLOB NOT NULL,
+    PRIMARY KEY (sale_till, sale_uid, number)
+) STRICT, WITHOUT ROWID;
+INSERT INTO reversals_new (sale_till, sale_uid, number, kind, till, uid, epoch, seq, position, result)
+    SELECT till, sale_uid, number, kind, till, uid, epoch, seq, position, result FROM reversals;
+DROP TABLE reversals;
+ALTER TABLE reversals_new RENAME TO reversals;
+CREATE UNIQUE INDEX reversals_uid ON reversals (till, kind, uid);
+
 CREATE TABLE member_usage (
     member_id TEXT NOT NULL REFERENCES members,
     rule TEXT NOT NULL,
