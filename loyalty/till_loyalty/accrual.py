@@ -35,7 +35,7 @@ def accrue(
     multiplier = plan.multipliers.get(tier, WHOLE_PERCENT)
     if tier and tier not in plan.tier_ids and plan.tier_ids:
         earned.reasons.append(Reason(code="tier_unknown"))
-    for rule, indexes in _rules_that_give(plan, standing, bases, tier, earned.reasons):
+    for rule, indexes in _rules_that_give(plan, standing, bases, earned.reasons):
         _award(plan.programme, rule, indexes, lines, bases, earned, multiplier, situation)
     if not earned.accruals and not earned.reasons:
         earned.reasons.append(Reason(code="no_rule_applied"))
@@ -43,18 +43,17 @@ def accrue(
 
 
 def _rules_that_give(
-    plan: Plan, standing: Standing, bases: list[int], tier: str, reasons: list[Reason]
+    plan: Plan, standing: Standing, bases: list[int], reasons: list[Reason]
 ) -> list[tuple[Rule, list[int]]]:
     """Rules that apply, in order, each with the indexes of the lines it gives to."""
     taken: set[int] = set()
     chosen: list[tuple[Rule, list[int]]] = []
     best: dict[str, dict[int, Rule]] = {}
-    for rule, matched in zip(plan.rules, standing.rule_lines, strict=True):
-        if rule.tiers and tier not in rule.tiers:
-            continue
+    earns = standing.earns
+    for position, matched in standing.rule_lines.items():
+        rule = plan.rules[position]
         if rule.discount is not None:
             continue
-        earns = standing.earns
         indexes = [index for index in matched if earns[index] and bases[index] and index not in taken]
         if not indexes:
             continue
@@ -140,7 +139,10 @@ def _other_parts(
     if rule.percent_basis_points != NO_PERCENT:
         return giving.percent(rule.percent_basis_points, multiplier)
     if rule.steps:
-        reached = [step for step in rule.steps if sum(rule_bases) >= step.from_minor]
+        base, quantity = sum(rule_bases), sum([lines[index].quantity_thousandths for index in indexes])
+        reached = [
+            step for step in rule.steps if base >= step.from_minor and quantity >= step.from_quantity_thousandths
+        ]
         return giving.step(reached[-1], multiplier) if reached else [0] * len(indexes)
     if rule.multiplier_basis_points is not None:
         numbers = {lines[index].number: place for place, index in enumerate(indexes)}

@@ -13,7 +13,7 @@ from till_loyalty.plan import Plan, Standing
 from till_loyalty.programme import Programme, Rule
 from till_loyalty.receipt import Line
 from till_loyalty.results import DiscountGiven, Reason
-from till_loyalty.rule_parts import Discount
+from till_loyalty.rule_parts import Discount, UnitStep
 
 UNIT = 1000
 """Thousandths of a whole unit; only whole units are counted into groups."""
@@ -28,67 +28,74 @@ class Discounted(NamedTuple):
 
 
 class _Offer(NamedTuple):
-    """What a rule would take off which lines, from which prices."""
+    """What a rule would take off which lines."""
 
     rule: Rule
     indexes: list[int]
-    left: list[int]
     parts: list[int]
+
+
+class _Counter(NamedTuple):
+    """The receipt while discounts are worked out: what is left of each line's price, and lines that are taken."""
+
+    plan: Plan
+    lines: tuple[Line, ...]
+    standing: Standing
+    situation: Situation
+    left: list[int]
+    taken: set[int]
 
 
 def discount(plan: Plan, lines: tuple[Line, ...], standing: Standing, situation: Situation) -> Discounted:
     """Apply every discount rule to the lines' amounts. Of a group, the rule that takes most off the receipt acts."""
     result = Discounted([0] * len(lines), [], [])
-    taken: set[int] = set()
+    counter = _Counter(plan, lines, standing, situation, [line.amount_minor for line in lines], set())
     done: set[str] = set()
-    for position, rule in plan.discounts:
+    for position in _places(plan, standing):
+        rule = plan.rules[position]
         rivals = [(position, rule)]
         if rule.stack == "best_of_group":
             if rule.group in done:
                 continue
             done.add(rule.group)
-            rivals = [each for each in plan.discounts if each[1].group == rule.group]
+            rivals = plan.groups[rule.group]
         offers = [
-            offer
-            for place, rival in rivals
-            if (offer := _offer(plan, place, rival, lines, standing, situation, taken, result)) is not None
+            offer for place, rival in rivals if (offer := _offer(counter, place, rival, result.reasons)) is not None
         ]
         if not offers:
             continue
         best = max(offers, key=lambda offer: sum(offer.parts))  # the first of equals, for max keeps the first
         if rule.stack == "exclusive":
-            taken.update(index for index, part in zip(best.indexes, best.parts, strict=True) if part)
-        _give(best, lines, result)
+            counter.taken.update(index for index, part in zip(best.indexes, best.parts, strict=True) if part)
+        _give(best, counter, result)
     return result
 
 
-def _offer(
-    plan: Plan,
-    position: int,
-    rule: Rule,
-    lines: tuple[Line, ...],
-    standing: Standing,
-    situation: Situation,
-    taken: set[int],
-    result: Discounted,
-) -> _Offer | None:
-    left = [line.amount_minor - off for line, off in zip(lines, result.line_money, strict=True)]
-    free = [index for index in standing.rule_lines[position] if left[index] and index not in taken]
-    indexes = [index for index in free if index not in standing.protected]
-    if not indexes or (rule.tiers and situation.member.tier not in rule.tiers):
+def _places(plan: Plan, standing: Standing) -> list[int]:
+    """Places of the discounts that may act, in the plan's order."""
+    return [place for place in standing.rule_lines if plan.rules[place].discount is not None]
+
+
+def _offer(counter: _Counter, position: int, rule: Rule, reasons: list[Reason]) -> _Offer | None:
+    left, taken, protected = counter.left, counter.taken, counter.standing.protected
+    matched = counter.standing.rule_lines.get(position, ())
+    indexes = [index for index in matched if left[index] and index not in taken and index not in protected]
+    if not indexes:
         return None
     sum_minor = sum([left[index] for index in indexes])
     if sum_minor < rule.minimum_sum_minor:
         numbers = {"needed_minor": rule.minimum_sum_minor, "have_minor": sum_minor}
-        result.reasons.append(Reason(code="rule_below_minimum_sum", rule=rule.id, numbers=numbers))
+        reasons.append(Reason(code="rule_below_minimum_sum", rule=rule.id, numbers=numbers))
         return None
-    bought = [index for index in standing.bought.get(position, ()) if index not in standing.protected]
-    parts = _Work(plan.programme, rule, lines, left, indexes, bought).parts()
-    parts = trim(rule, parts, situation, result.reasons)
-    return _Offer(rule, indexes, left, parts) if any(parts) else None
+    bought = [index for index in counter.standing.bought.get(position, ()) if index not in protected]
+    parts = _Work(counter.plan.programme, rule, counter.lines, left, indexes, bought).parts()
+    if rule.limits:
+        parts = trim(rule, parts, counter.situation, reasons)
+    return _Offer(rule, indexes, parts) if any(parts) else None
 
 
-def _give(offer: _Offer, lines: tuple[Line, ...], result: Discounted) -> None:
+def _give(offer: _Offer, counter: _Counter, result: Discounted) -> None:
+    lines, left = counter.lines, counter.left
     funding = offer.rule.funded_by
     for index, part in zip(offer.indexes, offer.parts, strict=True):
         if part:
@@ -97,12 +104,13 @@ def _give(offer: _Offer, lines: tuple[Line, ...], result: Discounted) -> None:
                 DiscountGiven(
                     rule=offer.rule.id,
                     line=lines[index].number,
-                    base_minor=offer.left[index],
+                    base_minor=left[index],
                     amount_minor=part,
                     supplier=funding.supplier if funding else "",
                     supplier_share_basis_points=funding.share_basis_points if funding else 0,
                 )
             )
+            left[index] -= part
 
 
 class _Work:
@@ -130,6 +138,8 @@ class _Work:
         terms = self.terms
         if terms.bundle_price_minor is not None:
             parts = self._bundles(terms.bundle_price_minor)
+        elif terms.unit_steps:
+            parts = self._by_unit_steps(terms.unit_steps)
         else:
             units = self._units()
             bases = self.prices if units is None else self._prices_of(units)
@@ -156,7 +166,44 @@ class _Work:
             if terms.maximum_groups:
                 groups = min(groups, terms.maximum_groups)
             return self._cheapest(min(pool, groups * terms.get_units))
+        if terms.maximum_units_per_line:
+            return [min(quantity // UNIT, terms.maximum_units_per_line) for quantity in self.quantities]
+        if terms.whole_groups_of:
+            pool = sum([quantity // UNIT for quantity in self.quantities])
+            if terms.maximum_units:
+                pool = min(pool, terms.maximum_units)
+            return self._cheapest(pool // terms.whole_groups_of * terms.whole_groups_of)
         return self._cheapest(terms.maximum_units) if terms.maximum_units else None
+
+    def _by_unit_steps(self, steps: tuple[UnitStep, ...]) -> list[int]:
+        """What the steps take off, each off the units that it reaches; a unit is in one step only."""
+        parts = [0] * len(self.prices)
+        for number, step in enumerate(steps):
+            before = steps[number + 1].from_unit - 1 if number + 1 < len(steps) else None
+            units = self._between(step.from_unit - 1, before)
+            bases = self._prices_of(units)
+            if step.amount_minor:
+                off = [min(step.amount_minor * count, base) for count, base in zip(units, bases, strict=True)]
+            elif step.percent_basis_points and any(bases):
+                off = self._percent(step.percent_basis_points, bases)
+            else:
+                continue
+            parts = [one + more for one, more in zip(parts, off, strict=True)]
+        return parts
+
+    def _between(self, first: int, before: int | None) -> list[int]:
+        """Whole units of each line from the `first`-th (from 0) on, before another one (None: the last)."""
+        most = self.terms.maximum_units or None
+        if most is not None:
+            before = most if before is None else min(before, most)
+        if self.terms.per == "line":
+            counts = [quantity // UNIT for quantity in self.quantities]
+            return [max(0, (count if before is None else min(count, before)) - first) for count in counts]
+        pool = sum([quantity // UNIT for quantity in self.quantities])
+        upto = self._cheapest(pool if before is None else min(before, pool), dearest=True)
+        return [
+            one - other for one, other in zip(upto, self._cheapest(min(first, sum(upto)), dearest=True), strict=True)
+        ]
 
     def _cheapest(self, count: int, *, dearest: bool = False) -> list[int]:
         """`count` units by price of one unit; equal prices by line number."""

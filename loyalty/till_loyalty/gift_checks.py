@@ -6,7 +6,7 @@ from till_loyalty.coupons import normalise_code
 from till_loyalty.document_types import nearest
 from till_loyalty.part_checks import Problem, date_problems, match_problems
 from till_loyalty.programme import NO_PERCENT, Programme, Rule
-from till_loyalty.rule_parts import Coupon, Discount, Life, Limit
+from till_loyalty.rule_parts import Coupon, Discount, Life, Limit, Step
 
 WAYS = ("per_money", "per_unit", "points", "steps", "multiplier_basis_points", "discount")
 
@@ -56,10 +56,20 @@ def _way_problems(place: str, rule: Rule) -> Iterator[Problem]:
         yield f"{place}.life", "expected points beside it, not a discount, which does not live on"
     for index, step in enumerate(rule.steps):
         inner = f"{place}.steps[{index}]"
-        if index and step.from_minor <= rule.steps[index - 1].from_minor:
-            yield f"{inner}.from_minor", f"expected more than {rule.steps[index - 1].from_minor}, not {step.from_minor}"
+        if index:
+            yield from _rising_problems(inner, rule.steps[index - 1], step)
         if index and not (step.percent_basis_points or step.per_money or step.points):
             yield inner, "expected something to give, not nothing: only the first step may give nothing"
+
+
+def _rising_problems(place: str, before: Step, step: Step) -> Iterator[Problem]:
+    """Each step asks for more than the one before it, and for less of nothing."""
+    names = ("from_minor", "from_quantity_thousandths")
+    for name in names:
+        if getattr(step, name) < getattr(before, name):
+            yield f"{place}.{name}", f"expected at least {getattr(before, name)}, not {getattr(step, name)}"
+    if all(getattr(step, name) == getattr(before, name) for name in names):
+        yield f"{place}.from_minor", f"expected more than {before.from_minor}, not {step.from_minor}"
 
 
 def _limit_problems(place: str, rule: Rule) -> Iterator[Problem]:
@@ -95,6 +105,7 @@ def _discount_problems(place: str, terms: Discount) -> Iterator[Problem]:
             ("amount_minor", terms.amount_minor > 0),
             ("unit_price_minor", terms.unit_price_minor is not None),
             ("bundle_price_minor", terms.bundle_price_minor is not None),
+            ("unit_steps", bool(terms.unit_steps)),
         )
         if named
     ]
@@ -102,7 +113,7 @@ def _discount_problems(place: str, terms: Discount) -> Iterator[Problem]:
         yield place, "expected a percent, an amount, a unit's or a bundle's price, or get_units, not nothing"
     for way in ways[1:]:
         yield f"{place}.{way}", f"expected one way of giving in a discount, not this beside {ways[0]}"
-    if terms.per != "receipt" and not terms.amount_minor:
+    if terms.per != "receipt" and not terms.amount_minor and not (terms.unit_steps and terms.per == "line"):
         yield f"{place}.per", "expected amount_minor beside it, not nothing"
     if (terms.bundle_price_minor is not None) != (terms.bundle_units > 0):
         yield f"{place}.bundle_units", "expected a bundle's price and its units together, not one of them"
@@ -114,6 +125,32 @@ def _discount_problems(place: str, terms: Discount) -> Iterator[Problem]:
         yield f"{place}.buy_units", "expected how many are bought, not nothing"
     if terms.maximum_units and (terms.get_units or terms.bundle_units):
         yield f"{place}.maximum_units", "expected maximum_groups beside groups of units, not this"
+    yield from _unit_problems(place, terms)
+
+
+def _unit_problems(place: str, terms: Discount) -> Iterator[Problem]:
+    """Ways to choose units that exclude each other, and steps that don't rise."""
+    others = [name for name in ("get_units", "bundle_units", "unit_steps") if getattr(terms, name)]
+    if terms.maximum_units_per_line:
+        others += [name for name in ("maximum_units", "whole_groups_of") if getattr(terms, name)]
+        for name in others:
+            yield f"{place}.maximum_units_per_line", f"expected one way to choose units, not this beside {name}"
+    elif terms.whole_groups_of:
+        for name in others:
+            yield f"{place}.whole_groups_of", f"expected one way to choose units, not this beside {name}"
+    if terms.whole_groups_of == 1:
+        yield f"{place}.whole_groups_of", "expected groups of 2 or more, not of 1: leave it out"
+    for index, step in enumerate(terms.unit_steps):
+        inner = f"{place}.unit_steps[{index}]"
+        if index and step.from_unit <= terms.unit_steps[index - 1].from_unit:
+            yield (
+                f"{inner}.from_unit",
+                f"expected more than {terms.unit_steps[index - 1].from_unit}, not {step.from_unit}",
+            )
+        if step.percent_basis_points and step.amount_minor:
+            yield f"{inner}.amount_minor", "expected one way of giving in a step, not this beside percent_basis_points"
+    if terms.unit_steps and not any(each.percent_basis_points or each.amount_minor for each in terms.unit_steps):
+        yield f"{place}.unit_steps", "expected something to give, not nothing"
 
 
 def _coupon_problems(coupons: tuple[Coupon, ...], rules: tuple[str, ...]) -> Iterator[Problem]:

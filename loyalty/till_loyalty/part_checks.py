@@ -34,8 +34,11 @@ def _rule_part_problems(place: str, rule: Rule, lists: tuple[str, ...], tiers: t
 
 
 def match_problems(place: str, match: Match, lists: tuple[str, ...]) -> Iterator[Problem]:
-    """Empty names, and lists that the programme doesn't have."""
+    """Empty names, lists that the programme doesn't have, and a range of prices that holds none."""
     yield from _selector_problems(place, match, lists)
+    least, most = match.unit_price_from_minor, match.unit_price_to_minor
+    if most and least > most:
+        yield f"{place}.unit_price_to_minor", f"expected at least {least}, not {most}: nothing is between them"
     for kind, selectors in (("all", match.all), ("none", match.none)):
         for index, selector in enumerate(selectors):
             inner = f"{place}.{kind}[{index}]"

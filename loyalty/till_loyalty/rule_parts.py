@@ -39,6 +39,8 @@ class Match(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_
     """Which lines: those that have any of the SKUs, category path prefixes, brands, labels, suppliers, named lists.
 
     A line must also have something of every selector in `all`, and nothing of any in `none`. Empty: every line.
+    `unit_price_from_minor` to `unit_price_to_minor` (0: no such end; both included): only lines whose unit costs that,
+    before our discounts.
     """
 
     skus: tuple[str, ...] = ()
@@ -49,6 +51,8 @@ class Match(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_
     lists: tuple[str, ...] = ()
     all: tuple[Selector, ...] = ()
     none: tuple[Selector, ...] = ()
+    unit_price_from_minor: AmountMinor = 0
+    unit_price_to_minor: AmountMinor = 0
 
 
 class NamedList(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -143,9 +147,13 @@ class PerUnit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omi
 
 
 class Step(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What the rule gives when its lines' base is at least `from_minor`; the highest step reached counts, alone."""
+    """What the rule gives when its lines' base is at least `from_minor` and their quantity `from_quantity_thousandths`.
+
+    The highest step reached counts, alone.
+    """
 
     from_minor: AmountMinor = 0
+    from_quantity_thousandths: Quantity = 0
     percent_basis_points: BasisPoints = 0
     per_money: PerMoney | None = None
     points: Points = 0
@@ -180,12 +188,23 @@ class Limit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_
     offline: Literal["allow", "share", "refuse"] = "allow"
 
 
+class UnitStep(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What comes off each unit from the `from_unit`-th on, to the next step: a percent, an amount, or nothing."""
+
+    from_unit: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
+    percent_basis_points: BasisPoints = 0
+    amount_minor: AmountMinor = 0
+
+
 class Discount(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """Money off the rule's lines: exactly one of a percent, an amount, a price of one unit or of a bundle.
 
     `amount_minor` is off the receipt, each line or each unit (`per`). `buy_units` and `get_units`: of each whole group
     the cheapest `get_units` are cheaper, by the percent (100 % if none is named); with `buy` the bought units are those
-    lines', and the rule's own lines are what is got. `maximum_units`: only so many of the cheapest units.
+    lines', and the rule's own lines are what is got. `maximum_units`: only so many of the cheapest units, and
+    `maximum_units_per_line`, only so many of each line. `whole_groups_of`: only units that fill groups of this size.
+    `unit_steps`: the first units otherwise than the next ones, counted on each line (`per = "line"`), or over all of
+    the rule's lines from the dearest unit to the cheapest.
     """
 
     percent_basis_points: BasisPoints = 0
@@ -198,6 +217,9 @@ class Discount(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, om
     buy_units: Annotated[int, Meta(ge=0, le=1000)] = 0
     get_units: Annotated[int, Meta(ge=0, le=1000)] = 0
     maximum_units: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
+    maximum_units_per_line: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
+    whole_groups_of: Annotated[int, Meta(ge=0, le=1000)] = 0
+    unit_steps: tuple[UnitStep, ...] = ()
     maximum_groups: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
     maximum_minor: AmountMinor = 0
 

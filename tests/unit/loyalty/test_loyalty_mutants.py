@@ -97,10 +97,10 @@ MUTANTS = {
     ),
     "half even is half up": Mutant(money, "divide", "(quotient & 1)", "1", (rounding_property,)),
     "a legal exclusion is overridden": Mutant(
-        plan.Plan, "stand", "legal = exclusion.legal", "legal = False", (engine_property, totals_property)
+        plan.Plan, "_exclude", "legal = exclusion.legal", "legal = False", (engine_property, totals_property)
     ),
     "a category matches anywhere": Mutant(
-        plan.Matcher, "select", "category[:length]", "category[-length:]", (engine_property,)
+        plan.Matcher, "_named_by", "category[:length]", "category[-length:]", (engine_property,)
     ),
     "a line in two lists counts twice": Mutant(
         plan.Matcher, "select", "not taken or taken[-1] != index", "True", (engine_property,)
@@ -133,7 +133,7 @@ MUTANTS = {
         accrual, "_rules_that_give", "taken.update(indexes)", "pass", (engine_property,)
     ),
     "tiers are not looked at": Mutant(
-        accrual, "_rules_that_give", "if rule.tiers and tier not in rule.tiers:", "if False:", (engine_property,)
+        plan, "_is_for_tier", "if rule.tiers and tier not in rule.tiers:", "if False:", (engine_property,)
     ),
     "a minimum sum wants more than the sum": Mutant(
         accrual,
