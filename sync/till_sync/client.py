@@ -24,6 +24,11 @@ from till_sync.waiting import within
 from till_sync.wire import (
     PATHS,
     ChangesAnswer,
+    CodeGiven,
+    ConfirmationAnswer,
+    ConfirmationRequest,
+    CouponAnswer,
+    CouponQuestion,
     EnrolmentAnswer,
     EnrolmentRequest,
     HelloAnswer,
@@ -49,6 +54,8 @@ _hello = msgspec.json.Decoder(HelloAnswer)
 _push = msgspec.json.Decoder(PushAnswer)
 _changes = msgspec.json.Decoder(ChangesAnswer)
 _hold = msgspec.json.Decoder(HoldAnswer)
+_confirmation = msgspec.json.Decoder(ConfirmationAnswer)
+_coupons = msgspec.json.Decoder(CouponAnswer)
 _enrolment = msgspec.json.Decoder(EnrolmentAnswer)
 
 _CONFLICTS = frozenset({"stale_epoch", "salt_mismatch", "chain_mismatch", "fingerprint_mismatch"})
@@ -111,6 +118,22 @@ class CloudClient:
         """Ask for a hold; the same request may be sent again."""
         body = msgspec.json.encode(request)
         return await self._ask("POST", PATHS["holds"], _hold, body=body, timeout_ms=timeout_ms)
+
+    async def coupons(self, question: CouponQuestion, *, timeout_ms: int) -> CouponAnswer:
+        """How often codes were used, by a member and by all."""
+        body = msgspec.json.encode(question)
+        return await self._ask("POST", self._path("coupons"), _coupons, body=body, timeout_ms=timeout_ms)
+
+    async def start_confirmation(self, request: ConfirmationRequest, *, timeout_ms: int) -> ConfirmationAnswer:
+        """Have a one-time code sent; the same confirmation again sends nothing and tells how it stands."""
+        body = msgspec.json.encode(request)
+        return await self._ask("POST", self._path("confirmations"), _confirmation, body=body, timeout_ms=timeout_ms)
+
+    async def give_code(self, confirmation: str, code: str, *, timeout_ms: int) -> ConfirmationAnswer:
+        """Hand in the code that the member said; a wrong one is an answer, not an error."""
+        path = PATHS["confirm"].format(till=quote(self._till, safe=""), confirmation=quote(confirmation, safe=""))
+        body = msgspec.json.encode(CodeGiven(code=code))
+        return await self._ask("POST", path, _confirmation, body=body, timeout_ms=timeout_ms)
 
     async def enrol(self, request: EnrolmentRequest) -> EnrolmentAnswer:
         """Trade a one-time code for an identity."""

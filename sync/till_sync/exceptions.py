@@ -15,6 +15,7 @@ SyncError                     `code`, `retryable`, `retry_after`; the till goes 
     ├── CursorGone            410: start the pull anew
     └── BatchTooLarge         413: send less at once
 HoldRefused                   the cloud won't reserve the points
+ConfirmationRefused           the cloud won't send or compare a one-time code
 IdentityError                 the identity file can't be used
 └── IdentityMissing           there is none: the till is not enrolled
 """
@@ -168,6 +169,18 @@ class HoldRefused(Exception):
         self.code = code
         self.detail = detail
         self.available_points = available_points
+
+
+class ConfirmationRefused(Exception):
+    """Raised when the cloud sends no one-time code, or knows nothing of the one that was given back.
+
+    `code` is the cloud's: codes_not_sent, code_not_sent, too_many_codes, member_mismatch, confirmation_used, ...
+    """
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(f"{code}: {detail}")
+        self.code = code
+        self.detail = detail
 
 
 class IdentityError(Exception):

@@ -286,7 +286,8 @@ CREATE TABLE movements_new (
     member_id TEXT NOT NULL REFERENCES members,
     position INTEGER NOT NULL,
     kind TEXT NOT NULL
-        CHECK (kind IN ('opening', 'sale', 'void', 'return', 'event', 'expiry', 'merge', 'adjust', 'grant', 'write_off')),
+        CHECK (kind IN
+            ('opening', 'sale', 'void', 'return', 'event', 'expiry', 'merge', 'adjust', 'grant', 'write_off')),
     till TEXT NOT NULL DEFAULT '',
     epoch INTEGER NOT NULL DEFAULT 0,
     seq INTEGER NOT NULL DEFAULT 0,
