@@ -1,5 +1,6 @@
 """Voids and returns at the cloud: counted from the cloud's own figures of the sale, never from the till's."""
 
+from datetime import date
 from typing import Literal
 
 import msgspec
@@ -8,8 +9,12 @@ from till_cloud.holding import release_row
 from till_cloud.ingest.context import Context, Flag, Rejected, Verdict
 from till_cloud.ingest.sales import sold
 from till_cloud.ledger.account import Account, Draft
+from till_cloud.ledger.issuing import end_of_grace_ms, time_zone_of
+from till_cloud.merging import forward
 from till_cloud.store import holds, ops
-from till_loyalty.lots import ReturnPolicy, open_uses
+from till_loyalty.days import local_day
+from till_loyalty.lots import open_uses
+from till_loyalty.programme import Programme
 from till_loyalty.results import Calculation, ReturnLine, Reversal, canonical_bytes
 from till_loyalty.returns import reverse
 from till_sync.ops import HoldReleaseBody, OpId, ReturnBody, VoidBody
@@ -19,7 +24,7 @@ _reversal: msgspec.json.Decoder[Reversal] = msgspec.json.Decoder(Reversal)
 
 def apply_void(context: Context, op_id: OpId, body: VoidBody) -> Verdict:
     """Cancel a whole sale. Rejected: `sale_unknown`, `sale_voided`, `sale_returned`."""
-    row, earlier = _sale(context, body.sale_uid)
+    row, earlier = _sale(context, context.till, body.sale_uid)
     if earlier:
         raise Rejected("sale_returned", f"expected a sale of which nothing came back, not {row.uid}")
     sale = sold(context, row)
@@ -29,8 +34,11 @@ def apply_void(context: Context, op_id: OpId, body: VoidBody) -> Verdict:
 
 
 def apply_return(context: Context, op_id: OpId, body: ReturnBody) -> Verdict:
-    """Goods back, whole or in part. Rejected: `sale_unknown`, `sale_voided`, `return_repeated`, a return's code."""
-    row, earlier = _sale(context, body.sale_uid)
+    """Goods back, whole or in part. Rejected: `sale_unknown`, `sale_voided`, `return_repeated`, a return's code.
+
+    The sale may be another till's: its op says whose. One that has not come here yet is `sale_unknown`.
+    """
+    row, earlier = _sale(context, _till_of(context, body), body.sale_uid)
     if ops.has_reversal(context.book.connection, context.till, "return", body.uid):
         raise Rejected("return_repeated", f"expected each return once, not {body.uid} again")
     sale = sold(context, row)
@@ -71,14 +79,22 @@ def apply_release(context: Context, op_id: OpId, body: HoldReleaseBody) -> Verdi
     return Verdict(status="applied", account=account)
 
 
-def _sale(context: Context, sale_uid: str) -> tuple[ops.SaleRow, list[ops.ReversalRow]]:
-    """A sale of this till that is not voided, and what was returned of it."""
-    row = ops.sale(context.book.connection, context.till, sale_uid)
+def _till_of(context: Context, body: ReturnBody) -> str:
+    """The till that made the sale, by the sale's op."""
+    try:
+        return OpId.parse(body.sale_op).till
+    except ValueError:  # ops of before returns at other tills name none
+        return context.till
+
+
+def _sale(context: Context, till: str, sale_uid: str) -> tuple[ops.SaleRow, list[ops.ReversalRow]]:
+    """A till's sale that is not voided, and what was returned of it."""
+    row = ops.sale(context.book.connection, till, sale_uid)
     if row is None:
-        raise Rejected("sale_unknown", f"expected a sale of this till, not {sale_uid}")
+        raise Rejected("sale_unknown", f"expected a sale of till {till[:40]}, not {sale_uid}")
     if row.voided:
         raise Rejected("sale_voided", f"expected a sale that stands, not {sale_uid}, which was voided")
-    return row, ops.reversals(context.book.connection, context.till, sale_uid)
+    return row, ops.reversals(context.book.connection, till, sale_uid)
 
 
 def _apply(
@@ -96,11 +112,12 @@ def _apply(
     account = book.account(row.member_id) if row.member_id else None
     draft, position = None, 0
     if account is not None and (counted.points_back or counted.points_taken):
-        draft = _move(context, account, row, sale, earlier, counted)
+        draft = _move(context, account, row, sale, earlier, counted, body)
         position = book.next_position()
         book.post(draft, kind=kind, op=op_id, uid=body.uid, about_uid=row.uid, position=position)
+        forward(book, account, uid=body.uid)
     stored = ops.ReversalRow(kind, body.uid, position, canonical_bytes(counted))
-    ops.add_reversal(book.connection, op_id, sale_uid=row.uid, number=len(earlier) + 1, row=stored)
+    ops.add_reversal(book.connection, op_id, sale=row, number=len(earlier) + 1, row=stored)
     effect = 0 if draft is None else draft.figures.effect_points
     said = body.reversal
     same = (said.points_back, said.points_taken) == (counted.points_back, counted.points_taken)
@@ -125,23 +142,38 @@ def _move(
     sale: Calculation,
     earlier: list[ops.ReversalRow],
     counted: Reversal,
+    body: VoidBody | ReturnBody,
 ) -> Draft:
-    """Spent points back into their lots, then earned points out of the sale's own lot."""
-    book = context.book
+    """Spent points back into their lots, then earned points out of the sale's own lots."""
+    book, programme = context.book, _programme(context, sale)
     positions = [position for position in (row.position, *(each.position for each in earlier)) if position]
     uses = open_uses(move for move in book.moves(account.member_id, positions) if move.kind in {"use", "give_back"})
     own = book.lots_of(account.member_id, row.position) if row.position else []
     book.load_lots(account, [*own, *(int(use.lot_id) for use in uses)])
     draft = Draft(account)
-    draft.give_back(uses, counted.points_back, now_ms=book.now_ms)
-    draft.take_back(own, counted.points_taken, _policy(context, sale))
+    grace = None if programme is None else _grace_until_ms(context, body, programme.return_grace_days)
+    draft.give_back(uses, counted.points_back, now_ms=book.now_ms, grace_until_ms=grace)
+    # Without any programme nothing was ever earned, so there is nothing that a policy could decide.
+    draft.take_back(own, counted.points_taken, "debt" if programme is None else programme.return_policy)
     return draft
 
 
-def _policy(context: Context, sale: Calculation) -> ReturnPolicy:
-    """The return policy of the programme that the sale was counted by, else the active one's."""
+def _programme(context: Context, sale: Calculation) -> Programme | None:
+    """The programme that the sale was counted by, else the active one: of their return policy and grace."""
     connection = context.book.connection
     version = context.registry.version(connection, sale.programme_id, sale.programme_version)
     version = version or context.registry.active(connection)
-    # Without any programme nothing was ever earned, so there is nothing that a policy could decide.
-    return "debt" if version is None else version.programme.return_policy
+    return None if version is None else version.programme
+
+
+def _grace_until_ms(context: Context, body: VoidBody | ReturnBody, days: int) -> int | None:
+    """How long points live that come back to an expired lot: days after the return's own day, never after today."""
+    if not days:
+        return None
+    time_zone = time_zone_of(context.book.connection, context.till)
+    today = local_day(context.book.now_ms, time_zone)
+    try:
+        made = today if body.clock is None else date.fromisoformat(body.clock.business_date)
+    except ValueError:
+        made = today
+    return end_of_grace_ms(min(made, today), days, time_zone)

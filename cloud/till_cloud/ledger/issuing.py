@@ -2,11 +2,11 @@
 
 import sqlite3
 from collections.abc import Callable
-from datetime import date, datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import date, timedelta
 
 from till_cloud.ledger.account import IssuedLot
 from till_cloud.ledger.book import Book
+from till_loyalty.days import day_end_ms, day_start_ms
 from till_loyalty.exceptions import invariant
 from till_loyalty.life import LAST_DAY
 from till_loyalty.results import Calculation
@@ -28,9 +28,9 @@ def lots_of_sale(book: Book, till: str, calculation: Calculation) -> list[Issued
     return lots_to_issue(calculation, time_zone=time_zone, now_ms=book.now_ms, next_position=book.next_position)
 
 
-def day_start_ms(day: date, time_zone: str) -> int:
-    """The first instant of a day in a zone, in UTC milliseconds; where midnight is skipped, the instant of the skip."""
-    return int(datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(time_zone)).timestamp()) * 1000
+def end_of_grace_ms(day: date, days: int, time_zone: str) -> int | None:
+    """The end of the last day of so many days after `day`; None when there is no grace."""
+    return day_end_ms(day + timedelta(days=min(days, (LAST_DAY - day).days)), time_zone) if days else None
 
 
 def lots_to_issue(
@@ -56,9 +56,7 @@ def lots_to_issue(
 def issue(points: int, active_from: str, expires_on: str, *, time_zone: str, now_ms: int, number: int) -> IssuedLot:
     """One lot that lives from the first day to the end of the last one; an empty text is no bound."""
     active_at_ms = day_start_ms(date.fromisoformat(active_from), time_zone) if active_from else None
-    expires_at_ms = None
-    if expires_on and date.fromisoformat(expires_on) < LAST_DAY:
-        expires_at_ms = day_start_ms(date.fromisoformat(expires_on) + timedelta(days=1), time_zone)
+    expires_at_ms = day_end_ms(date.fromisoformat(expires_on), time_zone) if expires_on else None
     if active_at_ms is not None and active_at_ms <= now_ms:
         active_at_ms = None
     return IssuedLot(number, points, active_at_ms, expires_at_ms)

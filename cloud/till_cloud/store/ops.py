@@ -63,11 +63,11 @@ _SALE = "SELECT till, uid, epoch, seq, member_id, position, voided, result FROM 
 _HAS_SALE = "SELECT 1 FROM sales WHERE till = ? AND uid = ?"
 _ADD_SALE = "INSERT INTO sales (till, uid, epoch, seq, member_id, position, result) VALUES (?, ?, ?, ?, ?, ?, ?)"
 _VOID_SALE = "UPDATE sales SET voided = 1 WHERE till = ? AND uid = ?"
-_REVERSALS = "SELECT kind, uid, position, result FROM reversals WHERE till = ? AND sale_uid = ? ORDER BY number"
+_REVERSALS = "SELECT kind, uid, position, result FROM reversals WHERE sale_till = ? AND sale_uid = ? ORDER BY number"
 _HAS_REVERSAL = "SELECT 1 FROM reversals WHERE till = ? AND kind = ? AND uid = ?"
 _ADD_REVERSAL = """
-INSERT INTO reversals (till, sale_uid, number, kind, uid, epoch, seq, position, result)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO reversals (sale_till, sale_uid, number, kind, till, uid, epoch, seq, position, result)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _ADD_FLAG = """
 INSERT INTO flags (till, epoch, seq, code, member_id, till_points, cloud_points, detail, at_ms)
@@ -158,19 +158,19 @@ def void_sale(connection: sqlite3.Connection, till: str, uid: str) -> None:
     connection.execute(_VOID_SALE, (till, uid))
 
 
-def reversals(connection: sqlite3.Connection, till: str, sale_uid: str) -> list[ReversalRow]:
-    """Voids and returns of a sale, in order."""
-    return [ReversalRow(*row) for row in connection.execute(_REVERSALS, (till, sale_uid))]
+def reversals(connection: sqlite3.Connection, sale_till: str, sale_uid: str) -> list[ReversalRow]:
+    """Voids and returns of a till's sale, wherever they were made, in order."""
+    return [ReversalRow(*row) for row in connection.execute(_REVERSALS, (sale_till, sale_uid))]
 
 
 def has_reversal(connection: sqlite3.Connection, till: str, kind: str, uid: str) -> bool:
     return connection.execute(_HAS_REVERSAL, (till, kind, uid)).fetchone() is not None
 
 
-def add_reversal(connection: sqlite3.Connection, op_id: OpId, *, sale_uid: str, number: int, row: ReversalRow) -> None:
+def add_reversal(connection: sqlite3.Connection, op_id: OpId, *, sale: SaleRow, number: int, row: ReversalRow) -> None:
     """Store the `number`th (from 1) void or return of a sale."""
-    values = (op_id.till, sale_uid, number, row.kind, row.uid, op_id.epoch, op_id.seq, row.position, row.result)
-    connection.execute(_ADD_REVERSAL, values)
+    about, made = (sale.till, sale.uid, number), (op_id.till, row.uid, op_id.epoch, op_id.seq)
+    connection.execute(_ADD_REVERSAL, (*about, row.kind, *made, row.position, row.result))
 
 
 def add_flag(
