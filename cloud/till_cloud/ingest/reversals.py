@@ -9,10 +9,11 @@ from till_cloud.holding import release_row
 from till_cloud.ingest.context import Context, Flag, Rejected, Verdict
 from till_cloud.ingest.sales import sold
 from till_cloud.ledger.account import Account, Draft
-from till_cloud.ledger.issuing import end_of_grace_ms, time_zone_of
+from till_cloud.ledger.issuing import time_zone_of
 from till_cloud.merging import forward
 from till_cloud.store import holds, ops
 from till_loyalty.days import local_day
+from till_loyalty.life import grace_until_ms
 from till_loyalty.lots import open_uses
 from till_loyalty.programme import Programme
 from till_loyalty.results import Calculation, ReturnLine, Reversal, canonical_bytes
@@ -151,7 +152,7 @@ def _move(
     own = book.lots_of(account.member_id, row.position) if row.position else []
     book.load_lots(account, [*own, *(int(use.lot_id) for use in uses)])
     draft = Draft(account)
-    grace = None if programme is None else _grace_until_ms(context, body, programme.return_grace_days)
+    grace = None if programme is None else _grace_until_ms(context, body, programme)
     draft.give_back(uses, counted.points_back, now_ms=book.now_ms, grace_until_ms=grace)
     # Without any programme nothing was ever earned, so there is nothing that a policy could decide.
     draft.take_back(own, counted.points_taken, "debt" if programme is None else programme.return_policy)
@@ -166,9 +167,9 @@ def _programme(context: Context, sale: Calculation) -> Programme | None:
     return None if version is None else version.programme
 
 
-def _grace_until_ms(context: Context, body: VoidBody | ReturnBody, days: int) -> int | None:
-    """How long points live that come back to an expired lot: days after the return's own day, never after today."""
-    if not days:
+def _grace_until_ms(context: Context, body: VoidBody | ReturnBody, programme: Programme) -> int | None:
+    """How long points live that come back to an expired lot: from the return's own day, which is never after today."""
+    if not programme.return_grace_days:
         return None
     time_zone = time_zone_of(context.book.connection, context.till)
     today = local_day(context.book.now_ms, time_zone)
@@ -176,4 +177,4 @@ def _grace_until_ms(context: Context, body: VoidBody | ReturnBody, days: int) ->
         made = today if body.clock is None else date.fromisoformat(body.clock.business_date)
     except ValueError:
         made = today
-    return end_of_grace_ms(min(made, today), days, time_zone)
+    return grace_until_ms(programme, min(made, today), time_zone)

@@ -5,7 +5,7 @@ import datetime as dt
 from till_cloud.ingest.context import Context
 from till_cloud.ledger.account import Account, Draft
 from till_cloud.ledger.issuing import issue, time_zone_of
-from till_loyalty.life import life_of
+from till_loyalty.life import LotTerms, life_of
 from till_loyalty.programme import Event, Programme
 from till_loyalty.receipt import StoreClock
 from till_loyalty.rule_parts import Life
@@ -26,16 +26,8 @@ def give_registered(context: Context, account: Account, programme: Programme | N
     if not book.connection.execute(_ONCE, (account.member_id, position)).rowcount or programme is None or not due:
         return 0
     time_zone = time_zone_of(book.connection, context.till)
-    lots = [
-        issue(
-            event.points,
-            *life_of(event.life or programme.life or Life(), day),
-            time_zone=time_zone,
-            now_ms=book.now_ms,
-            number=book.next_position(),
-        )
-        for event in due
-    ]
+    terms = [LotTerms(*life_of(event.life or programme.life or Life(), day), event.points) for event in due]
+    lots = issue(book, terms, time_zone)
     draft = Draft(account)
     draft.earn_lots(lots)
     book.post(draft, kind="event", op=None, uid="registered", position=position)
