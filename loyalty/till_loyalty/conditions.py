@@ -168,7 +168,7 @@ def near_birthday(window: Birthday, birth_date: str, today: date) -> bool:
 
     `birth_date` is `YYYY-MM-DD`, or `MM-DD` where the year is nobody's business.
     """
-    born = _born(birth_date)
+    born = day_of_birth(birth_date)
     if born is None:
         return False
     for year in (today.year - 1, today.year, today.year + 1):
@@ -180,7 +180,7 @@ def near_birthday(window: Birthday, birth_date: str, today: date) -> bool:
     return False
 
 
-def _born(birth_date: str) -> date | None:
+def day_of_birth(birth_date: str) -> date | None:
     """The day of birth, of a year long ago where the text has none; None when it is no date."""
     try:
         return date.fromisoformat(f"{LEAP_YEAR:04d}-{birth_date}" if len(birth_date) == len("02-29") else birth_date)
