@@ -17,11 +17,34 @@ PROGRAMMES_KEPT = 16
 """Parsed versions in memory: tills sell by one or two at a time; a late queue may name an older one."""
 
 
+class Needs(Struct, frozen=True):
+    """What a programme asks for beside receipt, clock and tier: so that a sale reads only what its rules look at."""
+
+    usage: bool = False
+    budgets: bool = False
+    discounts: bool = False
+    spending: bool = False
+    events: bool = False
+
+
 class Version(Struct, frozen=True):
     """A programme version as the cloud knows it."""
 
     programme: Programme
     digest: str
+    needs: Needs = Needs()
+
+
+def needs_of(programme: Programme) -> Needs:
+    """What counting and following up a sale by this programme takes."""
+    limits = {limit.per for rule in programme.rules for limit in rule.limits}
+    return Needs(
+        usage=bool(programme.coupons) or bool(limits - {"receipt", "budget"}),
+        budgets="budget" in limits,
+        discounts=any(rule.discount is not None for rule in programme.rules),
+        spending=bool(programme.tier_period),
+        events=bool(programme.events),
+    )
 
 
 class Registry:
@@ -53,7 +76,7 @@ class Registry:
             parsed = parse_programme(row.body, suffix=".json")
         except ProgrammeError as error:
             raise StoreFormatError(f"programme {row.programme_id} {row.version} can't be read: {error}") from error
-        version = Version(parsed, row.digest)
+        version = Version(parsed, row.digest, needs_of(parsed))
         with self._lock:
             while len(self._known) >= PROGRAMMES_KEPT:
                 self._known.pop(next(iter(self._known)))

@@ -3,17 +3,15 @@
 import msgspec
 
 from till_cloud.ingest.context import Context, Flag, Rejected, Verdict
+from till_cloud.ingest.counting import Wish, count, discount_flags, figures, gives_the_same, why_different
 from till_cloud.ingest.subjects import find, make
 from till_cloud.ledger.account import Account, Draft
 from till_cloud.ledger.issuing import lots_of_sale
 from till_cloud.registry import Version
 from till_cloud.store import holds, ops
-from till_loyalty.engine import calculate, empty_calculation
-from till_loyalty.receipt import MemberState, check_receipt
+from till_loyalty.receipt import check_receipt
 from till_loyalty.results import Calculation, canonical_bytes
 from till_sync.ops import OpId, SaleBody
-
-BLOCKED = frozenset({"blocked", "removed"})
 
 
 class _Promise(msgspec.Struct, frozen=True):
@@ -35,19 +33,20 @@ def apply_sale(context: Context, op_id: OpId, body: SaleBody) -> Verdict:
         check_receipt(body.receipt)  # before a member is made for it; the count checks every other receipt
         account = make(context, body.subject)
     promise = _promise(context, body, account)
-    counted = _count(version, body, account, promise)
+    counting = count(context, version, body, account, _wish(version, body, promise))
+    counted = counting.result
+    same = figures(counted) == figures(body.result)
+    code = promise.code or ("" if same else why_different(version, body))
+    flags = [*notes, *discount_flags(version, body, counting)]
     draft, position = _write(context, op_id, body, account, promise, counted)
-    same = _figures(counted) == _figures(body.result)
     ops.add_sale(
         connection,
         op_id,
         body.uid,
         member_id="" if account is None else account.member_id,
         position=position,
-        result=None if same else canonical_bytes(counted),
+        result=None if gives_the_same(counted, body.result) else canonical_bytes(counted),
     )
-    code = promise.code or ("" if same else "points_differ")
-    flags = [*notes]
     if code:
         flags.append(Flag(code, _net(body.result), _net(counted)))
     return Verdict(
@@ -89,36 +88,15 @@ def _promise(context: Context, body: SaleBody, account: Account | None) -> _Prom
     return _Promise(hold, max(wanted, 0), "")
 
 
-def _count(version: Version | None, body: SaleBody, account: Account | None, promise: _Promise) -> Calculation:
-    """The cloud's figures. A redemption that no hold covers is not spent, but the money was taken: see `_unspent`."""
-    if version is None:
-        return empty_calculation(body.receipt)
-    if account is None:
-        return calculate(version.programme, None, body.receipt, body.clock)
-    blocked = account.status in BLOCKED
+def _wish(version: Version | None, body: SaleBody, promise: _Promise) -> Wish:
+    """A redemption that no hold covers is not spent, but the money was taken: see `Wish`."""
     hold = promise.hold
     if hold is not None:
-        state = MemberState(tier=account.tier, spendable_points=max(hold.spendable_then, hold.points), blocked=blocked)
-        return calculate(version.programme, state, body.receipt, body.clock, redeem_points=promise.points)
+        return Wish(promise.points, max(hold.spendable_then, hold.points))
     claimed = max(body.result.redeemed_points, 0)
-    if not claimed:
-        return calculate(version.programme, MemberState(tier=account.tier, blocked=blocked), body.receipt, body.clock)
-    needed = max(claimed, version.programme.redemption.minimum_balance_points)
-    state = MemberState(tier=account.tier, spendable_points=needed, blocked=blocked)
-    return _unspent(calculate(version.programme, state, body.receipt, body.clock, redeem_points=claimed))
-
-
-def _unspent(counted: Calculation) -> Calculation:
-    """The same sale with nothing taken from the member.
-
-    Points are earned on the money that was paid. Neither now nor on a return does a point move for what no hold
-    covered: otherwise returning the goods would pay out points that were never spent.
-    """
-    return msgspec.structs.replace(
-        counted,
-        redeemed_points=0,
-        lines=tuple([msgspec.structs.replace(line, redeemed_points=0) for line in counted.lines]),
-    )
+    if not claimed or version is None:
+        return Wish()
+    return Wish(claimed, max(claimed, version.programme.redemption.minimum_balance_points), covered=False)
 
 
 def _write(
@@ -137,7 +115,9 @@ def _write(
         return draft, 0
     position = book.next_position()
     # After the spending: what this receipt earns can't be spent on it.
-    draft.earn_lots(lots_of_sale(book, context.till, counted))
+    version = context.registry.version(book.connection, counted.programme_id, counted.programme_version)
+    programme = None if version is None else version.programme
+    draft.earn_lots(lots_of_sale(book, context.till, programme, counted, body.clock.business_date))
     if draft.moves:
         book.post(draft, kind="sale", op=op_id, uid=body.uid, position=position)
     else:
@@ -145,18 +125,6 @@ def _write(
     if hold is not None:
         holds.resolve(book.connection, hold.hold, "used", str(op_id))
     return draft, position if draft.moves else 0
-
-
-def _figures(counted: Calculation) -> tuple[object, ...]:
-    """What must be equal at both ends. What could have been spent, and why, may differ: the till knew less."""
-    return (
-        counted.total_minor,
-        counted.payable_minor,
-        counted.redeemed_points,
-        counted.redeemed_minor,
-        counted.earned_points,
-        counted.lines,
-    )
 
 
 def _net(counted: Calculation) -> int:

@@ -20,6 +20,7 @@ class FactsRow(Struct, frozen=True):
     last_purchase: str
     referrer: str
     referral_code: str
+    largest_purchase_minor: int
 
     @property
     def segment_list(self) -> tuple[str, ...]:
@@ -28,10 +29,14 @@ class FactsRow(Struct, frozen=True):
 
 _FACTS = """
 SELECT member_id, status, tier, segments, birth_date, sex, member_since, purchases, last_purchase, referrer,
-    referral_code
+    referral_code, largest_purchase_minor
 FROM members WHERE member_id = ?
 """
-_BOUGHT = "UPDATE members SET purchases = purchases + 1, last_purchase = max(last_purchase, ?) WHERE member_id = ?"
+_BOUGHT = """
+UPDATE members SET purchases = purchases + 1, last_purchase = max(last_purchase, ?),
+    largest_purchase_minor = max(largest_purchase_minor, ?)
+WHERE member_id = ?
+"""
 _UNBOUGHT = "UPDATE members SET purchases = max(purchases - 1, 0) WHERE member_id = ? AND purchases > 0"
 _SEGMENTS = "UPDATE members SET segments = ? WHERE member_id = ?"
 _TIER = "UPDATE members SET tier = ? WHERE member_id = ?"
@@ -51,9 +56,9 @@ def segments_of(text: str) -> tuple[str, ...]:
     return () if text == "[]" else _segments.decode(text)
 
 
-def bought(connection: sqlite3.Connection, member_id: str, business_date: str) -> None:
+def bought(connection: sqlite3.Connection, member_id: str, business_date: str, paid_minor: int) -> None:
     """One purchase more."""
-    connection.execute(_BOUGHT, (business_date, member_id))
+    connection.execute(_BOUGHT, (business_date, paid_minor, member_id))
 
 
 def unbought(connection: sqlite3.Connection, member_id: str) -> None:

@@ -251,6 +251,7 @@ ALTER TABLE members ADD COLUMN confirmed_at_ms INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE members ADD COLUMN merged_into TEXT NOT NULL DEFAULT '';
 ALTER TABLE members ADD COLUMN purchases INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE members ADD COLUMN last_purchase TEXT NOT NULL DEFAULT '';
+ALTER TABLE members ADD COLUMN largest_purchase_minor INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX members_referrer ON members (referrer) WHERE referrer <> '';
 CREATE INDEX members_merged ON members (merged_into) WHERE merged_into <> '';
 CREATE UNIQUE INDEX members_referral ON members (referral_code) WHERE referral_code <> '';
@@ -372,6 +373,7 @@ CREATE TABLE events_given (
     event TEXT NOT NULL,
     key TEXT NOT NULL,
     position INTEGER NOT NULL,
+    about TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (member_id, event, key)
 ) STRICT, WITHOUT ROWID;
 

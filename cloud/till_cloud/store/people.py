@@ -69,6 +69,10 @@ _GO_OVER = (
     "UPDATE members SET referrer = CASE member_id WHEN ?1 THEN '' ELSE ?1 END WHERE referrer = ?2",
     "UPDATE members SET merged_into = ?1 WHERE merged_into = ?2",
     """
+    UPDATE members SET largest_purchase_minor = max(largest_purchase_minor,
+        (SELECT o.largest_purchase_minor FROM members o WHERE o.member_id = ?2)) WHERE member_id = ?1
+    """,
+    """
     INSERT INTO member_usage (member_id, rule, per, key, amount, uses)
         SELECT ?1, rule, per, key, amount, uses FROM member_usage WHERE member_id = ?2
     ON CONFLICT (member_id, rule, per, key) DO UPDATE SET
@@ -89,8 +93,8 @@ _GO_OVER = (
     "DELETE FROM member_coupons WHERE ?1 <> ?2 AND member_id = ?2",
     # The events stay with the old member too: its ledger has their points.
     """
-    INSERT INTO events_given (member_id, event, key, position)
-        SELECT ?1, event, key, position FROM events_given WHERE member_id = ?2
+    INSERT INTO events_given (member_id, event, key, position, about)
+        SELECT ?1, event, key, position, about FROM events_given WHERE member_id = ?2
     ON CONFLICT (member_id, event, key) DO NOTHING
     """,
 )

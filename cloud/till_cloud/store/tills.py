@@ -59,6 +59,9 @@ UPDATE tills SET epoch = ?, salt = ?, acked_seq = ?, head_hash = ?, seen_at_ms =
 _ENROL = "UPDATE tills SET token_sha256 = ?, enrolled_at_ms = ? WHERE till = ?"
 _STORE = "SELECT store, name, time_zone, region, groups FROM stores WHERE store = ?"
 _STORES = "SELECT store, name, time_zone, region, groups FROM stores ORDER BY store"
+_PLACE_OF_TILL = """
+SELECT s.store, s.region, s.groups FROM tills t JOIN stores s ON s.store = t.store WHERE t.till = ?
+"""
 _PUT_STORE = """
 INSERT INTO stores (store, name, time_zone, region, groups, added_at_ms) VALUES (?, ?, ?, ?, ?, ?)
 ON CONFLICT (store) DO UPDATE SET name = excluded.name, time_zone = excluded.time_zone, region = excluded.region,
@@ -109,6 +112,12 @@ def place(connection: sqlite3.Connection, store_id: str) -> Place:
     """Where a store's tills stand, for rules that ask."""
     row = store(connection, store_id)
     return Place(store=store_id) if row is None else Place(store=row.store, region=row.region, groups=row.groups)
+
+
+def place_of_till(connection: sqlite3.Connection, till_id: str) -> Place:
+    """Where a till stands."""
+    row = connection.execute(_PLACE_OF_TILL, (till_id,)).fetchone()
+    return Place() if row is None else Place(store=row[0], region=row[1], groups=_groups.decode(row[2]))
 
 
 def all_stores(connection: sqlite3.Connection) -> list[StoreRow]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from till_cloud import holding
-from till_cloud.ingest import push, reversals, sales
+from till_cloud.ingest import counting, push, reversals, sales
 from till_cloud.ledger import account, book
 from till_cloud.ledger.account import Account, Draft
 from till_cloud.store import holds, meta, ops
@@ -115,7 +115,7 @@ def release_by_time(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def pay_out_the_unspent(monkeypatch: pytest.MonkeyPatch) -> None:
     """7: returning what no hold paid for gives points."""
-    monkeypatch.setattr(sales, "_unspent", lambda counted: counted)
+    monkeypatch.setattr(counting, "_unspent", lambda counted: counted)
 
 
 def take_back_half(monkeypatch: pytest.MonkeyPatch) -> None:
