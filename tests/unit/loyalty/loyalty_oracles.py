@@ -242,16 +242,12 @@ def rules_of(index: int, terms: dict[str, Any]) -> list[Rule]:
 
 def quantity_steps(name: str, terms: dict[str, Any], common: dict[str, Any]) -> list[Rule]:
     """A rule for each quantity from which its lines are cheaper."""
-    return [
-        Rule(
-            id=f"{name}-{at}",
-            discount=Discount(percent_basis_points=cents(percent)),
-            stack="best_of_group",
-            group="quantities",
-            **common | {"needs": (Need(match=common["match"], minimum_quantity_thousandths=int(least) * 1000),)},
-        )
-        for at, (least, percent) in enumerate([("0", terms["base_percent"]), *terms["tiers"]])
-    ]
+    rules = []
+    for at, (least, percent) in enumerate([("0", terms["base_percent"]), *terms["tiers"]]):
+        need = Need(match=common["match"], minimum_quantity_thousandths=int(least) * 1000)
+        fields: dict[str, Any] = {**common, "needs": (need,), "stack": "best_of_group", "group": "quantities"}
+        rules.append(Rule(id=f"{name}-{at}", discount=Discount(percent_basis_points=cents(percent)), **fields))
+    return rules
 
 
 def coupon_of(index: int, terms: dict[str, Any]) -> Coupon:
