@@ -33,6 +33,7 @@ from till_loyalty.rule_parts import (
     When,
     Who,
 )
+from unit.loyalty.loyalty_receipts import EXPECTED
 from unit.loyalty.loyalty_support import shared
 
 Case = dict[str, Any]
@@ -59,8 +60,6 @@ NOT_OURS: dict[str, str] = {
     "return.to_wallet": "out of scope: the cash software gives money back; points come back as they went",
     "earn.composite": "out of scope: points for letters of the shop's name, of the goods' names and for "
     "odd days are none of the ways of giving, and no chain's",
-    "earn.event": "at the cloud: points for events other than sales are no part of a receipt's reckoning",
-    "tier.customer_level": "at the cloud: it moves members between tiers; a receipt is reckoned with the tier it has",
     "allocation.rounding_variant": "our decision: largest remainder (1.61 and 0.53, the case's own Hamilton figures)",
     "odoo_num-012": "our decision: rules act by priority and id, not in the order in which codes are entered",
     "medusa-004": "the case itself calls its source unusual: its second percent takes 2.00 off where 10 % of a unit "
@@ -77,6 +76,8 @@ TRANSLATED = {
     "tier.quantity_steps": "a rule for each step, in a group of which the best gives",
     "odoo_loy-010": "three rules of 10 %",
     "limit.campaign_budget": "what is left of the campaign's budget is passed in with each sale, as cloud and tills do",
+    "tier.customer_level": "the spending passed in is that of the whole life, this receipt included",
+    "earn.event": "an account that is created is a member who is registered; the cloud gives such points",
     "solidus-031": "more than 50 is from 50.01",
     "shopware-001": "their last minute is included; ours is not, so the span ends a minute later",
     "time.timezone": "the till turns UTC into the store's local time; the rules see that",
@@ -377,7 +378,22 @@ of ours or belong to another part of Tillside. Of all but those out of scope {sh
     said = ["## Said in our words", "Cases whose programme or receipt is put otherwise here, and how.", ""]
     said += ["| case | about | how |", "|---|---|---|", *translated, ""]
     left = ["## Not run, and why", "| case | about | reason |", "|---|---|---|", *rows, ""]
-    return head + "\n".join([*said, *left, "## Passed", "| case | about |", "|---|---|", *good, ""])
+    year = ["## A year of receipts", ""]
+    year += [
+        "All 14,489 receipts (142,393 lines, bad ones on purpose among them) of a public set through each example, in",
+        "minor units, by `test_loyalty_proof_receipts.py`: with coupons, limits, budgets, payment by points, and every",
+        "tenth given back in two parts. Each line and each receipt adds up. Of 840 receipts of a real chain the `x5`",
+        "example gives 683 exactly, those that follow its rule.",
+        "",
+        "| example | points earned | money off | paid by points | given back |",
+        "|---|---|---|---|---|",
+        *[
+            f"| {name} | {each.earned_points} | {each.discount_minor} | {each.redeemed_minor} | {each.returned} |"
+            for name, each in EXPECTED.items()
+        ],
+        "",
+    ]
+    return head + "\n".join([*year, *said, *left, "## Passed", "| case | about |", "|---|---|", *good, ""])
 
 
 if __name__ == "__main__":

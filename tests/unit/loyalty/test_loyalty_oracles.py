@@ -1,17 +1,20 @@
 """What the tests of ten public engines expect, of our engine with their switches."""
 
 from collections.abc import Iterator
+from datetime import date
 from typing import Any, NamedTuple
 
 from till_loyalty.coupons import accepted, coupons_by_code
 from till_loyalty.engine import calculate
+from till_loyalty.events import on_registered
 from till_loyalty.limits import budget_used, usage_of
 from till_loyalty.lots import Account, earn, expire, spend
-from till_loyalty.programme import Programme, Rule
+from till_loyalty.programme import Event, Programme, Rule, Tier
 from till_loyalty.receipt import MemberState, Receipt, StoreClock, Usage
 from till_loyalty.results import Calculation
 from till_loyalty.returns import reverse
 from till_loyalty.rule_parts import Limit
+from till_loyalty.tiers import carried_minor, tier_by_spend
 from unit.loyalty import loyalty_oracles as oracles
 from unit.loyalty.loyalty_support import line
 
@@ -118,6 +121,30 @@ def budgets(case: oracles.Case) -> None:
     assert used == int(step["expected"]["used_after"])
 
 
+def tiers(case: oracles.Case) -> None:
+    levels = sorted(((int(least), name.lower()) for name, least in case["programs"][0]["levels"]))
+    rules = Programme(
+        format=1,
+        id="c",
+        version=1,
+        currency="EUR",
+        tier_period="life",
+        tiers=tuple(Tier(id=name, from_spend_minor=least * 100) for least, name in levels),
+    )
+    for step in case["steps"]:
+        spent = oracles.cents(step["total_spent_before"]) + oracles.cents(step["receipt_total"])
+        day = date.fromisoformat(oracles.TODAY)
+        assert tier_by_spend(rules, carried_minor(rules, {"life": spent}, day)) == step["expected"]["tier"].lower()
+
+
+def events(case: oracles.Case) -> None:
+    (terms,), (step,) = case["programs"], case["steps"]
+    event = Event(id="created", on="registered", points=int(terms["points"]))
+    rules = Programme(format=1, id="c", version=1, currency="EUR", events=(event,))
+    (award,) = on_registered(rules, date.fromisoformat(oracles.TODAY))
+    assert (terms["event"], award.points) == ("account_created", int(step["expected"]["points_earned"]))
+
+
 def coupons(case: oracles.Case) -> None:
     coupon = oracles.coupon_of(0, case["programs"][0])
     by_code = coupons_by_code((coupon,))
@@ -146,6 +173,10 @@ def run(case: oracles.Case) -> None:
     kinds = {step["op"] for step in case["steps"]}
     if "ledger" in kinds:
         ledger(case)
+    elif "tier" in kinds:
+        tiers(case)
+    elif "event" in kinds:
+        events(case)
     elif "register_usage" in kinds:
         budgets(case)
     elif kinds <= {"check_coupon", "use_coupon_times"}:
