@@ -45,11 +45,24 @@ def check(files: tuple[Path, ...]) -> None:
 
 @programme.command()
 @click.argument("file", metavar="FILE", type=_document)
-def explain(file: Path) -> None:
-    """Say in plain words what FILE gives and takes."""
+@click.option("--language", type=click.Choice(("ru", "kk", "ky", "uk", "en")), default="en", show_default=True)
+@click.option("--receipt", metavar="RECEIPT", type=_document, help="Explain what FILE gives this receipt (JSON).")
+def explain(file: Path, language: str, receipt: Path | None) -> None:
+    """Say in plain words what FILE gives and takes, or how it comes to what it gives RECEIPT."""
     from till_loyalty.explain import explain_programme
 
-    for line in explain_programme(_good(file)):
+    document = _good(file)
+    if receipt is None:
+        lines = explain_programme(document, language)
+    else:
+        from till_loyalty.explain_receipt import explain_receipt
+
+        try:
+            lines = explain_receipt(document, receipt.read_bytes(), language)
+        except ReceiptError as error:
+            click.echo(f"{receipt}: {error}", err=True)
+            raise SystemExit(1) from None
+    for line in lines:
         click.echo(line)
 
 

@@ -1,148 +1,193 @@
 """The parts of a rule in plain words: what it gives, when, where, for whom, how much at most, for how long."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
+from till_loyalty.explain_words import Words
+from till_loyalty.matching import is_everything
+from till_loyalty.money import WHOLE_PERCENT
 from till_loyalty.programme import Rule
-from till_loyalty.rule_parts import Discount, Life, Limit, Need, Step, When, Where, Who
+from till_loyalty.rule_parts import Discount, Funding, Life, Limit, Match, Need, PerMoney, Selector, Step, When, Who
 
-Amount = Callable[[int], str]
-"""Writes minor money or minor points for people."""
-
-
-def gift(rule: Rule, what: str, money: Amount, points: Amount, percent: Amount) -> str:
-    """What a rule that is no plain percent gives for `what`."""
-    if rule.discount is not None:
-        return f"{_discount(rule.discount, money, percent)} off {what}"
-    if rule.steps:
-        return f"{what}: " + "; ".join([_step(step, money, points, percent) for step in rule.steps])
-    if rule.multiplier_basis_points is not None:
-        named = ", ".join(rule.multiplies) or "all earlier rules"
-        return f"{percent(rule.multiplier_basis_points - 10_000)} more of what {named} gave for {what}"
-    if rule.per_money is not None:
-        return f"{points(rule.per_money.points)} points for each full {money(rule.per_money.per_minor)} of {what}"
-    if rule.per_unit is not None:
-        quantity = thousandths(rule.per_unit.per_thousandths)
-        return f"{points(rule.per_unit.points)} points for each full {quantity} of {what}"
-    return f"{points(rule.points)} points for {what}"
+LISTED = 5
+"""SKUs named in a sentence; longer lists are counted."""
 
 
-def thousandths(quantity: int) -> str:
-    """1500 as 1.5."""
-    whole, fraction = divmod(quantity, 1000)
-    return f"{whole}.{fraction:03d}".rstrip("0") if fraction else str(whole)
+class Parts:
+    """Parts of sentences in one language; each method gives one or more that a comma can join."""
 
+    def __init__(self, words: Words) -> None:
+        self.words = words
 
-def _step(step: Step, money: Amount, points: Amount, percent: Amount) -> str:
-    gives = []
-    if step.percent_basis_points:
-        gives.append(percent(step.percent_basis_points))
-    if step.per_money is not None:
-        gives.append(f"{points(step.per_money.points)} points for each full {money(step.per_money.per_minor)}")
-    if step.points:
-        gives.append(f"{points(step.points)} points")
-    return f"from {money(step.from_minor)} " + (" and ".join(gives) or "nothing")
+    def say(self, name: str, **values: object) -> str:
+        """A sentence of the section `programme`."""
+        return self.words.say("programme", name, **values)
 
+    def what(self, match: Match | Selector) -> str:
+        """The lines that a match takes."""
+        parts = [" / ".join(path) for path in match.categories]
+        kinds = [kind for kind in ("brands", "labels", "suppliers", "lists") if getattr(match, kind)]
+        parts += [self.say(f"match_{kind}", names=self.words.join(getattr(match, kind))) for kind in kinds]
+        if match.skus:
+            more = len(match.skus) - LISTED
+            text = self.say("match_skus", names=self.words.join(match.skus[:LISTED]))
+            parts.append(text + (self.say("match_more", count=more) if more > 0 else ""))
+        text = "; ".join(parts) or self.say("everything")
+        if isinstance(match, Match):
+            text += "".join([self.say("match_all", what=self.what(each)) for each in match.all])
+            text += "".join([self.say("match_none", what=self.what(each)) for each in match.none])
+        return text
 
-def _discount(terms: Discount, money: Amount, percent: Amount) -> str:
-    if terms.bundle_price_minor is not None:
-        text = f"{terms.bundle_units} for {money(terms.bundle_price_minor)}, the rest"
-    elif terms.unit_price_minor is not None:
-        text = f"all above {money(terms.unit_price_minor)} a unit"
-    elif terms.amount_minor:
-        text = money(terms.amount_minor) + {"receipt": "", "line": " a line", "unit": " a unit"}[terms.per]
-    else:
-        text = percent(terms.percent_basis_points or 10_000)
-    if terms.get_units:
-        text += f" of the {terms.get_units} cheapest for {terms.buy_units} bought"
-    if terms.maximum_units:
-        text += f" of the {terms.maximum_units} cheapest"
-    return text + (f" (at most {money(terms.maximum_minor)})" if terms.maximum_minor else "")
+    def gift(self, rule: Rule) -> Iterator[str]:
+        """What a rule that is no plain percent gives."""
+        words, what = self.words, self.what(rule.match)
+        if rule.discount is not None:
+            yield from self._discount(rule.discount, what)
+        elif rule.steps:
+            yield self.say("rule_steps", what=what, steps="; ".join([self._step(step) for step in rule.steps]))
+        elif rule.multiplier_basis_points is not None:
+            named = words.join(rule.multiplies) or self.say("earlier_rules")
+            percent = words.percent(rule.multiplier_basis_points - WHOLE_PERCENT)
+            yield self.say("rule_multiplier", percent=percent, named=named, what=what)
+        elif rule.per_money is not None:
+            yield self.say("rule_per_money", what=what, each=self._per_money(rule.per_money))
+        elif rule.per_unit is not None:
+            full = words.quantity(rule.per_unit.per_thousandths)
+            yield self.say("rule_per_unit", points=words.points(rule.per_unit.points), full=full, what=what)
+        else:
+            yield self.say("rule_points", points=words.points(rule.points), what=what)
 
+    def _per_money(self, terms: PerMoney) -> str:
+        full = self.words.money(terms.per_minor)
+        return self.say("per_money", points=self.words.points(terms.points), full=full)
 
-def conditions(rule: Rule, money: Amount, points: Amount, percent: Amount) -> Iterator[str]:
-    """Each condition and bound of a rule, as part of a sentence."""
-    if rule.when is not None:
-        yield from _when(rule.when)
-    if rule.where is not None:
-        yield from _where(rule.where)
-    if rule.who is not None:
-        yield from _who(rule.who)
-    for need in rule.needs:
-        yield _need(need, money)
-    for limit in rule.limits:
-        yield _limit(limit, money if rule.discount is not None else points)
-    if rule.life is not None:
-        yield life(rule.life)
-    if rule.funded_by is not None:
-        yield f"{rule.funded_by.supplier} pays {percent(rule.funded_by.share_basis_points)} of it"
+    def _step(self, step: Step) -> str:
+        gives = []
+        if step.percent_basis_points:
+            gives.append(self.words.percent(step.percent_basis_points))
+        if step.per_money is not None:
+            gives.append(self._per_money(step.per_money))
+        if step.points:
+            gives.append(self.words.points(step.points))
+        text = self.say("and").join(gives) or self.say("nothing")
+        return self.say("step", money=self.words.money(step.from_minor), gives=text)
 
+    def _discount(self, terms: Discount, what: str) -> Iterator[str]:
+        words = self.words
+        if terms.bundle_price_minor is not None:
+            price = words.money(terms.bundle_price_minor)
+            yield self.say("discount_bundle", units=terms.bundle_units, money=price, what=what)
+        elif terms.unit_price_minor is not None:
+            yield self.say("discount_unit_price", money=words.money(terms.unit_price_minor), what=what)
+        elif terms.amount_minor:
+            yield self.say(f"discount_{terms.per}", money=words.money(terms.amount_minor), what=what)
+        else:
+            percent = words.percent(terms.percent_basis_points or WHOLE_PERCENT)
+            yield self.say("discount_percent", percent=percent, what=what)
+        if terms.get_units and terms.buy is not None:
+            bought = self.what(terms.buy)
+            yield self.say("discount_get_other", get=terms.get_units, buy=terms.buy_units, bought=bought)
+        elif terms.get_units:
+            yield self.say("discount_get", get=terms.get_units, group=terms.buy_units + terms.get_units)
+        if terms.maximum_units:
+            yield self.say("discount_units", count=terms.maximum_units)
+        if terms.maximum_groups:
+            yield self.say("discount_groups", times=words.count("times", terms.maximum_groups))
+        if terms.maximum_minor:
+            yield self.say("discount_most", money=words.money(terms.maximum_minor))
 
-def _where(where: Where) -> Iterator[str]:
-    for kind in ("stores", "regions", "groups", "channels"):
-        named = getattr(where, kind)
-        if named:
-            yield f"in {kind} {', '.join(named)}"
+    def conditions(self, rule: Rule) -> Iterator[str]:
+        """Each condition and bound of a rule."""
+        if rule.when is not None:
+            yield from self._when(rule.when)
+        if rule.where is not None:
+            for kind in ("stores", "regions", "groups", "channels"):
+                named = getattr(rule.where, kind)
+                if named:
+                    yield self.say(f"where_{kind}", names=self.words.join(named))
+        if rule.who is not None:
+            yield from self._who(rule.who)
+        for need in rule.needs:
+            yield self._need(need)
+        for limit in rule.limits:
+            yield self._limit(limit, of_money=rule.discount is not None)
+        if rule.life is not None:
+            yield self.life(rule.life)
+        if rule.funded_by is not None:
+            yield self.funding(rule.funded_by)
 
+    def _need(self, need: Need) -> str:
+        words, parts = self.words, []
+        if need.minimum_sum_minor:
+            parts.append(self.say("need_sum", money=words.money(need.minimum_sum_minor)))
+        if need.minimum_quantity_thousandths:
+            parts.append(self.say("need_quantity", quantity=words.quantity(need.minimum_quantity_thousandths)))
+        if need.minimum_different:
+            parts.append(words.count("goods", need.minimum_different))
+        plain = is_everything(need.match) and not need.match.all and not need.match.none
+        text = self.say("and").join(parts) or self.say("need_any")
+        return self.say("need", needs=text) if plain else self.say("need_of", needs=text, what=self.what(need.match))
 
-def _need(need: Need, money: Amount) -> str:
-    parts = []
-    if need.minimum_sum_minor:
-        parts.append(f"goods of {money(need.minimum_sum_minor)}")
-    if need.minimum_quantity_thousandths:
-        parts.append(f"{thousandths(need.minimum_quantity_thousandths)} pieces")
-    if need.minimum_different:
-        parts.append(f"{need.minimum_different} different goods")
-    return f"if the receipt holds {' and '.join(parts) or 'any of what it needs'}"
+    def _when(self, when: When) -> Iterator[str]:
+        for moment in (when.from_, when.business_from):
+            if moment:
+                yield self.say("from_moment", moment=moment)
+        for moment in (when.to, when.business_to):
+            if moment:
+                yield self.say("before_moment", moment=moment)
+        if when.weekdays:
+            yield self.say("on_days", days=self.words.join([self.say(f"day_{day}") for day in when.weekdays]))
+        if when.times:
+            spans = [self.say("span", start=span.from_, end=span.to) for span in when.times]
+            yield self.say("at_times", spans=self.words.join(spans))
 
+    def _who(self, who: Who) -> Iterator[str]:
+        words = self.words
+        for names in (who.tiers, who.segments):
+            if names:
+                yield self.say("for_names", names=words.join(names))
+        if who.birthday is not None:
+            before, after = who.birthday.days_before, who.birthday.days_after
+            if not before and not after:
+                yield self.say("birthday")
+            else:
+                days = {"before": words.count("days", before), "after": words.count("days", after)}
+                yield self.say("birthday_around", **days)
+        if who.first_purchases:
+            yield self.say("first_purchases", count=who.first_purchases)
+        if who.purchase_number:
+            yield self.say("purchase_number", number=who.purchase_number)
+        if who.joined_from:
+            yield self.say("joined_from", day=who.joined_from)
+        if who.joined_to:
+            yield self.say("joined_to", day=who.joined_to)
+        if who.silent_days:
+            yield self.say("silent", days=words.count("days", who.silent_days))
+        if who.coupon:
+            yield self.say("with_coupon", coupon=who.coupon)
 
-def _when(when: When) -> Iterator[str]:
-    if when.from_:
-        yield f"from {when.from_}"
-    if when.to:
-        yield f"before {when.to}"
-    if when.business_from:
-        yield f"from {when.business_from}"
-    if when.business_to:
-        yield f"before {when.business_to}"
-    if when.weekdays:
-        yield f"on {', '.join(when.weekdays)}"
-    if when.times:
-        yield "at " + ", ".join([f"{span.from_} to {span.to}" for span in when.times])
+    def _limit(self, limit: Limit, *, of_money: bool) -> str:
+        words = self.words
+        parts = []
+        if limit.amount:
+            parts.append(words.money(limit.amount) if of_money else words.points(limit.amount))
+        if limit.uses:
+            parts.append(words.count("times", limit.uses))
+        text = self.say("limit", most=self.say("and").join(parts), per=self.say(f"per_{limit.per}"))
+        return text if limit.offline == "allow" else text + self.say(f"limit_offline_{limit.offline}")
 
+    def life(self, terms: Life) -> str:
+        """When points live."""
+        words, parts = self.words, []
+        if terms.activates_after_days:
+            parts.append(self.say("life_active", days=words.count("days", terms.activates_after_days)))
+        if terms.expires_after_days:
+            parts.append(self.say("life_ends", time=words.count("days", terms.expires_after_days)))
+        if terms.expires_after_months:
+            parts.append(self.say("life_ends", time=words.count("months", terms.expires_after_months)))
+        if terms.expires_on:
+            parts.append(self.say("life_ends_on", day=terms.expires_on))
+        return ", ".join(parts) or self.say("life_forever")
 
-def _who(who: Who) -> Iterator[str]:
-    if who.tiers or who.segments:
-        yield f"for {', '.join((*who.tiers, *who.segments))}"
-    if who.birthday is not None:
-        yield f"from {who.birthday.days_before} days before the birthday to {who.birthday.days_after} after"
-    if who.first_purchases:
-        yield f"for the first {who.first_purchases} purchases"
-    if who.purchase_number:
-        yield f"for purchase number {who.purchase_number}"
-    if who.joined_from:
-        yield f"for members since {who.joined_from} or later"
-    if who.joined_to:
-        yield f"for members from before {who.joined_to}"
-    if who.silent_days:
-        yield f"for those who bought nothing for {who.silent_days} days"
-    if who.coupon:
-        yield f"with the coupon {who.coupon}"
-
-
-def _limit(limit: Limit, amount: Amount) -> str:
-    parts = [amount(limit.amount)] if limit.amount else []
-    parts += [f"{limit.uses} times"] if limit.uses else []
-    offline = {"allow": "", "share": ", without a line only the till's share", "refuse": ", never without a line"}
-    return f"at most {' and '.join(parts)} a {limit.per}{offline[limit.offline]}"
-
-
-def life(terms: Life) -> str:
-    """When points live."""
-    parts = [f"active after {terms.activates_after_days} days"] if terms.activates_after_days else []
-    if terms.expires_after_days:
-        parts.append(f"expiring after {terms.expires_after_days} days")
-    if terms.expires_after_months:
-        parts.append(f"expiring after {terms.expires_after_months} months")
-    if terms.expires_on:
-        parts.append(f"expiring after {terms.expires_on}")
-    return ", ".join(parts)
+    def funding(self, terms: Funding) -> str:
+        """Who pays for what is given."""
+        return self.say("funded", supplier=terms.supplier, percent=self.words.percent(terms.share_basis_points))
