@@ -21,7 +21,7 @@ def gift_problems(programme: Programme) -> Iterator[Problem]:
         yield from _way_problems(place, rule)
         yield from _limit_problems(place, rule)
         if rule.life is not None:
-            yield from _life_problems(f"{place}.life", rule.life)
+            yield from life_problems(f"{place}.life", rule.life)
         if rule.discount is not None:
             yield from _discount_problems(f"{place}.discount", rule.discount)
             if rule.discount.buy is not None:
@@ -35,7 +35,7 @@ def gift_problems(programme: Programme) -> Iterator[Problem]:
             sentence = f"expected a coupon of the programme ({listed}), not {coupon!r}{nearest(coupon, coupons)}"
             yield f"{place}.who.coupon", sentence
     if programme.life is not None:
-        yield from _life_problems("life", programme.life)
+        yield from life_problems("life", programme.life)
     yield from _coupon_problems(programme.coupons, rules)
 
 
@@ -91,7 +91,8 @@ def _one_limit(place: str, limit: Limit) -> Iterator[Problem]:
         yield f"{place}.offline", "expected nothing: what one receipt gives is known without a line"
 
 
-def _life_problems(place: str, life: Life) -> Iterator[Problem]:
+def life_problems(place: str, life: Life) -> Iterator[Problem]:
+    """An empty life, or one until a date that no calendar has."""
     if life == Life():
         yield place, "expected days, months or a date, not an empty table"
     yield from date_problems(f"{place}.expires_on", life.expires_on)

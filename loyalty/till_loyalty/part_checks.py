@@ -80,7 +80,8 @@ def date_problems(place: str, text: str) -> Iterator[Problem]:
         yield place, f"expected a day of the calendar, not {text!r}"
 
 
-def _range_problems(place: str, names: tuple[str, str], first: str, last: str) -> Iterator[Problem]:
+def range_problems(place: str, names: tuple[str, str], first: str, last: str) -> Iterator[Problem]:
+    """Dates of a half-open range that no calendar has, or with nothing between them."""
     yield from date_problems(f"{place}.{names[0]}", first)
     yield from date_problems(f"{place}.{names[1]}", last)
     if first and last and first >= last:
@@ -90,8 +91,8 @@ def _range_problems(place: str, names: tuple[str, str], first: str, last: str) -
 def _when_problems(place: str, when: When) -> Iterator[Problem]:
     if when == When():
         yield place, "expected a condition, not an empty table"
-    yield from _range_problems(place, ("from", "to"), when.from_, when.to)
-    yield from _range_problems(place, ("business_from", "business_to"), when.business_from, when.business_to)
+    yield from range_problems(place, ("from", "to"), when.from_, when.to)
+    yield from range_problems(place, ("business_from", "business_to"), when.business_from, when.business_to)
     for index, span in enumerate(when.times):
         if span.from_ == span.to:
             yield f"{place}.times[{index}]", f"expected two different times, not {span.from_} twice: leave all day out"
@@ -100,7 +101,7 @@ def _when_problems(place: str, when: When) -> Iterator[Problem]:
 def _who_problems(place: str, who: Who, tiers: tuple[str, ...]) -> Iterator[Problem]:
     if who == Who():
         yield place, "expected a condition, not an empty table"
-    yield from _range_problems(place, ("joined_from", "joined_to"), who.joined_from, who.joined_to)
+    yield from range_problems(place, ("joined_from", "joined_to"), who.joined_from, who.joined_to)
     for index, tier in enumerate(who.tiers):
         if tier not in tiers:
             listed = ", ".join(tiers) or "none, for the programme has no tiers"

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from till_loyalty.digits import EAN13_LENGTH
 from till_loyalty.document_types import nearest
+from till_loyalty.event_checks import event_problems, member_problems, standing_problems
 from till_loyalty.gift_checks import gift_problems
 from till_loyalty.identifiers import BANK_CARD_LENGTHS
 from till_loyalty.matching import is_everything
@@ -19,8 +20,12 @@ def programme_problems(programme: Programme) -> Iterator[Problem]:
     yield from _repeated("rules", [rule.id for rule in programme.rules])
     yield from _repeated("exclusions", [each.id for each in programme.exclusions])
     yield from _repeated("lists", [each.id for each in programme.lists])
+    yield from _repeated("events", [event.id for event in programme.events])
     yield from part_problems(programme)
     yield from gift_problems(programme)
+    yield from standing_problems(programme)
+    yield from event_problems(programme)
+    yield from member_problems(programme)
     rule_ids = {rule.id for rule in programme.rules}
     tier_ids = tuple(tier.id for tier in programme.tiers)
     for index, rule in enumerate(programme.rules):
@@ -29,6 +34,8 @@ def programme_problems(programme: Programme) -> Iterator[Problem]:
         yield from _exclusion_problems(f"exclusions[{index}]", exclusion, rule_ids)
     for index, tier in enumerate(programme.tiers):
         yield from _title_problems(f"tiers[{index}]", tier.title)
+    for index, event in enumerate(programme.events):
+        yield from _title_problems(f"events[{index}]", event.title)
     yield from _points_problems(programme)
     for index, country in enumerate(programme.identifiers.phone_countries):
         yield from _country_problems(f"identifiers.phone_countries[{index}]", country)
