@@ -6,7 +6,12 @@ BIN_TEST ?= $(BIN)
 ARGS ?=
 SEEDS ?= 300
 SEED ?=
+# One more than there are cores, since tests with real processes also wait; ARGS="-n 0" runs all in one process.
+WORKERS ?= $(shell cores=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1); echo $$((cores < 5 ? cores + 1 : 6)))
 export PYTHONHASHSEED ?= random
+# Demo and suite start hundreds of processes. Where bytecode may not be kept, each compiles all that it imports, which
+# takes three times as long as the rest of its start. It goes into __pycache__, which git doesn't see.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test lint types bench sim soak wheel reference lock clean
@@ -27,8 +32,9 @@ install:  ## Fill .venv from the lock file (the others do it by themselves)
 demo: install  ## Sell a real store day, with the line to the cloud cut in the middle
 	@$(BIN)/tillside demo $(ARGS)
 
+# A module stays with one worker, for its tests may share a world. Which come first is said in tests/conftest.py.
 test: install  ## Run the whole suite (ARGS="-k slip" for a part)
-	@$(BIN_TEST)/python -m pytest $(ARGS)
+	@$(BIN_TEST)/python -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder $(ARGS)
 
 lint: install  ## Check style and layers
 	@$(BIN)/ruff check .

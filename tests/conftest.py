@@ -1,0 +1,19 @@
+"""The order of the modules, for `make test` hands each whole to one worker (pytest-xdist's loadscope)."""
+
+from pathlib import Path
+
+import pytest
+
+LONG = frozenset(Path(__file__).with_name(name) for name in ("e2e", "faults", "house", "integration", "simulation"))
+"""Folders whose tests may take seconds."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long ones first: one that begins last leaves the other workers idle. Within that, the random order stays."""
+    slow = {item.path for item in items if item.get_closest_marker("slow") or item.get_closest_marker("faults")}
+    items.sort(key=lambda item: 0 if item.path in slow else 1 if _is_long(item) else 2)
+
+
+def _is_long(item: pytest.Item) -> bool:
+    return not LONG.isdisjoint(item.path.parents)
