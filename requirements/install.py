@@ -24,6 +24,8 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 STAMP = ".tillside-stamp"
 MINIMUM = (3, 11)
+STATUS_INTERRUPTED = 130
+"""What shells give to a command that ended by Ctrl-C."""
 
 
 def main() -> int:
@@ -41,6 +43,9 @@ def main() -> int:
             fill(folder, options.lock, options.wheel)
         except subprocess.CalledProcessError as error:
             return fail(f"could not fill {folder.name}; what went wrong is said above (status {error.returncode})")
+        except KeyboardInterrupt:
+            say("Stopped.")
+            return STATUS_INTERRUPTED
     return 0
 
 

@@ -12,6 +12,8 @@ import click
 from till_config.exceptions import ConfigError
 
 COMMANDS_GROUP = "tillside.commands"
+STATUS_INTERRUPTED = 130
+"""What shells give to a command that ended by Ctrl-C: 128 and the signal's number."""
 
 # One line for each of our own groups, so that `tillside --help` imports none of them.
 SHORT_HELP = {
@@ -71,9 +73,15 @@ class LazyGroup(click.Group):
                 formatter.write_dl(rows)
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run the command; an unusable configuration ends any of them with its list of problems and status 1."""
+        """Run the command; an unusable configuration ends any of them with its list of problems and status 1.
+
+        Ctrl-C ends with 130 whatever has no ending of its own, also while it is still being loaded.
+        """
         try:
             return super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.echo("\nStopped.", err=True)
+            ctx.exit(STATUS_INTERRUPTED)
         except ConfigError as error:
             raise click.ClickException(f"the configuration can't be used:\n{error}") from error
 

@@ -25,27 +25,33 @@ KEYS = {
 class Demo:
     """A demo under way, with all its processes marked by a word in their environment."""
 
-    def __init__(self, folder: Path, receipts: int) -> None:
+    def __init__(self, folder: Path, receipts: int, **variables: str) -> None:
         self.mark = f"mark-{uuid.uuid4().hex}"
         self.temporary = folder / "tmp"
         self.temporary.mkdir()
         self.out = folder / "out"
-        environment = os.environ | {"TMPDIR": str(self.temporary), "TILLSIDE_TEST_MARK": self.mark}
-        self.process = subprocess.Popen(
-            [*COMMAND, "demo", "--receipts", str(receipts), "--out", str(self.out)],
-            cwd=folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
+        self.complaints = folder / "stderr"
+        environment = os.environ | variables | {"TMPDIR": str(self.temporary), "TILLSIDE_TEST_MARK": self.mark}
+        with self.complaints.open("wb") as complaints:
+            self.process = subprocess.Popen(
+                [*COMMAND, "demo", "--receipts", str(receipts), "--out", str(self.out)],
+                cwd=folder,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=complaints,
+                text=True,
+                start_new_session=True,
+            )
 
     def finish(self) -> tuple[int, str, str]:
         """Exit status and what was printed, when it has ended."""
-        out, err = self.process.communicate(timeout=DEMO_TIMEOUT_S)
-        return self.process.returncode, out, err
+        out, _ = self.process.communicate(timeout=DEMO_TIMEOUT_S)
+        return self.process.returncode, out, self.said()
+
+    def said(self) -> str:
+        """What is in its stderr so far."""
+        return self.complaints.read_text(encoding="utf-8", errors="replace")
 
     def slips(self) -> int:
         """How many slips are out."""
@@ -54,8 +60,8 @@ class Demo:
 
 @pytest.fixture
 def demo(tmp_path: Path) -> Iterator[Demo]:
-    """A long demo, for those who end it before its time."""
-    started = Demo(tmp_path, 628)
+    """A long demo, for those who end it before its time. It says what it has imported so far."""
+    started = Demo(tmp_path, 628, PYTHONPROFILEIMPORTTIME="1")
     try:
         yield started
     finally:
@@ -105,3 +111,26 @@ def test_a_demo_that_is_ended_in_its_middle_leaves_nothing(demo: Demo, number: s
     assert "Nothing is left running" in err
     wait_gone(demo.mark)
     assert not ports & all_listening_ports()
+
+
+BEGINNING = {
+    "the root is being loaded": "click.globals",
+    "the command is being loaded": "till_installer.demo.interruption",
+    "the day is being loaded": "till_installer.demo.check",
+}
+"""Moments of the first second, each with the module whose import shows that it has come."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", [*BEGINNING, "a first command is under way"])
+def test_a_demo_that_is_ended_at_its_beginning_says_so_in_a_line(demo: Demo, moment: str) -> None:
+    """Ctrl-C comes while hardly anything is there: the same status, no traceback, no process."""
+    if moment in BEGINNING:
+        wait_for(lambda: f" {BEGINNING[moment]}\n" in demo.said(), moment)
+    else:
+        wait_for(lambda: len(marked(demo.mark)) > 1, moment)
+    os.killpg(demo.process.pid, signal.SIGINT)
+    status, _, err = demo.finish()
+    words = [line for line in err.splitlines() if line and not line.startswith(("import time:", "Databases and logs:"))]
+    assert (status, words) in [(130, []), (130, ["Stopped."]), (130, ["Stopped. Nothing is left running."])], err
+    wait_gone(demo.mark)

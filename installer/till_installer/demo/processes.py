@@ -10,6 +10,9 @@ import time
 from pathlib import Path
 from typing import IO, Any
 
+from till_installer.demo.interruption import interruption
+
+COMMAND_TIMEOUT_S = 60.0
 READY_TIMEOUT_S = 20.0
 STOP_TIMEOUT_S = 8.0
 POLL_S = 0.02
@@ -28,23 +31,21 @@ class Processes:
 
     def run(self, *words: str) -> str:
         """Run one command to its end and hand back what it printed; DemoError when it fails."""
-        done = subprocess.run(command(*words), capture_output=True, text=True, check=False, timeout=60)  # noqa: S603 - our own command
-        if done.returncode != 0:
-            raise DemoError(f"`tillside {' '.join(words[:3])}` failed: {(done.stderr or done.stdout).strip()[-2000:]}")
-        return done.stdout
+        child = self._launch(words[0], words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        try:
+            out, err = (text.decode(errors="replace") for text in child.communicate(timeout=COMMAND_TIMEOUT_S))
+        except subprocess.TimeoutExpired as error:
+            raise DemoError(f"`tillside {' '.join(words[:3])}` took over {COMMAND_TIMEOUT_S:.0f} s") from error
+        self._children.pop()
+        if child.returncode != 0:
+            raise DemoError(f"`tillside {' '.join(words[:3])}` failed: {(err or out).strip()[-2000:]}")
+        return out
 
     def start(self, name: str, *words: str, ready: Path | None = None, feed: bool = False) -> subprocess.Popen[bytes]:
-        """Start a part in its own session, so that Ctrl-C reaches only us and we end it in order."""
-        log = (self._folder / f"{name}.log").open("ab")
-        child = subprocess.Popen(  # noqa: S603 - our own command
-            command(*words),
-            stdin=subprocess.PIPE if feed else subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-        log.close()
-        self._children.append((name, child))
+        """Start a part that goes on until it is stopped; with `ready`, wait until it has written that file."""
+        stdin = subprocess.PIPE if feed else subprocess.DEVNULL
+        with (self._folder / f"{name}.log").open("ab") as log:
+            child = self._launch(name, words, stdin=stdin, stdout=log, stderr=log)
         if ready is not None:
             self._await_ready(name, child, ready)
         return child
@@ -53,15 +54,28 @@ class Processes:
         """End one part: SIGTERM, a bounded wait, then SIGKILL."""
         for index, (label, child) in enumerate(self._children):
             if label == name:
-                del self._children[index]
                 _end(child)
+                # Only now: one whose end was interrupted is ended by `stop_all`.
+                del self._children[index]
                 return
 
     def stop_all(self) -> None:
-        """End every part in reverse order."""
-        while self._children:
-            _, child = self._children.pop()
-            _end(child)
+        """End every part in reverse order, whatever signals come meanwhile."""
+        with interruption.held():
+            while self._children:
+                _, child = self._children.pop()
+                _end(child)
+
+    def _launch(
+        self, name: str, words: tuple[str, ...], *, stdin: int, stdout: int | IO[bytes], stderr: int | IO[bytes]
+    ) -> subprocess.Popen[bytes]:
+        """A child in a session of its own, so that Ctrl-C reaches only us and we end it in order."""
+        with interruption.held():
+            child = subprocess.Popen(  # noqa: S603 - our own command
+                command(*words), stdin=stdin, stdout=stdout, stderr=stderr, start_new_session=True
+            )
+            self._children.append((name, child))
+        return child
 
     def _await_ready(self, name: str, child: subprocess.Popen[bytes], ready: Path) -> None:
         give_up = time.monotonic() + READY_TIMEOUT_S
@@ -97,9 +111,10 @@ def feed(child: subprocess.Popen[bytes], text: str) -> None:
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:
-    if child.stdin is not None:
-        with contextlib.suppress(OSError):
-            child.stdin.close()
+    for stream in (child.stdin, child.stdout, child.stderr):
+        if stream is not None:
+            with contextlib.suppress(OSError):
+                stream.close()
     if child.poll() is None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(child.pid, signal.SIGTERM)
