@@ -403,7 +403,8 @@ def test_a_disk_without_room_for_the_log_is_sold_on_all_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
     """Room is a matter of speed; the log is left as it was."""
-    monkeypatch.setattr("till_agent.journal.writer.IDLE_SECONDS", 0.01)
+    # The writer must not find time for it before the disk is full.
+    monkeypatch.setattr("till_agent.journal.writer.IDLE_SECONDS", 3_600)
 
     def full(_handle: int) -> None:
         raise OSError(28, "No space left on device")
@@ -413,6 +414,8 @@ def test_a_disk_without_room_for_the_log_is_sold_on_all_the_same(
             await journal.commit(once(draft("s-0")))
             before = (tmp_path / "journal.db-wal").stat().st_size
             monkeypatch.setattr("till_agent.journal.connect.os.fsync", full)
+            monkeypatch.setattr("till_agent.journal.writer.IDLE_SECONDS", 0.01)
+            await journal._writer.submit(lambda _session: None, writes=False)
             async with asyncio.timeout(10):
                 while "no room" not in caplog.text:
                     await asyncio.sleep(0.005)
