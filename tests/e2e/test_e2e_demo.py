@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from kit.processes import COMMAND, all_listening_ports, listening_ports, marked, wait_gone
+from kit.processes import COMMAND, all_listening, listening, marked, wait_gone
 from kit.waiting import wait_for
 
 RECEIPTS = 30
@@ -99,9 +99,9 @@ def test_a_demo_that_is_ended_in_its_middle_leaves_nothing(demo: Demo, number: s
     """Ctrl-C reaches the whole foreground group, as a terminal sends it; a service manager ends the one process."""
     wait_for(lambda: demo.slips() >= 3, "the day to be under way", patience_s=60)
     parts = marked(demo.mark)
-    ports = listening_ports(parts)
+    sockets = listening(parts)
     assert len(parts) == 5, f"expected the demo, cloud, agent, printer and scanner, not {parts}"
-    assert len(ports) >= 4, "the cloud, the bridge, the printer and the line listen"
+    assert len({port for _, port in sockets}) >= 4, "the cloud, the bridge, the printer and the line listen"
     if number is signal.SIGINT:
         os.killpg(demo.process.pid, number)
     else:
@@ -110,7 +110,7 @@ def test_a_demo_that_is_ended_in_its_middle_leaves_nothing(demo: Demo, number: s
     assert status == 130
     assert "Nothing is left running" in err
     wait_gone(demo.mark)
-    assert not ports & all_listening_ports()
+    assert not sockets & all_listening()
 
 
 BEGINNING = {

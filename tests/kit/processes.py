@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -17,6 +18,9 @@ from kit.zygote import Forked, Zygote
 COMMAND = (str(Path(sys.executable).with_name("tillside")),)
 LAUNCHER = Path(__file__).with_name("mutants.py")
 
+FIRST_PORT = 20_000
+WORKERS_LIMIT = 32
+"""Each worker of the suite has ports of its own; with more of them, two share."""
 COMMAND_TIMEOUT_S = 60.0
 READY_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 15.0
@@ -151,8 +155,8 @@ def marked(mark: str) -> dict[int, str]:
     return found
 
 
-def listening_ports(pids: "dict[int, str]") -> set[int]:
-    """TCP ports on which any of the processes listens."""
+def listening(pids: "dict[int, str]") -> set[tuple[str, int]]:
+    """Sockets on which any of the processes listens: inode and TCP port."""
     inodes: set[str] = set()
     for pid in pids:
         with contextlib.suppress(OSError):
@@ -161,31 +165,43 @@ def listening_ports(pids: "dict[int, str]") -> set[int]:
                     target = str(handle.readlink())
                     if target.startswith("socket:["):
                         inodes.add(target[8:-1])
-    return {port for inode, port in _listeners() if inode in inodes}
+    return {(inode, port) for inode, port in all_listening() if inode in inodes}
 
 
-def all_listening_ports() -> set[int]:
-    """TCP ports on which anything on this machine listens."""
-    return {port for _, port in _listeners()}
-
-
-def _listeners() -> list[tuple[str, int]]:
-    rows: list[tuple[str, int]] = []
+def all_listening() -> set[tuple[str, int]]:
+    """Sockets on which anything on this machine listens: inode and TCP port, which by itself another may get again."""
+    rows: set[tuple[str, int]] = set()
     for table in ("tcp", "tcp6"):
         path = Path("/proc/net") / table
         if path.exists():
             for line in path.read_text().splitlines()[1:]:
                 fields = line.split()
                 if fields[3] == "0A":
-                    rows.append((fields[9], int(fields[1].rpartition(":")[2], 16)))
+                    rows.add((fields[9], int(fields[1].rpartition(":")[2], 16)))
     return rows
 
 
 def free_port() -> int:
-    """A port on which nothing listens: for a device that is not there, or not there yet."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port on which nothing listens: for a device that is not there, or not there yet.
+
+    It is not one of those that the system deals out, nor one of another worker of this suite: it stays free.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % WORKERS_LIMIT
+    # The shuffle of the suite seeds `random` anew for each test, which would give all of them the same port.
+    chance = random.SystemRandom()
+    while True:
+        port = chance.randrange(FIRST_PORT, _end_of_ports(), WORKERS_LIMIT) + worker
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+
+
+def _end_of_ports() -> int:
+    dealt = 32_768
+    with contextlib.suppress(OSError):
+        dealt = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    # A machine that deals out nearly all ports leaves none to choose from: then one of them has to do.
+    return max(dealt, FIRST_PORT + 10_000) - WORKERS_LIMIT
 
 
 def wait_gone(mark: str) -> None:

@@ -1,11 +1,11 @@
 """Real TCP printers that are silent, stalled, dead in mid-slip, out of paper, or back after a restart."""
 
 import asyncio
-import socket
 
 import pytest
 
 from integration.drivers_printers.printers_rig import drawn_slip, job, names, run, slip, tcp_simulator, until
+from kit.processes import free_port
 from till_drivers.exceptions import TransportAbsent, TransportLost, TransportStalled
 from till_drivers.ports import DeviceHealth, Outcome
 from till_drivers.printers import EscposPrinter
@@ -18,12 +18,6 @@ LONG_MS = 10_000
 
 def printer_on(port: int) -> EscposPrinter:
     return EscposPrinter("net", TcpTransport("127.0.0.1", port), keep_open=False)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def test_a_slip_is_printed_and_its_cyrillic_reads_back() -> None:
