@@ -1,12 +1,18 @@
 """What applying an op needs and gives: the transaction's book, the programmes, and a verdict."""
 
 from collections.abc import Callable
+from datetime import date
+from typing import Any
 
 from msgspec import Struct
 
 from till_cloud.ledger.account import Account
 from till_cloud.ledger.book import Book
-from till_cloud.registry import Registry
+from till_cloud.ledger.issuing import time_zone_of
+from till_cloud.registry import Registry, Version
+from till_cloud.store import tills
+from till_loyalty.days import local_day
+from till_loyalty.receipt import Place
 from till_sync.ops import OpId
 from till_sync.wire import OpResult, Status
 
@@ -30,13 +36,39 @@ class Flag(Struct, frozen=True):
 
 
 class Context(Struct, frozen=True):
-    """One batch of one till. `new_id` makes member ids."""
+    """One batch of one till. `new_id` makes member ids. `_read` keeps what can't change within the transaction."""
 
     book: Book
     registry: Registry
     till: str
     epoch: int
     new_id: Callable[[], str]
+    _read: dict[str, Any] = {}
+
+    def active(self) -> Version | None:
+        """The programme version to sell by."""
+        if "active" not in self._read:
+            self._read["active"] = self.registry.active(self.book.connection)
+        found: Version | None = self._read["active"]
+        return found
+
+    def place(self) -> Place:
+        """Where the till stands."""
+        if "place" not in self._read:
+            self._read["place"] = tills.place_of_till(self.book.connection, self.till)
+        found: Place = self._read["place"]
+        return found
+
+    def time_zone(self) -> str:
+        """The IANA zone of the till's store."""
+        if "time_zone" not in self._read:
+            self._read["time_zone"] = time_zone_of(self.book.connection, self.till)
+        found: str = self._read["time_zone"]
+        return found
+
+    def today(self) -> date:
+        """The day at the till's store, by the cloud's clock."""
+        return local_day(self.book.now_ms, self.time_zone())
 
 
 class Verdict(Struct, frozen=True, kw_only=True):

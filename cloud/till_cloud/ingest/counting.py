@@ -11,7 +11,7 @@ from till_cloud.facts import state_of
 from till_cloud.ingest.context import Context, Flag
 from till_cloud.ledger.account import Account
 from till_cloud.registry import Version
-from till_cloud.store import tiers, tills
+from till_cloud.store import tiers
 from till_loyalty.engine import calculate, empty_calculation
 from till_loyalty.receipt import MemberState, Place
 from till_loyalty.results import Calculation, DiscountGiven
@@ -170,7 +170,7 @@ def _tier(context: Context, body: SaleBody, account: Account) -> str:
 
 def _place(context: Context, body: SaleBody) -> Place:
     """Where the till says that it stands, if that is its store; else where it is known to stand."""
-    known = tills.place_of_till(context.book.connection, context.till)
+    known = context.place()
     if body.place is None:
         return known
     return body.place if body.place.store == known.store else replace(known, channel=body.place.channel)

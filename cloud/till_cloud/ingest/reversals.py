@@ -6,6 +6,7 @@ from typing import Literal
 import msgspec
 
 from till_cloud.holding import release_row
+from till_cloud.ingest.consequences import after_reversal
 from till_cloud.ingest.context import Context, Flag, Rejected, Verdict
 from till_cloud.ingest.sales import sold
 from till_cloud.ledger.account import Account, Draft
@@ -119,6 +120,7 @@ def _apply(
         forward(book, account, uid=body.uid)
     stored = ops.ReversalRow(kind, body.uid, position, canonical_bytes(counted))
     ops.add_reversal(book.connection, op_id, sale=row, number=len(earlier) + 1, row=stored)
+    after_reversal(context, body, row, sale, [_reversal.decode(each.result) for each in earlier], counted)
     effect = 0 if draft is None else draft.figures.effect_points
     said = body.reversal
     same = (said.points_back, said.points_taken) == (counted.points_back, counted.points_taken)

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from till_cloud.ingest.consequences import after_sale
 from till_cloud.ingest.context import Context, Flag, Rejected, Verdict
 from till_cloud.ingest.counting import Wish, count, discount_flags, figures, gives_the_same, why_different
 from till_cloud.ingest.subjects import find, make
@@ -49,6 +50,7 @@ def apply_sale(context: Context, op_id: OpId, body: SaleBody) -> Verdict:
     )
     if code:
         flags.append(Flag(code, _net(body.result), _net(counted)))
+    after_sale(context, op_id, body, version, counting, account, position)
     return Verdict(
         status="applied" if same else "adjusted",
         code=code,
