@@ -19,8 +19,10 @@ from till_agent.cache import CacheStore, CacheUnavailable
 from till_agent.desk import Desk, DeskParts, DeskSettings, StoreIdentity
 from till_agent.devices import Resolved
 from till_agent.exceptions import CloudUnreachable, DeskProblem, HoldRefused, SlipTemplateError
+from till_agent.gateways import confirmations_of
 from till_agent.journal import DiskJournal, EpochKeeper, Place
 from till_agent.ports import HoldGateway
+from till_agent.registrations import Registrations
 from till_agent.slips.desk import SlipPrinter, SpoolSlipDesk
 from till_agent.slips.office import SlipOffice
 from till_agent.slips.template import SlipTemplate, load_template
@@ -193,7 +195,13 @@ async def open_core(identity: Identity, around: Surroundings) -> Core:
     settings, clock = around.settings, around.clock
     state_dir = around.identity_path.parent
     effects = OwnEffects()
-    cache = CacheStore(state_dir / CACHE_FILE, identity.till, on_complete=effects.forget)
+    registrations = Registrations()
+
+    def complete(floor: tuple[int, int]) -> None:
+        effects.forget(floor)
+        registrations.forget(floor)
+
+    cache = CacheStore(state_dir / CACHE_FILE, identity.till, on_complete=complete)
     keeper = EpochKeeper(identity.last_epoch, lambda epoch: _keep_epoch(around.identity_path, epoch))
     place = Place(path=state_dir / JOURNAL_FILE, till=identity.till, keeper=keeper, clock=clock)
     journal = DiskJournal(place, effects, cache)
@@ -203,6 +211,7 @@ async def open_core(identity: Identity, around: Surroundings) -> Core:
         log.error("the cache can't be opened; nobody is known here until it can: %s", exc)  # noqa: TRY400 - says it all
     try:
         await journal.start(cache.floor)
+        registrations.load(await journal.registrations(cache.floor))
     except BaseException:
         await stop_part("cache", cache.stop)
         raise
@@ -240,6 +249,8 @@ async def open_core(identity: Identity, around: Surroundings) -> Core:
                 columns=around.printer.profile.columns if around.printer else DeskSettings().columns,
             ),
             template=template,
+            confirmations=confirmations_of(client, worker),
+            registrations=registrations,
         )
     )
     office = SlipOffice(

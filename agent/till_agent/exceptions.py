@@ -6,6 +6,7 @@ AgentError
 ├── JournalCorrupt        a stored row is not what was written
 ├── CloudUnreachable      no answer from the cloud within the budget
 ├── HoldRefused           the cloud answered, and the answer is no
+├── CodeRefused           the same about a one-time code
 ├── SlipTemplateError     a slip template is not usable
 └── TextMissing           a sentence has no text, or the text asks for numbers that were not given
 """
@@ -75,6 +76,15 @@ class HoldRefused(AgentError):
         self.code = code
         self.detail = detail
         self.available_points = available_points
+
+
+class CodeRefused(AgentError):
+    """Raised when the cloud sends no one-time code, or knows nothing of the one given back; `code` is the cloud's."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(f"{code}: {detail}")
+        self.code = code
+        self.detail = detail
 
 
 class SlipTemplateError(AgentError):

@@ -4,10 +4,14 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from till_agent.api import (
+    CardAttach,
+    CodeAnswer,
+    CodeRequest,
     Hold,
     HoldCreate,
     Identify,
     Member,
+    MemberCreate,
     QueuedOp,
     Quote,
     QuoteRequest,
@@ -42,6 +46,9 @@ class DeskCalls(Protocol):
     async def void(self, sale_uid: str, language: str | None = None) -> Answered: ...
     async def give_back(self, uid: str, request: ReturnRequest, language: str | None = None) -> Answered: ...
     async def sale(self, uid: str) -> SaleView: ...
+    async def register(self, request: MemberCreate) -> Answered: ...
+    async def attach_card(self, reference: str, request: CardAttach) -> Answered: ...
+    async def confirm(self, request: CodeRequest) -> CodeAnswer: ...
 
 
 class SlipCalls(Protocol):

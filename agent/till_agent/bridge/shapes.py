@@ -85,6 +85,11 @@ class Operation(Struct, frozen=True, kw_only=True):
 
 
 UID = Parameter(name="uid", pattern=re.compile(UID_PATTERN), description="The client's own id of the document.")
+REFERENCE = Parameter(
+    name="reference",
+    pattern=re.compile(r"^(m-[A-Za-z0-9._-]{1,64}|(card|phone):[0-9a-f]{32})$"),
+    description="`reference` of a member, as it was answered.",
+)
 HOLD = Parameter(
     name="hold", pattern=re.compile(r"^[A-Za-z0-9_-]{1,80}$"), description="Id of a hold, as it was answered."
 )

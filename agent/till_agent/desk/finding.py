@@ -6,15 +6,18 @@ Numbers live for the length of a call: what leaves this module is a member id or
 import re
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from till_agent.api import Identify
 from till_agent.desk.problems import of_identifier, problem
 from till_agent.ports import Cache, CachedMember
+from till_agent.registrations import Registered, Registrations
 from till_loyalty import identifiers
 from till_loyalty.exceptions import IdentifierError
 from till_loyalty.identifiers import Identifier
 from till_loyalty.programme import CardRange, Identifiers
-from till_sync.ops import Subject
+from till_sync.ops import OpId, RegisterBody, Subject
+from till_sync.wire import MemberFacts, MemberRow
 
 _SHOPS_OWN = CardRange(prefix="2", lengths=(13,), check="ean13")
 """Numbers that GS1 leaves to shops, which print their cards with them; one in ten looks like a bank card's."""
@@ -24,8 +27,9 @@ MEMBER_ID = re.compile(r"m-[A-Za-z0-9._-]{1,64}")
 
 
 class Found(Struct, frozen=True, kw_only=True):
-    """Whose sale it is. `cached` is None for somebody this till does not know; `keys` are all names own ops may have
-    used for them; the masked number is of what was scanned or keyed just now."""
+    """Whose sale it is. `cached` is None for somebody this till does not know; its row has no `member_id` yet for
+    somebody who registered here and whom the cloud has not told of. `keys` are all names own ops may have used for
+    them; the masked number is of what was scanned or keyed just now."""
 
     subject: Subject
     cached: CachedMember | None
@@ -37,9 +41,10 @@ class Found(Struct, frozen=True, kw_only=True):
 class Finder:
     """Reads the cache only; nothing here waits."""
 
-    def __init__(self, cache: Cache, identifier_key: bytes) -> None:
+    def __init__(self, cache: Cache, identifier_key: bytes, registrations: Registrations | None = None) -> None:
         self._cache = cache
         self._key = identifier_key
+        self._new = registrations or Registrations()
 
     def find(self, who: Identify, *, pointer: str = "", lenient: bool = False) -> Found:
         """The member or tag that `who` names; `pointer` is where `who` stands in the request.
@@ -67,18 +72,82 @@ class Finder:
         """Whose an earlier op was, as known now; None for a sale with no member."""
         if subject.member_id:
             cached = self._member(self._cache.by_id(subject.member_id))
+            found = self._overlaid(cached) if cached else None
         elif subject.tag:
-            cached = self._member(self._cache.by_tag(subject.tag))
+            found = self.by_tag(subject.tag)
         else:
             return None
-        return _known(cached) if cached else Found(subject=subject, cached=None, keys=(subject.key,))
+        return found or Found(subject=subject, cached=None, keys=(subject.key,))
+
+    def identifier(self, name: str, value: str, *, pointer: str) -> tuple[str, Identifier]:
+        """A phone or a card as keyed, checked by the programme's rules: its tag and itself. DeskProblem."""
+        programme = self._cache.programme()
+        try:
+            known = _candidates(name, value, programme.programme.identifiers if programme else Identifiers())[0]
+        except IdentifierError as exc:
+            raise of_identifier(exc, pointer) from None
+        return identifiers.tag(self._key, known.kind, known.value), known
+
+    def by_tag(self, tag: str) -> Found | None:
+        """Whose a tag is, as far as the cache knows or somebody registered here; None for nobody known."""
+        cached = self._member(self._cache.by_tag(tag))
+        if cached is not None:
+            return self._overlaid(cached)
+        attached = self._new.attached(tag)
+        if attached is not None:
+            owner = self.by_subject(attached.subject) if attached.subject.tag != tag else None
+            return None if owner is None else replace(owner, keys=tuple(dict.fromkeys((*owner.keys, tag))))
+        new = self._new.registered(tag)
+        if new is None:
+            return None
+        row = _row_of(new, self._first_tier)
+        return Found(subject=Subject(tag=tag), cached=CachedMember(row=row, as_of_ms=0, included=(0, 0)), keys=new.tags)
+
+    def by_reference(self, reference: str) -> Found:
+        """Somebody by the reference of an earlier answer; DeskProblem `reference_unknown`."""
+        return self._by_reference(reference, "", lenient=False)
+
+    def as_registered(self, body: RegisterBody, before: Found | None) -> Found:
+        """Somebody as they will be known here once this registration is on the disk; `before`: as known until then."""
+        book = Registrations()
+        for tag in before.keys if before is not None else ():
+            if (earlier := self._new.registered(tag)) is not None:
+                book.adopt(earlier)
+        book.note(OpId("", 1, 1), body)
+        return Finder(self._cache, self._key, book).by_tag(body.subject.tag) or Found(
+            subject=body.subject, cached=None, keys=(body.subject.key,)
+        )
+
+    @property
+    def _first_tier(self) -> str:
+        programme = self._cache.programme()
+        return programme.programme.tiers[0].id if programme is not None and programme.programme.tiers else ""
+
+    def _overlaid(self, cached: CachedMember) -> Found:
+        """A member of the cache, with the names that somebody gave here whom only sales had known."""
+        found = _known(cached)
+        if cached.row.status != "provisional":
+            return found
+        new = next((each for tag in cached.row.tags if (each := self._new.registered(tag))), None)
+        if new is None:
+            return found
+        named, row = _row_of(new, self._first_tier), cached.row
+        row = replace(
+            row,
+            tier=row.tier or named.tier,
+            name_masked=row.name_masked or named.name_masked,
+            phone_masked=row.phone_masked or named.phone_masked,
+            card_masked=row.card_masked or named.card_masked,
+            language=row.language or named.language,
+        )
+        return replace(found, cached=replace(cached, row=row), keys=tuple(dict.fromkeys((*found.keys, *new.tags))))
 
     def _by_identifiers(self, candidates: list[Identifier], pointer: str) -> Found:
         """One candidate, or a card and a phone that the same digits could be: then whichever is a member here."""
         tags = [identifiers.tag(self._key, each.kind, each.value) for each in candidates]
-        hits = {cached.row.member_id: cached for tag in tags if (cached := self._member(self._cache.by_tag(tag)))}
+        hits = {found.subject.key: found for tag in tags if (found := self.by_tag(tag))}
         if len(hits) == 1:
-            return _known(next(iter(hits.values())))
+            return next(iter(hits.values()))
         if len(candidates) > 1:
             raise problem(
                 "identifier_ambiguous", "expected either a card or a phone, not what could be both", pointer=pointer
@@ -87,12 +156,12 @@ class Finder:
 
     def _by_reference(self, reference: str, pointer: str, lenient: bool) -> Found:
         if TAG.fullmatch(reference):
-            cached = self._member(self._cache.by_tag(reference))
-            return _known(cached) if cached else Found(subject=Subject(tag=reference), cached=None, keys=(reference,))
+            found = self.by_tag(reference)
+            return found or Found(subject=Subject(tag=reference), cached=None, keys=(reference,))
         if MEMBER_ID.fullmatch(reference):
             cached = self._member(self._cache.by_id(reference))
             if cached is not None:
-                return _known(cached)
+                return self._overlaid(cached)
             if lenient:
                 return Found(subject=Subject(member_id=reference), cached=None, keys=(reference,))
         raise problem("reference_unknown", "expected a reference from an earlier answer", pointer=pointer)
@@ -106,6 +175,21 @@ class Finder:
 def _known(cached: CachedMember) -> Found:
     row = cached.row
     return Found(subject=Subject(member_id=row.member_id), cached=cached, keys=(row.member_id, *row.tags))
+
+
+def _row_of(new: Registered, tier: str) -> MemberRow:
+    """Somebody who registered here, as the cloud will say when it knows: a member with no id yet."""
+    return MemberRow(
+        member_id="",
+        status="active" if new.confirmed else "provisional",
+        tier=tier,
+        name_masked=new.name_masked,
+        phone_masked=new.phone_masked,
+        card_masked=new.card_masked,
+        language=new.language,
+        tags=new.tags,
+        facts=MemberFacts(birthday=new.birthday, member_since=new.member_since, purchases=0),
+    )
 
 
 def _unknown(tag: str, identifier: Identifier) -> Found:

@@ -91,9 +91,19 @@ class Holding:
         status = found.cached.row.status
         if status in ("blocked", "provisional"):
             raise problem(f"member_{status}", f"expected a member who may spend, not a {status} one", pointer="/member")
+        if not found.subject.member_id:
+            raise problem("member_unknown", "expected a member whom the cloud has told of", pointer="/member")
         programme = self._bench.programme
         if programme is None or not programme.programme.redemption.enabled:
             raise problem("redemption_disabled", "expected a programme that lets points be spent")
+        redemption = programme.programme.redemption
+        if redemption.proof and request.points > redemption.proof_above_points and not request.confirmation:
+            raise problem(
+                "proof_required",
+                f"expected a confirmation for more than {redemption.proof_above_points} points",
+                pointer="/confirmation",
+                allowed_points=redemption.proof_above_points,
+            )
         return found
 
     async def _open_for(self, request: HoldCreate, found: Found) -> StoredHold | None:
@@ -120,6 +130,7 @@ class Holding:
             member_id=found.subject.member_id,
             points=request.points,
             ttl_ms=min(request.ttl_ms + MARGIN_MS, LONGEST_TTL_MS),
+            confirmation=request.confirmation,
         )
         try:
             if asked is None:
@@ -234,4 +245,6 @@ def _refusal(exc: HoldRefused) -> DeskProblem:
         return problem("insufficient_points", exc.detail, pointer="/points", **extras)
     if exc.code in ("member_unknown", "member_blocked", "member_provisional", "redemption_disabled"):
         return problem(exc.code, exc.detail, pointer="/member")
+    if exc.code in ("proof_required", "proof_invalid"):
+        return problem(exc.code, exc.detail, pointer="/confirmation")
     return problem("hold_refused", exc.detail, reason=exc.code)

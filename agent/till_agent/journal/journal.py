@@ -17,6 +17,7 @@ from till_agent.journal.reader import EntryReader
 from till_agent.journal.session import Session
 from till_agent.journal.writer import STOP_WAIT_SECONDS, Reopened, Writer
 from till_agent.ports import Committed, Draft, Entry
+from till_agent.registrations import KEPT_LIMIT, KINDS
 from till_sync.ops import OpId
 from till_sync.wire import HelloAnswer, OpResult, PushRequest
 
@@ -176,6 +177,16 @@ class DiskJournal:
         def run(session: Session) -> tuple[Entry, OpResult | None] | None:
             entry = session.reader.by_op(op_id)
             return None if entry is None else (entry, session.reader.verdict(op_id))
+
+        return await self._writer.submit(run, writes=False)
+
+    async def registrations(self, floor: tuple[int, int] | None) -> list[Entry]:
+        """Registrations and attached cards after `floor`, the last own op that the cache includes, in order."""
+        after = schema.row_id(*floor) if floor is not None else 0
+
+        def run(session: Session) -> list[Entry]:
+            found = [each for kind in KINDS for each in session.reader.of_kind(kind, after, KEPT_LIMIT)]
+            return sorted(found, key=lambda entry: entry.op_id)
 
         return await self._writer.submit(run, writes=False)
 

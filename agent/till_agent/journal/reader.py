@@ -80,6 +80,10 @@ class EntryReader:
         """The newest rows, newest first."""
         return self._many(schema.RECENT, (limit,))
 
+    def of_kind(self, kind: str, after: int, limit: int) -> list[Entry]:
+        """The newest rows of a kind with a row id above `after`, oldest first."""
+        return self._many(schema.OF_KIND, (kind, after, limit))[::-1]
+
     def verdict(self, op_id: OpId) -> OpResult | None:
         """What the cloud said to an op; None before it has."""
         columns = self.connection.execute(schema.VERDICT, (schema.row_id(op_id.epoch, op_id.seq),)).fetchone()

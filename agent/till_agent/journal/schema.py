@@ -114,6 +114,8 @@ BY_ID = f"{_WITH_LINK} WHERE e.id = ?"
 ABOUT = f"{_WITH_LINK} WHERE e.about_uid = ? AND e.about_uid <> '' ORDER BY e.id"
 # The newest rows, newest first.
 RECENT = f"{_WITH_LINK} ORDER BY e.id DESC LIMIT ?"
+# Rows of one kind after an op, newest first: by the index of uids, whose first column is the kind.
+OF_KIND = f"{_WITH_LINK} WHERE e.kind = ? AND e.id > ? ORDER BY e.id DESC LIMIT ?"
 # A stretch of one epoch in order: to push, to check.
 STRETCH = f"SELECT {ENTRY_COLUMNS} FROM entries e WHERE e.id BETWEEN ? AND ? ORDER BY e.id LIMIT ?"  # noqa: S608
 # The hash that a stretch must begin from.

@@ -1,0 +1,134 @@
+"""One-time codes at the till: asked of the cloud within a budget of their own, and told to the cashier.
+
+A confirmation's id is made from the client's uid, so nothing has to be remembered between its steps, and a repeated
+request sends no second message.
+"""
+
+import hashlib
+import hmac
+from typing import Literal
+
+from msgspec import Struct
+
+from till_agent.api import CodeAnswer, CodeRequest, CodeState, Message
+from till_agent.desk.bench import Bench
+from till_agent.desk.problems import problem
+from till_agent.exceptions import CloudUnreachable, CodeRefused
+from till_agent.texts import Words
+from till_sync.wire import ConfirmationAnswer, ConfirmationRequest
+
+ID_DIGITS = 32
+NOT_SENT = frozenset({"code_not_sent", "too_many_codes"})
+"""Refusals about this one code, which may be tried again later; `codes_not_sent` says that the chain sends none."""
+
+STATE_MESSAGES = frozenset({"code_sent", "code_confirmed", "code_expired", "code_spent", "code_not_sent"})
+"""What is said of each state of a code."""
+
+
+class Asked(Struct, frozen=True, kw_only=True):
+    """A code that is to be sent or was given back, for one phone."""
+
+    purpose: Literal["register", "spend"]
+    uid: str
+    attempt: int
+    tag: str
+    phone: str
+    code: str
+    member_id: str = ""
+    language: str = ""
+
+
+class Codes:
+    """Sends and compares. `online` says whether to try at all."""
+
+    def __init__(self, bench: Bench) -> None:
+        self._bench = bench
+
+    @property
+    def online(self) -> bool:
+        gateway = self._bench.parts.confirmations
+        return gateway is not None and gateway.online
+
+    def id_of(self, asked: Asked) -> str:
+        """The same for the same step of the same document and phone; nobody can tell the phone from it."""
+        text = "\n".join((asked.purpose, asked.uid, asked.tag, str(asked.attempt))).encode()
+        digest = hmac.new(self._bench.identity.identifier_key, text, hashlib.sha256).hexdigest()
+        return f"c-{self._bench.identity.till[:40]}-{digest[:ID_DIGITS]}"
+
+    async def ask(self, asked: Asked) -> CodeState:
+        """Have a code sent, or hand one in. CloudUnreachable, CodeRefused."""
+        gateway = self._bench.parts.confirmations
+        if gateway is None:
+            raise CloudUnreachable("this till has no cloud")
+        budget_ms = self._bench.parts.settings.code_budget_ms
+        name = self.id_of(asked)
+        if asked.code:
+            try:
+                return _state(await gateway.give(name, asked.code, budget_ms=budget_ms))
+            except CodeRefused as exc:
+                if exc.code != "confirmation_unknown":
+                    raise
+        # Asked for the first time, or a code was given that was never sent: then one is sent.
+        request = ConfirmationRequest(
+            confirmation=name,
+            purpose=asked.purpose,
+            tag=asked.tag,
+            phone=asked.phone,
+            member_id=asked.member_id,
+            language=asked.language,
+        )
+        return _state(await gateway.start(request, budget_ms=budget_ms))
+
+    async def to_spend(self, request: CodeRequest) -> CodeAnswer:
+        """The code for a large redemption. DeskProblem member_unknown, phone_mismatch, or why there is no code."""
+        bench = self._bench
+        found = bench.finder.find(request.member, pointer="/member")
+        if found.cached is None or not found.subject.member_id:
+            raise problem("member_unknown", "expected a member known to this till", pointer="/member")
+        tag, phone = bench.finder.identifier("phone", request.phone, pointer="/phone")
+        if tag not in found.cached.row.tags:
+            raise problem("phone_mismatch", "expected the member's own phone", pointer="/phone")
+        words = bench.words(request.language)
+        asked = Asked(
+            purpose="spend",
+            uid=request.uid,
+            attempt=request.attempt,
+            tag=tag,
+            phone=phone.value,
+            code=request.code,
+            member_id=found.subject.member_id,
+            language=found.cached.row.language or words.language,
+        )
+        try:
+            state = await self.ask(asked)
+        except CloudUnreachable as exc:
+            raise problem("cloud_unreachable", str(exc)) from exc
+        except CodeRefused as exc:
+            raise _problem(exc) from exc
+        return CodeAnswer(confirmation=state, messages=(code_message(words, state, given=bool(request.code)),))
+
+
+def code_message(words: Words, state: CodeState, *, given: bool) -> Message:
+    """What the cashier does next. `given`: a code was handed in, so `sent` means that it was wrong."""
+    if state.state == "sent" and given:
+        return words.message("code_wrong", level="warning", tries=state.tries_left)
+    return words.message(f"code_{state.state}", level="info" if state.state in ("sent", "confirmed") else "warning")
+
+
+def _state(answer: ConfirmationAnswer) -> CodeState:
+    return CodeState(
+        confirmation=answer.confirmation,
+        state=answer.state,
+        tries_left=answer.tries_left,
+        expires_in_ms=max(0, answer.expires_at_ms - answer.server_time_ms),
+    )
+
+
+def _problem(exc: CodeRefused) -> Exception:
+    if exc.code in ("codes_not_sent", "code_not_sent", "too_many_codes"):
+        return problem(exc.code, exc.detail)
+    if exc.code == "member_mismatch":
+        return problem("phone_mismatch", exc.detail, pointer="/phone")
+    if exc.code in ("confirmation_used", "confirmation_mismatch"):
+        return problem("uid_conflict", exc.detail, pointer="/uid")
+    return problem("code_not_sent", exc.detail)

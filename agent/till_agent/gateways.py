@@ -1,0 +1,46 @@
+"""The cloud's gateways with the errors that the desk knows."""
+
+from collections.abc import Awaitable
+
+from till_agent.exceptions import CloudUnreachable, CodeRefused
+from till_sync import exceptions as sync_errors
+from till_sync.client import CloudClient
+from till_sync.confirmations import CloudConfirmations
+from till_sync.wire import ConfirmationAnswer, ConfirmationRequest
+from till_sync.worker import SyncWorker
+
+
+class TranslatedConfirmations:
+    """Implements `till_agent.ports.ConfirmationGateway`."""
+
+    def __init__(self, gateway: CloudConfirmations) -> None:
+        self._gateway = gateway
+
+    @property
+    def online(self) -> bool:
+        """Whether the last exchange with the cloud succeeded."""
+        return self._gateway.online
+
+    async def start(self, request: ConfirmationRequest, *, budget_ms: int) -> ConfirmationAnswer:
+        """See `till_agent.ports.ConfirmationGateway`."""
+        return await _translated(self._gateway.start(request, budget_ms=budget_ms))
+
+    async def give(self, confirmation: str, code: str, *, budget_ms: int) -> ConfirmationAnswer:
+        """See `till_agent.ports.ConfirmationGateway`."""
+        return await _translated(self._gateway.give(confirmation, code, budget_ms=budget_ms))
+
+
+def confirmations_of(client: CloudClient | None, worker: SyncWorker | None) -> TranslatedConfirmations | None:
+    """The gateway of a till that has a cloud."""
+    if client is None or worker is None:
+        return None
+    return TranslatedConfirmations(CloudConfirmations(client, worker.line))
+
+
+async def _translated(exchange: Awaitable[ConfirmationAnswer]) -> ConfirmationAnswer:
+    try:
+        return await exchange
+    except sync_errors.ConfirmationRefused as exc:
+        raise CodeRefused(exc.code, exc.detail) from exc
+    except sync_errors.CloudUnreachable as exc:
+        raise CloudUnreachable(str(exc)) from exc
