@@ -22,7 +22,15 @@ from till_cloud.store.tills import TillRow
 from till_sync.http.bodies import read_json
 from till_sync.http.problems import install_problem_handlers, problem_response
 from till_sync.problems import ProblemError
-from till_sync.wire import PATHS, CodeGiven, ConfirmationRequest, EnrolmentRequest, HoldRequest, PushRequest
+from till_sync.wire import (
+    PATHS,
+    CodeGiven,
+    ConfirmationRequest,
+    CouponQuestion,
+    EnrolmentRequest,
+    HoldRequest,
+    PushRequest,
+)
 
 LARGEST_WAIT_MS = 25_000
 """Longest a changes request is held: proxies cut idle answers after 30 s and more."""
@@ -44,6 +52,7 @@ _holds = msgspec.json.Decoder(HoldRequest)
 _enrolments = msgspec.json.Decoder(EnrolmentRequest)
 _confirmations = msgspec.json.Decoder(ConfirmationRequest)
 _codes = msgspec.json.Decoder(CodeGiven)
+_questions = msgspec.json.Decoder(CouponQuestion)
 _encoder = msgspec.json.Encoder()
 
 
@@ -67,6 +76,7 @@ class CloudApp:
             Route(PATHS["enrolments"], self.enrolments, methods=["POST"]),
             Route(PATHS["confirmations"], self.confirmations, methods=["POST"]),
             Route(PATHS["confirm"], self.confirm, methods=["POST"]),
+            Route(PATHS["coupons"], self.coupons, methods=["POST"]),
             Route("/livez", self.livez, methods=["GET"]),
             Route("/readyz", self.readyz, methods=["GET"]),
         ]
@@ -149,6 +159,11 @@ class CloudApp:
         # Nobody has this code, so nothing may ever confirm it.
         await asyncio.wrap_future(self._centre.write(lambda connection: unsent(connection, code.confirmation)))
         raise RefusedError(409, "code_not_sent", "the program that sends codes could not send this one")
+
+    async def coupons(self, request: Request) -> Response:
+        self._till(request)
+        question = await read_json(request, _questions, limit_bytes=SMALL_BODY_BYTES)
+        return _json(await run_in_threadpool(self._centre.coupons, question))
 
     async def livez(self, _request: Request) -> Response:
         return PlainTextResponse("alive\n")

@@ -13,6 +13,7 @@ from till_cloud.auth import authenticate
 from till_cloud.budgets import top_up, totals, wanting
 from till_cloud.enrolment import redeem_code
 from till_cloud.exceptions import RefusedError
+from till_cloud.facts import answer_codes
 from till_cloud.ingest.push import Ingest
 from till_cloud.registry import Registry
 from till_cloud.store import meta
@@ -25,6 +26,8 @@ from till_sync.wire import (
     ChangesAnswer,
     ConfirmationAnswer,
     ConfirmationRequest,
+    CouponAnswer,
+    CouponQuestion,
     EnrolmentAnswer,
     EnrolmentRequest,
     HelloAnswer,
@@ -161,6 +164,15 @@ class Centre:
         return self._writer.submit(
             lambda connection: confirmations.give(connection, till_id, confirmation, code, now_ms)
         )
+
+    def coupons(self, question: CouponQuestion) -> CouponAnswer:
+        """How often codes were used. A read: call it from a worker thread."""
+        now_ms = self.wall_ms()
+
+        def answer(connection: sqlite3.Connection) -> CouponAnswer:
+            return answer_codes(connection, self.registry.active(connection), question, now_ms)
+
+        return self.read(answer)
 
     def position(self) -> int:
         """The newest change's number."""

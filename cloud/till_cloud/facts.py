@@ -4,8 +4,9 @@ import sqlite3
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 
-from till_cloud.store import facts, usage
-from till_loyalty.coupons import normalise_code
+from till_cloud.registry import Version
+from till_cloud.store import facts, people, usage
+from till_loyalty.coupons import coupons_by_code, normalise_code
 from till_loyalty.limits import period_key
 from till_loyalty.receipt import MemberState, Usage
 from till_sync.wire import CouponAnswer, CouponQuestion
@@ -70,11 +71,14 @@ def state_of(
 
 
 def answer_codes(
-    connection: sqlite3.Connection, question: CouponQuestion, coupons: Sequence[str], now_ms: int
+    connection: sqlite3.Connection, selling: Version | None, question: CouponQuestion, now_ms: int
 ) -> CouponAnswer:
-    """How often the codes were used by all, and the member's own use of the coupons behind them."""
-    used = usage.of_codes(connection, [normalise_code(code) for code in question.codes])
-    if question.member_id and coupons:
-        own = usage.of_member(connection, question.member_id, ("",))
-        used += tuple([row for row in own if row.per == "life" and row.rule in coupons])
-    return CouponAnswer(usage=used, server_time_ms=now_ms)
+    """How often the codes were used by all, and how often the member used the coupons behind them."""
+    codes = [normalise_code(code) for code in question.codes]
+    rows = list(usage.of_codes(connection, codes))
+    if question.member_id and selling is not None:
+        by_code = coupons_by_code(selling.programme.coupons)
+        asked = {by_code[code].id for code in codes if code in by_code}
+        own = usage.of_member(connection, people.kept(connection, question.member_id), ("",))
+        rows += [row for row in own if row.per == "life" and row.rule in asked]
+    return CouponAnswer(usage=tuple(rows), server_time_ms=now_ms)

@@ -44,8 +44,13 @@ def store() -> None:
 @database_option
 @click.option("--name", required=True, help="As printed on slips.")
 @click.option("--time-zone", required=True, help="IANA name such as Asia/Almaty.")
-def store_add(store_id: str, db: Path, name: str, time_zone: str) -> None:
-    """Add a store, or change its name and time zone."""
+@click.option("--region", help="As rules name it. Left out: as it was.")
+@click.option(
+    "--group", "groups", multiple=True, help="A group that rules may name; may be repeated. Left out: as before."
+)
+def store_add(store_id: str, db: Path, name: str, time_zone: str, region: str | None, groups: tuple[str, ...]) -> None:
+    """Add a store, or change it. An empty --region or --group takes it out of all."""
+    import sqlite3
     import zoneinfo
 
     from till_cloud.store import tills
@@ -55,10 +60,18 @@ def store_add(store_id: str, db: Path, name: str, time_zone: str) -> None:
         zoneinfo.ZoneInfo(time_zone)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
         raise click.ClickException(f"expected an IANA time zone such as Asia/Almaty, not {time_zone!r}") from None
+
+    def put(connection: sqlite3.Connection) -> tills.StoreRow:
+        known = tills.store(connection, store_id) or tills.StoreRow(store_id, name, time_zone)
+        wanted = known.groups if not groups else tuple(sorted({group for group in groups if group}))
+        row = tills.StoreRow(store_id, name, time_zone, known.region if region is None else region, wanted)
+        tills.put_store(connection, row, now_ms())
+        return row
+
     with writing(db) as writer:
-        row = tills.StoreRow(store_id, name, time_zone)
-        writer.call(lambda connection: tills.put_store(connection, row, now_ms()))
-    click.echo(f"Store {store_id}: {name}, {time_zone}")
+        row = writer.call(put)
+    where = [*([f"region {row.region}"] if row.region else []), *[f"group {group}" for group in row.groups]]
+    click.echo(", ".join([f"Store {store_id}: {name}", time_zone, *where]))
 
 
 @store.command("list")
@@ -73,7 +86,10 @@ def store_list(db: Path, *, as_json: bool) -> None:
     if as_json:
         echo_json(rows)
     else:
-        echo_table(("store", "name", "time zone"), [(row.store, row.name, row.time_zone) for row in rows])
+        echo_table(
+            ("store", "name", "time zone", "region", "groups"),
+            [(row.store, row.name, row.time_zone, row.region, ", ".join(row.groups)) for row in rows],
+        )
 
 
 @click.group()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from till_cloud.cli import people
 from till_cloud.cli.common import (
     database_option,
     echo_json,
@@ -30,6 +31,10 @@ def member() -> None:
     """Members and their identifiers."""
 
 
+for _command in (people.coupon, people.segment, people.tier):
+    member.add_command(_command)
+
+
 @member.command("import")
 @click.argument("file", metavar="FILE.csv", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @database_option
@@ -39,8 +44,10 @@ def import_members(file: Path, db: Path, errors: Path | None, *, all_or_nothing:
     """Add and update members from a CSV file.
 
     Columns, in any order: member_id, name, phone, card, tier, language, status, balance (opening points, whole minor
-    units). Each line needs a member_id, a phone or a card. Good lines are taken, bad ones told, and then the exit
-    status is 1. The same file may be imported again: opening points are given once.
+    units), birth_date and member_since (2026-01-31), sex (female, male), segments and coupons (names between |),
+    referrer (member id or referral code), referral_code (made where there is none). Each line needs a member_id, a
+    phone or a card. Good lines are taken, bad ones told, and then the exit status is 1. The same file may be imported
+    again: opening points are given once.
     """
     from till_cloud.centre import new_member_id
     from till_cloud.csv_members import LineReader, rows

@@ -52,3 +52,27 @@ def list_versions(db: Path, *, as_json: bool) -> None:
         ("programme", "version", "active", "digest"),
         [(row.programme_id, row.version, "yes" if row.active else "", row.digest) for row in rows],
     )
+
+
+@programme.command("budget")
+@database_option
+@json_option
+def budget(db: Path, *, as_json: bool) -> None:
+    """Each budget of the active programme: all of it, what tills were granted, and what they used, in minor units."""
+    from till_cloud import budgets
+    from till_cloud.exceptions import AdminError
+    from till_cloud.registry import Registry
+
+    with reading(db) as connection:
+        active = Registry().active(connection)
+        if active is None:
+            raise AdminError("expected a programme: `cloud programme upload`")
+        views = budgets.view(connection, active.programme)
+    if as_json:
+        echo_json(views)
+        return
+    rows: list[tuple[object, ...]] = []
+    for view in views:
+        rows.append((view.rule, "all tills", view.total, view.granted, view.used))
+        rows += [(view.rule, share.till, "", share.granted, share.used) for share in view.shares]
+    echo_table(("rule", "till", "budget", "granted", "used"), rows)

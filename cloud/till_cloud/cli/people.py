@@ -1,0 +1,69 @@
+"""`tillside cloud member coupon`, `segment` and `tier`: what staff do to a member by hand."""
+
+from pathlib import Path
+
+import click
+
+from till_cloud.cli.common import database_option, now_ms, writing
+
+
+@click.group()
+def coupon() -> None:
+    """Coupons that members hold."""
+
+
+@coupon.command("give")
+@click.argument("reference", metavar="MEMBER")
+@click.argument("coupon_id", metavar="COUPON")
+@database_option
+def coupon_give(reference: str, coupon_id: str, db: Path) -> None:
+    """Give MEMBER (member id or tag) the COUPON of the programme, by its id."""
+    from till_cloud.staff import give_coupon
+
+    with writing(db) as writer:
+        given = writer.call(lambda connection: give_coupon(connection, reference, coupon_id, now_ms()))
+    click.echo(f"{reference} {'holds' if given else 'held already'} {coupon_id}")
+
+
+@click.group()
+def segment() -> None:
+    """Segments that rules may name."""
+
+
+@segment.command("add")
+@click.argument("reference", metavar="MEMBER")
+@click.argument("name", metavar="SEGMENT")
+@database_option
+def segment_add(reference: str, name: str, db: Path) -> None:
+    """Put MEMBER (member id or tag) into SEGMENT."""
+    _change(reference, name, db, member=True)
+
+
+@segment.command("remove")
+@click.argument("reference", metavar="MEMBER")
+@click.argument("name", metavar="SEGMENT")
+@database_option
+def segment_remove(reference: str, name: str, db: Path) -> None:
+    """Take MEMBER (member id or tag) out of SEGMENT."""
+    _change(reference, name, db, member=False)
+
+
+def _change(reference: str, name: str, db: Path, *, member: bool) -> None:
+    from till_cloud.staff import change_segment
+
+    with writing(db) as writer:
+        changed = writer.call(lambda connection: change_segment(connection, reference, name, now_ms(), member=member))
+    click.echo(f"{reference} {'is' if changed else 'was already'} {'in' if member else 'out of'} {name}")
+
+
+@click.command()
+@click.argument("reference", metavar="MEMBER")
+@click.argument("tier_id", metavar="TIER")
+@database_option
+def tier(reference: str, tier_id: str, db: Path) -> None:
+    """Move MEMBER (member id or tag) to TIER by hand. Spending moves them on, unless the tier is given by hand only."""
+    from till_cloud.staff import set_tier
+
+    with writing(db) as writer:
+        changed = writer.call(lambda connection: set_tier(connection, reference, tier_id, now_ms()))
+    click.echo(f"{reference} {'is' if changed else 'was already'} in {tier_id}")

@@ -1,0 +1,83 @@
+"""What the chain's staff do to members by hand: coupons, segments, tiers. Tills hear of it with their next pull."""
+
+import re
+import sqlite3
+
+from till_cloud.exceptions import AdminError
+from till_cloud.ledger.account import Account, Draft
+from till_cloud.ledger.book import Book
+from till_cloud.registry import Registry
+from till_cloud.store import facts, members, people, tiers, usage
+from till_loyalty.programme import Programme
+
+SEGMENT = re.compile(r"[^\s|][^|]{0,59}")
+SEGMENTS_LIMIT = 50
+"""Segments of one member: every till keeps them all."""
+
+
+def give_coupon(connection: sqlite3.Connection, reference: str, coupon: str, now_ms: int) -> bool:
+    """Give a member (id or tag) a coupon of the active programme; whether they did not hold it."""
+    known = [each.id for each in _programme(connection).coupons]
+    if coupon not in known:
+        raise AdminError(f"expected a coupon of the programme: {', '.join(known) or 'it has none'}, not {coupon!r}")
+    book, account = _account(connection, reference, now_ms)
+    given = usage.give_coupon(connection, account.member_id, coupon, now_ms)
+    if given:
+        _tell(book, account)
+    return given
+
+
+def change_segment(connection: sqlite3.Connection, reference: str, name: str, now_ms: int, *, member: bool) -> bool:
+    """Put a member into a segment, or out of it; whether that changed anything."""
+    if not SEGMENT.fullmatch(name):
+        raise AdminError(f"expected a segment of 1 to 60 characters without |, not {name[:80]!r}")
+    book, account = _account(connection, reference, now_ms)
+    known = facts.of_member(connection, account.member_id)
+    before = set() if known is None else set(known.segment_list)
+    after = before | {name} if member else before - {name}
+    if len(after) > SEGMENTS_LIMIT:
+        raise AdminError(f"expected at most {SEGMENTS_LIMIT} segments of a member")
+    if after == before:
+        return False
+    facts.set_segments(connection, account.member_id, tuple(after))
+    _tell(book, account)
+    return True
+
+
+def set_tier(connection: sqlite3.Connection, reference: str, tier: str, now_ms: int) -> bool:
+    """Move a member to a tier; whether they were in another. Spending moves them on, unless the tier is `by_hand`."""
+    known = [each.id for each in _programme(connection).tiers]
+    if tier not in known:
+        raise AdminError(f"expected a tier of the programme: {', '.join(known) or 'it has none'}, not {tier!r}")
+    book, account = _account(connection, reference, now_ms)
+    if account.tier == tier:
+        return False
+    facts.set_tier(connection, account.member_id, tier)
+    before, account.tier = account.tier, tier
+    position = _tell(book, account)
+    tiers.add_move(connection, account.member_id, position, before=before, after=tier, reason="hand", now_ms=now_ms)
+    return True
+
+
+def _programme(connection: sqlite3.Connection) -> Programme:
+    active = Registry().active(connection)
+    if active is None:
+        raise AdminError("expected a programme: `cloud programme upload`")
+    return active.programme
+
+
+def _account(connection: sqlite3.Connection, reference: str, now_ms: int) -> tuple[Book, Account]:
+    member_id = members.owner(connection, reference) if ":" in reference else reference
+    book = Book(connection, now_ms)
+    account = None if member_id is None else book.account(people.kept(connection, member_id))
+    if account is None or account.status == "removed":
+        raise AdminError("expected a member of this chain, but nobody has this reference")
+    return book, account
+
+
+def _tell(book: Book, account: Account) -> int:
+    """Give the member's row a new position."""
+    position = book.next_position()
+    book.touch(Draft(account), position)
+    book.flush()
+    return position
