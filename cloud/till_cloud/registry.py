@@ -6,7 +6,6 @@ import threading
 from msgspec import Struct
 
 from till_cloud.exceptions import AdminError, StoreFormatError
-from till_cloud.served import not_served
 from till_cloud.store import meta, programmes
 from till_loyalty.exceptions import ProgrammeError
 from till_loyalty.programme import Programme
@@ -89,11 +88,8 @@ _LARGEST_VERSION = 2**63 - 1
 def upload(connection: sqlite3.Connection, programme: Programme, now_ms: int) -> ProgrammeRow:
     """Add a version and make it the one to sell by, in the caller's transaction.
 
-    AdminError unless its number is higher than every earlier one of the same programme, and this release can carry
-    out all that it says.
+    AdminError unless its number is higher than every earlier one of the same programme.
     """
-    if unserved := not_served(programme):
-        raise AdminError("expected only what this release can sell by, not\n  " + "\n  ".join(unserved))
     highest = programmes.highest_version(connection, programme.id)
     if programme.version <= highest:
         raise AdminError(
