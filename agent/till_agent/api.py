@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from till_loyalty.explain_result import Explained
 from till_loyalty.receipt import AmountMinor, QuantityThousandths, Receipt
 from till_loyalty.results import Calculation, Reversal
 from till_sync.ops import Payment
@@ -15,6 +16,8 @@ from till_sync.ops import Payment
 UID_PATTERN = r"^[A-Za-z0-9._-]{1,64}$"
 Uid = Annotated[str, Meta(pattern=UID_PATTERN, description="The client's own id of the document: the idempotency key.")]
 IdentifierText = Annotated[str, Meta(min_length=1, max_length=2000)]
+CodeText = Annotated[str, Meta(min_length=1, max_length=100, pattern=r"\S")]
+Codes = Annotated[tuple[CodeText, ...], Meta(max_length=50, description="Coupon and promo codes of the receipt.")]
 Language = Literal["ru", "kk", "ky", "uk", "en"]
 
 
@@ -56,7 +59,7 @@ class Member(Struct, frozen=True, kw_only=True):
     unconfirmed_points: int
     spendable_reason: str
     """"" when everything may be spent; else a stable code: offline, unknown_member, blocked, provisional, held,
-    disabled."""
+    inactive, disabled."""
     as_of_ms: int
     """Cloud's time that the confirmed part stands for; 0: never confirmed."""
     offline: bool
@@ -67,25 +70,172 @@ class Member(Struct, frozen=True, kw_only=True):
     language: str = ""
     expiring: Expiring | None = None
     messages: tuple[Message, ...] = ()
+    inactive_points: int = 0
+    """Part of the balance that can't be spent yet."""
 
 
 class QuoteRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """`redeem_points`: how many the member wishes to spend; -1 means as many as allowed."""
+    """`redeem_points`: how many the member wishes to spend; -1 means as many as allowed.
+
+    Lines are at their prices before the discounts that this programme gives. `explain` asks for every figure in words.
+    """
 
     receipt: Receipt
     member: Identify | None = None
     redeem_points: Annotated[int, Meta(ge=-1, le=10**13)] = 0
     language: Language | None = None
+    codes: Codes = ()
+    explain: bool = False
+
+
+class Redeemable(Struct, frozen=True, kw_only=True):
+    """The most that may be spent on the receipt, the money that it pays, and why it is not more.
+
+    `proof`: above `proof_above_points` the member proves who they are, in one of these ways.
+    """
+
+    points: int
+    amount_minor: int
+    reason: str = ""
+    proof: tuple[str, ...] = ()
+    proof_above_points: int = 0
 
 
 class Quote(Struct, frozen=True, kw_only=True):
-    """What the receipt would give; nothing is changed by asking."""
+    """What the receipt would give; nothing is changed by asking.
+
+    `calculation.discounts` are for the cash software to take off and to name in the sale (`SaleRequest.discounts`).
+    """
 
     calculation: Calculation
     offline: bool
     as_of_ms: int
     slip_preview: str
     member: Member | None = None
+    messages: tuple[Message, ...] = ()
+    redeemable: Redeemable | None = None
+    explain: tuple[Explained, ...] = ()
+
+
+class Coupon(Struct, frozen=True, kw_only=True):
+    """Whether a code is good here and now, and for this member; `reason` "" when it is, else a stable code.
+
+    `checked`: the cloud was asked how often a code of limited use was used already.
+    """
+
+    code: str
+    usable: bool
+    reason: str
+    checked: bool
+    offline: bool
+    coupon: str = ""
+    title: str = ""
+    valid_to: str = ""
+    messages: tuple[Message, ...] = ()
+
+
+class ConsentGiven(Struct, frozen=True, kw_only=True):
+    """The person agreed to the text of that version, as it was answered."""
+
+    version: Annotated[str, Meta(max_length=40)]
+    given: bool
+
+
+class ConsentText(Struct, frozen=True, kw_only=True):
+    """What to read to the person, or to let them read."""
+
+    version: str
+    text: str
+
+
+class CodeState(Struct, frozen=True, kw_only=True):
+    """How a one-time code stands. `not_sent`: none went out. Raise `attempt` to have another one sent."""
+
+    confirmation: str
+    state: Literal["sent", "confirmed", "expired", "spent", "not_sent"]
+    tries_left: int = 0
+    expires_in_ms: int = 0
+
+
+OneTimeCode = Annotated[str, Meta(pattern=r"^([0-9]{4,8})?$")]
+Attempt = Annotated[int, Meta(ge=1, le=10)]
+
+
+class MemberCreate(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Register a person. The same `uid` goes through all steps; what was answered as needed is added to the request.
+
+    `code` is what the person says they got; `without_code` goes on without one. Neither they, nor `attempt` and
+    `language` (the cashier's), are part of what is registered. `member_language`: the one to write to the member in.
+    """
+
+    uid: Uid
+    phone: IdentifierText | None = None
+    card: IdentifierText | None = None
+    name: Annotated[str, Meta(max_length=200)] = ""
+    birth_date: Annotated[str, Meta(pattern=r"^(\d{4}-\d\d-\d\d)?$")] = ""
+    sex: Literal["", "female", "male"] = ""
+    member_language: Language | None = None
+    referrer: Annotated[str, Meta(max_length=40)] = ""
+    consent: ConsentGiven | None = None
+    code: OneTimeCode = ""
+    attempt: Attempt = 1
+    without_code: bool = False
+    language: Language | None = None
+
+
+class MemberCreated(Struct, frozen=True, kw_only=True):
+    """`state`: needs (the same request again, with what `needs` names), registered (durable on this till), known.
+
+    `ask`: what else the chain would like to know of a new member. `op` is the operation of a registration.
+    """
+
+    uid: str
+    state: Literal["needs", "registered", "known"]
+    needs: tuple[Literal["phone", "consent", "code"], ...] = ()
+    ask: tuple[str, ...] = ()
+    consent: ConsentText | None = None
+    confirmation: CodeState | None = None
+    member: Member | None = None
+    op: str = ""
+    messages: tuple[Message, ...] = ()
+
+
+class CardAttach(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Give a member a card."""
+
+    uid: Uid
+    card: IdentifierText
+    language: Language | None = None
+
+
+class CardAttached(Struct, frozen=True, kw_only=True):
+    """`state`: attached (durable on this till), known (the member has this card already)."""
+
+    uid: str
+    state: Literal["attached", "known"]
+    member: Member
+    op: str = ""
+    messages: tuple[Message, ...] = ()
+
+
+class CodeRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Have a code sent to a member who wants to spend much, then hand in what they say under the same `uid`.
+
+    `phone` is the member's own, since nobody keeps it. The answer's `confirmation` goes into the hold.
+    """
+
+    uid: Uid
+    member: Identify
+    phone: IdentifierText
+    code: OneTimeCode = ""
+    attempt: Attempt = 1
+    language: Language | None = None
+
+
+class CodeAnswer(Struct, frozen=True, kw_only=True):
+    """How the code stands, and what to tell the cashier."""
+
+    confirmation: CodeState
     messages: tuple[Message, ...] = ()
 
 
@@ -96,6 +246,8 @@ class HoldCreate(Struct, frozen=True, kw_only=True):
     member: Identify
     points: Annotated[int, Meta(ge=1, le=10**13)]
     ttl_ms: Annotated[int, Meta(ge=1000, le=3_600_000)] = 600_000
+    confirmation: Annotated[str, Meta(max_length=80)] = ""
+    """Of a code that the member gave back (`POST /v1/confirmations`), where the programme asks for proof."""
 
 
 class Hold(Struct, frozen=True, kw_only=True):
@@ -104,10 +256,21 @@ class Hold(Struct, frozen=True, kw_only=True):
     expires_in_ms: int
 
 
+class DiscountTaken(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A discount of the quote that the cash software took off a line; a row of `calculation.discounts` will do."""
+
+    rule: Annotated[str, Meta(min_length=1, max_length=60)]
+    line: Annotated[int, Meta(ge=1, le=10**6)]
+    amount_minor: AmountMinor
+    supplier: Annotated[str, Meta(max_length=100)] = ""
+    supplier_share_basis_points: Annotated[int, Meta(ge=0, le=10_000)] = 0
+
+
 class SaleRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Final lines and payments from the cash software: the truth. `redeem_points` needs the `hold` that covers it.
 
-    The part of a payment that points made is not in `payments`.
+    Lines are at their prices before the discounts that this programme gave; `discounts` names those that were taken
+    off: absent, none was. The part of a payment that points made is not in `payments`.
     """
 
     receipt: Receipt
@@ -121,6 +284,8 @@ class SaleRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     local_time: Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d$")] | None = None
     print_slip: bool = True
     language: Language | None = None
+    discounts: Annotated[tuple[DiscountTaken, ...], Meta(max_length=50_000)] = ()
+    codes: Codes = ()
 
 
 class SlipState(Struct, frozen=True, kw_only=True):
@@ -208,6 +373,8 @@ class SyncStatus(Struct, frozen=True, kw_only=True):
     resent: int
     adjusted: int
     rejected: int
+    halted: str = ""
+    """Stable code of what a person has to mend before the exchange goes on; "" when it goes on by itself."""
 
 
 class Status(Struct, frozen=True, kw_only=True):

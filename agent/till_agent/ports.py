@@ -11,7 +11,16 @@ from till_agent.api import Health, SlipState
 from till_loyalty.programme import Programme
 from till_loyalty.receipt import Place, Usage
 from till_sync.ops import OpId, Subject
-from till_sync.wire import HoldAnswer, HoldRequest, MemberRow, OpResult
+from till_sync.wire import (
+    ConfirmationAnswer,
+    ConfirmationRequest,
+    CouponAnswer,
+    CouponQuestion,
+    HoldAnswer,
+    HoldRequest,
+    MemberRow,
+    OpResult,
+)
 
 T = TypeVar("T")
 
@@ -171,6 +180,21 @@ class HoldGateway(Protocol):
     @property
     def online(self) -> bool: ...
     async def reserve(self, request: HoldRequest, *, budget_ms: int) -> HoldAnswer: ...
+
+
+class CouponGateway(Protocol):
+    """Asks the cloud how often codes were used; raises CloudUnreachable when there is no answer within the budget."""
+
+    async def ask(self, question: CouponQuestion, *, budget_ms: int) -> CouponAnswer: ...
+
+
+class ConfirmationGateway(Protocol):
+    """Asks the cloud to send and to compare one-time codes; CloudUnreachable past the budget, CodeRefused for a no."""
+
+    @property
+    def online(self) -> bool: ...
+    async def start(self, request: ConfirmationRequest, *, budget_ms: int) -> ConfirmationAnswer: ...
+    async def give(self, confirmation: str, code: str, *, budget_ms: int) -> ConfirmationAnswer: ...
 
 
 class HoldStore(Protocol):

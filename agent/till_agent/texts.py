@@ -1,7 +1,7 @@
 """Every sentence that cashiers and members read, by code, in the five languages of the product.
 
 The words are in `data/texts/<language>.toml`; here they are filled in. Values whose name ends in `points` are minor
-points and come with their noun; those ending in `thousandths` are quantities.
+points and come with their noun; those ending in `thousandths` are quantities, those ending in `minor` money.
 """
 
 import tomllib
@@ -118,6 +118,23 @@ class Words:
         mark = "." if self.language == "en" else ","
         return f"{whole}{mark}{part:03d}".rstrip("0").rstrip(mark)
 
+    def money(self, minor: int) -> str:
+        """Minor money as a number: `12,50`. Without the currency: whoever stands at the till knows it, and not every
+        printer has its sign."""
+        exponent = self.programme.currency_exponent
+        whole, part = divmod(abs(minor), 10**exponent)
+        sign = "-" if minor < 0 else ""
+        mark = "." if self.language == "en" else ","
+        return f"{sign}{whole}{mark}{part:0{exponent}d}" if exponent else f"{sign}{whole}"
+
+    def day(self, local_date: str) -> str:
+        """A store's `YYYY-MM-DD` for people."""
+        return self._date(datetime.fromisoformat(local_date))
+
+    def title(self, titles: Mapping[str, str], identifier: str) -> str:
+        """What a rule, coupon or tier is called in this language, else in any, else its id."""
+        return titles.get(self.language) or next(iter(titles.values()), "") or identifier
+
     def date(self, wall_ms: int, time_zone: str) -> str:
         """UTC milliseconds as the store's date."""
         return self._date(local_datetime(wall_ms, time_zone))
@@ -159,4 +176,6 @@ class Words:
                 return self.points(value)
             if name.endswith("thousandths"):
                 return self.quantity(value)
+            if name.endswith("minor"):
+                return self.money(value)
         return str(value)

@@ -94,18 +94,20 @@ class FakeTill:
 
     def new_desk(self) -> Desk:
         """A desk on the same ports, as after a restart of the agent."""
-        return Desk(
-            DeskParts(
-                identity=self.identity,
-                journal=self.journal,
-                cache=self.cache,
-                pending=self.pending,
-                holds=self.holds,
-                gateway=self.gateway,
-                slips=self.slips,
-                clock=self.clock,
-                settings=self.settings,
-            )
+        return Desk(self.parts())
+
+    def parts(self) -> DeskParts:
+        """What the desk works with."""
+        return DeskParts(
+            identity=self.identity,
+            journal=self.journal,
+            cache=self.cache,
+            pending=self.pending,
+            holds=self.holds,
+            gateway=self.gateway,
+            slips=self.slips,
+            clock=self.clock,
+            settings=self.settings,
         )
 
     def know(self, *rows: MemberRow, included: tuple[int, int] = (0, 0)) -> "FakeTill":

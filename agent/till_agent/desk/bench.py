@@ -1,18 +1,21 @@
 """What every call of the desk works with: the till's identity, the finder, balances, words, and the journal."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from till_agent.desk.balances import Balances
+from till_agent.desk.balances import Balances, Figures
+from till_agent.desk.clock import store_clock
+from till_agent.desk.coupons import CouponDesk
 from till_agent.desk.finding import Finder, Found
+from till_agent.desk.knowing import Knowing, Known
 from till_agent.desk.parts import DeskParts, StoreIdentity
 from till_agent.desk.problems import problem
 from till_agent.desk.views import View
 from till_agent.exceptions import JournalUnavailable
-from till_agent.ports import CachedProgramme, Committed, Draft, Entry, JournalReader
+from till_agent.ports import CachedProgramme, Committed, Draft, Entry, JournalReader, PendingFacts
 from till_agent.slips.compose import member_language
-from till_agent.texts import Words, supported
+from till_agent.texts import Words, local_datetime, supported
 from till_loyalty.programme import Programme
 from till_sync.ops import SaleBody, decode_body
 
@@ -34,8 +37,14 @@ class Bench:
     def __init__(self, parts: DeskParts, identity: StoreIdentity) -> None:
         self.parts = parts
         self.identity = identity
-        self.finder = Finder(parts.cache, identity.identifier_key)
-        self.balances = Balances(parts.cache, parts.pending, parts.holds, parts.gateway)
+        self.finder = Finder(parts.cache, identity.identifier_key, parts.registrations)
+        self.balances = Balances(parts.cache, parts.pending, parts.holds, parts.gateway, self.today)
+        self.coupons = CouponDesk(parts.coupons, parts.pending, parts.clock, parts.settings.cloud_budget_ms)
+        self.knowing = Knowing(parts.cache, parts.pending, self.coupons, identity.store)
+
+    def today(self) -> str:
+        """The store's date."""
+        return local_datetime(self.parts.clock.wall_ms(), self.identity.time_zone).date().isoformat()
 
     @property
     def offline(self) -> bool:
@@ -53,6 +62,27 @@ class Bench:
             current = self.programme
             programme = current.programme if current else None
         return Words(supported(*languages, self.parts.settings.language), programme)
+
+    async def learn_codes(self, found: Found, codes: Sequence[str]) -> None:
+        """Ask the cloud about coupon codes of limited use, within the budget."""
+        programme = self.programme
+        rules = programme.programme if programme else None
+        await self.coupons.learn(rules, found.subject.member_id, codes, online=not self.offline)
+
+    def known(
+        self, found: Found | None, figures: Figures | None, local_time: str | None, codes: Sequence[str], spendable: int
+    ) -> Known:
+        """What the rules are given besides the receipt; DeskProblem `local_time_invalid`."""
+        programme = self.programme
+        return self.knowing.gather(
+            programme.programme if programme else None,
+            found,
+            figures.pending if figures else PendingFacts(),
+            store_clock(local_time, self.parts.clock.wall_ms(), self.identity.time_zone),
+            codes,
+            spendable=spendable,
+            offline=self.offline,
+        )
 
     def view(self, found: Found, words: Words) -> View:
         """How `found` is to be shown now."""

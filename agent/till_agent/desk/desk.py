@@ -1,17 +1,36 @@
 """The sale desk: everything that cash software can ask, apart from HTTP.
 
-Each call answers from this machine; only `hold` asks the cloud, within its budget. Errors are DeskProblem.
+Each call answers from this machine; only `hold` and one-time codes ask the cloud, each within its budget. Errors are
+DeskProblem.
 """
 
 from collections.abc import Mapping
 
-from till_agent.api import Hold, HoldCreate, Identify, Member, Quote, QuoteRequest, ReturnRequest, SaleRequest, SaleView
+from till_agent.api import (
+    CardAttach,
+    CodeAnswer,
+    CodeRequest,
+    Coupon,
+    Hold,
+    HoldCreate,
+    Identify,
+    Member,
+    MemberCreate,
+    Quote,
+    QuoteRequest,
+    ReturnRequest,
+    SaleRequest,
+    SaleView,
+)
 from till_agent.desk.answers import Answered
+from till_agent.desk.asking import coupon
 from till_agent.desk.bench import Bench
+from till_agent.desk.codes import Codes
 from till_agent.desk.holding import Holding
 from till_agent.desk.lookup import Lookup
 from till_agent.desk.parts import DeskParts
 from till_agent.desk.problems import problem
+from till_agent.desk.registering import Registering
 from till_agent.desk.reversing import Reversing
 from till_agent.desk.selling import Selling
 from till_agent.ports import Entry
@@ -27,6 +46,8 @@ class _Open:
         self.reversing = Reversing(bench)
         self.holding = Holding(bench)
         self.lookup = Lookup(bench)
+        self.codes = Codes(bench)
+        self.registering = Registering(bench, self.codes)
 
 
 class Desk:
@@ -45,6 +66,10 @@ class Desk:
     async def quote(self, request: QuoteRequest) -> Quote:
         """What the receipt would give; changes nothing."""
         return await self._enrolled().selling.quote(request)
+
+    async def coupon(self, code: str, reference: str | None = None, language: str | None = None) -> Coupon:
+        """Whether a coupon's code is good for this member, here and now; may ask the cloud, within the budget."""
+        return await coupon(self._enrolled().bench, code, reference, language)
 
     async def hold(self, request: HoldCreate) -> Hold:
         """Reserve points at the cloud, within the budget."""
@@ -69,6 +94,18 @@ class Desk:
     async def sale(self, uid: str) -> SaleView:
         """A sale as it stands."""
         return await self._enrolled().lookup.sale(uid)
+
+    async def register(self, request: MemberCreate) -> Answered:
+        """Register a person: what is still needed, or a member, durable when this returns."""
+        return await self._enrolled().registering.register(request)
+
+    async def attach_card(self, reference: str, request: CardAttach) -> Answered:
+        """Give a member a card; durable when this returns."""
+        return await self._enrolled().registering.attach(reference, request)
+
+    async def confirm(self, request: CodeRequest) -> CodeAnswer:
+        """Have a code sent, or hand one in, for a large redemption; asks the cloud within a budget of its own."""
+        return await self._enrolled().codes.to_spend(request)
 
     async def entry(self, kind: str, uid: str) -> Entry:
         """The journal's row of a `sale`, `void` or `return`: what a slip is made from."""

@@ -1,10 +1,20 @@
 """What the sale desk is built from, and who the till is."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from msgspec import Struct
 
-from till_agent.ports import Cache, HoldGateway, HoldStore, Journal, PendingBalances, SlipDesk
+from till_agent.ports import (
+    Cache,
+    ConfirmationGateway,
+    CouponGateway,
+    HoldGateway,
+    HoldStore,
+    Journal,
+    PendingBalances,
+    SlipDesk,
+)
+from till_agent.registrations import Registrations
 from till_agent.slips.template import SlipTemplate
 from till_sync.ports import Clock
 
@@ -24,10 +34,14 @@ class StoreIdentity(Struct, frozen=True, kw_only=True):
 
 
 class DeskSettings(Struct, frozen=True, kw_only=True):
-    """`language` is the till's; `print_slips` False prints on request only; `columns` is the slip preview's width."""
+    """`language` is the till's; `print_slips` False prints on request only; `columns` is the slip preview's width.
+
+    `code_budget_ms`: a one-time code goes through a provider of messages, which takes longer than the cloud itself.
+    """
 
     language: str = "ru"
     cloud_budget_ms: int = 800
+    code_budget_ms: int = 3_000
     print_slips: bool = True
     columns: int = 48
 
@@ -47,3 +61,9 @@ class DeskParts:
     settings: DeskSettings
     template: SlipTemplate | None = None
     """The chain's own slip; None for the packaged one."""
+    coupons: CouponGateway | None = None
+    """Who to ask about codes; None where there is no cloud to ask."""
+    confirmations: ConfirmationGateway | None = None
+    """Who sends one-time codes; None where there is no cloud to ask."""
+    registrations: Registrations = field(default_factory=Registrations)
+    """Who registered here and is not in the cache yet."""

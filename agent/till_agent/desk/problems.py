@@ -31,6 +31,16 @@ PROBLEMS = MappingProxyType(
         "member_unknown": Kind(409),
         "member_blocked": Kind(409),
         "member_provisional": Kind(409),
+        # becoming a member
+        "registration_disabled": Kind(409),
+        "registration_unavailable": Kind(503, retryable=True),
+        "birth_date_invalid": Kind(422),
+        "card_taken": Kind(409),
+        "phone_mismatch": Kind(409),
+        "code_unchecked": Kind(503, retryable=True),
+        "codes_not_sent": Kind(409),
+        "code_not_sent": Kind(503, retryable=True),
+        "too_many_codes": Kind(429, retryable=True),
         # the receipt
         "receipt_invalid": Kind(422),
         "receipt_empty": Kind(422),
@@ -38,6 +48,10 @@ PROBLEMS = MappingProxyType(
         "line_number_repeated": Kind(422),
         "minimum_price_too_high": Kind(422),
         "local_time_invalid": Kind(422),
+        "codes_too_many": Kind(422),
+        "discount_line_unknown": Kind(422),
+        "discount_invalid": Kind(422),
+        "discount_too_large": Kind(422),
         # what was sold before
         "uid_conflict": Kind(409),
         "sale_exists": Kind(409),
@@ -60,6 +74,8 @@ PROBLEMS = MappingProxyType(
         "hold_used": Kind(409),
         "hold_mismatch": Kind(409),
         "hold_refused": Kind(409),
+        "proof_required": Kind(409),
+        "proof_invalid": Kind(409),
         "insufficient_points": Kind(409),
         "cloud_unreachable": Kind(503, retryable=True),
         # slips

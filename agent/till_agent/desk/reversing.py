@@ -8,13 +8,17 @@ from till_agent.api import ReturnRequest, Reversed
 from till_agent.desk.answers import Answered, encode, request_digest
 from till_agent.desk.balances import Figures
 from till_agent.desk.bench import BIG_BODY_BYTES, Bench, sale_body, same_request, work
+from till_agent.desk.clock import store_clock
 from till_agent.desk.finding import Found
 from till_agent.desk.problems import of_return, problem
 from till_agent.desk.views import View, reversal_messages
 from till_agent.ports import Draft, Entry, JournalReader
 from till_agent.texts import Words
 from till_loyalty import returns
+from till_loyalty.coupons import coupons_back
 from till_loyalty.exceptions import ReturnError
+from till_loyalty.programme import Programme
+from till_loyalty.receipt import Usage
 from till_loyalty.results import Calculation, Reversal
 from till_sync.ops import ReturnBody, SaleBody, VoidBody, decode_body, encode_body
 
@@ -32,6 +36,7 @@ class Sold(Struct, frozen=True, kw_only=True):
     figures: Figures | None
     view: View | None
     words: Words
+    programme: Programme | None
 
 
 class Reversing:
@@ -62,7 +67,9 @@ class Reversing:
         figures = bench.balances.of(found) if found else None
         words = bench.words(language)
         view = bench.view(found, words) if found else None
-        return Sold(entry=entry, body=body, found=found, figures=figures, view=view, words=words)
+        made_by = (body.result.programme_id, body.result.programme_version)
+        programme = bench.parts.cache.programme_version(*made_by) if made_by[0] else None
+        return Sold(entry=entry, body=body, found=found, figures=figures, view=view, words=words, programme=programme)
 
     async def _commit(self, decide: "partial[Draft | Entry]") -> Answered:
         committed = await self._bench.commit(decide)
@@ -75,7 +82,8 @@ class Reversing:
             return same_request(earlier, digest)
         if any(entry.kind == RETURN for entry in reader.about(sold.entry.uid)):
             raise problem("sale_has_returns", "expected a sale of which nothing was brought back")
-        return self._draft(reader, VOID, sold.entry.uid, sold, digest, _reverse(sold.body.result, [], None))
+        reversal = _reverse(sold.body.result, [], None)
+        return self._draft(reader, VOID, sold.entry.uid, sold, digest, reversal, sold.body.result.total_minor)
 
     def _decide_return(
         self, reader: JournalReader, *, uid: str, request: ReturnRequest, sold: Sold, digest: bytes
@@ -86,13 +94,23 @@ class Reversing:
         about = reader.about(sold.entry.uid)
         if any(entry.kind == VOID for entry in about):
             raise problem("sale_voided", "expected a sale that stands, not a voided one", pointer="/sale_uid")
-        reversal = _reverse(sold.body.result, [reversal_of(entry) for entry in about], request)
-        return self._draft(reader, RETURN, uid, sold, digest, reversal)
+        earlier_reversals = [reversal_of(entry) for entry in about]
+        reversal = _reverse(sold.body.result, earlier_reversals, request)
+        back = sum([row.amount_minor for each in (*earlier_reversals, reversal) for row in each.lines])
+        return self._draft(reader, RETURN, uid, sold, digest, reversal, back)
 
     def _draft(
-        self, reader: JournalReader, kind: str, uid: str, sold: Sold, digest: bytes, reversal: Reversal
+        self,
+        reader: JournalReader,
+        kind: str,
+        uid: str,
+        sold: Sold,
+        digest: bytes,
+        reversal: Reversal,
+        back_minor: int,
     ) -> Draft:
         clock = self._bench.parts.clock
+        day = store_clock(None, clock.wall_ms(), self._bench.identity.time_zone)
         made = VoidBody if kind == VOID else ReturnBody
         body = made(
             uid=uid,
@@ -104,6 +122,8 @@ class Reversing:
             sale_op=str(sold.entry.op_id),
             subject=sold.body.subject,
             reversal=reversal,
+            clock=day,
+            usage=_coupons_again(sold, back_minor, day.business_date),
         )
         after = sold.figures.after(reversal.effect_points) if sold.figures else None
         answer = Reversed(
@@ -126,6 +146,21 @@ class Reversing:
             effect_points=reversal.effect_points,
             at_wall_ms=body.at_wall_ms,
         )
+
+
+def _coupons_again(sold: Sold, back_minor: int, on: str) -> tuple[Usage, ...]:
+    """Uses of coupons that the member has back, now that goods of `back_minor` in all are back."""
+    if sold.programme is None or not sold.body.result.coupons:
+        return ()
+    again = coupons_back(sold.programme, sold.body.result, returned_minor=back_minor, on=on)
+    return tuple(
+        [
+            Usage(rule=row.rule, per=row.per, key=row.key, uses=-row.uses)
+            for row in sold.body.usage
+            # Limits of rules, of which nothing comes back, count amounts; coupons count uses alone.
+            if row.rule in again and not row.amount
+        ]
+    )
 
 
 def reversal_of(entry: Entry) -> Reversal:

@@ -1,19 +1,21 @@
 """Sales: what a receipt would give, and its commit. The rules run before the journal's turn; nothing here waits for
 the network or writes the cache."""
 
+from collections.abc import Sequence
 from functools import partial
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from till_agent.api import Member, Quote, QuoteRequest, Sale, SaleRequest
+from till_agent.api import DiscountTaken, Member, Quote, QuoteRequest, Sale, SaleRequest
 from till_agent.desk.answers import Answered, encode, request_digest
 from till_agent.desk.balances import Figures
 from till_agent.desk.bench import BIG_RECEIPT_LINES, Bench, same_request, work
-from till_agent.desk.clock import store_clock
 from till_agent.desk.finding import Found
 from till_agent.desk.holding import RELEASE, hold_for_sale, usable
+from till_agent.desk.knowing import Known
 from till_agent.desk.problems import of_receipt, problem
+from till_agent.desk.rule_views import points_later, redeemable, rule_messages
 from till_agent.desk.views import quote_messages, sale_messages
 from till_agent.exceptions import DeskProblem
 from till_agent.ports import CachedProgramme, Committed, Draft, Entry, JournalReader, StoredHold
@@ -21,8 +23,10 @@ from till_agent.slips.compose import SlipContext, compose_quote
 from till_agent.slips.preview import preview_text
 from till_loyalty import engine
 from till_loyalty.exceptions import ReceiptError
-from till_loyalty.receipt import MemberState, Receipt, StoreClock
-from till_loyalty.results import Calculation
+from till_loyalty.explain_result import explain
+from till_loyalty.limits import usage_of
+from till_loyalty.receipt import Receipt, StoreClock, Usage
+from till_loyalty.results import Calculation, DiscountGiven, Reason
 from till_sync.ops import OP_BODY_LIMIT_BYTES, SaleBody, Subject, encode_body
 from till_sync.ports import Clock
 
@@ -48,19 +52,24 @@ class Selling:
         bench = self._bench
         found = bench.finder.find(request.member, pointer="/member") if request.member else None
         figures = bench.balances.of(found) if found else None
+        if request.codes and found is not None:
+            await bench.learn_codes(found, request.codes)
         programme = bench.programme
-        clock = store_clock(None, bench.parts.clock.wall_ms(), bench.identity.time_zone)
-        state = _state(found, figures.spendable if figures else 0)
-        calculation = await _calculate(programme, state, request.receipt, clock, request.redeem_points)
+        known = bench.known(found, figures, None, request.codes, figures.spendable if figures else 0)
+        calculation = await _calculate(programme, known, request.receipt, request.redeem_points, None)
         words = bench.words(request.language)
         member = bench.view(found, words).member(figures) if found and figures else None
+        rules = programme.programme if programme else None
+        told = (*rule_messages(words, rules, calculation, known.held_back, request.codes),)
         return Quote(
             calculation=calculation,
-            offline=bench.offline,
+            offline=known.offline,
             as_of_ms=figures.as_of_ms if figures else bench.parts.cache.as_of_ms,
-            slip_preview=self._preview(calculation, member, clock, request.language),
+            slip_preview=self._preview(calculation, member, known.clock, request.language),
             member=member,
-            messages=quote_messages(words, calculation, figures, request.redeem_points),
+            messages=(*quote_messages(words, calculation, figures, request.redeem_points), *told),
+            redeemable=redeemable(rules, calculation) if found else None,
+            explain=explain(rules, calculation, words.language) if request.explain and rules else (),
         )
 
     def _preview(self, calculation: Calculation, member: Member | None, clock: StoreClock, language: str | None) -> str:
@@ -93,6 +102,7 @@ class Selling:
         else:
             decide = partial(_decide, uid=uid, digest=digest, prepared=prepared, clock=bench.parts.clock)
             committed = await bench.commit(decide)
+            bench.coupons.forget(prepared.body.usage)
         if request.print_slip:
             bench.print_first_slip(committed, request.language)
         return Answered(body=committed.entry.answer, replayed=committed.replayed)
@@ -100,14 +110,15 @@ class Selling:
     async def _prepare(self, uid: str, request: SaleRequest) -> Prepared:
         bench = self._bench
         wall_ms = bench.parts.clock.wall_ms()
-        clock = store_clock(request.local_time, wall_ms, bench.identity.time_zone)
         found = bench.finder.find(request.member, pointer="/member", lenient=True) if request.member else None
         figures = bench.balances.of(found) if found else None
         hold = hold_for_sale(uid, request, found, bench.parts.holds, bench.parts.clock)
         held = hold.points if hold else 0
         programme = bench.programme
-        state = _state(found, _spendable(figures, held, request))
-        calculation = await _calculate(programme, state, request.receipt, clock, request.redeem_points)
+        known = bench.known(found, figures, request.local_time, request.codes, _spendable(figures, held, request))
+        calculation = await _calculate(
+            programme, known, request.receipt, request.redeem_points, _taken(request.discounts)
+        )
         _check_redeemed(request, calculation, found)
         body = SaleBody(
             uid=uid,
@@ -115,32 +126,47 @@ class Selling:
             at_wall_ms=wall_ms,
             at_mono_ms=bench.parts.clock.mono_ms(),
             boot=bench.parts.clock.boot,
-            clock=clock,
+            clock=known.clock,
             subject=found.subject if found else Subject(),
             receipt=request.receipt,
             result=calculation,
             programme_digest=programme.digest if programme else "",
-            tier=state.tier if state else "",
+            tier=known.state.tier if known.state else "",
             payments=request.payments,
             number=request.number,
             shift=request.shift,
             cashier=request.cashier,
             hold=hold.hold if hold else "",
-            offline=bench.offline,
+            offline=known.offline,
+            facts=known.state,
+            place=known.place,
+            codes=known.codes,
+            budgets=known.budgets,
+            usage=_usage(programme, calculation, known),
         )
         return Prepared(
             body=body,
-            answer=self._answer(body, found, figures, held, request.language),
+            answer=self._answer(body, found, figures, held, request, known.held_back),
             hold=hold,
         )
 
     def _answer(
-        self, body: SaleBody, found: Found | None, before: Figures | None, held: int, language: str | None
+        self,
+        body: SaleBody,
+        found: Found | None,
+        before: Figures | None,
+        held: int,
+        request: SaleRequest,
+        held_back: tuple[Reason, ...],
     ) -> Sale:
         """What the cash software is told; the member is shown as they are after the sale."""
         calculation = body.result
-        words = self._bench.words(language)
-        after = before.after(_effect(calculation), resolved_hold_points=held) if before else None
+        words = self._bench.words(request.language)
+        programme = self._bench.programme
+        rules = programme.programme if programme else None
+        later = points_later(calculation, body.clock.business_date)
+        effect = _effect(calculation)
+        after = before.after(effect, resolved_hold_points=held, inactive_points=sum(later.values())) if before else None
         return Sale(
             uid=body.uid,
             op="",
@@ -149,7 +175,10 @@ class Selling:
             member=self._bench.view(found, words).member(after) if found and after else None,
             balance_before_points=before.balance if before else 0,
             balance_after_points=after.balance if after else 0,
-            messages=sale_messages(words, calculation, after),
+            messages=(
+                *sale_messages(words, calculation, after, later),
+                *rule_messages(words, rules, calculation, held_back, request.codes),
+            ),
         )
 
 
@@ -194,14 +223,29 @@ def _effect(calculation: Calculation) -> int:
     return calculation.earned_points - calculation.redeemed_points
 
 
-def _state(found: Found | None, spendable: int) -> MemberState | None:
-    """What the rules may know; somebody not known here earns as a member of no tier."""
-    if found is None:
-        return None
-    if found.cached is None:
-        return MemberState(spendable_points=spendable)
-    row = found.cached.row
-    return MemberState(tier=row.tier, spendable_points=spendable, blocked=row.status == "blocked")
+def _taken(discounts: Sequence[DiscountTaken]) -> tuple[DiscountGiven, ...]:
+    """As the rules have them; from which price each was taken they work out themselves."""
+    return tuple(
+        [
+            DiscountGiven(
+                rule=each.rule,
+                line=each.line,
+                base_minor=0,
+                amount_minor=each.amount_minor,
+                supplier=each.supplier,
+                supplier_share_basis_points=each.supplier_share_basis_points,
+            )
+            for each in discounts
+        ]
+    )
+
+
+def _usage(programme: CachedProgramme | None, calculation: Calculation, known: Known) -> tuple[Usage, ...]:
+    """What the sale uses up of limits and coupons."""
+    if programme is None or known.state is None:
+        return ()
+    day = known.clock.business_date
+    return usage_of(programme.programme, calculation, day, codes=known.codes, had=known.state.usage)
 
 
 def _spendable(figures: Figures | None, held: int, request: SaleRequest) -> int:
@@ -228,13 +272,27 @@ def _check_redeemed(request: SaleRequest, calculation: Calculation, found: Found
 
 
 async def _calculate(
-    programme: CachedProgramme | None, state: MemberState | None, receipt: Receipt, clock: StoreClock, wish: int
+    programme: CachedProgramme | None,
+    known: Known,
+    receipt: Receipt,
+    wish: int,
+    taken: tuple[DiscountGiven, ...] | None,
 ) -> Calculation:
+    """By the rules, or without any; `taken` None: a quote, for which the discounts are worked out."""
     try:
         if programme is None:
             # Without rules nothing may be spent; the sale is told so by what it gets.
-            return engine.empty_calculation(receipt, redeem_points=wish)
-        rules = partial(engine.calculate, redeem_points=wish)
-        return await work(len(receipt.lines), BIG_RECEIPT_LINES, rules, programme.programme, state, receipt, clock)
+            return engine.empty_calculation(receipt, redeem_points=wish, taken=taken or ())
+        rules = partial(
+            engine.calculate,
+            redeem_points=wish,
+            place=known.place,
+            codes=known.codes,
+            budgets=known.budgets,
+            offline=known.offline,
+            taken=taken,
+        )
+        size = len(receipt.lines)
+        return await work(size, BIG_RECEIPT_LINES, rules, programme.programme, known.state, receipt, known.clock)
     except ReceiptError as exc:
         raise of_receipt(exc) from exc

@@ -1,11 +1,13 @@
 """A member, and what the cashier should be told, as the bridge's answers show them."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Literal
 
 from msgspec import Struct
 
 from till_agent.api import Expiring, Member, Message
-from till_agent.desk.balances import Figures
+from till_agent.desk.balances import SPENDING_REASONS, Figures
 from till_agent.desk.finding import Found
 from till_agent.texts import Words
 from till_loyalty.results import Calculation, Reversal
@@ -15,10 +17,13 @@ STALE_AFTER_MS = 24 * 3600 * 1000
 EXPIRING_WITHIN_MS = 30 * 24 * 3600 * 1000
 """Points that expire within a month are worth a word at the till."""
 
+NOTHING_LATER: Mapping[str, int] = MappingProxyType({})
+
 LIMITING_REASONS = {
     "redeem_limited_by_balance",
     "redeem_limited_by_share",
     "redeem_limited_by_line_prices",
+    "redeem_limited_by_receipt_ceiling",
     "redeem_trimmed_to_step",
 }
 """Why fewer points may be spent than asked (`till_loyalty.redemption`); each has a sentence with `points`."""
@@ -60,10 +65,11 @@ class View(Struct, frozen=True, kw_only=True):
                 card_masked=self.found.card_masked,
                 phone_masked=self.found.phone_masked,
                 messages=messages,
+                inactive_points=figures.inactive,
             )
         row = self.found.cached.row
         return Member(
-            reference=row.member_id,
+            reference=self.found.subject.key,
             known=True,
             # The finder takes a removed member for one not known here.
             status="unknown" if row.status == "removed" else row.status,
@@ -80,6 +86,7 @@ class View(Struct, frozen=True, kw_only=True):
             language=row.language,
             expiring=Expiring(points=row.expiring.points, at_ms=row.expiring.at_ms) if row.expiring else None,
             messages=messages,
+            inactive_points=figures.inactive,
         )
 
     def _messages(self, figures: Figures) -> tuple[Message, ...]:
@@ -100,6 +107,8 @@ class View(Struct, frozen=True, kw_only=True):
             said.append(words.message("points_held", points=figures.held))
         if cached is None:
             return tuple(said)
+        if figures.inactive:
+            said.append(words.message("points_inactive", points=figures.inactive))
         if figures.unconfirmed:
             said.append(words.message("balance_unconfirmed", points=figures.unconfirmed))
         if figures.as_of_ms and self.now_ms - figures.as_of_ms > STALE_AFTER_MS:
@@ -118,7 +127,7 @@ def quote_messages(words: Words, calculation: Calculation, figures: Figures | No
     said = [words.message("will_earn", points=calculation.earned_points)]
     if calculation.redeemable_points:
         said.append(words.message("can_redeem", points=calculation.redeemable_points))
-    if wish == 0 or figures.reason not in ("", "held"):
+    if wish == 0 or figures.reason not in SPENDING_REASONS:
         return tuple(said)
     level: Literal["info", "warning"] = "info" if wish < 0 else "warning"
     for reason in calculation.reasons:
@@ -130,8 +139,10 @@ def quote_messages(words: Words, calculation: Calculation, figures: Figures | No
     return tuple(said)
 
 
-def sale_messages(words: Words, calculation: Calculation, figures: Figures | None) -> tuple[Message, ...]:
-    """What a committed sale gave and took."""
+def sale_messages(
+    words: Words, calculation: Calculation, figures: Figures | None, later: Mapping[str, int] = NOTHING_LATER
+) -> tuple[Message, ...]:
+    """What a committed sale gave and took; `later` is the part of it that can be spent from a later date only."""
     if figures is None:
         return ()
     said: list[Message] = []
@@ -139,6 +150,8 @@ def sale_messages(words: Words, calculation: Calculation, figures: Figures | Non
         said.append(words.message("redeemed", points=calculation.redeemed_points))
     if calculation.earned_points:
         said.append(words.message("earned", points=calculation.earned_points))
+    for day, points in sorted(later.items()):
+        said.append(words.message("earned_later", points=points, date=words.day(day)))
     return tuple(said)
 
 

@@ -7,7 +7,15 @@ import msgspec
 import pytest
 
 from fakes.till import ANNA_CARD, ANNA_PHONE, PROGRAMME, STRANGER_CARD, FakeTill, anna, receipt
-from till_agent.api import HoldCreate, Identify, QuoteRequest, ReturnLineRequest, ReturnRequest, SaleRequest
+from till_agent.api import (
+    DiscountTaken,
+    HoldCreate,
+    Identify,
+    QuoteRequest,
+    ReturnLineRequest,
+    ReturnRequest,
+    SaleRequest,
+)
 from till_agent.desk.problems import PROBLEMS, of_receipt, of_return
 from till_agent.exceptions import DeskProblem, HoldRefused
 from till_agent.texts import LANGUAGES
@@ -84,6 +92,22 @@ def receipt_empty(till: FakeTill) -> Call:
 
 def receipt_too_large(till: FakeTill) -> Call:
     return till.desk.quote(QuoteRequest(receipt=receipt(LARGEST_AMOUNT_MINOR, 1)))
+
+
+def codes_too_many(till: FakeTill) -> Call:
+    return till.desk.quote(QuoteRequest(receipt=receipt(1), member=ANNA, codes=tuple(map(str, range(51)))))
+
+
+def discount_line_unknown(till: FakeTill) -> Call:
+    return till.desk.sell("u1", sale(discounts=(DiscountTaken(rule="off", line=7, amount_minor=1),)))
+
+
+def discount_invalid(till: FakeTill) -> Call:
+    return till.desk.sell("u1", sale(discounts=(DiscountTaken(rule="off", line=1, amount_minor=-1),)))
+
+
+def discount_too_large(till: FakeTill) -> Call:
+    return till.desk.sell("u1", sale(discounts=(DiscountTaken(rule="off", line=1, amount_minor=10_001),)))
 
 
 def line_number_repeated(till: FakeTill) -> Call:
@@ -217,6 +241,10 @@ PROVOKERS: dict[str, Callable[[FakeTill], Call]] = {
         receipt_too_large,
         line_number_repeated,
         minimum_price_too_high,
+        codes_too_many,
+        discount_line_unknown,
+        discount_invalid,
+        discount_too_large,
         local_time_invalid,
         uid_conflict,
         sale_exists,
@@ -250,6 +278,9 @@ POINTERS = {
     "line_number_repeated": "/receipt/lines/1/number",
     "minimum_price_too_high": "/receipt/lines/0/minimum_price_minor",
     "local_time_invalid": "/local_time",
+    "codes_too_many": "/codes",
+    "discount_line_unknown": "/discounts/0/line",
+    "discount_too_large": "/discounts/0/amount_minor",
     "sale_unknown": "/sale_uid",
     "return_line_unknown": "/lines/0/number",
     "return_quantity_exceeds": "/lines/0/quantity_thousandths",

@@ -101,7 +101,7 @@ def _void_ignores_returns(monkeypatch: pytest.MonkeyPatch) -> None:
         if earlier is not None:
             return earlier
         reversal = returns.reverse(sold.body.result)
-        return self._draft(reader, "void", sold.entry.uid, sold, digest, reversal)
+        return self._draft(reader, "void", sold.entry.uid, sold, digest, reversal, 0)
 
     monkeypatch.setattr(reversing.Reversing, "_decide_void", decide)
 

@@ -11,7 +11,7 @@ from till_agent.desk import Answered
 from till_agent.desk.answers import encode
 from till_agent.exceptions import DeskProblem
 from till_agent.ports import JournalReader
-from till_loyalty.receipt import Line, Receipt, StoreClock
+from till_loyalty.receipt import Line, MemberState, Place, Receipt, StoreClock
 from till_sync.ops import Payment, SaleBody, Subject, decode_body
 from till_sync.wire import OpResult
 
@@ -97,6 +97,8 @@ def test_a_sale_is_journalled_with_all_that_the_cloud_needs() -> None:
         number="17",
         shift="3",
         cashier="c-2",
+        facts=MemberState(tier="gold", spendable_points=500),
+        place=Place(store="s1", channel="till"),
     )
     assert sale.calculation.earned_points == 10
     assert (entry.kind, entry.uid, entry.about_uid, entry.at_wall_ms) == ("sale", "u1", "", till.clock.wall)

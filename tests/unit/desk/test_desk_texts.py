@@ -10,7 +10,10 @@ import pytest
 
 from fakes.till import PROGRAMME
 from till_agent import texts
+from till_agent.desk.codes import STATE_MESSAGES
 from till_agent.desk.problems import PROBLEMS
+from till_agent.desk.registering import NEED_MESSAGES
+from till_agent.desk.rule_views import COUPON_REASONS, RULE_REASONS
 from till_agent.desk.views import LIMITING_REASONS, REFUSING_REASONS
 from till_agent.exceptions import TextMissing
 from till_agent.texts import LANGUAGES, Words, catalogue, supported
@@ -58,7 +61,9 @@ def test_every_problem_has_a_sentence_and_every_sentence_a_problem() -> None:
 
 def test_every_message_that_is_said_has_a_sentence_and_the_other_way_round() -> None:
     """The codes are read from the desk's source."""
-    assert set(catalogue("ru")["messages"]) == called("message") | LIMITING_REASONS | REFUSING_REASONS
+    said = called("message") | LIMITING_REASONS | REFUSING_REASONS | COUPON_REASONS | RULE_REASONS
+    said |= STATE_MESSAGES | NEED_MESSAGES
+    assert set(catalogue("ru")["messages"]) == said
 
 
 def test_every_word_of_the_packaged_slip_is_used() -> None:
