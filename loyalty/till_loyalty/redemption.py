@@ -61,7 +61,11 @@ def redeem(plan: Plan, lines: tuple[Line, ...], redeems: list[bool], spendable: 
     numbers = [line.number for line in lines]
     line_money = allocate(money, weights, caps=caps, numbers=numbers)
     line_points = line_money if points == money else allocate(points, line_money, numbers=numbers)
-    return Redeemed(redeemable, points, money, line_money, line_points, _why_less(limits, asked, points, unit, wish))
+    reasons = _why_less(limits, asked, points, unit, wish)
+    if terms.proof and points > terms.proof_above_points:
+        numbers_told = {"above": terms.proof_above_points, "given": points}
+        reasons.append(Reason(code="proof_needed", numbers=numbers_told))
+    return Redeemed(redeemable, points, money, line_money, line_points, reasons)
 
 
 def _why_nothing(

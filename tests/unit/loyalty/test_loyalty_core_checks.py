@@ -181,8 +181,8 @@ EVENT = '[[events]]\nid = "e"\npoints = 1\n'
         (
             EVENT + 'on = "brithday"',
             (
-                "events[0].on: expected 'registered' or 'first_purchase' or 'referred' or 'referrer' or 'tier_reached' or"
-                " 'birthday', not 'brithday'; did you mean 'birthday'?"
+                "events[0].on: expected 'registered' or 'first_purchase' or 'referred' or 'referrer' or 'tier_reached'"
+                " or 'birthday', not 'brithday'; did you mean 'birthday'?"
             ),
         ),
         (
