@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,8 +24,10 @@ def programme() -> None:
 
 @programme.command()
 @click.argument("files", metavar="FILE...", type=_document, nargs=-1, required=True)
-def check(files: tuple[Path, ...]) -> None:
-    """Tell every fault of each FILE with its place; exit status 1 if there is one."""
+@click.option("--strict", is_flag=True, help="Take a doubt for a fault.")
+def check(files: tuple[Path, ...], *, strict: bool) -> None:
+    """Tell every fault and doubt of each FILE with its place; exit status 1 if there is a fault."""
+    from till_loyalty.doubts import doubts
     from till_loyalty.programme_document import digest, programme_json
 
     faulty = 0
@@ -36,6 +39,12 @@ def check(files: tuple[Path, ...]) -> None:
             for problem in error.problems:
                 click.echo(f"{path}: {problem}", err=True)
         else:
+            found = doubts(document, date.today())  # noqa: DTZ011 - the day of the one who writes it
+            for doubt in found:
+                click.echo(f"{path}: doubt: {doubt}", err=True)
+            if strict and found:
+                faulty += 1
+                continue
             code = digest(programme_json(document))
             click.echo(f"{path}: good: {document.id} version {document.version}, digest {code}")
     if faulty:
