@@ -11,7 +11,7 @@ from till_cloud.exceptions import AdminError
 from till_cloud.ledger.account import Account, Draft, IssuedLot
 from till_cloud.ledger.book import Book
 from till_cloud.registry import Registry
-from till_cloud.store import people
+from till_cloud.store import events, people
 from till_cloud.store.people import Person
 from till_loyalty.exceptions import invariant
 from till_loyalty.programme import Programme
@@ -34,6 +34,7 @@ def merge(book: Book, old: Account, into: Account, *, uid: str, programme: Progr
     gone, person = people.find(connection, old.member_id), people.find(connection, into.member_id)
     if gone is None or person is None:
         raise AdminError(f"expected two members, not {old.member_id} and {into.member_id}")
+    _take_doubles(book, old, into)
     move_points(book, old, into, uid=uid)
     people.go_over(connection, old.member_id, into.member_id)
     joined = _joined(person, gone, programme)
@@ -76,6 +77,21 @@ def move_points(book: Book, old: Account, into: Account, *, uid: str) -> None:
     )
     _keep(book, taken, taken_at, uid, into.member_id)
     _keep(book, given, given_at, uid, old.member_id)
+
+
+def _take_doubles(book: Book, old: Account, into: Account) -> None:
+    """One person has a first purchase once: of events that both had, what is left of the old one's points goes."""
+    had = {(row.event, row.key) for row in events.given(book.connection, into.member_id)}
+    for row in events.given(book.connection, old.member_id):
+        if not row.position or (row.event, row.key) not in had:
+            continue
+        own = book.lots_of(old.member_id, row.position)
+        book.load_lots(old, own)
+        draft = Draft(old)
+        draft.take_back(own, sum([old.lots[number].left for number in own]), "within_balance")
+        if draft.moves:
+            position = book.next_position()
+            book.post(draft, kind="event", op=None, uid=row.event, about_uid=row.about, position=position)
 
 
 def forward(book: Book, account: Account, *, uid: str) -> None:

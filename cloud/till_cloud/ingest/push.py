@@ -223,7 +223,7 @@ def _decide(context: Context, op_id: OpId, body: OpBody) -> Verdict:
     if isinstance(body, VoidBody):
         return apply_void(context, op_id, body)
     if isinstance(body, RegisterBody):
-        return apply_register(context, body)
+        return apply_register(context, op_id, body)
     if isinstance(body, AttachCardBody):
         return apply_attach(context, body)
     return apply_return(context, op_id, body)

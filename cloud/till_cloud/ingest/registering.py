@@ -12,16 +12,17 @@ import unicodedata
 from msgspec.structs import replace
 
 from till_cloud import confirmations, referral
+from till_cloud.ingest import awards
 from till_cloud.ingest.context import Context, Flag, Rejected, Verdict
 from till_cloud.ingest.subjects import TAG, find, make
-from till_cloud.ingest.welcome import give_registered
 from till_cloud.ledger.account import Account, Draft
 from till_cloud.merging import may_merge, merge
-from till_cloud.store import facts, members, people
+from till_cloud.store import events, facts, members, people
 from till_cloud.store.people import Person
+from till_loyalty.events import on_registered
 from till_loyalty.masks import mask_name
 from till_loyalty.programme import Programme
-from till_sync.ops import AttachCardBody, RegisterBody, Subject
+from till_sync.ops import AttachCardBody, OpId, RegisterBody, Subject
 
 NAME_LIMIT = 200
 SHORT_LIMIT = 40
@@ -32,7 +33,7 @@ DAY_MS = 24 * 3_600_000
 DATE = re.compile(r"\d{4}-\d\d-\d\d")
 
 
-def apply_register(context: Context, body: RegisterBody) -> Verdict:
+def apply_register(context: Context, op_id: OpId, body: RegisterBody) -> Verdict:
     """Find, make or complete the member. Rejected: `subject_invalid`; all else is taken, with flags where it is odd.
 
     Codes: `member_known` (was registered before: missing facts are filled in), `card_taken`, `merge_needed`,
@@ -58,7 +59,7 @@ def apply_register(context: Context, body: RegisterBody) -> Verdict:
     account.status, account.tier = after.status, after.tier
     context.book.touch(Draft(account), context.book.next_position())
     if before.status == "provisional" and after.status == "active":
-        give_registered(context, account, programme, body.clock)
+        _welcome(context, account, programme, body, str(op_id))
     code = code or ("member_known" if before.registered else "")
     return Verdict(status="applied", code=code, account=account, tag=body.subject.tag, flags=tuple(flags))
 
@@ -167,6 +168,19 @@ def _confirmed(context: Context, person: Person, body: RegisterBody, programme: 
     status = "active" if person.status == "provisional" else person.status
     at_ms = person.confirmed_at_ms or (context.book.now_ms if body.confirmation and not why else 0)
     return replace(person, status=status, confirmed_at_ms=at_ms), why
+
+
+def _welcome(context: Context, account: Account, programme: Programme | None, body: RegisterBody, about: str) -> None:
+    """Points for becoming a member, once, by the rules of today."""
+    active = context.active()
+    programme = programme if active is None else active.programme
+    if programme is None:
+        return
+    day = context.today()
+    if _is_date(body.clock.business_date, OLDEST_BIRTH, day.isoformat()):
+        day = dt.date.fromisoformat(body.clock.business_date)
+    had = [(row.event, row.key) for row in events.given(context.book.connection, account.member_id)]
+    awards.give(context, account, on_registered(programme, day, had), about=about, day=day)
 
 
 def _referrer(context: Context, person: Person, text: str) -> str:

@@ -207,6 +207,20 @@ def test_two_registered_members_are_merged_by_staff_only(tmp_path: Path) -> None
         check(made)
 
 
+def test_one_person_has_one_first_purchase(tmp_path: Path) -> None:
+    """Bought first by an unknown card, then by an unknown phone: the second first purchase goes with the merge."""
+    first = Event(id="first", on="first_purchase", points=300)
+    with chain(tmp_path / "c.db", rules=programme(events=(first,))) as made:
+        till = made.till()
+        till.sale("by-card", CARD)
+        till.sale("by-phone", phone_tag(made))
+        register(made, till, card_tag=CARD)
+        results = till.push().results
+        assert results[-1].balance == 2300
+        assert member(made, "purchases", results[-1].member_id) == 2
+        check(made)
+
+
 def by_hand(made: Chain, old: str, into: str) -> None:
     def work(connection) -> None:
         book = Book(connection, made.wall())
