@@ -179,6 +179,32 @@ def show(reference: str | None, db: Path, card: str | None, phone: str | None, *
         echo_table(fields, [tuple(getattr(lot, name) for name in fields) for lot in view.lots])
 
 
+@member.command("merge")
+@click.argument("old")
+@click.argument("into")
+@database_option
+def merge(old: str, into: str, db: Path) -> None:
+    """Make member OLD one person with member INTO (ids): points, facts and numbers go over, and OLD is removed.
+
+    It can't be undone. Refused while OLD has points held for a receipt under way. `cloud flags` names the members that
+    a till saw together (merge_needed, card_taken).
+    """
+    import sqlite3
+
+    from till_cloud.ledger.book import Book
+    from till_cloud.merging import merge_by_hand
+    from till_cloud.registry import Registry
+
+    def work(connection: sqlite3.Connection) -> None:
+        book = Book(connection, now_ms())
+        merge_by_hand(book, Registry(), old, into)
+        book.flush()
+
+    with writing(db) as writer:
+        writer.call(work)
+    click.echo(f"{old} is {into} now; `tillside cloud member show {into}` shows them together")
+
+
 @click.group()
 def ledger() -> None:
     """The ledger of record."""
