@@ -10,7 +10,7 @@ from till_cloud.csv_members import Candidate, Fault, LineReader
 from till_cloud.importing_people import PeopleOfBlock
 from till_cloud.ledger.account import Draft, IssuedLot
 from till_cloud.ledger.book import Book
-from till_cloud.store import members
+from till_cloud.store import members, tiers
 
 BLOCK_LINES = 5_000
 """Lines of one transaction: about half a second, which is how long a till's push may wait behind it."""
@@ -233,7 +233,18 @@ class _Block:
         if wanted == known and not (new_tags or opens or filled):
             self._done.unchanged += 1
             return None
-        members.update(self._connection, wanted, self._book.next_position())
+        position = self._book.next_position()
+        members.update(self._connection, wanted, position)
+        if wanted.tier != known.tier:
+            tiers.add_move(
+                self._connection,
+                known.member_id,
+                position,
+                before=known.tier,
+                after=wanted.tier,
+                reason="hand",
+                now_ms=self._book.now_ms,
+            )
         members.add_tags(self._connection, known.member_id, sorted(new_tags))
         account = self._book.account(known.member_id)
         if opens and account is not None:

@@ -25,6 +25,23 @@ FROM lots l LEFT JOIN lot_moves v ON v.member_id = l.member_id AND v.lot = l.lot
 GROUP BY l.member_id, l.lot
 """
 
+# What each rule may give in all, by its limits; the largest of a programme's versions, for a later one may give less.
+_BUDGETS = """
+SELECT programme_id, rule, max(total) AS total FROM (
+    SELECT p.programme_id, json_extract(r.value, '$.id') AS rule,
+        min(coalesce(json_extract(l.value, '$.amount'), 0)) AS total
+    FROM programmes p, json_each(p.body, '$.rules') r, json_each(r.value, '$.limits') l
+    WHERE json_extract(l.value, '$.per') = 'budget' GROUP BY p.programme_id, p.version, rule
+) GROUP BY programme_id, rule
+"""
+
+# A member's moves between tiers, each with the one before and the one after it.
+_TIER_MOVES = """
+SELECT member_id, position, tier_before, tier_after,
+    lag(tier_after) OVER one AS came_from, lead(position) OVER one AS next
+FROM tier_moves WINDOW one AS (PARTITION BY member_id ORDER BY position)
+"""
+
 CHECKS = (
     Check(
         "lot_adds_up",
@@ -79,6 +96,12 @@ CHECKS = (
         "SELECT b.member_id FROM balances b LEFT JOIN holds h ON h.member_id = b.member_id AND h.state = 'open'"
         " GROUP BY b.member_id HAVING coalesce(sum(h.points), 0) <> b.held OR b.held > b.balance",
     ),
+    Check(
+        "held_is_active",
+        7,
+        "SELECT b.member_id FROM balances b JOIN lots l ON l.member_id = b.member_id AND l.active_at_ms IS NULL"
+        " WHERE b.held > 0 GROUP BY b.member_id HAVING sum(l.left) < b.held",
+    ),
     Check("nobody_below_zero", 7, "SELECT member_id FROM balances WHERE min(balance, held, debt) < 0"),
     Check(
         "ops_are_the_movements",
@@ -94,6 +117,48 @@ CHECKS = (
         2,
         "SELECT till || ':' || epoch || ':' || seq FROM movements WHERE till <> '' GROUP BY till, epoch, seq"
         " HAVING count(*) > 1",
+    ),
+    Check(
+        "uses_are_counted",
+        5,
+        "SELECT member_id || ' ' || rule || ' ' || per || ' ' || key FROM member_usage WHERE min(amount, uses) < 0"
+        " UNION ALL SELECT coupon || ' code' FROM code_usage WHERE uses < 0",
+    ),
+    Check(
+        "budgets_are_kept",
+        7,
+        f"WITH budgets AS MATERIALIZED ({_BUDGETS})"  # noqa: S608 - a constant of this module
+        " SELECT s.programme_id || ' ' || s.rule FROM budget_shares s"
+        " LEFT JOIN budgets b ON b.programme_id = s.programme_id AND b.rule = s.rule"
+        " GROUP BY s.programme_id, s.rule HAVING sum(s.granted) > coalesce(b.total, 0) OR min(s.granted, s.used) < 0",
+    ),
+    Check(
+        "events_are_given_once",
+        2,
+        # A voided sale's events may come again: their movements are matched by those that took them back.
+        "SELECT v.member_id || ' ' || v.uid FROM movements v JOIN members m ON m.member_id = v.member_id"
+        " WHERE v.kind = 'event' AND m.merged_into = '' GROUP BY v.member_id, v.uid"
+        " HAVING sum(CASE WHEN v.earned > 0 THEN 1 ELSE -1 END) >"
+        " (SELECT count(*) FROM events_given g WHERE g.member_id = v.member_id AND g.event = v.uid)",
+    ),
+    Check(
+        "bills_are_what_was_given",
+        6,
+        "SELECT f.member_id || ' movement ' || f.position FROM funded f LEFT JOIN movements v"
+        " ON v.member_id = f.member_id AND v.position = f.position GROUP BY f.member_id, f.position"
+        " HAVING sum(max(f.points, 0)) > coalesce(v.earned, 0)"
+        " OR max(abs(f.points_share) > abs(f.points) OR f.points_share * f.points < 0)"
+        " OR max(abs(f.discount_share_minor) > abs(f.discount_minor) OR f.discount_share_minor * f.discount_minor < 0)"
+        " UNION ALL SELECT supplier || ' ' || rule FROM funded GROUP BY supplier, rule"
+        " HAVING min(sum(points), sum(discount_minor)) < 0",
+    ),
+    Check(
+        "tiers_are_their_moves",
+        6,
+        f"WITH moves AS MATERIALIZED ({_TIER_MOVES})"  # noqa: S608 - a constant of this module
+        " SELECT c.member_id || ' tier move ' || c.position FROM moves c JOIN members m ON m.member_id = c.member_id"
+        " WHERE (c.came_from IS NOT NULL AND c.came_from <> c.tier_before)"
+        " OR (c.next IS NULL AND c.tier_after <> m.tier)",
     ),
     Check(
         "no_gap_in_ops",

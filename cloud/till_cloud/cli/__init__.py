@@ -3,8 +3,10 @@
 import click
 
 from till_cloud.cli.chain import flags, init, store, till
+from till_cloud.cli.jobs import jobs
 from till_cloud.cli.members import ledger, member
 from till_cloud.cli.programmes import programme
+from till_cloud.cli.reports import report
 from till_cloud.cli.running import backup, run, verify
 
 
@@ -16,5 +18,5 @@ def cloud() -> None:
     """
 
 
-for command in (run, init, store, till, programme, member, ledger, flags, verify, backup):
+for command in (run, init, store, till, programme, member, ledger, flags, report, jobs, verify, backup):
     cloud.add_command(command)

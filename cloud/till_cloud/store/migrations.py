@@ -255,7 +255,7 @@ ALTER TABLE members ADD COLUMN largest_purchase_minor INTEGER NOT NULL DEFAULT 0
 CREATE INDEX members_referrer ON members (referrer) WHERE referrer <> '';
 CREATE INDEX members_merged ON members (merged_into) WHERE merged_into <> '';
 CREATE UNIQUE INDEX members_referral ON members (referral_code) WHERE referral_code <> '';
-CREATE INDEX members_birthday ON members (substr(birth_date, 6)) WHERE birth_date <> '';
+CREATE INDEX members_birthday ON members (substr(birth_date, -5)) WHERE birth_date <> '';
 
 ALTER TABLE stores ADD COLUMN region TEXT NOT NULL DEFAULT '';
 ALTER TABLE stores ADD COLUMN groups TEXT NOT NULL DEFAULT '[]';
