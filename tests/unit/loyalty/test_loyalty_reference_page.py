@@ -16,13 +16,9 @@ SOURCES = Path(till_loyalty.__file__).parent
 
 def test_every_reason_code_is_documented_and_no_other() -> None:
     found = set()
-    for path in SOURCES.glob("*.py"):
-        found |= set(
-            re.findall(
-                r'"((?:no_(?:programme|member|rule)|member_|line_(?:excl|not)|redeem_|tier_un|rule_|coupon_[unrw])\w*)"',
-                path.read_text("utf-8"),
-            )
-        )
+    prefixes = r"no_(?:programme|member|rule)|member_|line_(?:excl|not)|redeem_|tier_un|rule_|coupon_[unrw]|proof_n"
+    for name in ("engine", "plan", "accrual", "discounts", "limits", "coupons", "redemption"):
+        found |= set(re.findall(rf'"((?:{prefixes})\w*)"', (SOURCES / f"{name}.py").read_text("utf-8")))
     found |= {f"rule_limited_by_{per}" for per in get_args(get_type_hints(rule_parts.Limit)["per"])}
     found -= {"redeem_points", "redeem_points_invalid"}
     rows = re.findall(r"^\| (`.*?`) \|", PAGE.split("## Reasons")[1].split("\n## ")[0], re.MULTILINE)
@@ -38,6 +34,9 @@ def test_every_field_of_a_programme_is_documented() -> None:
         programme.Redemption,
         programme.Identifiers,
         programme.CardRange,
+        programme.Tier,
+        programme.Event,
+        programme.Registration,
         programme.Match,
         *[each for each in vars(rule_parts).values() if isinstance(each, type) and issubclass(each, Struct)],
     ):
@@ -46,7 +45,7 @@ def test_every_field_of_a_programme_is_documented() -> None:
 
 
 def test_every_refusal_code_is_documented() -> None:
-    for name in ("identifiers", "returns"):
+    for name in ("identifiers", "returns", "taken"):
         source = (SOURCES / f"{name}.py").read_text("utf-8")
-        for code in re.findall(r'code="(\w+)"', source):
+        for code in re.findall(r'(?:code="|"(?=discount_))(\w+)"', source):
             assert f"`{code}`" in PAGE, code
