@@ -11,7 +11,7 @@ from till_agent.desk.problems import problem
 from till_agent.devices import Board, Resolved
 from till_agent.exceptions import TextMissing
 from till_agent.metrics import Live, Metrics
-from till_agent.status import Facts, problems, sync_status
+from till_agent.status import Facts, missing, problems, sync_status
 from till_agent.texts import Words
 from till_config.settings import Settings
 from till_drivers.spool import Spool
@@ -118,19 +118,25 @@ class Agent:
 
     def problems(self) -> tuple[Message, ...]:
         """Everything that somebody should mend."""
+        return problems(self._facts())
+
+    def missing(self) -> tuple[str, ...]:
+        """See `till_agent.bridge.context.Bridge`."""
+        return missing(self._facts())
+
+    def _facts(self) -> Facts:
         core = self._core
-        return problems(
-            Facts(
-                not_ready=self.not_ready,
-                detail=self.detail,
-                now_wall_ms=self.clock.wall_ms(),
-                has_cloud_url=bool(self.settings.cloud.url),
-                figures=core.journal.figures if core else None,
-                report=core.journal.report if core else None,
-                worker=core.worker.status if core and core.worker else None,
-                has_programme=core is not None and core.cache.programme() is not None,
-                devices=self.board.health(),
-            )
+        return Facts(
+            not_ready=self.not_ready,
+            detail=self.detail,
+            now_wall_ms=self.clock.wall_ms(),
+            has_cloud_url=bool(self.settings.cloud.url),
+            figures=core.journal.figures if core else None,
+            report=core.journal.report if core else None,
+            worker=core.worker.status if core and core.worker else None,
+            has_programme=core is not None and core.cache.programme() is not None,
+            devices=self.board.health(),
+            cache_as_of_ms=core.cache.as_of_ms if core else 0,
         )
 
     async def status(self) -> Status:

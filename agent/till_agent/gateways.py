@@ -6,7 +6,8 @@ from till_agent.exceptions import CloudUnreachable, CodeRefused
 from till_sync import exceptions as sync_errors
 from till_sync.client import CloudClient
 from till_sync.confirmations import CloudConfirmations
-from till_sync.wire import ConfirmationAnswer, ConfirmationRequest
+from till_sync.coupons import CloudCouponGateway
+from till_sync.wire import ConfirmationAnswer, ConfirmationRequest, CouponAnswer, CouponQuestion
 from till_sync.worker import SyncWorker
 
 
@@ -28,6 +29,27 @@ class TranslatedConfirmations:
     async def give(self, confirmation: str, code: str, *, budget_ms: int) -> ConfirmationAnswer:
         """See `till_agent.ports.ConfirmationGateway`."""
         return await _translated(self._gateway.give(confirmation, code, budget_ms=budget_ms))
+
+
+class TranslatedCoupons:
+    """Implements `till_agent.ports.CouponGateway`."""
+
+    def __init__(self, gateway: CloudCouponGateway) -> None:
+        self._gateway = gateway
+
+    async def ask(self, question: CouponQuestion, *, budget_ms: int) -> CouponAnswer:
+        """See `till_agent.ports.CouponGateway`."""
+        try:
+            return await self._gateway.ask(question, budget_ms=budget_ms)
+        except sync_errors.CloudUnreachable as exc:
+            raise CloudUnreachable(str(exc)) from exc
+
+
+def coupons_of(client: CloudClient | None, worker: SyncWorker | None) -> TranslatedCoupons | None:
+    """The gateway of a till that has a cloud."""
+    if client is None or worker is None:
+        return None
+    return TranslatedCoupons(CloudCouponGateway(client, worker.line))
 
 
 def confirmations_of(client: CloudClient | None, worker: SyncWorker | None) -> TranslatedConfirmations | None:

@@ -14,6 +14,9 @@ from till_sync.status import WorkerStatus
 SKEW_LIMIT_MS = 120_000
 """A clock that is further off is shown; what the till writes on slips is wrong then."""
 
+CACHE_AGE_LIMIT_MS = 24 * 3_600_000
+"""Balances older than a day are said to be old."""
+
 _WELL = frozenset({DeviceState.READY.value, DeviceState.BUSY.value, DeviceState.DISABLED.value})
 
 NOT_READY = {
@@ -38,6 +41,20 @@ class Facts(Struct, frozen=True, kw_only=True):
     worker: WorkerStatus | None
     has_programme: bool
     devices: Sequence[Health]
+    cache_as_of_ms: int = 0
+
+
+def missing(facts: Facts) -> tuple[str, ...]:
+    """What sales go on without: `cloud`, `cache` (nothing newer than a day), `programme`, `printer`."""
+    worker = facts.worker
+    age_ms = facts.now_wall_ms - facts.cache_as_of_ms
+    lacking = {
+        "cloud": worker is None or not worker.online or bool(worker.halted),
+        "cache": not facts.cache_as_of_ms or age_ms > CACHE_AGE_LIMIT_MS,
+        "programme": not facts.has_programme,
+        "printer": any(device.role == "printer" and device.state not in _WELL for device in facts.devices),
+    }
+    return tuple([name for name, is_so in lacking.items() if is_so])
 
 
 def problems(facts: Facts) -> tuple[Message, ...]:
@@ -126,6 +143,7 @@ def sync_status(
         resent=worker.resent,
         adjusted=figures.adjusted if figures else 0,
         rejected=figures.rejected if figures else 0,
+        halted=worker.halted,
     )
 
 

@@ -23,7 +23,7 @@ def handlers(bridge: Bridge) -> dict[str, Handler]:
 
     async def readyz(_call: Call) -> Answer:
         reason = bridge.ready()
-        return Answer(_encode(Ready(ready=not reason, reason=reason)), 503 if reason else 200)
+        return Answer(_encode(Ready(ready=not reason, reason=reason, missing=bridge.missing())), 503 if reason else 200)
 
     async def metrics(_call: Call) -> Answer:
         return Answer(await bridge.metrics(), media_type=METRICS_MEDIA)

@@ -3,6 +3,8 @@
 from msgspec import Struct
 
 from till_agent.api import (
+    Coupon,
+    DiscountTaken,
     Hold,
     HoldCreate,
     Identify,
@@ -41,13 +43,27 @@ _MEMBER = Member(
 EXAMPLES: dict[tuple[str, str], Struct] = {
     ("identify", "request"): Identify(code="4276000011112222"),
     ("identify", "answer"): _MEMBER,
-    ("quote", "request"): QuoteRequest(receipt=_RECEIPT, member=Identify(reference="m-7Q2K"), redeem_points=-1),
+    ("quote", "request"): QuoteRequest(
+        receipt=_RECEIPT, member=Identify(reference="m-7Q2K"), redeem_points=-1, codes=("MILK10",)
+    ),
+    ("coupon", "answer"): Coupon(
+        code="MILK10",
+        usable=True,
+        reason="",
+        checked=True,
+        offline=False,
+        coupon="milk-week",
+        title="Неделя молока",
+        valid_to="2025-12-01",
+    ),
     ("hold", "request"): HoldCreate(sale_uid="2025-11-21-K3-118", member=Identify(reference="m-7Q2K"), points=100),
     ("hold", "answer"): Hold(hold="h-till3-9f2c61d0", points=100, expires_in_ms=595_000),
     ("sell", "request"): SaleRequest(
         receipt=_RECEIPT,
         member=Identify(reference="m-7Q2K"),
-        payments=(Payment(kind="card", amount_minor=21335),),
+        payments=(Payment(kind="card", amount_minor=20436),),
+        discounts=(DiscountTaken(rule="milk-week", line=1, amount_minor=899),),
+        codes=("MILK10",),
         number="118",
         shift="42",
         local_time="2025-11-21T18:42:07",

@@ -5,6 +5,7 @@ from till_agent.api import (
     CardAttached,
     CodeAnswer,
     CodeRequest,
+    Coupon,
     Hold,
     HoldCreate,
     Identify,
@@ -24,6 +25,7 @@ from till_agent.api import (
 )
 from till_agent.bridge.shapes import (
     ANY,
+    CODE,
     COLUMNS,
     EPOCH,
     FORMAT,
@@ -52,7 +54,7 @@ _WHO = {
 }
 _RECEIPT = _WHO | {
     422: "identifier_invalid, identifier_choice, bank_card, receipt_invalid, receipt_empty, receipt_too_large, "
-    "line_number_repeated, minimum_price_too_high",
+    "line_number_repeated, minimum_price_too_high, codes_too_many",
 }
 
 OPERATIONS = (
@@ -93,6 +95,7 @@ OPERATIONS = (
         problems=_RECEIPT
         | {
             404: "hold_unknown",
+            422: f"{_RECEIPT[422]}, local_time_invalid, discount_line_unknown, discount_too_large",
             409: "uid_conflict, hold_expired, hold_used, hold_mismatch, redemption_needs_hold, redemption_exceeds, "
             "member_blocked",
         },
@@ -138,6 +141,18 @@ OPERATIONS = (
             409: "uid_conflict, sale_voided, return_quantity_exceeds, return_amount_exceeds, return_nothing_left",
             422: "return_invalid, return_line_unknown, return_nothing_asked",
         },
+    ),
+    Operation(
+        id="coupon",
+        method="GET",
+        path="/v1/coupons/{code}",
+        scope="sale",
+        tag="sale",
+        answer=Coupon,
+        summary="Whether a coupon's code is good here and now, for this member; asks the cloud about codes that count.",
+        path_parameters=(CODE,),
+        query_parameters=(REFERENCE, LANGUAGE),
+        problems={404: "reference_unknown"},
     ),
     Operation(
         id="hold",

@@ -25,6 +25,11 @@ def handlers(bridge: Bridge) -> dict[str, Handler]:
     async def quote(call: Call) -> Answer:
         return Answer(_encode(await bridge.core.desk.quote(call.body)))
 
+    async def coupon(call: Call) -> Answer:
+        found = call.parameters
+        asked = await bridge.core.desk.coupon(found["code"], found.get("reference"), found.get("language"))
+        return Answer(_encode(asked))
+
     async def hold(call: Call) -> Answer:
         return Answer(_encode(await bridge.core.desk.hold(call.body)))
 
@@ -49,6 +54,7 @@ def handlers(bridge: Bridge) -> dict[str, Handler]:
     return {
         "identify": identify,
         "quote": quote,
+        "coupon": coupon,
         "hold": hold,
         "release": release,
         "sell": sell,

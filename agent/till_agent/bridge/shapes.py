@@ -24,6 +24,8 @@ class Ready(Struct, frozen=True, kw_only=True):
 
     ready: bool
     reason: str = ""
+    missing: tuple[str, ...] = ()
+    """What sales go on without: cloud, cache (nothing newer than a day), programme, printer."""
 
 
 class Live(Struct, frozen=True, kw_only=True):
@@ -92,6 +94,9 @@ REFERENCE = Parameter(
 )
 HOLD = Parameter(
     name="hold", pattern=re.compile(r"^[A-Za-z0-9_-]{1,80}$"), description="Id of a hold, as it was answered."
+)
+CODE = Parameter(
+    name="code", pattern=re.compile(r"^[^\x00-\x1f\x7f/]{1,100}$"), description="A coupon's code as it was scanned."
 )
 SEQ = Parameter(
     name="seq",

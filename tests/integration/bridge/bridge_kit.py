@@ -14,6 +14,7 @@ from typing import Any
 from msgspec import Struct
 
 from till_agent.api import (
+    Coupon,
     Hold,
     Identify,
     Member,
@@ -106,6 +107,10 @@ class FakeDesk:
     async def quote(self, request: Any) -> Quote:
         self._calls.append(("quote", request))
         return Quote(calculation=CALCULATION, offline=False, as_of_ms=1, slip_preview="")
+
+    async def coupon(self, code: str, reference: str | None = None, language: str | None = None) -> Coupon:
+        self._calls.append(("coupon", code, reference, language))
+        return Coupon(code=code, usable=True, reason="", checked=False, offline=False)
 
     async def hold(self, request: Any) -> Hold:
         self._calls.append(("hold", request))
@@ -204,6 +209,9 @@ class FakeBridge:
 
     def ready(self) -> str:
         return self.not_ready
+
+    def missing(self) -> tuple[str, ...]:
+        return ("printer",)
 
     def committed(self) -> None:
         self.commits += 1

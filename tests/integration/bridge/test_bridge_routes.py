@@ -211,10 +211,10 @@ def test_sync_is_shown_and_started(live: LiveBridge) -> None:
 def test_health_needs_no_token_and_says_what_is_missing(live: LiveBridge) -> None:
     live.clock.now_ms += 60_000
     assert live.call("GET", "/livez", token=None).json == {"live": True}
-    assert live.call("GET", "/readyz", token=None).json == {"ready": True, "reason": ""}
+    assert live.call("GET", "/readyz", token=None).json == {"ready": True, "reason": "", "missing": ["printer"]}
     live.bridge.not_ready = "till_not_enrolled"
     reply = live.call("GET", "/readyz", token=None)
-    assert (reply.status, reply.json) == (503, {"ready": False, "reason": "till_not_enrolled"})
+    assert (reply.status, reply.json) == (503, {"ready": False, "reason": "till_not_enrolled", "missing": ["printer"]})
     head = live.call("HEAD", "/livez", token=None)
     assert (head.status, head.body) == (200, b"")
 
@@ -283,7 +283,7 @@ def test_every_operation_of_the_table_is_routed(live: LiveBridge) -> None:
     for operation in OPERATIONS:
         if operation.id == "events":
             continue
-        path = operation.path.format(uid="u", hold="h", seq="1")
+        path = operation.path.format(uid="u", hold="h", seq="1", code="c", reference="m-1")
         reply = live.call(operation.method, path, {} if operation.request else None, token=ADMIN_TOKEN)
         assert reply.status != 405
         assert reply.status != 404 or reply.code in ("sale_unknown", "op_unknown")
