@@ -45,8 +45,7 @@ types: export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 types: export PYRIGHT_PYTHON_GLOBAL_NODE := 0
 types: export PYRIGHT_PYTHON_USE_BUNDLED_PYRIGHT := 1
 types: install  ## Check types with mypy and pyright
-	@$(BIN)/mypy
-	@$(BIN)/pyright
+	@$(BIN)/mypy & mypy=$$!; $(BIN)/pyright; pyright=$$?; wait $$mypy && exit $$pyright
 
 bench: install  ## Measure, as ratios to a floor measured in the same run
 	@$(BIN)/python benchmarks/run.py $(ARGS)
