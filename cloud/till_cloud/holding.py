@@ -11,6 +11,7 @@ from till_cloud.confirmations import prove
 from till_cloud.exceptions import RefusedError
 from till_cloud.ledger.account import Draft
 from till_cloud.ledger.book import Book
+from till_cloud.ledger.expiring import expire_due
 from till_cloud.store import holds
 from till_loyalty.programme import Redemption
 from till_sync.wire import HoldAnswer, HoldRequest
@@ -54,6 +55,8 @@ def reserve(
             f"expected fewer than {OPEN_HOLDS_LIMIT} open holds: the till has ops to push",
             retryable=True,
         )
+    if book.due_points(account):
+        expire_due(book, account, now_ms)  # the job has not come yet
     if request.points > account.available:
         detail = f"expected at most {account.available} points, not {request.points}"
         raise RefusedError(409, "insufficient_points", detail, available=account.available)
@@ -73,6 +76,7 @@ def reserve(
         balance=account.balance,
         held=account.held,
         position=account.position,
+        inactive=account.inactive,
     )
     holds.add(connection, granted)
     return _answer(granted, now_ms)

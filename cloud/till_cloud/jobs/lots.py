@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from till_cloud.ledger.account import Draft
 from till_cloud.ledger.book import Book
+from till_cloud.ledger.expiring import expire_due
 
 if TYPE_CHECKING:
     from till_cloud.jobs.running import JobsDone
@@ -71,13 +72,10 @@ class Expiry:
             account = book.account(member_id)
             if account is None:
                 continue
-            book.load_lots(account)
-            draft = Draft(account)
-            draft.expire(self._due_ms)
-            if draft.moves:
-                book.post(draft, kind="expiry", op=None, position=book.next_position())
+            expired = expire_due(book, account, self._due_ms)
+            if expired:
                 self._members.add(member_id)
-                self._points += draft.figures.expired
+                self._points += expired
         book.flush()
         if found:
             self._after = found[-1]

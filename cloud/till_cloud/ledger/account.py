@@ -148,9 +148,12 @@ class Draft:
             self._keep(arithmetic.settle_debt(self._state(asleep=False), reserved=self.held))
 
     def expire(self, now_ms: int) -> None:
-        """Let points expire whose time has come, but for those that holds keep: they may be spent already."""
-        self._keep(arithmetic.expire(self._state(asleep=True), now_ms=now_ms))
-        self._keep(arithmetic.expire(self._state(asleep=False), now_ms=now_ms, reserved=self.held))
+        """Let points expire whose time has come, but for those that holds keep: they may be spent already.
+
+        A hold is spent from what ends soonest, so it keeps points that are due before any others.
+        """
+        self._keep(arithmetic.expire(self._due(now_ms, asleep=True), now_ms=now_ms))
+        self._keep(arithmetic.expire(self._due(now_ms, asleep=False), now_ms=now_ms, reserved=self.held))
 
     def commit(self, position: int) -> None:
         """Make the account what the draft worked out. InvariantError if that would break the ledger."""
@@ -188,6 +191,11 @@ class Draft:
         known = {**self.account.lots, **self._made}
         numbers = sorted(known) if asleep is None else [n for n in sorted(known) if self._sleeps(n) is asleep]
         return arithmetic.Account(lots=tuple([known[number] for number in numbers]), debt=self.debt)
+
+    def _due(self, now_ms: int, *, asleep: bool) -> arithmetic.Account:
+        state = self._state(asleep=asleep)
+        due = tuple([lot for lot in state.lots if lot.expires_at_ms is not None and lot.expires_at_ms <= now_ms])
+        return arithmetic.Account(lots=due, debt=self.debt)
 
     def _sleeps(self, number: int) -> bool:
         term = self.account.terms.get(number)

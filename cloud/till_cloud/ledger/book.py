@@ -30,6 +30,12 @@ SELECT lot, issued, left, used, expired, reversed, expires_at_ms, position, acti
 FROM lots WHERE member_id = ? AND lot = ?
 """
 
+# Points that should have expired by a moment.
+_DUE = """
+SELECT coalesce(sum(left), 0) FROM lots
+WHERE member_id = ? AND expires_at_ms IS NOT NULL AND expires_at_ms <= ? AND left > 0 AND active_at_ms IS NULL
+"""
+
 # Lots from a number on, with the movement that issued each: those of one movement lie together.
 _ISSUED_FROM = "SELECT lot, position FROM lots WHERE member_id = ? AND lot >= ? ORDER BY lot"
 
@@ -102,6 +108,10 @@ class Book:
                 row = self.connection.execute(_LOT, (account.member_id, number)).fetchone()
                 if row is not None:
                     _load(account, row)
+
+    def due_points(self, account: Account) -> int:
+        """Active points of the database whose time is over by now, and that no job has taken yet."""
+        return int(self.connection.execute(_DUE, (account.member_id, self.now_ms)).fetchone()[0])
 
     def lots_of(self, member_id: str, position: int) -> list[int]:
         """Numbers of the lots that the movement at a position issued, in their order."""

@@ -9,7 +9,10 @@ HoldState = Literal["open", "used", "released"]
 
 
 class HoldRow(Struct, frozen=True, kw_only=True):
-    """`balance`, `held`, `position`: the member's, right after the hold was granted; its answer for ever."""
+    """`balance`, `held`, `position`: the member's, right after the hold was granted; its answer for ever.
+
+    `inactive`: points of that balance that could not be spent yet.
+    """
 
     hold: str
     till: str
@@ -22,28 +25,31 @@ class HoldRow(Struct, frozen=True, kw_only=True):
     balance: int
     held: int
     position: int
+    inactive: int = 0
 
     @property
     def spendable_then(self) -> int:
         """What the member could have spent when the hold was granted, this hold's points included."""
-        return self.balance - self.held + self.points
+        return self.balance - self.inactive - self.held + self.points
 
 
-_COLUMNS = "hold, till, member_id, sale_uid, points, state, made_at_ms, expires_at_ms, balance, held, position"
+_COLUMNS = (
+    "hold, till, member_id, sale_uid, points, state, made_at_ms, expires_at_ms, balance, held, position, inactive"
+)
 _FIELDS = tuple(_COLUMNS.split(", "))
 _FIND = """
-SELECT hold, till, member_id, sale_uid, points, state, made_at_ms, expires_at_ms, balance, held, position
+SELECT hold, till, member_id, sale_uid, points, state, made_at_ms, expires_at_ms, balance, held, position, inactive
 FROM holds WHERE hold = ?
 """
 _ADD = """
 INSERT INTO holds (hold, till, member_id, sale_uid, points, state, made_at_ms, expires_at_ms, balance, held,
-    position, resolved_by)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    position, inactive, resolved_by)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _RESOLVE = "UPDATE holds SET state = ?, resolved_by = ? WHERE hold = ? AND state = 'open'"
 _OPEN_COUNT = "SELECT count(*) FROM holds WHERE till = ? AND state = 'open'"
 _FORGOTTEN = """
-SELECT hold, till, member_id, sale_uid, points, state, made_at_ms, expires_at_ms, balance, held, position
+SELECT hold, till, member_id, sale_uid, points, state, made_at_ms, expires_at_ms, balance, held, position, inactive
 FROM holds WHERE till = ? AND state = 'open' AND expires_at_ms < ? ORDER BY hold
 """
 

@@ -308,6 +308,8 @@ INSERT INTO movements_new SELECT * FROM movements;
 DROP TABLE movements;
 ALTER TABLE movements_new RENAME TO movements;
 
+ALTER TABLE holds ADD COLUMN inactive INTEGER NOT NULL DEFAULT 0;
+
 CREATE TABLE reversals_new (
     sale_till TEXT NOT NULL,
     sale_uid TEXT NOT NULL,
