@@ -1,7 +1,6 @@
 """`tillside programme`: check, explain, try and compare programme documents."""
 
 import sys
-from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,8 +11,12 @@ from till_loyalty.exceptions import ProgrammeError, ReceiptError
 from till_loyalty.programme import Programme
 
 if TYPE_CHECKING:
-    from till_loyalty.simulation import Totals
+    from collections.abc import Callable
 
+    from till_loyalty.simulation import Past
+
+LINES_A_STEP = 500
+"""Receipts between two looks at the progress bar: a fraction of a second, and drawing costs nothing."""
 _document = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -79,10 +82,16 @@ def explain(file: Path, language: str, receipt: Path | None) -> None:
 @click.argument("file", metavar="FILE", type=_document)
 @click.argument("receipts", metavar="RECEIPTS", type=_document)
 def simulate(file: Path, receipts: Path) -> None:
-    """What FILE would have given and cost on RECEIPTS (JSON lines: receipt, member, clock, place, codes)."""
-    from till_loyalty.simulation import figures
+    """What FILE would have given and cost on RECEIPTS (JSON lines: receipt, member, clock, place, codes).
 
-    for name, figure in figures(_simulated(file, receipts)).items():
+    Receipts of the same member.id are sold to one member: balance, limits, tier and coupons are carried on from one to
+    the next. Sums are minor units, by rule too.
+    """
+    from till_loyalty.simulation import Run, figures
+
+    run = Run(_good(file))
+    _feed(receipts, run.programme.id, lambda _, past: run.sell(past))
+    for name, figure in figures(run).items():
         click.echo(f"{name}: {figure}")
 
 
@@ -91,41 +100,45 @@ def simulate(file: Path, receipts: Path) -> None:
 @click.argument("new", metavar="NEW", type=_document)
 @click.argument("receipts", metavar="RECEIPTS", type=_document)
 def diff(old: Path, new: Path, receipts: Path) -> None:
-    """What changes between OLD and NEW on the same RECEIPTS."""
-    from till_loyalty.simulation import figures
+    """What changes between OLD and NEW on the same RECEIPTS: each figure, and the ten receipts that change most."""
+    from till_loyalty.simulation import Comparison
 
-    before, after = figures(_simulated(old, receipts)), figures(_simulated(new, receipts))
-    names = [*before, *[name for name in after if name not in before]]
-    changed = [name for name in names if before.get(name, 0) != after.get(name, 0)]
-    for name in changed:
-        one, other = before.get(name, 0), after.get(name, 0)
+    comparison = Comparison(_good(old), _good(new))
+    _feed(receipts, comparison.after.programme.id, comparison.sell)
+    differences = list(comparison.differences())
+    for name, one, other in differences:
         click.echo(f"{name}: {one} -> {other} ({other - one:+d})")
-    if not changed:
+    if not differences:
         click.echo("no figure changes")
+    if comparison.changed:
+        click.echo(f"receipts that change: {comparison.changed}, most of all:")
+        for changed in comparison.most():
+            click.echo(f"  {changed.words()}")
 
 
-def _simulated(file: Path, receipts: Path) -> "Totals":
-    """Totals over the file of receipts, with a progress bar on a terminal."""
-    from till_loyalty.simulation import Past, Totals, read_past, simulate
+def _feed(receipts: Path, label: str, sell: "Callable[[int, Past], object]") -> None:
+    """Sell every receipt of a file, with a progress bar on a terminal; a bad one ends it with exit status 1."""
+    from till_loyalty.simulation import read_past
 
-    document = _good(file)
-    totals = Totals()
     size = receipts.stat().st_size
-    with receipts.open("rb") as source, click.progressbar(length=size, label=document.id, file=sys.stderr) as bar:
-
-        def sales() -> Iterator[Past]:
-            for number, line in enumerate(source, 1):
-                bar.update(len(line))
-                if line.strip():
-                    yield read_past(line, number)
-
+    hidden = not sys.stderr.isatty()
+    with (
+        receipts.open("rb") as source,
+        click.progressbar(length=size, label=label, file=sys.stderr, hidden=hidden) as bar,
+    ):
+        read = 0
         try:
-            for _ in simulate(document, sales(), totals):
-                pass
+            for number, line in enumerate(source, 1):
+                read += len(line)
+                if line.strip():
+                    sell(number, read_past(line, number))
+                if number % LINES_A_STEP == 0:
+                    bar.update(read)
+                    read = 0
+            bar.update(read)
         except ReceiptError as error:
             click.echo(f"{receipts}: {error}", err=True)
             raise SystemExit(1) from None
-    return totals
 
 
 def _good(file: Path) -> Programme:

@@ -24,7 +24,7 @@ class Situation:
     `nobody`: a sale with no member, of whom nobody keeps a count; `member` is then one of whom nothing is known.
     """
 
-    __slots__ = ("_business", "budgets", "clock", "coupons", "member", "nobody", "offline", "place", "time")
+    __slots__ = ("_business", "_checked", "budgets", "clock", "coupons", "member", "nobody", "offline", "place", "time")
 
     def __init__(
         self,
@@ -46,6 +46,7 @@ class Situation:
         self.nobody = nobody
         self.time = clock.local_time[11:16]
         self._business: date | None = None
+        self._checked = False
 
     @property
     def business(self) -> date:
@@ -56,6 +57,8 @@ class Situation:
 
     def check_clock(self) -> None:
         """ReceiptError `clock_invalid` unless the local time is a moment in the one form that compares as text."""
+        if self._checked:
+            return
         text = self.clock.local_time
         try:
             good = len(text) == len("2026-01-31T23:59:59") and datetime.fromisoformat(text).isoformat() == text
@@ -67,6 +70,7 @@ class Situation:
                 pointer="/clock/local_time",
                 code="clock_invalid",
             )
+        self._checked = True
 
 
 def _date_of(text: str) -> date:
