@@ -18,6 +18,7 @@ class PeopleOfBlock:
         self._connection = connection
         self._now_ms = now_ms
         self._codes: dict[str, str] = {}
+        self._new: set[str] = set()
         self._coupons: list[tuple[str, str]] = []
 
     def fault(self, candidate: Candidate, target: str) -> Fault | None:
@@ -36,6 +37,7 @@ class PeopleOfBlock:
         said = candidate.facts
         code = said.referral_code or new_code(self._connection, taken=self._codes.keys())
         self._codes[code] = member_id
+        self._new.add(member_id)
         self._coupons += [(member_id, coupon) for coupon in said.coupons]
         segments = msgspec.json.encode(said.segments).decode()
         return (said.birth_date, said.sex, said.member_since, segments, self._referrer(said.referrer), code)
@@ -76,5 +78,6 @@ class PeopleOfBlock:
         if not said:
             return ""
         if MEMBER_ID.fullmatch(said):
-            return said if facts.of_member(self._connection, said) is not None else ""
+            known = said in self._new or facts.of_member(self._connection, said) is not None
+            return said if known else ""
         return self._owner(said)

@@ -30,6 +30,7 @@ class Desk:
         self.place: Place | None = None
         self.pending: dict[str, list[Usage]] = {}
         self.bought: dict[str, int] = {}
+        self.spent: dict[int, dict[str, int]] = {}
         self.acked = 0
 
     def pull(self) -> ChangesAnswer:
@@ -38,6 +39,10 @@ class Desk:
         page = self.chain.centre.changes(row, since="", limit=1000)
         self.rows = {each.member_id: each for each in page.rows if isinstance(each, MemberRow)}
         self.shares, self.place = dict(page.shares), page.place
+        for seq, used in self.spent.items():
+            for rule, amount in used.items():
+                if seq > page.acked_seq:
+                    self.shares[rule] -= amount
         if page.acked_seq == len(self.till.ops):
             self.pending, self.bought = {}, {}
         return page
@@ -103,6 +108,7 @@ class Desk:
             body = replace(body, at_wall_ms=at_ms)
         self.pending.setdefault(member, []).extend(used)
         self.bought[member] = self.bought.get(member, 0) + 1
+        self.spent[len(self.till.ops) + 1] = budget_used(result, rules.rules)
         for rule, amount in budget_used(result, rules.rules).items():
             if rule in self.shares:
                 self.shares[rule] -= amount
