@@ -18,6 +18,7 @@ from kit.world import Till, World
 from kit.zygote import Zygote
 
 KILLS = 200
+SOAK_KILLS = 5_000
 SEED = 20171223
 MEASURED = 5
 """Sales after a start that are not killed, to learn how long one takes here: moments are drawn from that time."""
@@ -70,27 +71,42 @@ def kill_often(till: Till, kills: int, seed: int) -> tuple[Cashier, Counter[str]
     return cashier, fates
 
 
-@pytest.mark.slow
-@pytest.mark.faults
-@pytest.mark.timeout(400)
-def test_two_hundred_kills_in_mid_sale_lose_and_double_nothing(world: World) -> None:
+def prove_kills(world: World, kills: int, seed: int) -> None:
     """At two tills at once, which push to one cloud meanwhile; then journals, ledger and balances are compared."""
     world.start_cloud()
     tills = [world.till(name) for name in TILLS]
     with Zygote() as zygote, ThreadPoolExecutor(len(tills)) as pool:
         for till in tills:
             till.zygote = zygote
-        runs = [pool.submit(kill_often, till, KILLS // len(tills), SEED + n) for n, till in enumerate(tills)]
+        runs = [pool.submit(kill_often, till, kills // len(tills), seed + n) for n, till in enumerate(tills)]
         done = [run.result() for run in runs]
     fates = sum((fate for _, fate in done), Counter[str]())
-    assert fates.total() == KILLS
+    assert fates.total() == kills
     assert fates["committed"] + fates["not begun"] > 0, f"no kill came before the answer: {fates}"
     rows = []
     for cashier, _ in done:
         cashier.till.zygote = None
-        assert len(cashier.answers) == len(cashier.tried) == 2 * (KILLS // len(tills) + MEASURED)
+        assert len(cashier.answers) == len(cashier.tried) == 2 * (kills // len(tills) + MEASURED)
         rows += world.prove_ops(cashier.till, cashier.answers, set(cashier.tried))
     world.prove_balances(rows)
+
+
+@pytest.mark.slow
+@pytest.mark.faults
+@pytest.mark.timeout(400)
+def test_two_hundred_kills_in_mid_sale_lose_and_double_nothing(world: World) -> None:
+    """Always with the same seed; where in the agent's work a kill falls is another each time."""
+    prove_kills(world, KILLS, SEED)
+
+
+@pytest.mark.soak
+@pytest.mark.faults
+@pytest.mark.timeout(0)
+def test_five_thousand_kills_in_mid_sale_lose_and_double_nothing(world: World) -> None:
+    """The same for about half an hour, with a seed of its own that is told when it fails."""
+    seed = random.SystemRandom().randrange(2**32)
+    print(f"seed {seed}")
+    prove_kills(world, SOAK_KILLS, seed)
 
 
 @pytest.mark.faults
