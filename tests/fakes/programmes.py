@@ -13,8 +13,9 @@ from msgspec.structs import replace
 
 from till_loyalty.engine import calculate
 from till_loyalty.exceptions import ProgrammeError
+from till_loyalty.money import exact_points_unit
 from till_loyalty.programme import Event, Exclusion, Match, Programme, Redemption, Rule, Tier
-from till_loyalty.programme_document import decode_programme, programme_json
+from till_loyalty.programme_document import parse_programme, programme_json
 from till_loyalty.receipt import Line, MemberState, Place, Receipt, StoreClock, Usage
 from till_loyalty.results import Calculation, DiscountGiven
 from till_loyalty.rule_parts import (
@@ -44,7 +45,6 @@ LABELS = ("promo", "new")
 TIERS = ("standard", "silver", "gold")
 SEGMENTS = ("pensioner", "staff")
 ROUNDINGS = ("floor", "half_up", "half_even", "ceil")
-CODES = ("SPRING", "autumn ", "none-such")
 TITLE = {"ru": "Правило", "en": "Rule"}
 DAYS = tuple((date(2024, 2, 28) + timedelta(days=each)).isoformat() for each in (0, 1, 2, 30, 306, 308, 366))
 """Around 29 February, a month's end, and New Year of 2025 (ISO week 2025-W01 begins on 30 December)."""
@@ -139,6 +139,7 @@ whos = st.one_of(
     st.just(Who(joined_from="2024-01-01")),
     st.just(Who(coupon="spring")),
     st.just(Who(coupon="autumn")),
+    st.just(Who(tiers=("silver",), segments=("pensioner", "staff"))),
 )
 needs = st.one_of(
     st.just(Need(minimum_sum_minor=1000)),
@@ -146,11 +147,16 @@ needs = st.one_of(
     st.just(Need(minimum_different=2)),
     st.just(Need(minimum_quantity_thousandths=2000)),
 )
-limits = st.builds(
-    Limit,
-    per=st.sampled_from(("receipt", "day", "week", "month", "life", "budget")),
-    amount=st.sampled_from((1, 7, 50)),
-    offline=st.sampled_from(("allow", "allow", "share", "refuse")),
+limits = st.one_of(
+    st.builds(Limit, per=st.just("receipt"), amount=st.sampled_from((1, 7, 50))),
+    st.builds(
+        Limit,
+        per=st.sampled_from(("day", "week", "month", "life")),
+        amount=st.sampled_from((1, 7, 50)),
+        uses=st.sampled_from((0, 2)),
+        offline=st.sampled_from(("allow", "allow", "refuse")),
+    ),
+    st.builds(Limit, per=st.just("budget"), amount=st.just(500), offline=st.sampled_from(("share", "refuse"))),
 )
 lives = st.one_of(
     st.just(Life(activates_after_days=1)),
@@ -159,55 +165,56 @@ lives = st.one_of(
 )
 
 
-def seldom(draw: st.DrawFn, strategy: st.SearchStrategy[Any], otherwise: Any = None) -> Any:
-    """One time in four what the strategy gives."""
-    return draw(strategy) if draw(st.integers(0, 3)) == 3 else otherwise
+EXTRAS: dict[str, st.SearchStrategy[Any]] = {
+    "when": whens,
+    "where": wheres,
+    "who": whos,
+    "needs": needs.map(lambda need: (need,)),
+    "limits": limits.map(lambda limit: (limit,)),
+    "life": lives,
+    "funded_by": st.just(Funding(supplier="maker", share_basis_points=5000)),
+    "tiers": st.just(("gold",)),
+    "minimum_sum_minor": st.just(500),
+    "title": st.just(TITLE),
+}
+chosen_extras = st.one_of(
+    st.just(()),
+    st.sampled_from(sorted(EXTRAS)).map(lambda name: (name,)),
+    st.just(("limits", "life")),
+    st.just(("who",)),
+)
+WAYS = {"points": point_ways, "multiple": multiples, "money": money_off}
 
 
 @st.composite
-def rules(draw: st.DrawFn, index: int, ways: st.SearchStrategy[dict[str, Any]], *, plain: bool = False) -> Rule:
-    """A rule of one of the ways; `plain`: without conditions, limits, groups."""
-    fields: dict[str, Any] = {"match": draw(matches), "priority": draw(st.integers(0, 2)), **draw(ways)}
+def rules(draw: st.DrawFn, index: int, *, plain: bool = False, kinds: tuple[str, ...] = ()) -> Rule:
+    """A rule of one of the kinds of ways; `plain`: without conditions, limits, groups."""
+    kind = draw(st.sampled_from(kinds or ("points", "points", "points", "money", "money", "multiple")))
+    fields: dict[str, Any] = {"match": draw(matches), "priority": draw(st.integers(0, 2)), **draw(WAYS[kind])}
     if not plain:
         stack = draw(st.sampled_from(("all", "all", "all", "best_of_group", "exclusive")))
-        if stack == "best_of_group" and fields.get("percent_basis_points") is None and fields.get("discount") is None:
+        if stack == "best_of_group" and kind != "money" and "percent_basis_points" not in fields:
             stack = "all"
-        group = "" if stack != "best_of_group" else "g" if fields.get("discount") is None else "h"
-        needed, limit = seldom(draw, needs), seldom(draw, limits)
-        fields |= {
-            "stack": stack,
-            "group": group,
-            "tiers": draw(st.sampled_from(((), (), (), ("gold",)))),
-            "minimum_sum_minor": draw(st.sampled_from((0, 0, 0, 500))),
-            "when": seldom(draw, whens),
-            "where": seldom(draw, wheres),
-            "who": seldom(draw, whos),
-            "needs": (needed,) if needed else (),
-            "limits": (limit,) if limit else (),
-            "life": seldom(draw, lives),
-            "funded_by": seldom(draw, st.just(Funding(supplier="maker", share_basis_points=5000))),
-            "title": draw(st.sampled_from(({}, TITLE))),
-        }
-        if fields.get("discount") is not None:
-            fields["life"] = None
+        group = "" if stack != "best_of_group" else "h" if kind == "money" else "g"
+        extras = {name: draw(EXTRAS[name]) for name in draw(chosen_extras)}
+        if kind == "money":
+            extras.pop("life", None)
+        fields |= {"stack": stack, "group": group, **extras}
     return Rule(id=f"r{index}", **fields)
 
 
-def every_way(*, discounts_too: bool = True) -> st.SearchStrategy[dict[str, Any]]:
-    """All ways of giving, points thrice as often as money off and multiples."""
-    ways = [point_ways, point_ways, point_ways, multiples]
-    return st.one_of(*ways, money_off, money_off) if discounts_too else st.one_of(*ways)
-
-
 @st.composite
-def programmes(draw: st.DrawFn, *, most_rules: int = 5, plain: bool = False, **fixed: Any) -> Programme:
+def programmes(
+    draw: st.DrawFn, *, most_rules: int = 4, plain: bool = False, kinds: tuple[str, ...] = (), **fixed: Any
+) -> Programme:
     """A programme that the parser takes, with every kind of rule, exclusion, coupon and event in some of them."""
-    count = draw(st.integers(0 if not plain else 1, most_rules))
-    drawn = tuple(draw(rules(index, every_way(), plain=plain)) for index in range(count))
+    count = draw(st.sampled_from((3, 2, most_rules, 1) if plain else (3, 2, most_rules, 1, 0)))
+    drawn = tuple(draw(rules(index, plain=plain, kinds=kinds)) for index in range(count))
     exclusions = tuple(
-        Exclusion(id=f"x{index}", match=Match(skus=(draw(st.sampled_from(SKUS)),)), legal=legal, earn=earn)
+        Exclusion(id=f"x{index}", match=Match(skus=(draw(st.sampled_from(SKUS)),)), legal=legal, earn=earn or legal)
         for index, (legal, earn) in enumerate(draw(st.lists(st.tuples(st.booleans(), st.booleans()), max_size=2)))
     )
+    exponent, value = draw(st.integers(0, 2)), draw(st.sampled_from((1, 50, 100, 150)))
     fields: dict[str, Any] = {
         "rules": drawn,
         "exclusions": () if plain else exclusions,
@@ -216,8 +223,8 @@ def programmes(draw: st.DrawFn, *, most_rules: int = 5, plain: bool = False, **f
         "discount_rounding": draw(st.sampled_from(ROUNDINGS)),
         "discount_round_at": draw(st.sampled_from(("receipt", "line"))),
         "earn_base": draw(st.sampled_from(("payable", "gross"))),
-        "points_exponent": draw(st.integers(0, 2)),
-        "point_value_minor": draw(st.sampled_from((1, 50, 100, 150))),
+        "points_exponent": exponent,
+        "point_value_minor": value,
         "tiers": (
             Tier(id="standard"),
             Tier(id="silver", multiplier_basis_points=15_000),
@@ -240,8 +247,9 @@ def programmes(draw: st.DrawFn, *, most_rules: int = 5, plain: bool = False, **f
             )
         ),
         "redemption": Redemption(
+            step_points=exact_points_unit(point_value_minor=value, points_exponent=exponent),
             max_share_basis_points=draw(st.sampled_from((10_000, 5000, 3333))),
-            minimum_line_price_minor=draw(st.sampled_from((0, 1, 100))),
+            minimum_line_price_minor=draw(st.sampled_from((0, 1))),
             maximum_receipt_minor=draw(st.sampled_from((0, 0, 700))),
         ),
         "return_policy": draw(st.sampled_from(("debt", "within_balance", "refuse"))),
@@ -252,13 +260,18 @@ def programmes(draw: st.DrawFn, *, most_rules: int = 5, plain: bool = False, **f
 def is_whole(programme: Programme) -> bool:
     """Whether the parser takes it: what a manager can't sign is no case."""
     try:
-        decode_programme(programme_json(programme))
+        parse_programme(programme_json(programme), suffix=".json")
     except ProgrammeError:
         return False
     return True
 
 
-amounts = st.one_of(st.integers(0, 3), st.integers(0, 2000), st.integers(0, 2000), st.sampled_from((500, 5000, 10**6)))
+amounts = st.one_of(
+    st.integers(500, 60_000),
+    st.integers(50, 5000),
+    st.integers(500, 60_000).map(lambda n: n // 50 * 50),
+    st.integers(0, 3),
+)
 
 
 @st.composite
@@ -314,13 +327,16 @@ def cases(draw: st.DrawFn, **fixed: Any) -> Case:
     """One sale by a programme that the parser takes."""
     fields: dict[str, Any] = {
         "programme": programmes().filter(is_whole),
-        "member": st.one_of(members, members, members, st.none()),
+        "member": members,
         "receipt": receipts(),
         "clock": clocks,
         "redeem_points": st.one_of(st.just(-1), st.just(0), st.integers(0, 3000)),
         "place": st.sampled_from((None, Place(store="s1"), Place(region="north", channel="till"))),
-        "codes": st.lists(st.sampled_from(CODES), max_size=2).map(tuple),
+        "codes": st.sampled_from(((), ("SPRING",), ("spring ", "AUTUMN"), ("none-such",))),
         "budgets": st.dictionaries(st.sampled_from(("r0", "r1", "r2", "r3", "r4")), st.integers(0, 30), max_size=5),
         "offline": st.booleans(),
     }
-    return Case(**{name: draw(strategy) for name, strategy in (fields | fixed).items()})
+    drawn = {name: draw(strategy) for name, strategy in (fields | fixed).items()}
+    if "member" not in fixed and draw(st.integers(0, 9)) == 9:
+        drawn["member"] = None
+    return Case(**drawn)
