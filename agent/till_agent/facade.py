@@ -137,6 +137,7 @@ class Agent:
             has_programme=core is not None and core.cache.programme() is not None,
             devices=self.board.health(),
             cache_as_of_ms=core.cache.as_of_ms if core else 0,
+            print_trouble=self.spool.trouble,
         )
 
     async def status(self) -> Status:

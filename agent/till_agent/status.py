@@ -42,6 +42,7 @@ class Facts(Struct, frozen=True, kw_only=True):
     has_programme: bool
     devices: Sequence[Health]
     cache_as_of_ms: int = 0
+    print_trouble: str = ""
 
 
 def missing(facts: Facts) -> tuple[str, ...]:
@@ -52,7 +53,8 @@ def missing(facts: Facts) -> tuple[str, ...]:
         "cloud": worker is None or not worker.online or bool(worker.halted),
         "cache": not facts.cache_as_of_ms or age_ms > CACHE_AGE_LIMIT_MS,
         "programme": not facts.has_programme,
-        "printer": any(device.role == "printer" and device.state not in _WELL for device in facts.devices),
+        "printer": bool(facts.print_trouble)
+        or any(device.role == "printer" and device.state not in _WELL for device in facts.devices),
     }
     return tuple([name for name, is_so in lacking.items() if is_so])
 
@@ -65,6 +67,9 @@ def problems(facts: Facts) -> tuple[Message, ...]:
         found.append(_said(facts.not_ready, f"{text} ({facts.detail})" if facts.detail else text, "error"))
     found += _of_journal(facts)
     found += _of_sync(facts)
+    if facts.print_trouble:
+        text = f"{facts.print_trouble}: no slip comes out. Free the disk of agent.state_dir, let the agent write there"
+        found.append(_said("print_queue_unavailable", text, "error"))
     if facts.figures is not None and not facts.has_programme:
         found.append(
             _said("no_programme", "no programme has come from the cloud yet: sales are taken, points come later")

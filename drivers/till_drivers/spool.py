@@ -94,6 +94,8 @@ class Spool:
         self._is_stopped = False
         self.moved_aside: Path | None = None
         """Where a broken file of an earlier run was put, if there was one."""
+        self.trouble = ""
+        """Why the file can't be opened or written at the moment; empty when it can."""
 
     def start(self) -> None:
         """Begin; the file is opened in the spool's own thread. Jobs are taken from now on."""
@@ -236,7 +238,6 @@ class Spool:
     # In the spool's thread.
     def _serve(self) -> None:
         table: JobTable | None = None
-        said = ""
         try:
             running = True
             while running:
@@ -244,10 +245,10 @@ class Spool:
                 try:
                     table = table or self._open()
                     self._run_batch(table, [command for command, _ in batch])
-                    said = ""
+                    self.trouble = ""
                 except SpoolUnavailable as exc:
-                    if str(exc) != said:  # a disk that is full for a night is not to be filled by its own log
-                        said = str(exc)
+                    if str(exc) != self.trouble:  # a disk that is full for a night is not to be filled by its own log
+                        self.trouble = str(exc)
                         _log.error("%s", exc)
                     for _, failed in batch:
                         failed(exc)

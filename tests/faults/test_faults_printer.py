@@ -18,6 +18,7 @@ from kit.world import Till, World
 pytestmark = pytest.mark.faults
 
 SALES = 3
+TOLD = "print_queue_unavailable"
 PATIENCE_OF_CASHIER_S = 4
 """Only a sale that waits for the printer takes longer."""
 
@@ -144,6 +145,27 @@ def test_a_printer_that_dies_in_mid_slip_delays_no_sale_and_prints_nothing_twice
     copy = wait_for(lambda: world.slip_texts()[1 + SALES :], "the copy")[0]
     assert "COPY" in copy.upper()
     assert "N1" in copy
+    till.stop()
+
+
+def test_a_print_queue_that_can_not_be_opened_stops_no_sale_and_is_told_of(world: World) -> None:
+    """A problem with a code, until the file can be made; from then on slips come out without a restart."""
+    world.start_printer()
+    till = world.till()
+    in_its_place = till.state_dir / "spool.db"
+    in_its_place.mkdir()
+    till.start()
+    found = till.wait_status(lambda s: [p for p in s["problems"] if p["code"] == TOLD], "the problem to be told")
+    (problem,) = [each for each in found["problems"] if each["code"] == TOLD]
+    assert (problem["level"], "Free the disk" in problem["text"], found["ready"]) == ("error", True, True)
+    ready = till.pos.send("GET", "/readyz").json()
+    assert (ready["ready"], "printer" in ready["missing"]) == (True, True)
+    sell(till, 1)
+
+    in_its_place.rmdir()
+    till.wait_status(lambda s: TOLD not in {each["code"] for each in s["problems"]}, "the problem to be gone")
+    sell(till, 2)
+    printed_once(world, 2)
     till.stop()
 
 
