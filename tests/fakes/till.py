@@ -6,11 +6,13 @@ from typing import Any, TypeVar
 
 from fakes.cache import FakeCache
 from fakes.clock import FakeClock
+from fakes.confirmations import FakeConfirmations
 from fakes.holds import FakeHoldGateway, FakeHoldStore
 from fakes.journal import FakeJournal
 from fakes.pending import FakePending
 from fakes.slips import FakeSlipDesk
 from till_agent.desk import Desk, DeskParts, DeskSettings, StoreIdentity
+from till_agent.registrations import Registrations
 from till_loyalty.identifiers import tag
 from till_loyalty.programme import CardRange, Exclusion, Identifiers, Match, Programme, Redemption, Rule, Tier
 from till_loyalty.receipt import Line, Receipt
@@ -87,6 +89,8 @@ class FakeTill:
         self.journal = FakeJournal(self.pending, self.holds)
         self.cache = FakeCache(programme)
         self.gateway = FakeHoldGateway(self.clock)
+        self.codes = FakeConfirmations(self.clock)
+        self.registrations = Registrations()
         self.slips = FakeSlipDesk()
         self.settings = DeskSettings(**settings)
         self.identity = IDENTITY if enrolled else None
@@ -108,6 +112,8 @@ class FakeTill:
             slips=self.slips,
             clock=self.clock,
             settings=self.settings,
+            confirmations=self.codes,
+            registrations=self.registrations,
         )
 
     def know(self, *rows: MemberRow, included: tuple[int, int] = (0, 0)) -> "FakeTill":

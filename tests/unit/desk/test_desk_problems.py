@@ -22,6 +22,7 @@ from till_agent.texts import LANGUAGES
 from till_loyalty.exceptions import ReceiptError, ReturnError
 from till_loyalty.programme import CardRange, Redemption
 from till_loyalty.receipt import LARGEST_AMOUNT_MINOR, Line, Receipt
+from unit.desk import registration_cases
 
 ANNA = Identify(card=ANNA_CARD)
 Call = Coroutine[Any, Any, Any]
@@ -267,7 +268,7 @@ PROVOKERS: dict[str, Callable[[FakeTill], Call]] = {
         insufficient_points,
         cloud_unreachable,
     )
-}
+} | registration_cases.PROVOKERS
 
 POINTERS = {
     "identifier_invalid": "/phone",
@@ -289,12 +290,12 @@ POINTERS = {
     "hold_expired": "/hold",
     "insufficient_points": "/points",
     "member_unknown": "/member",
-}
+} | registration_cases.POINTERS
 EXTRAS = {
     "return_quantity_exceeds": {"line": 1, "left_thousandths": 600},
     "redemption_exceeds": {"allowed_points": 50},
     "insufficient_points": {"available_points": 500},
-}
+} | registration_cases.EXTRAS
 
 
 def test_every_problem_of_the_table_is_provoked_here() -> None:
