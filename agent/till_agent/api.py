@@ -84,6 +84,8 @@ class QuoteRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     member: Identify | None = None
     redeem_points: Annotated[int, Meta(ge=-1, le=10**13)] = 0
     language: Language | None = None
+    local_time: Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d$")] | None = None
+    """The cash software's clock, as in the sale to come; left out, this machine's."""
     codes: Codes = ()
     explain: bool = False
 

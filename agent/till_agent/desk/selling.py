@@ -55,7 +55,8 @@ class Selling:
         if request.codes and found is not None:
             await bench.learn_codes(found, request.codes)
         programme = bench.programme
-        known = bench.known(found, figures, None, request.codes, figures.spendable if figures else 0)
+        spendable = figures.spendable if figures else 0
+        known = bench.known(found, figures, request.local_time, request.codes, spendable)
         calculation = await _calculate(programme, known, request.receipt, request.redeem_points, None)
         words = bench.words(request.language)
         member = bench.view(found, words).member(figures) if found and figures else None
@@ -83,6 +84,7 @@ class Selling:
             time_zone=bench.identity.time_zone,
             at_wall_ms=bench.parts.clock.wall_ms(),
             moment=words.local_moment(clock.local_time),
+            today=clock.business_date,
         )
         blocks = compose_quote(calculation, member, context, words, template=bench.parts.template)
         return preview_text(blocks, bench.parts.settings.columns)

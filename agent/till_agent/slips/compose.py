@@ -1,7 +1,7 @@
 """From the answer of a committed sale, void or return, or from a quote, to the blocks of a slip."""
 
 import logging
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
@@ -9,6 +9,7 @@ from msgspec import Struct
 from till_agent.api import Member, Reversed, Sale
 from till_agent.exceptions import SlipTemplateError
 from till_agent.ports import Entry
+from till_agent.slips.rule_facts import Later, Row, rule_facts, tier_title
 from till_agent.slips.template import SlipTemplate, default_template
 from till_agent.texts import Words
 from till_drivers.blocks import Block
@@ -30,13 +31,19 @@ class SlipContext(Struct, frozen=True, kw_only=True):
     moment: str
     number: str = ""
     copy: bool = False
+    today: str = ""
+    """The business date of the receipt."""
 
 
 class SlipFacts(Struct, frozen=True, kw_only=True):
     """What a template knows as `slip`. Points are minor points; dates and times are written out in the language.
 
     `known` is false for somebody this till knows by a number only. `has_rules` is false when the cloud will work the
-    points out. `as_of` is "" for a balance that was never confirmed, `age` for one that is fresh.
+    points out. `discounts` and `earned_by` are rows of `title` and `amount` (minor money, minor points), the latter
+    only when several rules gave; `later` are rows of `date` and `points` of this receipt that can be spent from then;
+    `inactive` is what else of the balance can't be spent yet.
+
+    `as_of` is "" for a balance that was never confirmed, `age` for one that is fresh.
     """
 
     kind: SlipKind
@@ -66,6 +73,13 @@ class SlipFacts(Struct, frozen=True, kw_only=True):
     expiring_date: str = ""
     offline: bool = False
     has_rules: bool = True
+    tier_title: str = ""
+    discounts: tuple[Row, ...] = ()
+    discount_minor: int = 0
+    coupons: tuple[str, ...] = ()
+    earned_by: tuple[Row, ...] = ()
+    later: tuple[Later, ...] = ()
+    inactive: int = 0
 
 
 def compose(
@@ -96,6 +110,7 @@ def compose_quote(
         earned=calculation.earned_points,
         redeemed=calculation.redeemed_points,
         can_redeem=calculation.redeemable_points,
+        **_of_rules(calculation, member, context, words),
         has_rules=bool(calculation.programme_id),
         offline=member.offline if member else False,
     )
@@ -122,6 +137,7 @@ def _of_sale(sale: Sale, context: SlipContext, words: Words) -> SlipFacts:
         after=sale.balance_after_points,
         earned=sale.calculation.earned_points,
         redeemed=sale.calculation.redeemed_points,
+        **_of_rules(sale.calculation, sale.member, context, words),
         has_rules=bool(sale.calculation.programme_id),
         offline=sale.offline,
     )
@@ -144,10 +160,8 @@ def _of_reversal(reversed_: Reversed, context: SlipContext, words: Words) -> Sli
     )
 
 
-def _facts(
-    kind: SlipKind, member: Member | None, context: SlipContext, words: Words, **figures: int | str | bool
-) -> SlipFacts:
-    fields: dict[str, object] = {
+def _facts(kind: SlipKind, member: Member | None, context: SlipContext, words: Words, **figures: Any) -> SlipFacts:
+    fields: dict[str, Any] = {
         "kind": kind,
         "store": context.store_name,
         "moment": context.moment,
@@ -157,11 +171,18 @@ def _facts(
     }
     if member is not None:
         fields |= _of_member(member, context, words)
-    return msgspec.convert(fields, SlipFacts)
+    return SlipFacts(**fields)
 
 
-def _of_member(member: Member, context: SlipContext, words: Words) -> dict[str, object]:
-    said: dict[str, object] = {
+def _of_rules(calculation: Calculation, member: Member | None, context: SlipContext, words: Words) -> dict[str, Any]:
+    if not calculation.programme_id:
+        return {}
+    inactive = member.inactive_points if member else 0
+    return rule_facts(calculation, words, today=context.today, inactive_points=inactive)
+
+
+def _of_member(member: Member, context: SlipContext, words: Words) -> dict[str, Any]:
+    said: dict[str, Any] = {
         "has_member": True,
         "known": member.known,
         "status": member.status,
@@ -169,6 +190,7 @@ def _of_member(member: Member, context: SlipContext, words: Words) -> dict[str, 
         "card": member.card_masked,
         "phone": member.phone_masked,
         "tier": member.tier,
+        "tier_title": tier_title(member.tier, words),
         "unconfirmed": member.unconfirmed_points,
     }
     if member.as_of_ms:
@@ -234,11 +256,11 @@ def compose_entry(
     template: SlipTemplate | None = None,
 ) -> list[Block]:
     """The slip of a journal's row. A template that fails is replaced by the packaged one."""
-    number, moment = "", words.moment(entry.at_wall_ms, time_zone)
+    number, today, moment = "", "", words.moment(entry.at_wall_ms, time_zone)
     answer: Sale | Reversed
     if entry.kind == "sale":
         head = _sale_head_decoder.decode(entry.body)
-        number, moment = head.number, words.local_moment(head.clock.local_time)
+        number, today, moment = head.number, head.clock.business_date, words.local_moment(head.clock.local_time)
         answer = _sale_decoder.decode(entry.answer)
     else:
         answer = _reversed_decoder.decode(entry.answer)
@@ -249,5 +271,6 @@ def compose_entry(
         moment=moment,
         number=number,
         copy=copy,
+        today=today,
     )
     return compose(answer, context, words, template=template)

@@ -106,6 +106,9 @@ def _environment() -> Any:
 
         def call(self, context: Any, obj: Any, /, *args: Any, **kwargs: Any) -> Any:
             if obj in trusted or (type(obj) is MethodType and type(obj.__self__) is Words):
+                # Jinja2 adds these in loops and blocks, for functions that ask for the context; ours don't.
+                kwargs.pop("_loop_vars", None)
+                kwargs.pop("_block_vars", None)
                 return obj(*args, **kwargs)
             return super().call(context, obj, *args, **kwargs)
 
@@ -160,7 +163,12 @@ class SlipTemplate:
         template = self._compiled or self.compile()
         try:
             printed = template.render(
-                slip=facts, say=words.slip, points=words.points, number=words.number, language=words.language
+                slip=facts,
+                say=words.slip,
+                points=words.points,
+                number=words.number,
+                money=words.money,
+                language=words.language,
             )
         except Exception as exc:
             raise SlipTemplateError(f"{self._name}: {type(exc).__name__}: {exc}") from exc

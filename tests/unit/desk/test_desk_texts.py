@@ -72,7 +72,7 @@ def test_every_word_of_the_packaged_slip_is_used() -> None:
     used = set(re.findall(r'say\("([a-z_]+)"', template)) | {
         f"{kind}_title" for kind in ("sale", "quote", "return", "void")
     }
-    used |= {"before", "unknown_member_later"}
+    used |= {"before", "unknown_member_later", "other_points", "other_discounts"}
     assert set(catalogue("ru")["slip"]) == used
 
 

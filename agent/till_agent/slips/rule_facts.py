@@ -1,0 +1,63 @@
+"""What a slip tells of the rules' work: discounts, coupons, points by rule, and from when they can be spent."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from till_agent.texts import Words
+from till_loyalty.results import Calculation
+
+ROWS = 4
+"""Rules that are named one by one; what the others gave is one row more. A slip is no catalogue."""
+
+
+class Row(Struct, frozen=True):
+    """A rule's title and what it gave: minor money of a discount, or minor points."""
+
+    title: str
+    amount: int
+
+
+class Later(Struct, frozen=True):
+    """Points that can be spent from a date, written out in the slip's language."""
+
+    date: str
+    points: int
+
+
+def rule_facts(calculation: Calculation, words: Words, *, today: str, inactive_points: int) -> dict[str, Any]:
+    """Fields of `SlipFacts`. `today` is the receipt's business date; `inactive_points` are all that the member has."""
+    titles = {rule.id: words.title(rule.title, rule.id) for rule in words.programme.rules}
+    coupons = {coupon.id: words.title(coupon.title, coupon.id) for coupon in words.programme.coupons}
+    off: dict[str, int] = {}
+    for discount in calculation.discounts:
+        off[discount.rule] = off.get(discount.rule, 0) + discount.amount_minor
+    points: dict[str, int] = {}
+    later: dict[str, int] = {}
+    for accrual in calculation.accruals:
+        points[accrual.rule] = points.get(accrual.rule, 0) + accrual.points
+        if accrual.active_from > today:
+            later[accrual.active_from] = later.get(accrual.active_from, 0) + accrual.points
+    earned = _rows(points, titles, words.slip("other_points")) if len(points) > 1 else ()
+    return {
+        "discounts": _rows(off, titles, words.slip("other_discounts")),
+        "discount_minor": calculation.discount_minor,
+        "coupons": tuple([coupons.get(each, each) for each in calculation.coupons]),
+        "earned_by": earned,
+        "later": tuple([Later(words.day(day), amount) for day, amount in sorted(later.items())]),
+        "inactive": max(0, inactive_points - sum(later.values())),
+    }
+
+
+def _rows(given: Mapping[str, int], titles: Mapping[str, str], others: str) -> tuple[Row, ...]:
+    rows = [Row(titles.get(rule, rule), amount) for rule, amount in given.items() if amount]
+    if len(rows) <= ROWS + 1:
+        return tuple(rows)
+    return (*rows[:ROWS], Row(others, sum([row.amount for row in rows[ROWS:]])))
+
+
+def tier_title(tier: str, words: Words) -> str:
+    """What the member's tier is called; "" for one that the programme gives no name."""
+    named = next((each for each in words.programme.tiers if each.id == tier), None)
+    return words.title(named.title, "") if named is not None else ""
