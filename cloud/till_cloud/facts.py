@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 
 from till_cloud.registry import Version
-from till_cloud.store import facts, people, usage
+from till_cloud.store import people, usage
+from till_cloud.store.facts import FactsRow
 from till_loyalty.coupons import coupons_by_code, normalise_code
 from till_loyalty.limits import period_key
 from till_loyalty.receipt import MemberState, Usage
@@ -33,7 +34,7 @@ def birthday_of(birth_date: str) -> str:
 
 def state_of(
     connection: sqlite3.Connection,
-    member_id: str,
+    known: FactsRow,
     day: date,
     *,
     tier: str,
@@ -42,18 +43,15 @@ def state_of(
     codes: Sequence[str],
     with_usage: bool,
 ) -> MemberState:
-    """A member's state for the rules on a business day, from the columns and the rows of use where asked for.
+    """A member's state for the rules on a business day: the columns, and the rows of use where asked for.
 
     `codes` are those of the receipt; `with_usage` False: the programme has no limit and no coupon.
     """
-    known = facts.of_member(connection, member_id)
-    if known is None:
-        return MemberState(tier=tier, spendable_points=spendable_points, blocked=blocked)
     used: tuple[Usage, ...] = ()
     held: tuple[str, ...] = ()
     if with_usage:
-        used = usage.of_member(connection, member_id, keys_of(day))
-        held = usage.coupons(connection, member_id)
+        used = usage.of_member(connection, known.member_id, keys_of(day))
+        held = usage.coupons(connection, known.member_id)
         if codes:
             used += usage.of_codes(connection, [normalise_code(code) for code in codes])
     return MemberState(

@@ -58,7 +58,7 @@ def after_sale(
         return
     if version is not None and version.needs.usage:
         _use(context, body, version, counting, account)
-    known = facts.of_member(connection, account.member_id)
+    known = counting.known
     facts.bought(connection, account.member_id, counting.day.isoformat(), counted.payable_minor)
     if not position:
         # Tills hear of the purchase by the member's row.

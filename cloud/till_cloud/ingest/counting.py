@@ -11,7 +11,8 @@ from till_cloud.facts import state_of
 from till_cloud.ingest.context import Context, Flag
 from till_cloud.ledger.account import Account
 from till_cloud.registry import Version
-from till_cloud.store import tiers
+from till_cloud.store import facts, tiers
+from till_cloud.store.facts import FactsRow
 from till_loyalty.engine import calculate, empty_calculation
 from till_loyalty.receipt import MemberState, Place
 from till_loyalty.results import Calculation, DiscountGiven
@@ -32,10 +33,14 @@ class Wish(Struct, frozen=True):
 
 
 class Counted(Struct, frozen=True):
-    """The cloud's figures of a sale, and what they were counted from. `day` is the store's business date."""
+    """The cloud's figures of a sale, and what they were counted from. `day` is the store's business date.
+
+    `known` is what was known of the member before the sale; None for a sale with no member.
+    """
 
     result: Calculation
     state: MemberState | None
+    known: FactsRow | None
     day: date
     budgets: dict[str, int]
     place: Place
@@ -52,9 +57,12 @@ def business_day(body: SaleBody, now_ms: int) -> date:
 def count(context: Context, version: Version | None, body: SaleBody, account: Account | None, wish: Wish) -> Counted:
     """Points are earned on the money that was paid; so discounts that were taken are facts, whatever the rules say."""
     day, taken = business_day(body, context.book.now_ms), body.result.discounts
+    known = None if account is None else facts.of_member(context.book.connection, account.member_id)
     if version is None:
-        return Counted(empty_calculation(body.receipt, taken=taken), None, day, {}, Place())
-    state = None if account is None else _state(context, version, body, account, wish, day)
+        return Counted(empty_calculation(body.receipt, taken=taken), None, known, day, {}, Place())
+    state = None
+    if account is not None and known is not None:
+        state = _state(context, version, body, account, known, wish, day)
     left, place = _budgets(context, version, body), _place(context, body)
     counted = calculate(
         version.programme,
@@ -68,7 +76,7 @@ def count(context: Context, version: Version | None, body: SaleBody, account: Ac
         offline=body.offline,
         taken=taken,
     )
-    return Counted(counted if wish.covered else _unspent(counted), state, day, left, place)
+    return Counted(counted if wish.covered else _unspent(counted), state, known, day, left, place)
 
 
 def why_different(version: Version | None, body: SaleBody) -> str:
@@ -143,10 +151,12 @@ def gives_the_same(counted: Calculation, claimed: Calculation) -> bool:
     )
 
 
-def _state(context: Context, version: Version, body: SaleBody, account: Account, wish: Wish, day: date) -> MemberState:
+def _state(
+    context: Context, version: Version, body: SaleBody, account: Account, known: FactsRow, wish: Wish, day: date
+) -> MemberState:
     return state_of(
         context.book.connection,
-        account.member_id,
+        known,
         day,
         tier=_tier(context, body, account),
         blocked=account.status in BLOCKED,
