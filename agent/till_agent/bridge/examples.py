@@ -3,12 +3,18 @@
 from msgspec import Struct
 
 from till_agent.api import (
+    CardAttach,
+    CodeRequest,
+    ConsentGiven,
+    ConsentText,
     Coupon,
     DiscountTaken,
     Hold,
     HoldCreate,
     Identify,
     Member,
+    MemberCreate,
+    MemberCreated,
     Message,
     QuoteRequest,
     ReturnLineRequest,
@@ -67,6 +73,27 @@ EXAMPLES: dict[tuple[str, str], Struct] = {
         number="118",
         shift="42",
         local_time="2025-11-21T18:42:07",
+    ),
+    ("register", "request"): MemberCreate(
+        uid="2025-11-21-K3-m7",
+        phone="+7 701 000 01 23",
+        name="Мария Ким",
+        consent=ConsentGiven(version="2026-11", given=True),
+        code="493027",
+    ),
+    ("register", "answer"): MemberCreated(
+        uid="2025-11-21-K3-m7",
+        state="needs",
+        needs=("consent",),
+        ask=("name", "birth_date"),
+        consent=ConsentText(version="2026-11", text="Я согласен на обработку..."),
+        messages=(
+            Message(code="consent_needed", text="Дайте покупателю прочитать условия и спросите, согласен ли он."),
+        ),
+    ),
+    ("attach", "request"): CardAttach(uid="2025-11-21-K3-c2", card="2900000000018"),
+    ("confirm", "request"): CodeRequest(
+        uid="2025-11-21-K3-k1", member=Identify(reference="m-7Q2K"), phone="+7 701 000 01 23"
     ),
     ("return", "request"): ReturnRequest(
         sale_uid="2025-11-21-K3-118", lines=(ReturnLineRequest(number=2, quantity_thousandths=823),)
