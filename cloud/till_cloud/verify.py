@@ -99,8 +99,8 @@ CHECKS = (
     Check(
         "held_is_active",
         7,
-        "SELECT b.member_id FROM balances b JOIN lots l ON l.member_id = b.member_id AND l.active_at_ms IS NULL"
-        " WHERE b.held > 0 GROUP BY b.member_id HAVING sum(l.left) < b.held",
+        "SELECT b.member_id FROM balances b LEFT JOIN lots l ON l.member_id = b.member_id AND l.active_at_ms IS NULL"
+        " WHERE b.held > 0 GROUP BY b.member_id HAVING coalesce(sum(l.left), 0) < b.held",
     ),
     Check("nobody_below_zero", 7, "SELECT member_id FROM balances WHERE min(balance, held, debt) < 0"),
     Check(

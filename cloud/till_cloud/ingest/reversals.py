@@ -125,8 +125,9 @@ def _apply(
     said = body.reversal
     same = (said.points_back, said.points_taken) == (counted.points_back, counted.points_taken)
     code = "points_differ" if not same else ""
-    if same and effect != counted.effect_points:
-        code = "points_forgiven"
+    if draft is not None and same and effect != counted.effect_points:
+        # What expired in the sale's own lots is gone already: nobody had it, so nobody owes it.
+        code = "points_forgiven" if draft.forgiven else "points_expired"
     flags = (Flag(code, said.effect_points, effect),) if code else ()
     return Verdict(
         status="adjusted" if code else "applied",
