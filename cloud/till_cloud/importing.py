@@ -200,6 +200,8 @@ class _Block:
         profile = (candidate.name, candidate.name_masked, candidate.phone_masked, candidate.card_masked)
         tier, status = candidate.tier or self._first_tier, candidate.status or "active"
         said = self._people.row(candidate, member_id)
+        if candidate.tier:
+            self._people.tier_given(member_id, candidate.tier)
         self._members.append((member_id, status, tier, *profile, candidate.language, self._book.now_ms, *said))
         for tag in candidate.tags:
             self._new_owners[tag] = member_id
@@ -236,6 +238,7 @@ class _Block:
         position = self._book.next_position()
         members.update(self._connection, wanted, position)
         if wanted.tier != known.tier:
+            self._people.tier_given(known.member_id, wanted.tier)
             tiers.add_move(
                 self._connection,
                 known.member_id,

@@ -8,7 +8,9 @@ from msgspec.structs import replace
 from till_cloud.csv_members import Candidate, Fault
 from till_cloud.ingest.subjects import MEMBER_ID
 from till_cloud.referral import new_code
-from till_cloud.store import facts, people, usage
+from till_cloud.registry import Registry
+from till_cloud.store import facts, jobs, people, tiers, usage
+from till_loyalty.tiers import period_of, spending_given
 
 
 class PeopleOfBlock:
@@ -20,6 +22,7 @@ class PeopleOfBlock:
         self._codes: dict[str, str] = {}
         self._new: set[str] = set()
         self._coupons: list[tuple[str, str]] = []
+        self._tiers: list[tuple[str, str]] = []
 
     def fault(self, candidate: Candidate, target: str) -> Fault | None:
         """What of a line's referrer or code can't be so; `target` is the member that it speaks of, "" for a new one."""
@@ -65,10 +68,27 @@ class PeopleOfBlock:
             people.write(self._connection, wanted)
         return wanted != known or any(given)
 
+    def tier_given(self, member_id: str, tier: str) -> None:
+        """The file says which tier a member is in: it lasts as if it had been reached by spending."""
+        self._tiers.append((member_id, tier))
+
     def write(self) -> None:
         """Rows that need their members to be there."""
+        if self._tiers:
+            self._count_as_spent()
         for member_id, coupon in self._coupons:
             usage.give_coupon(self._connection, member_id, coupon, self._now_ms)
+
+    def _count_as_spent(self) -> None:
+        active = Registry().active(self._connection)
+        if active is None:
+            return
+        programme = active.programme
+        least = {each.id: spending_given(programme, each.id) for each in programme.tiers}
+        day, _ = jobs.chain_day(self._connection, self._now_ms)
+        period = period_of(programme, day)
+        given = [(member_id, period, least[tier]) for member_id, tier in self._tiers if least.get(tier)]
+        tiers.count_as_spent(self._connection, given)
 
     def _owner(self, code: str) -> str:
         return self._codes.get(code) or facts.referral_owner(self._connection, code) or ""

@@ -7,8 +7,9 @@ from till_cloud.exceptions import AdminError
 from till_cloud.ledger.account import Account, Draft
 from till_cloud.ledger.book import Book
 from till_cloud.registry import Registry
-from till_cloud.store import facts, members, people, tiers, usage
+from till_cloud.store import facts, jobs, members, people, tiers, usage
 from till_loyalty.programme import Programme
+from till_loyalty.tiers import period_of, spending_given
 
 SEGMENT = re.compile(r"[^\s|][^|]{0,59}")
 SEGMENTS_LIMIT = 50
@@ -45,14 +46,22 @@ def change_segment(connection: sqlite3.Connection, reference: str, name: str, no
 
 
 def set_tier(connection: sqlite3.Connection, reference: str, tier: str, now_ms: int) -> bool:
-    """Move a member to a tier; whether they were in another. Spending moves them on, unless the tier is `by_hand`."""
-    known = [each.id for each in _programme(connection).tiers]
+    """Move a member to a tier; whether they were in another. Spending moves them on, unless the tier is `by_hand`.
+
+    It lasts as if it had been reached by spending: to the end of the next period.
+    """
+    programme = _programme(connection)
+    known = [each.id for each in programme.tiers]
     if tier not in known:
         raise AdminError(f"expected a tier of the programme: {', '.join(known) or 'it has none'}, not {tier!r}")
     book, account = _account(connection, reference, now_ms)
     if account.tier == tier:
         return False
     facts.set_tier(connection, account.member_id, tier)
+    least = spending_given(programme, tier)
+    if least:
+        day, _ = jobs.chain_day(connection, now_ms)
+        tiers.count_as_spent(connection, [(account.member_id, period_of(programme, day), least)])
     before, account.tier = account.tier, tier
     position = _tell(book, account)
     tiers.add_move(connection, account.member_id, position, before=before, after=tier, reason="hand", now_ms=now_ms)

@@ -75,6 +75,16 @@ def tier_by_spend(programme: Programme, carried: int) -> str:
     return programme.tiers[0].id if programme.tiers else ""
 
 
+def spending_given(programme: Programme, tier: str) -> int:
+    """Minor money that counts as spent in the period in which staff or a members file gives the tier.
+
+    So a tier that was given lasts as long as one that was reached: to the end of the next period. 0: nothing to count.
+    """
+    if not programme.tier_period:
+        return 0
+    return next((each.from_spend_minor for each in programme.tiers if each.id == tier and not each.by_hand), 0)
+
+
 def moves_by_spend(programme: Programme, tier: str) -> bool:
     """Whether a member of the tier is moved by spending at all.
 

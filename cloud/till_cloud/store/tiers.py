@@ -1,6 +1,7 @@
 """Spending by period and moves between tiers, as rows."""
 
 import sqlite3
+from collections.abc import Iterable
 from typing import Literal
 
 from msgspec import Struct
@@ -21,6 +22,10 @@ SELECT tier_before, tier_after, at_ms FROM tier_moves WHERE member_id = ? AND at
 """
 _ADD_MOVE = """
 INSERT INTO tier_moves (member_id, position, tier_before, tier_after, reason, at_ms) VALUES (?, ?, ?, ?, ?, ?)
+"""
+_COUNT_AS_SPENT = """
+INSERT INTO member_spend (member_id, period, spent_minor) VALUES (?, ?, ?)
+ON CONFLICT (member_id, period) DO UPDATE SET spent_minor = max(spent_minor, excluded.spent_minor)
 """
 _SPENT = "SELECT period, spent_minor FROM member_spend WHERE member_id = ?"
 _SPEND = """
@@ -45,6 +50,11 @@ def add_move(
     now_ms: int,
 ) -> None:
     connection.execute(_ADD_MOVE, (member_id, position, before, after, reason, now_ms))
+
+
+def count_as_spent(connection: sqlite3.Connection, rows: Iterable[tuple[str, str, int]]) -> None:
+    """Rows of (member id, period, least minor money): who was given a tier counts as having spent what it takes."""
+    connection.executemany(_COUNT_AS_SPENT, rows)
 
 
 def spent(connection: sqlite3.Connection, member_id: str) -> dict[str, int]:
