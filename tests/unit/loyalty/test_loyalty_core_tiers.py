@@ -135,7 +135,7 @@ def test_a_sale_counts_by_the_tier_of_its_time(claimed: str, moves: list[tuple[s
     assert tier_for_sale(claimed, "silver", moves, 4_000_000) == counts
 
 
-steps = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 3000)), min_size=1, max_size=12)
+steps = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 9000)), min_size=1, max_size=12)
 
 
 def walk(rules: Programme, receipts: Sequence[tuple[int, int]]) -> tuple[str, list[str], dict[str, int]]:
