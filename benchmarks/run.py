@@ -22,7 +22,7 @@ from statistics import median
 from typing import Any
 
 import journal_floor
-from tillbench import aims, page, scanning
+from tillbench import aims, page, rules, scanning
 from tillbench.calls import Calls, Plan, check_answers
 from tillbench.draining import Drain, Drained
 from tillbench.floor import DiskFloor
@@ -43,10 +43,11 @@ class Size:
     starts: int
     scans: int
     commits: int
+    receipts: int
 
 
-FULL_SIZE = Size(members=1_000_000, rounds=40, block=15, ops=10_000, starts=7, scans=100, commits=500)
-QUICK_SIZE = Size(members=20_000, rounds=8, block=10, ops=1_000, starts=2, scans=20, commits=100)
+FULL_SIZE = Size(members=1_000_000, rounds=40, block=15, ops=10_000, starts=7, scans=100, commits=500, receipts=500)
+QUICK_SIZE = Size(members=20_000, rounds=8, block=10, ops=1_000, starts=2, scans=20, commits=100, receipts=50)
 
 
 def main() -> int:
@@ -110,6 +111,8 @@ def measure(world: World, size: Size) -> tuple[list[dict[str, Any]], dict[str, A
     journal = asyncio.run(journal_floor.measure(world.folder, size.commits))
     keep({"figure": "journal", **journal})
     keep(plain("journal commit alone, p50, of the disk's floor", float(str(journal["ratio_p50"])), "x", places=2))
+    counted = rules.measure(size.receipts)
+    keep(*counted.rows())
     ready_ms = median(starts.ready[FULL].samples)
     summary = {
         "figure": "summary",
@@ -126,6 +129,7 @@ def measure(world: World, size: Size) -> tuple[list[dict[str, Any]], dict[str, A
             *aims.of_calls(calls),
             *aims.of_start(ready_ms, starts.resident_kib[FULL] / 1024),
             aims.of_drain(drained.ops / drained.line_s),
+            *aims.of_rules(counted),
         ],
     }
     return rows, summary

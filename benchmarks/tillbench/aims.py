@@ -4,12 +4,16 @@ from typing import Any
 
 from tillbench.calls import ANYBODY, DISK, ECHO, IDENTIFY, KEPT, NEW, QUOTE, SALE
 from tillbench.figures import Series, ratio, shares_of_disk
+from tillbench.rules import Rules
 
 QUOTE_OF_ECHO = 3.0
 SALE_OF_DISK = 1.3
 READY_MS = 600
 RESIDENT_MIB = 60
 DRAIN_OPS_PER_SECOND = 3_000
+TILL_RULES_US = 500
+LARGEST_RULES_US = 10_000
+SIMULATED_PER_SECOND = 1_500
 
 Aim = dict[str, Any]
 Calls = dict[tuple[str, str], Series]
@@ -54,6 +58,21 @@ def of_drain(ops_per_second: float) -> Aim:
         f"{ops_per_second:,.0f} ops/s",
         reached=ops_per_second >= DRAIN_OPS_PER_SECOND,
     )
+
+
+def of_rules(found: Rules) -> list[Aim]:
+    """The rules alone: an ordinary receipt, the largest one of a year, and receipts of the past."""
+    aims = [
+        _aim(
+            f"{cost.name}, p50",
+            f"<= {most / 1000:g} ms",
+            f"{cost.p50_us / 1000:.2f} ms",
+            reached=cost.p50_us <= most,
+        )
+        for cost, most in ((found.till, TILL_RULES_US), (found.largest, LARGEST_RULES_US))
+    ]
+    wanted, rate = f">= {SIMULATED_PER_SECOND:,} a second", found.simulated_per_s
+    return [*aims, _aim("receipts simulated", wanted, f"{rate:,.0f} a second", reached=rate >= SIMULATED_PER_SECOND)]
 
 
 def call_rows(calls: Calls) -> list[dict[str, Any]]:
