@@ -133,6 +133,15 @@ def test_the_cloud_is_run_backed_up_and_restored_as_its_page_says(tmp_path: Path
 
 @needs_a_shell
 @pytest.mark.slow
+def test_a_programme_is_written_checked_and_tried_as_its_page_says(tmp_path: Path) -> None:
+    """From the packaged example to the comparison of two versions."""
+    shutil.copy(ROOT / "loyalty/till_loyalty/data/examples/supermarket.toml", tmp_path / "programme.toml")
+    with Shell(tmp_path, environment(tmp_path)) as shell:
+        report(carry_out(page("docs/how-to/write-a-programme.md"), shell))
+
+
+@needs_a_shell
+@pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_devices_are_simulated_as_their_page_says(tmp_path: Path, terminals: list[SecondTerminal]) -> None:
     """The printer changes its behaviour; the scanner takes every command, and is there again after them."""
