@@ -15,9 +15,15 @@ LOTS_SHOWN = 100
 
 
 class LotView(Struct, frozen=True):
-    """One lot; `lot` is the ledger position that issued it."""
+    """One lot; `position` is the movement that issued it.
+
+    None: it is active; it never expires. Otherwise moments in UTC milliseconds.
+    """
 
     lot: int
+    position: int
+    active_at_ms: int | None
+    expires_at_ms: int | None
     issued: int
     left: int
     used: int
@@ -26,7 +32,10 @@ class LotView(Struct, frozen=True):
 
 
 class MemberView(Struct, frozen=True):
-    """A member with their account. `balance` is what tills show: points in the lots less the debt."""
+    """A member with their account. `balance` is what tills show: points in the lots less the debt.
+
+    `inactive` points are among those in the lots and can't be spent yet.
+    """
 
     member_id: str
     status: str
@@ -45,6 +54,7 @@ class MemberView(Struct, frozen=True):
     reversed: int
     expired: int
     position: int
+    inactive: int
     lots: tuple[LotView, ...]
 
 
@@ -67,11 +77,13 @@ class MovementView(Struct, frozen=True):
 
 
 _BALANCE = """
-SELECT balance - debt, held, debt, earned, redeemed, given_back, reversed, expired, position
-FROM balances WHERE member_id = ?
+SELECT balance - debt, held, debt, earned, redeemed, given_back, reversed, expired, position,
+    (SELECT coalesce(sum(l.left), 0) FROM lots l WHERE l.member_id = b.member_id AND l.active_at_ms IS NOT NULL)
+FROM balances b WHERE member_id = ?
 """
 _LOTS = """
-SELECT lot, issued, left, used, expired, reversed FROM lots WHERE member_id = ? ORDER BY lot DESC LIMIT ?
+SELECT lot, position, active_at_ms, expires_at_ms, issued, left, used, expired, reversed FROM lots
+WHERE member_id = ? ORDER BY lot DESC LIMIT ?
 """
 _MOVEMENTS = """
 SELECT position, kind, CASE till WHEN '' THEN '' ELSE till || ':' || epoch || ':' || seq END, uid, about_uid,
@@ -90,7 +102,7 @@ def member(
     if profile is None:
         raise AdminError("expected a member of this chain, but nobody has this reference, card or phone")
     account = connection.execute(_BALANCE, (profile.member_id,)).fetchone()
-    balance, held, debt, earned, redeemed, given_back, taken, expired, position = account
+    balance, held, debt, earned, redeemed, given_back, taken, expired, position, inactive = account
     lots = connection.execute(_LOTS, (profile.member_id, LOTS_SHOWN)).fetchall()
     return MemberView(
         member_id=profile.member_id,
@@ -110,6 +122,7 @@ def member(
         reversed=taken,
         expired=expired,
         position=position,
+        inactive=inactive,
         lots=tuple(LotView(*row) for row in reversed(lots)),
     )
 

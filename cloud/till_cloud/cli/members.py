@@ -176,7 +176,15 @@ def show(reference: str | None, db: Path, card: str | None, phone: str | None, *
     if view.lots:
         click.echo()
         fields = ("lot", "issued", "left", "used", "expired", "reversed")
-        echo_table(fields, [tuple(getattr(lot, name) for name in fields) for lot in view.lots])
+        rows: list[tuple[object, ...]] = [
+            (
+                *(getattr(lot, name) for name in fields),
+                "now" if lot.active_at_ms is None else time_text(lot.active_at_ms),
+                time_text(lot.expires_at_ms or 0),
+            )
+            for lot in view.lots
+        ]
+        echo_table((*fields, "active (UTC)", "ends (UTC)"), rows)
 
 
 @member.command("merge")
