@@ -34,7 +34,8 @@ def birthday_of(birth_date: str) -> str:
 
 def state_of(
     connection: sqlite3.Connection,
-    known: FactsRow,
+    member_id: str,
+    known: FactsRow | None,
     day: date,
     *,
     tier: str,
@@ -45,15 +46,17 @@ def state_of(
 ) -> MemberState:
     """A member's state for the rules on a business day: the columns, and the rows of use where asked for.
 
-    `codes` are those of the receipt; `with_usage` False: the programme has no limit and no coupon.
+    `known` None: no rule asks. `codes` are those of the receipt; `with_usage` False: there is no limit and no coupon.
     """
     used: tuple[Usage, ...] = ()
     held: tuple[str, ...] = ()
     if with_usage:
-        used = usage.of_member(connection, known.member_id, keys_of(day))
-        held = usage.coupons(connection, known.member_id)
+        used = usage.of_member(connection, member_id, keys_of(day))
+        held = usage.coupons(connection, member_id)
         if codes:
             used += usage.of_codes(connection, [normalise_code(code) for code in codes])
+    if known is None:
+        return MemberState(tier=tier, spendable_points=spendable_points, blocked=blocked, usage=used, coupons=held)
     return MemberState(
         tier=tier,
         spendable_points=spendable_points,

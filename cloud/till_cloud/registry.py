@@ -19,6 +19,7 @@ PROGRAMMES_KEPT = 16
 class Needs(Struct, frozen=True):
     """What a programme asks for beside receipt, clock and tier: so that a sale reads only what its rules look at."""
 
+    facts: bool = False
     usage: bool = False
     budgets: bool = False
     discounts: bool = False
@@ -34,10 +35,16 @@ class Version(Struct, frozen=True):
     needs: Needs = Needs()
 
 
+_FACTS = ("segments", "birthday", "first_purchases", "purchase_number", "joined_from", "joined_to", "silent_days")
+"""Conditions of a rule on what the member's row says."""
+
+
 def needs_of(programme: Programme) -> Needs:
     """What counting and following up a sale by this programme takes."""
     limits = {limit.per for rule in programme.rules for limit in rule.limits}
+    whos = [rule.who for rule in programme.rules if rule.who is not None]
     return Needs(
+        facts=any(bool(getattr(who, name)) for who in whos for name in _FACTS),
         usage=bool(programme.coupons) or bool(limits - {"receipt", "budget"}),
         budgets="budget" in limits,
         discounts=any(rule.discount is not None for rule in programme.rules),

@@ -66,7 +66,7 @@ def after_sale(
         context.book.touch(Draft(account), position)
     if billed:
         funding.write(context, account.member_id, position, billed, counting.day)
-    active = context.active() or version
+    active = context.active()
     if active is None:
         return
     if active.needs.spending:

@@ -35,7 +35,7 @@ class Wish(Struct, frozen=True):
 class Counted(Struct, frozen=True):
     """The cloud's figures of a sale, and what they were counted from. `day` is the store's business date.
 
-    `known` is what was known of the member before the sale; None for a sale with no member.
+    `known` is what was known of the member before the sale; None where nothing asks for it.
     """
 
     result: Calculation
@@ -57,11 +57,11 @@ def business_day(body: SaleBody, now_ms: int) -> date:
 def count(context: Context, version: Version | None, body: SaleBody, account: Account | None, wish: Wish) -> Counted:
     """Points are earned on the money that was paid; so discounts that were taken are facts, whatever the rules say."""
     day, taken = business_day(body, context.book.now_ms), body.result.discounts
-    known = None if account is None else facts.of_member(context.book.connection, account.member_id)
+    known = _known(context, version, account)
     if version is None:
         return Counted(empty_calculation(body.receipt, taken=taken), None, known, day, {}, Place())
     state = None
-    if account is not None and known is not None:
+    if account is not None:
         state = _state(context, version, body, account, known, wish, day)
     left, place = _budgets(context, version, body), _place(context, body)
     counted = calculate(
@@ -152,10 +152,11 @@ def gives_the_same(counted: Calculation, claimed: Calculation) -> bool:
 
 
 def _state(
-    context: Context, version: Version, body: SaleBody, account: Account, known: FactsRow, wish: Wish, day: date
+    context: Context, version: Version, body: SaleBody, account: Account, known: FactsRow | None, wish: Wish, day: date
 ) -> MemberState:
     return state_of(
         context.book.connection,
+        account.member_id,
         known,
         day,
         tier=_tier(context, body, account),
@@ -164,6 +165,13 @@ def _state(
         codes=body.codes,
         with_usage=version.needs.usage,
     )
+
+
+def _known(context: Context, version: Version | None, account: Account | None) -> FactsRow | None:
+    """The member's row, if a rule or an event looks at it."""
+    active = context.active()
+    asked = (version is not None and version.needs.facts) or (active is not None and active.needs.events)
+    return facts.of_member(context.book.connection, account.member_id) if account is not None and asked else None
 
 
 def _tier(context: Context, body: SaleBody, account: Account) -> str:
