@@ -22,9 +22,22 @@ class Situation:
     """What conditions may look at. The dates are read from the clock once, and only if a rule asks.
 
     `nobody`: a sale with no member, of whom nobody keeps a count; `member` is then one of whom nothing is known.
+    `keeps_budgets`: the caller keeps budgets, so that a rule missing among them has no share here.
     """
 
-    __slots__ = ("_business", "_checked", "budgets", "clock", "coupons", "member", "nobody", "offline", "place", "time")
+    __slots__ = (
+        "_business",
+        "_checked",
+        "budgets",
+        "clock",
+        "coupons",
+        "keeps_budgets",
+        "member",
+        "nobody",
+        "offline",
+        "place",
+        "time",
+    )
 
     def __init__(
         self,
@@ -42,6 +55,7 @@ class Situation:
         self.place = place or NOWHERE
         self.coupons = coupons
         self.budgets = budgets or {}
+        self.keeps_budgets = budgets is not None
         self.offline = offline
         self.nobody = nobody
         self.time = clock.local_time[11:16]

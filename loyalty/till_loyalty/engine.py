@@ -42,10 +42,11 @@ def calculate(
     `member` None means a sale with no member: it earns and spends nothing, and gets the discounts that ask nothing of a
     member; a blocked member gets the same. `redeem_points` are minor points that the member wishes to spend,
     -1 for as many as allowed; the wish is trimmed, never refused. `place` None: rules with a `where` don't hold.
-    `codes`: coupon and promo codes scanned. `budgets`: what is left of each rule's budget here, by
-    rule id: a till's share of it, or all of it at the cloud. `offline`: no line to the cloud, so rules act as their
-    limits declare for that. `taken` None works the discounts out (a quote); anything else is what the cash software
-    took off, and no discount rule is asked (a sale, `discounts_taken`). Lines are at their prices before both.
+    `codes`: coupon and promo codes scanned. `budgets`: what is left of each rule's budget here, by rule id: a till's
+    share of it, or all of it at the cloud; None: nobody keeps budgets here, and none binds. `offline`: no line to the
+    cloud, so rules act as their limits declare for that. `taken` None works the discounts out (a quote); anything else
+    is what the cash software took off, and no discount rule is asked (a sale, `discounts_taken`). Lines are at their
+    prices before both.
     ReceiptError when the receipt contradicts itself, or a rule asks for the time and the clock has none.
     """
     check_receipt(receipt)

@@ -54,6 +54,8 @@ def _left(rule: Rule, limit: Limit, situation: Situation) -> tuple[int | None, s
             return 0, "rule_without_share"
     code = f"rule_limited_by_{limit.per}"
     if limit.per == "budget":
+        if share is None and limit.offline == "share" and situation.keeps_budgets:
+            return 0, "rule_without_share"
         return (None if share is None else max(0, share)), code
     if limit.per == "receipt":
         return limit.amount or None, code

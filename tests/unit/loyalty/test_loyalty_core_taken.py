@@ -155,6 +155,32 @@ def test_nobody_is_told_of_a_minimum_sum_and_of_no_exclusion() -> None:
     assert [each.code for each in result.reasons] == ["rule_below_minimum_sum", "no_member"]
 
 
+@pytest.mark.parametrize(
+    ("declared", "budgets", "offline", "off"),
+    [
+        ("share", {"r": 30}, False, 30),
+        ("share", {"r": 30}, True, 30),
+        ("share", {}, False, 0),
+        ("share", {}, True, 0),
+        ("share", {"another": 30}, False, 0),
+        ("share", None, False, 100),
+        ("share", None, True, 0),
+        ("allow", {}, False, 100),
+        ("allow", {}, True, 100),
+        ("allow", {"r": 0}, False, 0),
+        ("refuse", {"r": 30}, True, 0),
+        ("refuse", {"r": 30}, False, 30),
+    ],
+)
+def test_a_rule_gives_from_the_share_that_its_till_has(
+    declared: Any, budgets: dict[str, int] | None, offline: bool, off: int
+) -> None:
+    """A till without a share of a shared budget gives nothing, with and without a line."""
+    rules = programme(Rule(id="r", discount=TENTH, limits=(Limit(per="budget", amount=1000, offline=declared),)))
+    for who in (SOMEBODY, None):
+        assert sale(rules, 1000, who=who, budgets=budgets, offline=offline).discount_minor == off
+
+
 PROMO = Rule(id="promo", discount=TENTH, who=Who(coupon="spring"))
 
 
