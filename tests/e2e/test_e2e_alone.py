@@ -24,7 +24,8 @@ def test_an_agent_that_is_not_enrolled_says_so_everywhere(world: World) -> None:
     till = world.till("till-9").start()
     assert till.pos.send("GET", "/livez").status_code == 200
     ready = till.pos.send("GET", "/readyz")
-    assert (ready.status_code, ready.json()) == (503, {"ready": False, "reason": "till_not_enrolled"})
+    assert (ready.status_code, ready.json()["ready"], ready.json()["reason"]) == (503, False, "till_not_enrolled")
+    assert {"cloud", "cache", "programme"} <= set(ready.json()["missing"]), "what sales would go on without"
     status = till.wait_status(lambda s: {"till_not_enrolled", "scanner_absent"} <= codes(s), "all that is missing")
     assert (status["ready"], status["sync"]["enrolled"]) == (False, False)
     for path, body in (("identify", {"card": ANNA.card}), ("quotes", receipt(100))):

@@ -124,7 +124,9 @@ def test_queue_status_and_figures_name_no_member(agent: LiveAgent) -> None:
 
 def test_agent_that_is_not_enrolled_says_so_and_takes_the_identity_when_it_comes(state_dir: Path) -> None:
     with live_agent(settings_for(state_dir)) as agent:
-        assert agent.call("GET", "/readyz").json == {"ready": False, "reason": "till_not_enrolled"}
+        ready = agent.call("GET", "/readyz").json
+        assert (ready["ready"], ready["reason"]) == (False, "till_not_enrolled")
+        assert {"cloud", "cache", "programme"} <= set(ready["missing"])
         refused = agent.call("PUT", "/v1/sales/s-1", receipt(100))
         assert (refused.status, refused.code) == (503, "till_not_enrolled")
         assert refused.json["cashier"]
