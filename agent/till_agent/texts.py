@@ -101,6 +101,8 @@ class Words:
 
     def slip(self, code: str, **values: int | str) -> str:
         """A piece of a slip; a number and its noun stay on one line."""
+        if not values and "{" not in (text := self._texts["slip"].get(code, "{")):
+            return str(text)
         glued = {name: self._show(name, value).replace(" ", NO_BREAK_SPACE) for name, value in values.items()}
         return self._fill("slip", code, glued)
 

@@ -28,8 +28,6 @@ class Later(Struct, frozen=True):
 
 def rule_facts(calculation: Calculation, words: Words, *, today: str, inactive_points: int) -> dict[str, Any]:
     """Fields of `SlipFacts`. `today` is the receipt's business date; `inactive_points` are all that the member has."""
-    titles = {rule.id: words.title(rule.title, rule.id) for rule in words.programme.rules}
-    coupons = {coupon.id: words.title(coupon.title, coupon.id) for coupon in words.programme.coupons}
     off: dict[str, int] = {}
     for discount in calculation.discounts:
         off[discount.rule] = off.get(discount.rule, 0) + discount.amount_minor
@@ -39,6 +37,12 @@ def rule_facts(calculation: Calculation, words: Words, *, today: str, inactive_p
         points[accrual.rule] = points.get(accrual.rule, 0) + accrual.points
         if accrual.active_from > today:
             later[accrual.active_from] = later.get(accrual.active_from, 0) + accrual.points
+    titles = {
+        rule.id: words.title(rule.title, rule.id)
+        for rule in words.programme.rules
+        if rule.id in off or rule.id in points
+    }
+    coupons = {each.id: words.title(each.title, each.id) for each in words.programme.coupons if calculation.coupons}
     earned = _rows(points, titles, words.slip("other_points")) if len(points) > 1 else ()
     return {
         "discounts": _rows(off, titles, words.slip("other_discounts")),

@@ -1,12 +1,12 @@
 """Slip templates: sandboxed Jinja2 that yields one JSON block a line, and nothing else.
 
-Blocks are made by functions that encode what they are given, and every other value that a template prints is escaped
+Blocks are made by functions that clean what they are given, and every other value that a template prints is escaped
 for JSON: no name or number can add a block, change one, or reach the printer as a command.
 """
 
 import threading
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -27,12 +27,17 @@ BLOCK_LIMIT = 500
 VALUE_LIMIT = 1_000
 """Letters of one value; a name of a megabyte stops there."""
 
+MARK = "\x02"
+"""Begins the mark of a block. No value that a template prints has it: control codes are taken out of all of them."""
+MADE_LIMIT = 10 * BLOCK_LIMIT
+"""Blocks that a template may make, printed or not."""
+
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Block)
 
 
 class _Made(str):
-    """The JSON of a block: goes out as it is."""
+    """The mark of a block that was made: goes out as it is."""
 
     __slots__ = ()
 
@@ -53,68 +58,97 @@ def _escaped(value: object) -> str:
     return value if isinstance(value, _Made) else _encoder.encode(clean(value)).decode()[1:-1]
 
 
-def _made(block: Block) -> _Made:
-    return _Made(_encoder.encode(block).decode())
+class _Press:
+    """The functions of one slip. Each makes a block, keeps it, and prints its mark: a slip's preview is made for every
+    quote, and writing blocks out as JSON to read them back took a third of it."""
+
+    def __init__(self) -> None:
+        self.blocks: list[Block] = []
+
+    def functions(self) -> dict[str, Callable[..., _Made]]:
+        """By the names that templates call them."""
+        return {
+            "text": self.text,
+            "pair": self.pair,
+            "rule": self.rule,
+            "br": self.br,
+            "qrcode": self.qrcode,
+            "barcode": self.barcode,
+            "cut": self.cut,
+        }
+
+    def made(self, line: str) -> Block:
+        """The block whose mark is all of a line; what a template wrote out itself is read as JSON. DecodeError."""
+        if line[0] == MARK and line[1:].isascii() and line[1:].isdigit() and int(line[1:]) < len(self.blocks):
+            return self.blocks[int(line[1:])]
+        block: Block = _decoder.decode(line)
+        return block
+
+    def text(self, text: object, *, align: str = "left", bold: bool = False, double: bool = False) -> _Made:
+        if align == "left" and bold is False and double is False:
+            return self._keep(Text(text=clean(text)))
+        fields = {"type": "text", "text": clean(text), "align": align, "bold": bold, "double": double}
+        return self._keep(msgspec.convert(fields, Text))
+
+    def pair(self, left: object, right: object, *, separator: str = " ", bold: bool = False) -> _Made:
+        return self._keep(Pair(left=clean(left), right=clean(right), separator=clean(separator), bold=bool(bold)))
+
+    def rule(self, symbol: object = "-") -> _Made:
+        return self._keep(Rule(symbol=clean(symbol)[:1] or "-"))
+
+    def br(self) -> _Made:
+        return self._keep(Break())
+
+    def qrcode(self, data: object, *, correction: str = "M") -> _Made:
+        return self._keep(msgspec.convert({"type": "qrcode", "data": clean(data), "correction": correction}, QrCode))
+
+    def barcode(self, data: object, *, symbology: str = "code128", print_text: bool = True) -> _Made:
+        fields = {"type": "barcode", "data": clean(data), "symbology": symbology, "print_text": print_text}
+        return self._keep(msgspec.convert(fields, Barcode))
+
+    def cut(self) -> _Made:
+        return self._keep(Cut())
+
+    def _keep(self, block: Block) -> _Made:
+        if len(self.blocks) > MADE_LIMIT:
+            raise SlipTemplateError(f"expected at most {MADE_LIMIT} blocks")
+        self.blocks.append(block)
+        return _Made(f"{MARK}{len(self.blocks) - 1}")
 
 
-def _text(text: object, *, align: str = "left", bold: bool = False, double: bool = False) -> _Made:
-    fields = {"type": "text", "text": clean(text), "align": align, "bold": bold, "double": double}
-    return _made(msgspec.convert(fields, Text))
-
-
-def _pair(left: object, right: object, *, separator: str = " ", bold: bool = False) -> _Made:
-    return _made(Pair(left=clean(left), right=clean(right), separator=clean(separator), bold=bool(bold)))
-
-
-def _rule(symbol: object = "-") -> _Made:
-    return _made(Rule(symbol=clean(symbol)[:1] or "-"))
-
-
-def _qrcode(data: object, *, correction: str = "M") -> _Made:
-    return _made(msgspec.convert({"type": "qrcode", "data": clean(data), "correction": correction}, QrCode))
-
-
-def _barcode(data: object, *, symbology: str = "code128", print_text: bool = True) -> _Made:
-    fields = {"type": "barcode", "data": clean(data), "symbology": symbology, "print_text": print_text}
-    return _made(msgspec.convert(fields, Barcode))
-
-
-BLOCK_FUNCTIONS: Mapping[str, Callable[..., _Made]] = {
-    "text": _text,
-    "pair": _pair,
-    "rule": _rule,
-    "br": lambda: _made(Break()),
-    "qrcode": _qrcode,
-    "barcode": _barcode,
-    "cut": lambda: _made(Cut()),
-}
+_OURS = frozenset((_Press, Words))
+_FIELDS: dict[type, frozenset[str]] = {}
+"""What may be read of our structs without asking, by type; a template meets three of them."""
 
 
 def _environment() -> Any:
     from jinja2 import StrictUndefined
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-    trusted = frozenset(BLOCK_FUNCTIONS.values())
-
     class Sandbox(ImmutableSandboxedEnvironment):
         """Asks no questions about what is ours: a slip's preview is made for every quote."""
 
         def getattr(self, obj: Any, attribute: str) -> Any:
-            if isinstance(obj, Struct) and attribute in obj.__struct_fields__:
-                return getattr(obj, attribute)
+            kind = type(obj)
+            if kind in _FIELDS:
+                if attribute in _FIELDS[kind]:
+                    return getattr(obj, attribute)
+            elif issubclass(kind, Struct):
+                _FIELDS[kind] = frozenset(kind.__struct_fields__)
+                return self.getattr(obj, attribute)
             return super().getattr(obj, attribute)
 
         def call(self, context: Any, obj: Any, /, *args: Any, **kwargs: Any) -> Any:
-            if obj in trusted or (type(obj) is MethodType and type(obj.__self__) is Words):
-                # Jinja2 adds these in loops and blocks, for functions that ask for the context; ours don't.
-                kwargs.pop("_loop_vars", None)
-                kwargs.pop("_block_vars", None)
+            if type(obj) is MethodType and type(obj.__self__) in _OURS:
+                if kwargs:
+                    # Jinja2 adds these in loops and blocks, for functions that ask for the context; ours don't.
+                    kwargs.pop("_loop_vars", None)
+                    kwargs.pop("_block_vars", None)
                 return obj(*args, **kwargs)
             return super().call(context, obj, *args, **kwargs)
 
     environment = Sandbox(undefined=StrictUndefined, finalize=_escaped, autoescape=False)
     environment.globals.clear()
-    environment.globals.update(BLOCK_FUNCTIONS)
     return environment
 
 
@@ -150,16 +184,17 @@ class SlipTemplate:
     def blocks(self, facts: Struct, words: Words) -> list[Block]:
         """The slip for `facts` (the template's `slip`) in the language of `words`; SlipTemplateError when it fails."""
         blocks: list[Block] = []
-        for line in self._lines(facts, words):
+        press = _Press()
+        for line in self._lines(facts, words, press):
             try:
-                blocks.append(_decoder.decode(line))
+                blocks.append(press.made(line))
             except msgspec.DecodeError as exc:
                 raise SlipTemplateError(f"{self._name}: expected a block a line, not {line[:80]!r}: {exc}") from exc
             if len(blocks) > BLOCK_LIMIT:
                 raise SlipTemplateError(f"{self._name}: expected at most {BLOCK_LIMIT} blocks")
         return blocks
 
-    def _lines(self, facts: Struct, words: Words) -> list[str]:
+    def _lines(self, facts: Struct, words: Words, press: _Press) -> list[str]:
         template = self._compiled or self.compile()
         try:
             printed = template.render(
@@ -169,6 +204,7 @@ class SlipTemplate:
                 number=words.number,
                 money=words.money,
                 language=words.language,
+                **press.functions(),
             )
         except Exception as exc:
             raise SlipTemplateError(f"{self._name}: {type(exc).__name__}: {exc}") from exc
