@@ -4,15 +4,11 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from till_agent.api import (
-    CardAttach,
-    CodeAnswer,
-    CodeRequest,
     Coupon,
     Hold,
     HoldCreate,
     Identify,
     Member,
-    MemberCreate,
     QueuedOp,
     Quote,
     QuoteRequest,
@@ -24,6 +20,7 @@ from till_agent.api import (
     SyncStatus,
 )
 from till_agent.bridge.events import EventHub
+from till_agent.member_api import CardAttach, CodeAnswer, CodeRequest, MemberCreate
 from till_drivers.blocks import Block
 
 

@@ -3,24 +3,19 @@
 from msgspec import Struct
 
 from till_agent.api import (
-    CardAttach,
-    CodeRequest,
-    ConsentGiven,
-    ConsentText,
     Coupon,
     DiscountTaken,
     Hold,
     HoldCreate,
     Identify,
     Member,
-    MemberCreate,
-    MemberCreated,
     Message,
     QuoteRequest,
     ReturnLineRequest,
     ReturnRequest,
     SaleRequest,
 )
+from till_agent.member_api import CardAttach, CodeRequest, ConsentGiven, ConsentText, MemberCreate, MemberCreated
 from till_loyalty.receipt import Line, Receipt
 from till_sync.ops import Payment
 

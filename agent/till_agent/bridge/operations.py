@@ -1,17 +1,11 @@
 """Every operation of the bridge in one table: routes, scopes, the served OpenAPI and the metrics are made from it."""
 
 from till_agent.api import (
-    CardAttach,
-    CardAttached,
-    CodeAnswer,
-    CodeRequest,
     Coupon,
     Hold,
     HoldCreate,
     Identify,
     Member,
-    MemberCreate,
-    MemberCreated,
     Quote,
     QuoteRequest,
     ReturnRequest,
@@ -45,6 +39,7 @@ from till_agent.bridge.shapes import (
     Ready,
     SlipBlocks,
 )
+from till_agent.member_api import CardAttach, CardAttached, CodeAnswer, CodeRequest, MemberCreate, MemberCreated
 
 _UNKNOWN_SALE = {404: "sale_unknown"}
 _WHO = {

@@ -10,10 +10,11 @@ from typing import Literal
 
 from msgspec import Struct
 
-from till_agent.api import CodeAnswer, CodeRequest, CodeState, Message
+from till_agent.api import Message
 from till_agent.desk.bench import Bench
 from till_agent.desk.problems import problem
 from till_agent.exceptions import CloudUnreachable, CodeRefused
+from till_agent.member_api import CodeAnswer, CodeRequest, CodeState
 from till_agent.texts import Words
 from till_sync.wire import ConfirmationAnswer, ConfirmationRequest
 

@@ -7,15 +7,11 @@ DeskProblem.
 from collections.abc import Mapping
 
 from till_agent.api import (
-    CardAttach,
-    CodeAnswer,
-    CodeRequest,
     Coupon,
     Hold,
     HoldCreate,
     Identify,
     Member,
-    MemberCreate,
     Quote,
     QuoteRequest,
     ReturnRequest,
@@ -33,6 +29,7 @@ from till_agent.desk.problems import problem
 from till_agent.desk.registering import Registering
 from till_agent.desk.reversing import Reversing
 from till_agent.desk.selling import Selling
+from till_agent.member_api import CardAttach, CodeAnswer, CodeRequest, MemberCreate
 from till_agent.ports import Entry
 from till_agent.texts import NO_VALUES, Words, supported
 

@@ -10,15 +10,7 @@ from functools import partial
 from msgspec import Struct
 from msgspec.structs import replace
 
-from till_agent.api import (
-    CardAttach,
-    CardAttached,
-    CodeState,
-    ConsentText,
-    MemberCreate,
-    MemberCreated,
-    Message,
-)
+from till_agent.api import Message
 from till_agent.desk.answers import Answered, encode, request_digest
 from till_agent.desk.bench import Bench, same_request
 from till_agent.desk.clock import store_clock
@@ -26,6 +18,7 @@ from till_agent.desk.codes import NOT_SENT, Asked, Codes, code_message
 from till_agent.desk.finding import Found
 from till_agent.desk.problems import problem
 from till_agent.exceptions import CloudUnreachable, CodeRefused
+from till_agent.member_api import CardAttach, CardAttached, CodeState, ConsentText, MemberCreate, MemberCreated
 from till_agent.ports import Committed, Draft, Entry, JournalReader
 from till_agent.registrations import Registrations
 from till_agent.texts import Words

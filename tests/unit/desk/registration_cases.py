@@ -6,8 +6,9 @@ from typing import Any
 import msgspec
 
 from fakes.till import ANNA_CARD, ANNA_PHONE, PROGRAMME, FakeTill
-from till_agent.api import CodeRequest, ConsentGiven, HoldCreate, Identify, MemberCreate
+from till_agent.api import HoldCreate, Identify
 from till_agent.exceptions import HoldRefused
+from till_agent.member_api import CodeRequest, ConsentGiven, MemberCreate
 from till_loyalty.programme import Redemption, Registration
 
 NEW_PHONE = "+7 916 555-44-33"

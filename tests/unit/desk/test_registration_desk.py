@@ -8,8 +8,9 @@ import pytest
 
 from fakes.confirmations import CODE
 from fakes.till import ANNA_PHONE, KEY, PROGRAMME, STRANGER_CARD, FakeTill, anna, receipt
-from till_agent.api import CardAttach, CardAttached, ConsentGiven, Identify, MemberCreate, MemberCreated, SaleRequest
+from till_agent.api import Identify, SaleRequest
 from till_agent.exceptions import DeskProblem
+from till_agent.member_api import CardAttach, CardAttached, ConsentGiven, MemberCreate, MemberCreated
 from till_agent.texts import LANGUAGES
 from till_loyalty.identifiers import tag
 from till_loyalty.programme import Registration
