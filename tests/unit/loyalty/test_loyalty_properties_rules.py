@@ -8,14 +8,15 @@ from hypothesis import strategies as st
 
 from unit.loyalty import loyalty_calendar as calendars
 from unit.loyalty import loyalty_cases as cases
+from unit.loyalty import loyalty_parsing as parsing
 from unit.loyalty.loyalty_wallet import no_history_gains
 
 
-@pytest.mark.parametrize("one_property", [*cases.PROPERTIES, *calendars.PROPERTIES])
+@pytest.mark.parametrize("one_property", [*cases.PROPERTIES, *calendars.PROPERTIES, *parsing.PROPERTIES])
 def test_property(one_property: Callable[[st.DataObject], None]) -> None:
     """Each is stated in its own docstring."""
 
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=60, deadline=None)
     @given(st.data())
     def holds(data: st.DataObject) -> None:
         one_property(data)
@@ -23,7 +24,7 @@ def test_property(one_property: Callable[[st.DataObject], None]) -> None:
     holds()
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_no_history_of_a_member_gains_a_point(data: st.DataObject) -> None:
     no_history_gains(data)
