@@ -66,7 +66,9 @@ class Selling:
             calculation=calculation,
             offline=known.offline,
             as_of_ms=figures.as_of_ms if figures else bench.parts.cache.as_of_ms,
-            slip_preview=self._preview(calculation, member, known.clock, request.language),
+            slip_preview=self._preview(calculation, member, known.clock, request.language)
+            if request.slip_preview
+            else "",
             member=member,
             messages=(*quote_messages(words, calculation, figures, request.redeem_points), *told),
             redeemable=redeemable(rules, calculation) if found else None,
