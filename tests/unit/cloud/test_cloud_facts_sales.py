@@ -13,6 +13,7 @@ from till_loyalty.programme import Redemption, Rule
 from till_loyalty.receipt import Place, Usage
 from till_loyalty.results import DiscountGiven
 from till_loyalty.rule_parts import Birthday, Coupon, Discount, Funding, Limit, Where, Who
+from till_sync.ops import SaleBody
 from till_sync.wire import CouponQuestion
 from unit.cloud.cloud_desk import Desk, on
 from unit.cloud.cloud_kit import Chain, programme
@@ -152,8 +153,11 @@ def test_points_that_no_facts_of_the_till_explain_are_points_differ(world: Chain
     """Tampering, or a defect: not what a till honestly could not know."""
     desk = Desk(world)
     desk.pull()
-    lines = lambda r: (replace(r.lines[0], earned_points=9999),)  # noqa: E731 - one change, twice
-    tamper = lambda b: replace(b, result=replace(b.result, earned_points=9999, lines=lines(b.result)))  # noqa: E731
+
+    def tamper(body: SaleBody) -> SaleBody:
+        line = replace(body.result.lines[0], earned_points=9999)
+        return replace(body, result=replace(body.result, earned_points=9999, lines=(line,)))
+
     result = desk.sold("a", "m-1", change=tamper)
     assert (result.status, result.code, result.effect_points) == ("adjusted", "points_differ", ALWAYS)
 
@@ -257,7 +261,10 @@ def test_a_discount_larger_than_its_line_is_refused(world: Chain) -> None:
     desk.pull()
     off = DiscountGiven(rule="off", line=1, base_minor=10_000, amount_minor=1_000)
     big = replace(off, amount_minor=10_001)
-    tamper = lambda b: replace(b, result=replace(b.result, discounts=(big,)))  # noqa: E731 - one change
+
+    def tamper(body: SaleBody) -> SaleBody:
+        return replace(body, result=replace(body.result, discounts=(big,)))
+
     assert desk.sold("a", "m-1", takes=(off,), change=tamper).code == "discount_too_large"
 
 
