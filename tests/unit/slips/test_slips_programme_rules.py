@@ -1,4 +1,4 @@
-"""What slips tell of discounts, coupons, rules, tiers, and points that can't be spent yet; in five languages, two widths."""
+"""What slips tell of discounts, coupons, rules, tiers and points to come; in five languages, two widths."""
 
 import os
 from pathlib import Path
