@@ -17,6 +17,7 @@ RECEIPTS = 30
 DEMO_TIMEOUT_S = 100
 KEYS = {
     *("receipts", "members", "sold_offline", "queue_peak", "pushed", "resent", "lost", "double_applied"),
+    *("adjusted", "coupons_used", "discount_minor", "birthdays", "tier_moves"),
     *("balances_checked", "balances_equal", "points_till", "points_cloud", "slips_printed"),
     *("identify_ms_p50", "quote_ms_p50", "sale_ms_p50", "sale_ms_p99"),
 }
@@ -81,7 +82,8 @@ def test_the_demo_proves_itself_and_leaves_nothing(tmp_path: Path) -> None:
     facts = json.loads(out.splitlines()[-1])
     assert set(facts) == KEYS
     assert (facts["receipts"], facts["slips_printed"]) == (RECEIPTS, RECEIPTS)
-    assert (facts["lost"], facts["double_applied"], facts["balances_equal"]) == (0, 0, True)
+    assert (facts["lost"], facts["double_applied"], facts["adjusted"], facts["balances_equal"]) == (0, 0, 0, True)
+    assert facts["birthdays"] > 0, "the last receipt of the day is of a member who has a birthday tomorrow"
     assert facts["points_till"] == facts["points_cloud"]
     assert facts["balances_checked"] == facts["members"] > 20
     assert 0 < facts["sold_offline"] < RECEIPTS

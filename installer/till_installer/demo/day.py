@@ -1,4 +1,4 @@
-"""The demo's receipts: one local day of a grocery chain, as cash software would send them.
+"""The demo's receipts: one local day of a grocery chain, as cash software would send them, rung up as if it were today.
 
 Source and licence: `data/ORIGIN.md`. Amounts become whole cents, quantities whole thousandths, without a float.
 """
@@ -7,7 +7,7 @@ import csv
 import gzip
 import io
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from importlib.resources import files
 from zoneinfo import ZoneInfo
 
@@ -58,8 +58,13 @@ def _line(row: dict[str, str], product: dict[str, str] | None) -> dict[str, obje
     return line
 
 
-def load_day() -> list[DayReceipt]:
-    """All 628 receipts in the order in which they were rung up."""
+def today() -> date:
+    """The store's day: points, tiers and birthdays are of now, whatever day the receipts come from."""
+    return datetime.now(ZoneInfo(TIME_ZONE)).date()
+
+
+def load_day(day: date) -> list[DayReceipt]:
+    """All 628 receipts in the order in which they were rung up, at their times of that day."""
     products = {row["product_id"]: row for row in _rows("products_2017-12-23.csv.gz")}
     baskets: dict[str, list[dict[str, str]]] = {}
     for row in _rows("all_households_2017-12-23_local.csv.gz"):
@@ -75,7 +80,7 @@ def load_day() -> list[DayReceipt]:
                 uid=f"cj-{basket}",
                 household=int(rows[0]["household_id"]),
                 store=rows[0]["store_id"],
-                local_time=local.strftime("%Y-%m-%dT%H:%M:%S"),
+                local_time=f"{day.isoformat()}T{local:%H:%M:%S}",
                 lines=tuple(_line(row, products.get(row["product_id"])) for row in rows),
                 total_minor=total,
                 coupon_minor=coupons,

@@ -23,6 +23,10 @@ REDEEM_EVERY = 5
 RETURN_EVERY = 40
 VOID_EVERY = 90
 SMALLEST_REDEMPTION_POINTS = 100
+COFFEE = ["GROCERY", "COFFEE"]
+COUPON = "COFFEE"
+"""Everybody who buys coffee has cut the coupon out of the leaflet; the programme takes it once from each."""
+BIRTHDAY_RULE = "birthday"
 
 
 @dataclass
@@ -35,10 +39,20 @@ class Day:
     sold_offline: int = 0
     redeemed_receipts: int = 0
     redemptions_refused_offline: int = 0
+    coupons_shown: int = 0
+    coupons_used: int = 0
+    discount_minor: int = 0
+    birthdays: int = 0
+    told: dict[str, tuple[str, list[str]]] = field(default_factory=dict)
+    """What a cashier could read aloud of the first receipt of each kind: about whom, and the sentences."""
     queue_peak: int = 0
     identify_ms: list[float] = field(default_factory=list)
     quote_ms: list[float] = field(default_factory=list)
     sale_ms: list[float] = field(default_factory=list)
+
+    def tell(self, kind: str, about: str, words: list[str]) -> None:
+        """Keep it if it is the first of its kind."""
+        self.told.setdefault(kind, (about, words))
 
 
 class Till:
@@ -128,9 +142,14 @@ def ring_up(till: Till, day: Day, index: int, receipt: DayReceipt, person: Perso
     member, took_ms = till.call("POST", "/v1/identify", dict(wish))
     day.identify_ms.append(took_ms)
     body: dict[str, object] = {"receipt": {"lines": receipt.lines}, "member": {"reference": member["reference"]}}
+    codes = [COUPON] if any(_is_coffee(line) for line in receipt.lines) else []
+    if codes:
+        body["codes"] = codes
+        day.coupons_shown += 1
     if index % REDEEM_EVERY == 0:
         body["redeem_points"] = -1
-    quote, took_ms = till.call("POST", "/v1/quotes", body)
+    asked = {**body, "local_time": receipt.local_time, "explain": True}
+    quote, took_ms = till.call("POST", "/v1/quotes", asked)
     day.quote_ms.append(took_ms)
     points = int(quote["calculation"]["redeemed_points"]) if "redeemed_points" in quote["calculation"] else 0
     hold = ""
@@ -143,7 +162,11 @@ def ring_up(till: Till, day: Day, index: int, receipt: DayReceipt, person: Perso
         )
         hold, points = ("", 0) if code else (str(held["hold"]), points)
         day.redeemed_receipts += bool(hold)
-    paid = receipt.total_minor - receipt.coupon_minor - points
+    discounts = quote["calculation"].get("discounts", [])
+    off = sum(int(each["amount_minor"]) for each in discounts)
+    if discounts:
+        body["discounts"] = discounts
+    paid = receipt.total_minor - receipt.coupon_minor - points - off
     payments: list[dict[str, object]] = [{"kind": "card", "amount_minor": max(0, paid)}]
     if receipt.coupon_minor:
         payments.append({"kind": "manufacturer-coupon", "amount_minor": receipt.coupon_minor})
@@ -154,7 +177,31 @@ def ring_up(till: Till, day: Day, index: int, receipt: DayReceipt, person: Perso
     day.sale_ms.append(took_ms)
     day.acknowledged[receipt.uid] = str(sale["op"])
     day.sold_offline += bool(sale["offline"])
+    _remember(day, receipt, person, quote, sale)
     _afterwards(till, day, index, receipt)
+
+
+def _is_coffee(line: dict[str, object]) -> bool:
+    path = line.get("category")
+    return isinstance(path, list) and path[:2] == COFFEE
+
+
+def _remember(day: Day, receipt: DayReceipt, person: Person, quote: dict[str, Any], sale: dict[str, Any]) -> None:
+    """Count what the programme did, and keep in words the first receipt of each kind."""
+    calculation = sale["calculation"]
+    day.coupons_used += bool(calculation.get("coupons"))
+    day.discount_minor += int(calculation.get("discount_minor", 0))
+    birthday = BIRTHDAY_RULE in {str(each["rule"]) for each in calculation.get("accruals", [])}
+    day.birthdays += birthday
+    words = [str(each["text"]) for each in quote["explain"] if not each["line"]]
+    spent = bool(calculation.get("redeemed_points"))
+    for kind, shown in (
+        ("A coupon", bool(calculation.get("coupons"))),
+        ("A birthday", birthday),
+        ("Points spent", spent),
+    ):
+        if shown:
+            day.tell(kind, f"{person.name}, {receipt.local_time[11:16]}", words)
 
 
 def _afterwards(till: Till, day: Day, index: int, receipt: DayReceipt) -> None:
@@ -169,3 +216,6 @@ def _afterwards(till: Till, day: Day, index: int, receipt: DayReceipt) -> None:
         }
         done, _ = till.call("PUT", f"/v1/returns/r-{receipt.uid}", body)
         day.reversed[f"r-{receipt.uid}"] = str(done["op"])
+        words = [str(each["text"]) for each in done["messages"]]
+        if words:
+            day.tell("A return", str(first.get("name", first["sku"])), words)

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from till_installer.demo.check import compare
-from till_installer.demo.day import TIME_ZONE, DayReceipt, load_day
+from till_installer.demo.day import TIME_ZONE, DayReceipt, load_day, today
 from till_installer.demo.line import Line
 from till_installer.demo.people import Person, make_people, write_csv
 from till_installer.demo.play import Day, Till, ring_up
@@ -22,6 +22,10 @@ TILL_ID = "till-1"
 STORE_ID = "store-1"
 DRAIN_TIMEOUT_S = 60.0
 POLL_S = 0.1
+TIERS_FROM = {
+    "from_spend_minor = 50000": "from_spend_minor = 10000",
+    "from_spend_minor = 150000": "from_spend_minor = 30000",
+}
 
 
 @dataclass
@@ -45,13 +49,14 @@ class Stage:
 
 def run_demo(folder: Path, out: Path, count: int, language: str) -> bool:
     """Play `count` receipts; True when nothing is lost, doubled or unequal."""
-    receipts = load_day()[:count]
-    people = make_people([receipt.household for receipt in receipts])
+    day = today()
+    receipts = load_day(day)[:count]
+    people = make_people([receipt.household for receipt in receipts], day)
     parts = Processes(folder)
     with contextlib.ExitStack() as stack:
         stack.callback(parts.stop_all)
         stage = _set_up(folder, parts, people, language, stack)
-        day = _play(stage, receipts, people)
+        played = _play(stage, receipts, people)
         sync = _wait_until_quiet(stage)
         slips = _slips(folder)
         stage.till.close()
@@ -60,13 +65,17 @@ def run_demo(folder: Path, out: Path, count: int, language: str) -> bool:
         parts.stop("printer")
         picture = _keep_picture(folder, out)
         parts.stop("cloud")
-        verdict = compare(stage.state_dir, stage.cloud_db, day, people)
-    _tell(rows(day, verdict, len(people), sync, slips))
+        verdict = compare(stage.state_dir, stage.cloud_db, played, people)
+    for kind, (about, words) in {**played.told, **verdict.told}.items():
+        click.echo(f"{kind}: {about}")
+        for sentence in words:
+            click.echo(f"    {sentence}")
+    _tell(rows(played, verdict, len(people), sync, slips))
     for problem in verdict.problems[:20]:
         click.echo(f"  ! {problem}", err=True)
     click.echo(f"A slip as the printer saw it: {picture}")
-    click.echo(summary_line(day, verdict, len(people), sync, slips))
-    whole = slips == len(day.acknowledged) + len(day.reversed) and len(day.acknowledged) == len(receipts)
+    click.echo(summary_line(played, verdict, len(people), sync, slips))
+    whole = slips == len(played.acknowledged) + len(played.reversed) and len(played.acknowledged) == len(receipts)
     return verdict.proven and whole
 
 
@@ -194,9 +203,15 @@ def _token(state: Path, client: str) -> str:
 
 
 def _programme_text() -> str:
+    """The supermarket's programme, with tiers that a busy day reaches, since the demo has a day of the quarter."""
     from importlib.resources import files
 
-    return files("till_loyalty").joinpath("data", "examples", "supermarket.toml").read_text(encoding="utf-8")
+    text = files("till_loyalty").joinpath("data", "examples", "supermarket.toml").read_text(encoding="utf-8")
+    for of_a_quarter, of_a_day in TIERS_FROM.items():
+        if text.count(of_a_quarter) != 1:
+            raise DemoError(f"expected {of_a_quarter!r} once in the supermarket's programme")
+        text = text.replace(of_a_quarter, of_a_day)
+    return text
 
 
 def _config_text(state: Path, cloud_port: int, scanner: Path, printer_port: int, language: str) -> str:
