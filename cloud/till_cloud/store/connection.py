@@ -120,14 +120,24 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
         )
     if found == SCHEMA_VERSION:
         return
-    connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
     # Loaded for a schema that is to change only: sqlite-utils brings half a second and 30 MB with it.
     import sqlite_utils
 
     from till_cloud.store.migrations import migrations
 
-    migrations.apply(sqlite_utils.Database(connection))
-    connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+    database = sqlite_utils.Database(connection)
+    # All migrations and the version in one transaction: a file is of one release or of the next, never in between, so
+    # that the former release can go on with it when an upgrade fails. Within it, each migration is a savepoint.
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
+        migrations.apply(database)
+        connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
 
 
 def check_format(connection: sqlite3.Connection, path: Path) -> None:

@@ -1,0 +1,207 @@
+"""Messages between a till and the cloud: JSON by msgspec, unknown fields ignored, times in whole milliseconds.
+
+Paths are in `PATHS`; errors are RFC 9457 problems (`till_sync.problems`).
+"""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+Status = Literal["applied", "adjusted", "duplicate", "rejected"]
+
+WHOLE_LIMIT = 2**53
+"""No count, time or amount of ours is larger; a stored integer never overflows whatever the other end sends."""
+
+Count = Annotated[int, Meta(ge=0, le=WHOLE_LIMIT)]
+Amount = Annotated[int, Meta(ge=-WHOLE_LIMIT, le=WHOLE_LIMIT)]
+
+TILL_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$"
+
+PATHS = {
+    "hello": "/v1/tills/{till}/hello",
+    "ops": "/v1/tills/{till}/ops",
+    "changes": "/v1/tills/{till}/changes",
+    "holds": "/v1/holds",
+    "enrolments": "/v1/enrolments",
+}
+
+
+class WireOp(Struct, frozen=True, kw_only=True):
+    """One op as stored: the body goes out byte for byte."""
+
+    seq: Annotated[int, Meta(ge=1, le=WHOLE_LIMIT)]
+    fingerprint: str
+    body: msgspec.Raw
+
+
+class PushRequest(Struct, frozen=True, kw_only=True):
+    """A batch in sequence. `prev_hash` is the chain hash before `first_seq`, `head_hash` the one after the last op.
+
+    `remaining` counts the ops, of all epochs, that wait behind this batch: 0 says that the cloud now has every op made
+    before `sent_mono_ms`; -1, that the sender does not say. Only with 0 are forgotten holds given back.
+    """
+
+    protocol: Count
+    epoch: Count
+    salt: str
+    incarnation: str
+    first_seq: Count
+    prev_hash: str
+    head_hash: str
+    sent_wall_ms: Count
+    sent_mono_ms: Count
+    boot: str
+    ops: tuple[WireOp, ...]
+    remaining: Annotated[int, Meta(ge=-1, le=WHOLE_LIMIT)] = -1
+
+
+class OpResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The verdict on one op. `balance` is the member's whole balance after it, at ledger `position`.
+
+    `member_id` is set when the cloud resolved the subject; `effect_points` is what it really changed. `first` goes with
+    `duplicate`: what the first verdict was, for a till that never heard it; "" from a cloud that does not say.
+    """
+
+    seq: Count
+    status: Status
+    code: str = ""
+    member_id: str = ""
+    tag: str = ""
+    balance: Amount = 0
+    held: Amount = 0
+    effect_points: Amount = 0
+    position: Count = 0
+    first: Literal["", "applied", "adjusted", "rejected"] = ""
+
+
+class Limits(Struct, frozen=True, kw_only=True):
+    """The largest batch that the cloud takes."""
+
+    max_ops: Annotated[int, Meta(ge=1, le=WHOLE_LIMIT)] = 1000
+    max_bytes: Annotated[int, Meta(ge=1, le=WHOLE_LIMIT)] = 8 * 1024 * 1024
+
+
+class PushAnswer(Struct, frozen=True, kw_only=True):
+    """Verdicts after the commit; `acked_seq` is the last op that the cloud holds for this till and epoch.
+
+    `results` has one verdict for each op of the batch, in its order. `head_hash` is the chain hash after `acked_seq`:
+    by it the till knows that the answer speaks of the very ops that it sent; "" from a cloud that does not say.
+    """
+
+    incarnation: str
+    acked_seq: Count
+    results: tuple[OpResult, ...]
+    server_time_ms: Count
+    retry_after_ms: Count = 0
+    limits: Limits = Limits()
+    head_hash: str = ""
+
+
+class ExpiringPoints(Struct, frozen=True, kw_only=True):
+    """Points of the soonest-expiring lot and when it expires (UTC, milliseconds)."""
+
+    points: Amount
+    at_ms: Count
+
+
+class MemberRow(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="member", tag_field="row"):
+    """A member's whole current state as one till may know it. `tags` are all identifier tags of the member."""
+
+    member_id: str
+    status: Literal["active", "blocked", "provisional", "removed"] = "active"
+    tier: str = ""
+    name_masked: str = ""
+    phone_masked: str = ""
+    card_masked: str = ""
+    language: str = ""
+    tags: tuple[str, ...] = ()
+    balance: Amount = 0
+    held: Amount = 0
+    expiring: ExpiringPoints | None = None
+    position: Count = 0
+
+
+class ProgrammeRow(Struct, frozen=True, kw_only=True, tag="programme", tag_field="row"):
+    """A programme version; `active` is the one to sell by. `digest` is the hex SHA-256 of `body`'s exact text."""
+
+    programme_id: str
+    version: Count
+    digest: str
+    active: bool
+    body: str
+
+
+ChangeRow = MemberRow | ProgrammeRow
+
+
+class ChangesAnswer(Struct, frozen=True, kw_only=True):
+    """A page of current states read in one transaction: all own ops up to (`epoch`, `acked_seq`) are in these rows."""
+
+    incarnation: str
+    rows: tuple[ChangeRow, ...]
+    next: str
+    more: bool
+    epoch: Count
+    acked_seq: Count
+    server_time_ms: Count
+
+
+class HelloAnswer(Struct, frozen=True, kw_only=True):
+    """What a till asks after a start: who the cloud is, what it holds of this till, and its time."""
+
+    incarnation: str
+    till: str
+    store: str
+    epoch: Count
+    acked_seq: Count
+    head_hash: str
+    server_time_ms: Count
+    limits: Limits = Limits()
+
+
+class HoldRequest(Struct, frozen=True, kw_only=True):
+    """Reserve points for a receipt under way. `hold` is chosen by the till and stored before it is sent."""
+
+    hold: str
+    till: str
+    sale_uid: str
+    member_id: str
+    points: Annotated[int, Meta(ge=1, le=WHOLE_LIMIT)]
+    ttl_ms: Annotated[int, Meta(ge=1000, le=3_600_000)] = 600_000
+
+
+class HoldAnswer(Struct, frozen=True, kw_only=True):
+    """The reservation as the cloud holds it; the same `hold` asked again gives the same answer."""
+
+    hold: str
+    points: Amount
+    expires_at_ms: Count
+    server_time_ms: Count
+    balance: Amount
+    held: Amount
+    position: Count
+
+
+class EnrolmentRequest(Struct, frozen=True, kw_only=True):
+    """Trade a one-time code for a till's identity. `salt` names the till's journal."""
+
+    code: str
+    salt: str
+
+
+class EnrolmentAnswer(Struct, frozen=True, kw_only=True):
+    """The till's identity, its secret (shown once, kept in a 0600 file), and the chain's identifier key (hex).
+
+    `last_epoch`: the last one that the cloud knows of this till; 0: none. A new machine begins after it.
+    """
+
+    till: str
+    store: str
+    store_name: str
+    time_zone: str
+    token: str
+    identifier_key: str
+    incarnation: str
+    server_time_ms: Count
+    last_epoch: Count = 0

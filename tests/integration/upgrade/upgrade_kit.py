@@ -1,0 +1,192 @@
+"""The golden files of former releases, unpacked; and the cloud of today on a golden database."""
+
+import asyncio
+import contextlib
+import gzip
+import hashlib
+import importlib.util
+import json
+import sqlite3
+import sys
+import tarfile
+import threading
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any, TypeVar
+
+from till_agent.balances import OwnEffects
+from till_agent.journal import DiskJournal, EpochKeeper, Place, open_journal
+from till_agent.journal.schema import split_id
+from till_cloud.centre import Centre
+from till_cloud.server import CloudServer
+from till_sync.clock import SystemClock
+from till_sync.identity import IDENTITY_FILE, load_identity, save_identity
+
+GOLDEN = Path(__file__).resolve().parents[2] / "golden" / "0.1.0"
+TILL = "k1"
+WAIT_S = 20.0
+
+T = TypeVar("T")
+
+
+def unpack(name: str, folder: Path) -> Path:
+    """A golden archive's files in `folder`, private as an installation's are."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with tarfile.open(GOLDEN / f"{name}.tar.gz") as archive:
+        archive.extractall(folder, filter="data")
+    return folder
+
+
+def golden_cloud(folder: Path) -> Path:
+    """The golden cloud's database."""
+    return unpack("cloud", folder) / "cloud.db"
+
+
+@cache
+def expected() -> dict[str, Any]:
+    """What the old code went on to say; see tests/golden/0.1.0/README.md."""
+    return json.loads(gzip.decompress((GOLDEN / "expected.json.gz").read_bytes()))
+
+
+def exchanges(what: str, *, till: str = TILL) -> list[tuple[str, str]]:
+    """(request, answer) of one kind, in order."""
+    return [(asked, answer) for name, kind, asked, answer in expected()["exchanges"] if (name, kind) == (till, what)]
+
+
+def answers(kind: str) -> dict[str, tuple[str, str]]:
+    """The first till's documents of a kind by uid: (request, answer)."""
+    return {uid: (asked, given) for till, of, uid, asked, given in expected()["answers"] if (till, of) == (TILL, kind)}
+
+
+@cache
+def old_wire() -> ModuleType:
+    """The messages as 0.1.0 understands them: a copy of that version's `till_sync.wire`."""
+    name = "golden_0_1_0_wire"
+    spec = importlib.util.spec_from_file_location(name, GOLDEN / "wire.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # msgspec looks up the annotations there
+    spec.loader.exec_module(module)
+    return module
+
+
+def queue(path: Path) -> tuple[int, str]:
+    """(count, hash) of the ops that wait in a journal's file, read by nothing of ours: every column of every row."""
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        digest, count = hashlib.sha256(), 0
+        acked = dict(connection.execute("SELECT epoch, acked_seq FROM epochs"))
+        for row in connection.execute("SELECT * FROM entries ORDER BY id"):
+            epoch, seq = split_id(row[0])
+            if seq > acked[epoch]:
+                count += 1
+                digest.update(repr(row).encode())
+        return count, digest.hexdigest()
+
+
+def content(path: Path) -> str:
+    """Everything that an SQLite file says, as text: header words, schema and rows."""
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        words = [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")]
+        return "\n".join([*map(str, words), *connection.iterdump()])
+
+
+@contextlib.asynccontextmanager
+async def opened_journal(state_dir: Path):
+    """The journal of a state directory, by today's code, with what opening found."""
+    identity_path = state_dir / IDENTITY_FILE
+    identity = load_identity(identity_path)
+    keeper = EpochKeeper(
+        identity.last_epoch,
+        lambda epoch: save_identity(identity_path, load_identity(identity_path).with_epoch(epoch)),
+    )
+    place = Place(path=state_dir / "journal.db", till=identity.till, keeper=keeper, clock=SystemClock())
+    journal: DiskJournal = await open_journal(place, OwnEffects())
+    try:
+        yield journal
+    finally:
+        assert await journal.stop()
+
+
+def run(work: Any) -> Any:
+    """Run a test's coroutine to its end, or fail."""
+
+    async def bounded() -> Any:
+        async with asyncio.timeout(60):
+            return await work
+
+    return asyncio.run(bounded())
+
+
+class LiveCloud:
+    """Today's cloud, served. `read` asks its database."""
+
+    def __init__(self, centre: Centre, port: int) -> None:
+        self.centre = centre
+        self.url = f"http://127.0.0.1:{port}"
+
+    def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
+        return self.centre.read(query)
+
+    def rows(self, sql: str, *values: object) -> list[list[Any]]:
+        """Rows as JSON would have them."""
+        return [list(row) for row in self.read(lambda connection: connection.execute(sql, values).fetchall())]
+
+    def balances(self) -> dict[str, list[int]]:
+        """Member -> balance, debt, earned, redeemed, given back, reversed, expired."""
+        columns = "member_id, balance, debt, earned, redeemed, given_back, reversed, expired"
+        return {row[0]: row[1:] for row in self.rows(f"SELECT {columns} FROM balances ORDER BY member_id")}
+
+    def acked(self) -> int:
+        return self.rows("SELECT acked_seq FROM tills WHERE till = ?", TILL)[0][0]
+
+
+@contextlib.contextmanager
+def live_cloud(database: Path) -> Iterator[LiveCloud]:
+    """Today's cloud on a loop of its own thread."""
+    found: list[Any] = []
+    stop: list[Callable[[], None]] = []
+    started = threading.Event()
+    # A member that the old code made has a name of its counter; those of today are told apart in the tests.
+    names = iter(range(1000))
+
+    async def serve() -> None:
+        ended = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        try:
+            centre = Centre(database, new_id=lambda: f"m-today{next(names)}")
+            server = CloudServer(centre)
+            found.append(LiveCloud(centre, await server.start()))
+        except BaseException as error:
+            found.append(error)
+            started.set()
+            return
+        stop.append(lambda: loop.call_soon_threadsafe(ended.set))
+        started.set()
+        await ended.wait()
+        await server.stop()
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
+    thread.start()
+    assert started.wait(WAIT_S), "the cloud did not start"
+    if isinstance(found[0], BaseException):
+        raise found[0]
+    try:
+        yield found[0]
+    finally:
+        stop[0]()
+        thread.join(WAIT_S)
+
+
+def wanted_balances() -> dict[str, list[int]]:
+    """The balances that the old code came to, in the shape of `LiveCloud.balances`."""
+    return {row[0]: [row[1], *row[3:]] for row in expected()["balances"]}
+
+
+def by_place(balances: dict[str, list[int]]) -> dict[str, list[int]]:
+    """The same with members that the cloud named itself under the order in which they came."""
+    named = {who: figures for who, figures in balances.items() if not who.startswith(("m-new", "m-today"))}
+    own = [balances[who] for who in sorted(balances) if who not in named]
+    return named | {"own": sorted(own)}  # type: ignore[dict-item]  # a list of figures under one word
