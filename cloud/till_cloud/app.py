@@ -30,6 +30,7 @@ from till_sync.wire import (
     EnrolmentRequest,
     HoldRequest,
     PushRequest,
+    SaleQuestion,
 )
 
 LARGEST_WAIT_MS = 25_000
@@ -43,6 +44,9 @@ SMALL_BODY_BYTES = 16 * 1024
 
 SENDING_WAIT_S = 2.0
 """How long an answer waits to know whether the code went out: a till waits 3 s for it."""
+
+SALE_QUERY = ("of_till", "of_store", "number", "date")
+"""What narrows a question about a sale."""
 
 PUSH_READ_TIMEOUT_MS = 60_000
 """Whole time for a push's body: 8 MB over a line of 1.2 Mbit/s."""
@@ -77,6 +81,7 @@ class CloudApp:
             Route(PATHS["confirmations"], self.confirmations, methods=["POST"]),
             Route(PATHS["confirm"], self.confirm, methods=["POST"]),
             Route(PATHS["coupons"], self.coupons, methods=["POST"]),
+            Route(PATHS["sale"], self.sale, methods=["GET"]),
             Route("/livez", self.livez, methods=["GET"]),
             Route("/readyz", self.readyz, methods=["GET"]),
         ]
@@ -164,6 +169,17 @@ class CloudApp:
         self._till(request)
         question = await read_json(request, _questions, limit_bytes=SMALL_BODY_BYTES)
         return _json(await run_in_threadpool(self._centre.coupons, question))
+
+    async def sale(self, request: Request) -> Response:
+        self._till(request)
+        asked = {"sale_uid": request.path_params["sale_uid"]}
+        asked |= {name: request.query_params[name] for name in SALE_QUERY if name in request.query_params}
+        try:
+            question = msgspec.convert(asked, SaleQuestion)
+        except msgspec.ValidationError as error:
+            raise RefusedError(400, "parameter_invalid", f"expected a question about a sale: {error}") from error
+        with self._busy.one():
+            return _json(await run_in_threadpool(self._centre.sale, question))
 
     async def livez(self, _request: Request) -> Response:
         return PlainTextResponse("alive\n")

@@ -16,6 +16,7 @@ from till_cloud.exceptions import RefusedError
 from till_cloud.facts import answer_codes
 from till_cloud.ingest.push import Ingest
 from till_cloud.registry import Registry
+from till_cloud.sold import answer_sale
 from till_cloud.store import meta
 from till_cloud.store.connection import open_reader
 from till_cloud.store.readers import Readers
@@ -36,6 +37,8 @@ from till_sync.wire import (
     Limits,
     PushAnswer,
     PushRequest,
+    SaleAnswer,
+    SaleQuestion,
 )
 
 T = TypeVar("T")
@@ -173,6 +176,11 @@ class Centre:
             return answer_codes(connection, self.registry.active(connection), question, now_ms)
 
         return self.read(answer)
+
+    def sale(self, question: SaleQuestion) -> SaleAnswer:
+        """A sale of any till; RefusedError. A read: call it from a worker thread."""
+        now_ms = self.wall_ms()
+        return self.read(lambda connection: answer_sale(connection, question, now_ms))
 
     def position(self) -> int:
         """The newest change's number."""

@@ -35,6 +35,8 @@ from till_sync.wire import (
     HoldAnswer,
     HoldRequest,
     PushAnswer,
+    SaleAnswer,
+    SaleQuestion,
 )
 
 T = TypeVar("T")
@@ -56,6 +58,7 @@ _changes = msgspec.json.Decoder(ChangesAnswer)
 _hold = msgspec.json.Decoder(HoldAnswer)
 _confirmation = msgspec.json.Decoder(ConfirmationAnswer)
 _coupons = msgspec.json.Decoder(CouponAnswer)
+_sale = msgspec.json.Decoder(SaleAnswer)
 _enrolment = msgspec.json.Decoder(EnrolmentAnswer)
 
 _CONFLICTS = frozenset({"stale_epoch", "salt_mismatch", "chain_mismatch", "fingerprint_mismatch"})
@@ -123,6 +126,12 @@ class CloudClient:
         """How often codes were used, by a member and by all."""
         body = msgspec.json.encode(question)
         return await self._ask("POST", self._path("coupons"), _coupons, body=body, timeout_ms=timeout_ms)
+
+    async def sale(self, question: SaleQuestion, *, timeout_ms: int) -> SaleAnswer:
+        """A sale of any till of the chain. CloudRefused `sale_unknown` 404, `sale_ambiguous` 409."""
+        path = PATHS["sale"].format(till=quote(self._till, safe=""), sale_uid=quote(question.sale_uid, safe=""))
+        query = {name: value for name, value in msgspec.to_builtins(question).items() if name != "sale_uid"}
+        return await self._ask("GET", f"{path}?{urlencode(query)}" if query else path, _sale, timeout_ms=timeout_ms)
 
     async def start_confirmation(self, request: ConfirmationRequest, *, timeout_ms: int) -> ConfirmationAnswer:
         """Have a one-time code sent; the same confirmation again sends nothing and tells how it stands."""

@@ -16,6 +16,7 @@ SyncError                     `code`, `retryable`, `retry_after`; the till goes 
     └── BatchTooLarge         413: send less at once
 HoldRefused                   the cloud won't reserve the points
 ConfirmationRefused           the cloud won't send or compare a one-time code
+SaleRefused                   the cloud knows no such sale, or several
 IdentityError                 the identity file can't be used
 └── IdentityMissing           there is none: the till is not enrolled
 """
@@ -27,6 +28,7 @@ from types import MappingProxyType
 from typing import Any
 
 from till_sync.retry_after import RetryAfter
+from till_sync.wire import SaleChoice
 
 
 class SyncError(Exception):
@@ -181,6 +183,16 @@ class ConfirmationRefused(Exception):
         super().__init__(f"{code}: {detail}")
         self.code = code
         self.detail = detail
+
+
+class SaleRefused(Exception):
+    """Raised when the cloud names no sale: `code` is `sale_unknown`, or `sale_ambiguous` and `choices` are they."""
+
+    def __init__(self, code: str, detail: str, *, choices: tuple[SaleChoice, ...] = ()) -> None:
+        super().__init__(f"{code}: {detail}")
+        self.code = code
+        self.detail = detail
+        self.choices = choices
 
 
 class IdentityError(Exception):

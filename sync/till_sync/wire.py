@@ -9,6 +9,8 @@ import msgspec
 from msgspec import Meta, Struct
 
 from till_loyalty.receipt import Place, Usage
+from till_loyalty.results import Calculation, Reversal
+from till_sync.ops import Subject
 
 Status = Literal["applied", "adjusted", "duplicate", "rejected"]
 
@@ -27,6 +29,7 @@ PATHS = {
     "holds": "/v1/holds",
     "enrolments": "/v1/enrolments",
     "coupons": "/v1/tills/{till}/coupons",
+    "sale": "/v1/tills/{till}/sales/{sale_uid}",
     "confirmations": "/v1/tills/{till}/confirmations",
     "confirm": "/v1/tills/{till}/confirmations/{confirmation}",
 }
@@ -284,3 +287,60 @@ class CodeGiven(Struct, frozen=True, kw_only=True):
     """The code that the member said."""
 
     code: Annotated[str, Meta(pattern=r"^[0-9]{4,8}$")]
+
+
+class SaleQuestion(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Which sale of the chain is meant: `sale_uid` goes into the path, the rest, "" for whatever, into the query.
+
+    A uid is its cash software's own and is unique at one till only. `of_till` makes the question exact; `number` is the
+    receipt's, `date` its business date. Goods come back to any till, so any till of the chain may ask about any sale.
+    """
+
+    sale_uid: Annotated[str, Meta(min_length=1, max_length=200)]
+    of_till: Annotated[str, Meta(max_length=40)] = ""
+    of_store: Annotated[str, Meta(max_length=40)] = ""
+    number: Annotated[str, Meta(max_length=64)] = ""
+    date: Annotated[str, Meta(pattern=r"^([0-9]{4}-[0-9]{2}-[0-9]{2})?$")] = ""
+
+
+class SaleChoice(Struct, frozen=True, kw_only=True):
+    """One of several sales that a question fits, by what is printed on its receipt. Problem `sale_ambiguous`."""
+
+    till: str
+    store: str
+    number: str
+    date: str
+    at_wall_ms: int
+    total_minor: int
+
+
+class SaleReversal(Struct, frozen=True, kw_only=True):
+    """A void or a return of a sale as the cloud counted it; `op` says which till made it."""
+
+    op: str
+    kind: Literal["void", "return"]
+    uid: str
+    reversal: Reversal
+
+
+class SaleAnswer(Struct, frozen=True, kw_only=True):
+    """A sale as it stands at the cloud. `result` is the cloud's own calculation, `reversals` all that came back of it.
+
+    `subject` is the member as known now, by id: no name, phone or card. `usage`: the uses of coupons that it made.
+    `op` is what a return names as its `sale_op`. `store` is where the till stands.
+    """
+
+    till: str
+    store: str
+    sale_uid: str
+    op: str
+    number: str
+    date: str
+    at_wall_ms: int
+    subject: Subject
+    tier: str
+    voided: bool
+    result: Calculation
+    reversals: tuple[SaleReversal, ...]
+    usage: tuple[Usage, ...]
+    server_time_ms: Count

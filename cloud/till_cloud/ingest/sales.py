@@ -1,5 +1,7 @@
 """A sale at the cloud: counted again by the same engine, then written to the member's ledger."""
 
+import sqlite3
+
 import msgspec
 
 from till_cloud.ingest.consequences import after_sale
@@ -135,9 +137,14 @@ def _net(counted: Calculation) -> int:
 
 def sold(context: Context, row: ops.SaleRow) -> Calculation:
     """The cloud's calculation of a stored sale. Lines as sold are in it, so a return needs no programme."""
+    return counted_of(context.book.connection, row)
+
+
+def counted_of(connection: sqlite3.Connection, row: ops.SaleRow) -> Calculation:
+    """The same by a connection alone; Rejected `sale_unknown` when the op's body is gone."""
     if row.result is not None:
         return _calculation.decode(row.result)
-    raw = ops.body(context.book.connection, OpId(row.till, row.epoch, row.seq))
+    raw = ops.body(connection, OpId(row.till, row.epoch, row.seq))
     if raw is None:
         raise Rejected("sale_unknown", f"the body of sale {row.uid} is not there")
     return _result_only.decode(raw).result

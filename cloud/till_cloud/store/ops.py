@@ -61,10 +61,21 @@ FROM ops WHERE till = ? AND epoch = ? AND seq BETWEEN ? AND ?
 _BODY = "SELECT body FROM ops WHERE till = ? AND epoch = ? AND seq = ?"
 _SALE = "SELECT till, uid, epoch, seq, member_id, position, voided, result FROM sales WHERE till = ? AND uid = ?"
 _HAS_SALE = "SELECT 1 FROM sales WHERE till = ? AND uid = ?"
+_SALES_CALLED = """
+SELECT sales.till, sales.uid, sales.epoch, sales.seq, sales.member_id, sales.position, sales.voided, sales.result,
+    tills.store
+FROM sales JOIN tills ON tills.till = sales.till
+WHERE sales.uid = :uid AND (:till = '' OR sales.till = :till) AND (:store = '' OR tills.store = :store)
+ORDER BY sales.till LIMIT :limit
+"""
 _ADD_SALE = "INSERT INTO sales (till, uid, epoch, seq, member_id, position, result) VALUES (?, ?, ?, ?, ?, ?, ?)"
 _VOID_SALE = "UPDATE sales SET voided = 1 WHERE till = ? AND uid = ?"
 _REVERSALS = "SELECT kind, uid, position, result FROM reversals WHERE sale_till = ? AND sale_uid = ? ORDER BY number"
 _HAS_REVERSAL = "SELECT 1 FROM reversals WHERE till = ? AND kind = ? AND uid = ?"
+_REVERSALS_MADE = """
+SELECT till, epoch, seq, kind, uid, position, result FROM reversals
+WHERE sale_till = ? AND sale_uid = ? ORDER BY number LIMIT ?
+"""
 _ADD_REVERSAL = """
 INSERT INTO reversals (sale_till, sale_uid, number, kind, till, uid, epoch, seq, position, result)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -155,6 +166,19 @@ def add_sale(
 
 
 def void_sale(connection: sqlite3.Connection, till: str, uid: str) -> None:
+def sales_called(
+    connection: sqlite3.Connection, uid: str, *, till: str, store: str, limit: int
+) -> list[tuple[SaleRow, str]]:
+    """Sales of that uid at any till, or at `till` or the tills of `store` ("" for any), with the till's store."""
+    named = {"uid": uid, "till": till, "store": store, "limit": limit}
+    return [
+        (SaleRow(till_id, uid, epoch, seq, member_id, position, bool(voided), result), str(till_store))
+        for till_id, _, epoch, seq, member_id, position, voided, result, till_store in connection.execute(
+            _SALES_CALLED, named
+        )
+    ]
+
+
     connection.execute(_VOID_SALE, (till, uid))
 
 
@@ -170,6 +194,16 @@ def has_reversal(connection: sqlite3.Connection, till: str, kind: str, uid: str)
 def add_reversal(connection: sqlite3.Connection, op_id: OpId, *, sale: SaleRow, number: int, row: ReversalRow) -> None:
     """Store the `number`th (from 1) void or return of a sale."""
     about, made = (sale.till, sale.uid, number), (op_id.till, row.uid, op_id.epoch, op_id.seq)
+def reversals_made(
+    connection: sqlite3.Connection, sale_till: str, sale_uid: str, *, limit: int
+) -> list[tuple[OpId, ReversalRow]]:
+    """The same with the ops that made them, at most `limit`."""
+    return [
+        (OpId(till, epoch, seq), ReversalRow(*row))
+        for till, epoch, seq, *row in connection.execute(_REVERSALS_MADE, (sale_till, sale_uid, limit))
+    ]
+
+
     connection.execute(_ADD_REVERSAL, (*about, row.kind, *made, row.position, row.result))
 
 

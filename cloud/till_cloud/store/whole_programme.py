@@ -73,6 +73,8 @@ INSERT INTO movements_new SELECT * FROM movements;
 DROP TABLE movements;
 ALTER TABLE movements_new RENAME TO movements;
 
+CREATE INDEX sales_uid ON sales (uid);
+
 ALTER TABLE holds ADD COLUMN inactive INTEGER NOT NULL DEFAULT 0;
 
 CREATE TABLE reversals_new (

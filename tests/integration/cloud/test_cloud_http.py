@@ -324,3 +324,25 @@ def test_tills_in_parallel_lose_nothing(path: Path) -> None:
             assert chain.balances("m-1") == (8 * 10 * 100, 0, 0)
 
     run(case())
+
+
+def test_any_till_of_the_chain_may_ask_about_a_sale_and_nobody_else(tmp_path: Path) -> None:
+    """By its own token only; a question that can't be read is a problem, not a guess."""
+
+    async def case() -> None:
+        async with served(tmp_path / "c.db") as (chain, client):
+            seller, other = TillClient(client, chain.till("k1")), TillClient(client, chain.till("k2"))
+            seller.till.sale("a", "", 10_000)
+            assert (await seller.push()).status_code == 200
+            path = "/v1/tills/k2/sales/a"
+            found = await client.get(path, params={"of_till": "k1"}, headers=other.headers)
+            assert (found.status_code, found.json()["op"]) == (200, "k1:1:1")
+            assert (await client.get(path)).status_code == 401
+            assert (await client.get(path, headers=seller.headers)).status_code == 401
+            gone = await client.get("/v1/tills/k2/sales/b", headers=other.headers)
+            assert (gone.status_code, gone.json()["code"]) == (404, "sale_unknown")
+            for bad in ({"date": "yesterday"}, {"of_till": "k" * 41}, {"number": "9" * 65}):
+                answer = await client.get(path, params=bad, headers=other.headers)
+                assert (answer.status_code, answer.json()["code"]) == (400, "parameter_invalid")
+
+    run(case())
