@@ -1,0 +1,92 @@
+"""The chain that the simulation plays in: stores, tills, members, and a programme whose limits tills must keep."""
+
+import hashlib
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+from till_agent.desk import StoreIdentity
+from till_cloud import registry
+from till_cloud.centre import Centre
+from till_cloud.ledger.account import Draft, IssuedLot
+from till_cloud.ledger.book import Book
+from till_cloud.store import members, meta, tills
+from till_loyalty.identifiers import tag
+from till_loyalty.programme import CardRange, Exclusion, Identifiers, Match, Programme, Redemption, Rule, Tier
+from till_loyalty.rule_parts import Limit
+
+BASE_MS = 1_767_258_000_000
+"""1 January 2026, 12:00 in Moscow."""
+STORES = {"s1": ("t1", "t2"), "s2": ("t3",)}
+OPENING_POINTS = 400
+DAILY_LIMIT = 120
+BUDGET = 150
+MEMBERS = 5
+STRANGERS = 2
+"""Cards that the cloud has never heard of: their first sale makes a member."""
+
+PROGRAMME = Programme(
+    format=1,
+    id="sim",
+    version=1,
+    currency="RUB",
+    tiers=(Tier(id="standard"), Tier(id="gold")),
+    rules=(
+        Rule(id="base", percent_basis_points=700),
+        Rule(id="gold", percent_basis_points=300, tiers=("gold",)),
+        Rule(id="daily", points=50, limits=(Limit(per="day", amount=DAILY_LIMIT),)),
+        Rule(id="budget", points=7, limits=(Limit(per="budget", amount=BUDGET, offline="share"),)),
+    ),
+    exclusions=(Exclusion(id="tobacco", match=Match(skus=("tobacco",)), legal=True),),
+    redemption=Redemption(max_share_basis_points=5_000),
+    identifiers=Identifiers(phone_countries=("RU",), cards=(CardRange(prefix="29", lengths=(13,), check="ean13"),)),
+)
+
+
+def card(number: int) -> str:
+    """Member card `number`, with its check digit."""
+    body = f"29{number:010d}"
+    return f"{body}{-sum(int(digit) * (3 if index % 2 else 1) for index, digit in enumerate(body)) % 10}"
+
+
+def token(till: str) -> str:
+    """A till's secret; no secret here."""
+    return f"token-of-{till}"
+
+
+def make_template(path: Path, new_id: Callable[[], str]) -> dict[str, StoreIdentity]:
+    """A cloud database with the chain in it; gives who each till is."""
+    centre = Centre(path, wall_ms=lambda: BASE_MS, new_id=new_id)
+    try:
+        key = centre.write(meta.identifier_key).result()
+        centre.write(lambda connection: _fill(connection, key)).result()
+        centre.write(lambda connection: registry.upload(connection, PROGRAMME, BASE_MS)).result()
+    finally:
+        centre.close()
+    return {
+        name: StoreIdentity(
+            till=name, store=store, store_name=store.upper(), time_zone="Europe/Moscow", identifier_key=key
+        )
+        for store, names in STORES.items()
+        for name in names
+    }
+
+
+def _fill(connection: sqlite3.Connection, key: bytes) -> None:
+    for store, names in STORES.items():
+        tills.put_store(connection, tills.StoreRow(store, store.upper(), "Europe/Moscow"), BASE_MS)
+        for name in names:
+            tills.add_till(connection, name, store, BASE_MS)
+            tills.enrol(connection, name, hashlib.sha256(token(name).encode()).hexdigest(), BASE_MS)
+    book = Book(connection, BASE_MS)
+    for number in range(MEMBERS):
+        member_id = f"m-{number}"
+        profile = members.MemberProfile(member_id, "active", "gold" if number == 1 else "standard", "", "", "", "", "")
+        members.add(connection, profile, (tag(key, "card", card(number)),), book.next_position(), BASE_MS)
+        account = book.account(member_id)
+        if account is None:
+            raise LookupError(f"expected the member {member_id} that was just added")
+        draft, position = Draft(account), book.next_position()
+        draft.earn_lots([IssuedLot(position, OPENING_POINTS)])
+        book.post(draft, kind="opening", op=None, position=position)
+    book.flush()

@@ -1,0 +1,202 @@
+"""What must hold after each step, and what when all is quiet. Numbers are those of the invariants."""
+
+import sqlite3
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from simulation.centre import SimulatedCloud
+from simulation.chain import BUDGET, DAILY_LIMIT
+from simulation.shop import Cashier
+from simulation.till import SimulatedTill
+from till_cloud.verify import verify
+
+
+class Broken(Exception):  # noqa: N818 - a verdict on the product
+    """Raised when an invariant does not hold; the text begins with its number."""
+
+
+def check_step(cloud: SimulatedCloud, tills: Mapping[str, SimulatedTill]) -> None:
+    """Invariants 2, 4, 5, 6, 7 at the cloud, and 9 at every till that runs."""
+    if not cloud.up:
+        return
+    found = cloud.read(verify)
+    if not found.holds:
+        first = found.breaches[0]
+        raise Broken(f"{first.invariant} {first.code}: {first.where} and {found.breach_count - 1} more")
+    for till in tills.values():
+        if till.life.alive:
+            _check_shown(cloud, till)
+
+
+def _check_shown(cloud: SimulatedCloud, till: SimulatedTill) -> None:
+    """9: shown = the cloud's balance at the row's position + own ops that it does not include."""
+    incarnation = cloud.read(lambda connection: connection.execute(_INCARNATION).fetchone()[0])
+    if till.cache._progress.incarnation != incarnation or till.cache.filling:
+        return  # the cache is of a former life of the cloud, and is being pulled anew
+    reader = till.cache._reader
+    if reader is None:
+        return
+    rows = reader.execute("SELECT member_id, balance, position, included_epoch, included_seq FROM balances").fetchall()
+
+    def at_cloud(connection: sqlite3.Connection) -> None:
+        for member_id, balance, position, epoch, seq in rows:
+            then = connection.execute(_BALANCE_AT, (member_id, position)).fetchone()[0]
+            missing = connection.execute(_OWN_BEYOND, (till.name, epoch, seq, member_id, position)).fetchone()[0]
+            newer = connection.execute(_OWN_NOT_INCLUDED, (till.name, member_id, position, epoch, seq)).fetchone()[0]
+            if then != balance or missing or newer:
+                raise Broken(
+                    f"9 {till.name} has {balance} for {member_id} as of {position}, the cloud had {then}; "
+                    f"{missing} ops said to be included are not, {newer} not said to be are"
+                )
+
+    cloud.read(at_cloud)
+    session = till.journal._writer._session
+    if session is None:
+        return
+    for member_id, balance, _position, epoch, seq in rows:
+        own = session.connection.execute(_OWN_EFFECTS, (member_id, (epoch << 40) | seq)).fetchone()[0]
+        shown = balance + till.effects.effect((member_id,), (epoch, seq))
+        if shown != balance + own:
+            raise Broken(f"9 {till.name} shows {shown} for {member_id}, whose own ops make it {balance + own}")
+
+
+_OWN_EFFECTS = "SELECT coalesce(sum(effect_points), 0) FROM entries WHERE subject_key = ? AND id > ?"
+_INCARNATION = "SELECT value FROM meta WHERE name = 'incarnation'"
+_BALANCE_AT = """
+SELECT coalesce(sum(earned + given_back - redeemed - reversed - expired), 0)
+FROM movements WHERE member_id = ? AND position <= ?
+"""
+_OWN_BEYOND = """
+SELECT count(*) FROM movements WHERE till = ? AND (epoch, seq) <= (?, ?) AND member_id = ? AND position > ?
+"""
+_OWN_NOT_INCLUDED = """
+SELECT count(*) FROM movements WHERE till = ? AND member_id = ? AND position <= ? AND (epoch, seq) > (?, ?)
+"""
+
+
+def check_quiet(cloud: SimulatedCloud, tills: Mapping[str, SimulatedTill], cashiers: Mapping[str, Cashier]) -> None:
+    """Invariants 1, 2, 3, 8 and 10, when all faults have ended and time has passed."""
+    for name, till in tills.items():
+        if till.worker.status.halted:
+            raise Broken(f"10 {name} waits for a person: {till.worker.status.last_error}")
+        if till.journal.figures.waiting:
+            raise Broken(f"10 {name} still has {till.journal.figures.waiting} ops: {till.worker.status.last_error}")
+        _check_kept(cloud, till, cashiers[name])
+        _check_equal(cloud, till)
+    cloud.read(_check_undone)
+    cloud.read(_check_limits)
+    if not cloud.restored:
+        cloud.read(_check_holds)
+
+
+def _check_undone(connection: sqlite3.Connection) -> None:
+    """7: a sale that was cancelled, or of which all came back, has given and taken nothing."""
+    effects = dict(connection.execute(_EFFECT_OF_SALE).fetchall())
+    for till, uid, _total in connection.execute(_VOIDED):
+        if effects.get(f"{till} {uid}", 0):
+            raise Broken(f"7 the sale {uid} of {till} was cancelled and left {effects[f'{till} {uid}']} points")
+
+
+_EFFECT_OF_SALE = """
+SELECT till || ' ' || CASE about_uid WHEN '' THEN uid ELSE about_uid END,
+    sum(earned + given_back - redeemed - reversed - expired)
+FROM movements WHERE kind IN ('sale', 'void', 'return') GROUP BY 1
+"""
+_VOIDED = "SELECT till, uid, 0 FROM sales WHERE voided = 1"
+
+
+def _check_limits(connection: sqlite3.Connection) -> None:
+    """7: what the cloud let a member have of a limited rule, and all of a budget, is within it."""
+    daily: dict[tuple[str, str], int] = {}
+    budget = 0
+    for member_id, raw, counted in connection.execute(_SALES):
+        body = msgspec.json.decode(raw)
+        result = body["result"] if counted is None else msgspec.json.decode(counted)
+        for accrual in result.get("accruals", ()):
+            if accrual["rule"] == "budget":
+                budget += accrual["points"]
+            elif accrual["rule"] == "daily":
+                key = (member_id, body["clock"]["business_date"])
+                daily[key] = daily.get(key, 0) + accrual["points"]
+    over = {key: points for key, points in daily.items() if points > DAILY_LIMIT}
+    if over:
+        raise Broken(f"7 more than {DAILY_LIMIT} points a day: {over}")
+    if budget > BUDGET:
+        raise Broken(f"7 {budget} points of a budget of {BUDGET}")
+
+
+_SALES = """
+SELECT s.member_id, o.body, s.result FROM sales s JOIN ops o USING (till, epoch, seq) WHERE s.member_id <> ''
+"""
+
+
+def _check_holds(connection: sqlite3.Connection) -> None:
+    """7: whoever sold within a hold's life had the points; no sale ever came too late for them."""
+    found = connection.execute(
+        "SELECT till || ':' || epoch || ':' || seq || ' ' || code FROM ops WHERE code LIKE 'hold%' AND kind = 'sale'"
+    ).fetchone()
+    if found:
+        raise Broken(f"7 a sale spent what its hold did not keep for it: {found[0]}")
+
+
+def _check_kept(cloud: SimulatedCloud, till: SimulatedTill, cashier: Cashier) -> None:
+    """1 and 2: every promise stands in the journal and at the cloud, once, byte for byte."""
+    promised = {key for key, each in cashier.documents.items() if each.answer is not None}
+    session = till.journal._writer._session
+    if session is None:
+        raise Broken(f"1 {till.name} has no journal")
+    rows = session.connection.execute("SELECT kind, uid, id, body, answer FROM entries").fetchall()
+    kept = {
+        (kind, uid): (identity >> 40, identity & ((1 << 40) - 1), body, answer)
+        for kind, uid, identity, body, answer in rows
+    }
+
+    def at_cloud(connection: sqlite3.Connection) -> dict[tuple[int, int], tuple[bytes, str, str]]:
+        found = connection.execute("SELECT epoch, seq, body, status, code FROM ops WHERE till = ?", (till.name,))
+        return {(epoch, seq): (bytes(body), status, code) for epoch, seq, body, status, code in found}
+
+    applied = cloud.read(at_cloud)
+    for key in sorted(promised):
+        if key not in kept:
+            raise Broken(f"1 {till.name} promised {key}, and its journal does not have it")
+        if kept[key][3] != cashier.documents[key].answer:
+            raise Broken(f"3 {till.name} keeps another answer to {key} than it gave")
+    for key, (epoch, seq, body, _answer) in kept.items():
+        stored = applied.get((epoch, seq))
+        if stored is None or stored[0] != body:
+            raise Broken(f"2 {key} of {till.name} ({epoch}:{seq}) is not at the cloud as it was written")
+        if stored[1] == "rejected" and stored[2] not in LOST_WITH_A_DISK:
+            raise Broken(f"2 {key} of {till.name} was rejected: {stored[2]}")
+
+
+LOST_WITH_A_DISK = frozenset({"sale_unknown", "sale_repeated", "return_repeated", "sale_returned", "sale_voided"})
+"""What the cloud says of documents about a sale that it or a till lost with its disk."""
+
+
+def _check_equal(cloud: SimulatedCloud, till: SimulatedTill) -> None:
+    """8: the cache and the cloud say the same of everybody."""
+
+    def balances(connection: sqlite3.Connection) -> dict[str, tuple[Any, ...]]:
+        rows = connection.execute(
+            "SELECT b.member_id, b.balance - b.debt, b.held FROM balances b JOIN members m USING (member_id)"
+            " WHERE m.status <> 'removed'"
+        )
+        return {member_id: figures for member_id, *figures in rows}
+
+    there = cloud.read(balances)
+    reader = till.cache._reader
+    here = (
+        {}
+        if reader is None
+        else {row[0]: list(row[1:]) for row in reader.execute("SELECT member_id, balance, held FROM balances")}
+    )
+    if here != there:
+        differing = sorted(set(here) ^ set(there)) or sorted(key for key in here if here[key] != there[key])
+        first = differing[0]
+        raise Broken(f"8 {till.name} says {here.get(first)} of {first}, the cloud {there.get(first)}")
+    for member_id, (balance, _held) in there.items():
+        found = till.cache.by_id(member_id)
+        if found is None or balance != found.row.balance + till.effects.effect((member_id,), found.included):
+            raise Broken(f"9 {till.name} shows another balance of {member_id} than {balance}")

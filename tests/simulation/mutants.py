@@ -1,0 +1,224 @@
+"""Mistakes that somebody could make in the product; the simulation must find each of them within a few seeds."""
+
+import contextlib
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from typing import Any
+from unittest import mock
+
+import msgspec
+
+
+@contextlib.contextmanager
+def _all(*patches: AbstractContextManager[object]) -> Iterator[None]:
+    with contextlib.ExitStack() as stack:
+        for each in patches:
+            stack.enter_context(each)
+        yield
+
+
+def not_synced() -> AbstractContextManager[object]:
+    """The journal's commits are not synced to the disk (`synchronous = NORMAL`)."""
+    from till_agent.journal import open as opening
+
+    connect = opening.connect
+
+    def mutant(path: Any) -> Any:
+        connection = connect(path)
+        connection.execute("PRAGMA synchronous = NORMAL")
+        return connection
+
+    return mock.patch.object(opening, "connect", mutant)
+
+
+def answers_before_commit() -> AbstractContextManager[object]:
+    """The cash software is answered first, and the row is written afterwards."""
+    import asyncio
+
+    from till_agent.journal import DiskJournal
+    from till_agent.ports import Committed, Draft, Entry
+
+    commit, behind = DiskJournal.commit, set()
+
+    async def mutant(self: Any, decide: Any) -> Any:
+        decision = await self.read(decide)
+        if isinstance(decision, Entry):
+            return Committed(entry=decision, replayed=True)
+        task = asyncio.ensure_future(commit(self, decide))
+        behind.add(task)
+        task.add_done_callback(lambda done: (behind.discard(done), done.cancelled() or done.exception()))
+        return Committed(entry=_as_entry(await self.read(lambda reader: reader.next_op_id), decision), replayed=False)
+
+    def _as_entry(op_id: Any, draft: Draft) -> Entry:
+        return Entry(
+            op_id=op_id,
+            kind=draft.kind,
+            uid=draft.uid,
+            about_uid=draft.about_uid,
+            request_digest=draft.request_digest,
+            body=draft.body,
+            answer=draft.answer,
+            at_wall_ms=draft.at_wall_ms,
+        )
+
+    return mock.patch.object(DiskJournal, "commit", mutant)
+
+
+def never_sends_again() -> AbstractContextManager[object]:
+    """The till does not believe a cloud that says it has lost operations."""
+    from till_agent.journal import outbox
+
+    def mutant(_session: Any, state: Any, _hello: Any) -> int:
+        return int(state.acked_seq)
+
+    return mock.patch.object(outbox, "_position", mutant)
+
+
+def forgets_the_epoch() -> AbstractContextManager[object]:
+    """A new journal begins in the epoch of the one before."""
+    from till_agent.journal.place import EpochKeeper
+
+    def mutant(self: Any, epoch: int) -> None:
+        del self, epoch
+
+    return mock.patch.object(EpochKeeper, "raise_to", mutant)
+
+
+def cursor_without_rows() -> AbstractContextManager[object]:
+    """The cursor of a page is kept, and now and then its rows are not."""
+    from till_agent.cache import pages
+
+    write, calls = pages._write_members, [0]
+
+    def mutant(connection: Any, progress: Any, page: Any, rows: Any) -> int:
+        calls[0] += 1
+        return write(connection, progress, page, rows if calls[0] % 7 else rows[1:])
+
+    return mock.patch.object(pages, "_write_members", mutant)
+
+
+def counts_own_ops_twice() -> AbstractContextManager[object]:
+    """What a pulled balance includes is added once more."""
+    from till_agent.balances import OwnEffects
+
+    effect = OwnEffects.effect
+
+    def mutant(self: Any, keys: Any, included: tuple[int, int]) -> int:
+        return effect(self, keys, (included[0], max(0, included[1] - 1)))
+
+    return mock.patch.object(OwnEffects, "effect", mutant)
+
+
+def page_says_more_than_it_has() -> AbstractContextManager[object]:
+    """A pulled page claims to include own ops that came after its rows were read."""
+    from till_cloud import changes
+
+    page = changes.page
+
+    def mutant(connection: Any, till: Any, **more: Any) -> Any:
+        answer = page(connection, till, **more)
+        return msgspec.structs.replace(answer, rows=answer.rows[:-1]) if len(answer.rows) > 1 else answer
+
+    return mock.patch.object(changes, "page", mutant)
+
+
+def applies_twice() -> AbstractContextManager[object]:
+    """The cloud does not remember which operations it holds."""
+    from till_cloud.ingest import push as ingest
+    from till_cloud.store import ops
+
+    forgotten = ops._ADD_OP.replace("INSERT INTO", "INSERT OR REPLACE INTO")
+    return _all(
+        mock.patch.object(ingest.Ingest, "_duplicates", return_value=[]),
+        mock.patch.object(ops, "_ADD_OP", forgotten),
+        mock.patch.object(ops, "has_sale", return_value=False),
+        mock.patch.object(ops, "_ADD_SALE", ops._ADD_SALE.replace("INSERT INTO", "INSERT OR REPLACE INTO")),
+        mock.patch.object(ingest, "_check_chain", return_value=None),
+    )
+
+
+def gives_holds_back_by_time() -> AbstractContextManager[object]:
+    """The cloud gives a hold back as soon as it has expired, though its sale may be on its way."""
+    from till_cloud.ingest import push as ingest
+    from till_cloud.store import holds
+
+    def mutant(book: Any, till: str) -> int:
+        from till_cloud.holding import release_row
+
+        rows = holds.forgotten(book.connection, till, book.now_ms)
+        for row in rows:
+            release_row(book, row, resolved_by="expired")
+        return len(rows)
+
+    apply = ingest._apply
+
+    def first_release(context: Any, salt: str, op: Any) -> Any:
+        mutant(context.book, context.till)
+        return apply(context, salt, op)
+
+    return mock.patch.object(ingest, "_apply", first_release)
+
+
+def trusts_the_wall_clock() -> AbstractContextManager[object]:
+    """The till reckons a hold's end by the wall clock, which anybody may set."""
+    from till_agent.desk import holding, selling
+
+    def mutant(stored: Any, clock: Any) -> bool:
+        return stored.boot == clock.boot and clock.wall_ms() < 1_800_000_000_000
+
+    return _all(mock.patch.object(holding, "usable", mutant), mock.patch.object(selling, "usable", mutant))
+
+
+def return_takes_nothing() -> AbstractContextManager[object]:
+    """A return leaves the points that its sale had earned: buying and returning is a way to points."""
+    from till_agent.desk import reversing
+    from till_cloud.ingest import reversals
+    from till_loyalty import returns
+
+    reverse = returns.reverse
+
+    def mutant(*given: Any) -> Any:
+        found = reverse(*given)
+        lines = tuple(msgspec.structs.replace(line, points_taken=0) for line in found.lines)
+        return msgspec.structs.replace(found, lines=lines, points_taken=0)
+
+    return _all(
+        mock.patch.object(reversing.returns, "reverse", mutant), mock.patch.object(reversals, "reverse", mutant)
+    )
+
+
+def forgets_a_daily_limit() -> AbstractContextManager[object]:
+    """The cloud does not count what a member had of a rule today at other tills."""
+    from till_cloud.store import usage
+
+    return mock.patch.object(usage, "add", return_value=None)
+
+
+def overspends_the_budget() -> AbstractContextManager[object]:
+    """Each till is granted the whole budget."""
+    from till_cloud import budgets, centre
+
+    def mutant(_connection: Any, _till: str, programme: Any) -> dict[str, int]:
+        return budgets.totals(programme)
+
+    return _all(mock.patch.object(budgets, "wanting", mutant), mock.patch.object(centre, "wanting", mutant))
+
+
+MUTANTS = {
+    each.__name__: each
+    for each in (
+        not_synced,
+        answers_before_commit,
+        never_sends_again,
+        forgets_the_epoch,
+        cursor_without_rows,
+        counts_own_ops_twice,
+        page_says_more_than_it_has,
+        applies_twice,
+        gives_holds_back_by_time,
+        trusts_the_wall_clock,
+        return_takes_nothing,
+        forgets_a_daily_limit,
+        overspends_the_budget,
+    )
+}
