@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from till_loyalty.discounts import Discounted
 from till_loyalty.exceptions import ReceiptError
+from till_loyalty.money import WHOLE_PERCENT
 from till_loyalty.programme import Programme
 from till_loyalty.receipt import Line
 from till_loyalty.results import DiscountGiven
@@ -38,7 +39,7 @@ def discounts_taken(programme: Programme | None, lines: Sequence[Line], taken: S
         if not row.amount_minor:
             continue
         result.line_money[place] += row.amount_minor
-        supplier, share = row.supplier, row.supplier_share_basis_points
+        supplier, share = row.supplier, min(max(row.supplier_share_basis_points, 0), WHOLE_PERCENT)
         if row.rule in rules:
             funding = rules[row.rule].funded_by
             supplier, share = (funding.supplier, funding.share_basis_points) if funding else ("", 0)

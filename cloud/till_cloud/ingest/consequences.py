@@ -11,12 +11,13 @@ import msgspec
 from till_cloud import funding
 from till_cloud.ingest import awards
 from till_cloud.ingest.context import Context
-from till_cloud.ingest.counting import BLOCKED, Counted
+from till_cloud.ingest.counting import BLOCKED, Counted, day_of, within
 from till_cloud.ledger.account import Account, Draft
 from till_cloud.registry import Version
 from till_cloud.store import budgets, events, facts, ops, people, tiers, usage
 from till_cloud.store.events import GivenRow
 from till_loyalty.coupons import codes_used, coupons_back
+from till_loyalty.days import local_day
 from till_loyalty.events import (
     OF_A_PURCHASE,
     Purchase,
@@ -117,7 +118,7 @@ def after_reversal(
         return
     if active.needs.spending:
         spent_before = tiers.spent(connection, account.member_id)
-        sold_on = _day_of(original.clock) or day
+        sold_on = _sold_on(context, row, original) or day
         tiers.spend(connection, account.member_id, period_of(active.programme, sold_on), -counted.money_back_minor)
         _move_tier(context, active.programme, account, "")
         _unreach(context, active.programme, account, spent_before, day, voided=voided)
@@ -244,16 +245,7 @@ def _had(rows: list[GivenRow]) -> list[tuple[str, str]]:
 
 
 def _return_day(context: Context, body: VoidBody | ReturnBody) -> date:
-    return (None if body.clock is None else _day_of(body.clock)) or context.today()
-
-
-def _day_of(clock: StoreClock | None) -> date | None:
-    if clock is None:
-        return None
-    try:
-        return date.fromisoformat(clock.business_date)
-    except ValueError:
-        return None
+    return (None if body.clock is None else day_of(within(body.clock, context.today()))) or context.today()
 
 
 class _Original(msgspec.Struct, frozen=True):
@@ -264,6 +256,13 @@ class _Original(msgspec.Struct, frozen=True):
 
 
 _originals: msgspec.json.Decoder[_Original] = msgspec.json.Decoder(_Original)
+
+
+def _sold_on(context: Context, row: ops.SaleRow, original: _Original) -> date | None:
+    """The day that the sale was counted on; None where it said none."""
+    received_ms = ops.received_at_ms(context.book.connection, OpId(row.till, row.epoch, row.seq))
+    today = local_day(received_ms, context.time_zone())
+    return None if original.clock is None else day_of(within(original.clock, today))
 
 
 def _original(context: Context, row: ops.SaleRow) -> _Original:

@@ -1,7 +1,7 @@
 """A sale counted again at the cloud: by the same engine, on what the cloud knows of the member, place and budgets."""
 
 from collections.abc import Iterable
-from datetime import UTC, date, datetime
+from datetime import date, timedelta
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -14,11 +14,16 @@ from till_cloud.registry import Version
 from till_cloud.store import facts, tiers
 from till_cloud.store.facts import FactsRow
 from till_loyalty.engine import calculate, empty_calculation
-from till_loyalty.receipt import MemberState, Place
+from till_loyalty.exceptions import ReceiptError
+from till_loyalty.receipt import MemberState, Place, StoreClock
 from till_loyalty.results import Calculation, DiscountGiven
 from till_sync.ops import SaleBody
 
 BLOCKED = frozenset({"blocked", "removed"})
+
+AHEAD = timedelta(days=1)
+"""A store's business day may have begun before the day of its calendar, by a till whose clock is fast."""
+DATE_LENGTH = len("2027-01-15")
 
 TIER_SLACK_MS = 10 * 60_000
 """A till's clock may be so far off, and a change of tier so long on its way, without a sale counting otherwise."""
@@ -46,17 +51,31 @@ class Counted(Struct, frozen=True):
     place: Place
 
 
-def business_day(body: SaleBody, now_ms: int) -> date:
-    """The store's business date; the cloud's own day where a till sends something else."""
+def within(clock: StoreClock, today: date) -> StoreClock:
+    """The till's clock; `today`, the store's day by the cloud's clock, where it is further ahead than clocks differ.
+
+    Otherwise points would live, and a supplier's bill wait, until a day that somebody set.
+    """
+    day = day_of(clock)
+    if day is None or day <= today + AHEAD:
+        return clock
+    return StoreClock(
+        local_time=f"{today.isoformat()}{clock.local_time[DATE_LENGTH:]}", business_date=today.isoformat()
+    )
+
+
+def day_of(clock: StoreClock) -> date | None:
+    """The store's business date; None where a till sends something else."""
     try:
-        return date.fromisoformat(body.clock.business_date)
+        return date.fromisoformat(clock.business_date)
     except ValueError:
-        return datetime.fromtimestamp(now_ms / 1000, UTC).date()
+        return None
 
 
 def count(context: Context, version: Version | None, body: SaleBody, account: Account | None, wish: Wish) -> Counted:
     """Points are earned on the money that was paid; so discounts that were taken are facts, whatever the rules say."""
-    day, taken = business_day(body, context.book.now_ms), body.result.discounts
+    clock, taken = within(body.clock, context.today()), body.result.discounts
+    day = day_of(clock) or context.today()
     known = _known(context, version, account)
     if version is None:
         return Counted(empty_calculation(body.receipt, taken=taken), None, known, day, {}, Place())
@@ -68,7 +87,7 @@ def count(context: Context, version: Version | None, body: SaleBody, account: Ac
         version.programme,
         state,
         body.receipt,
-        body.clock,
+        clock,
         redeem_points=wish.points,
         place=place,
         codes=body.codes,
@@ -88,18 +107,21 @@ def why_different(version: Version | None, body: SaleBody) -> str:
     )
     if version is None or not named or (body.facts is None and body.subject.key):
         return "points_differ"
-    own = calculate(
-        version.programme,
-        body.facts,
-        body.receipt,
-        body.clock,
-        redeem_points=max(claimed.redeemed_points, 0),
-        place=body.place,
-        codes=body.codes,
-        budgets=body.budgets,
-        offline=body.offline,
-        taken=claimed.discounts,
-    )
+    try:
+        own = calculate(
+            version.programme,
+            body.facts,
+            body.receipt,
+            body.clock,
+            redeem_points=max(claimed.redeemed_points, 0),
+            place=body.place,
+            codes=body.codes,
+            budgets=body.budgets,
+            offline=body.offline,
+            taken=claimed.discounts,
+        )
+    except ReceiptError:  # the sale itself was counted: what can't be counted are the till's facts
+        return "points_differ"
     return "facts_differ" if figures(own) == figures(claimed) else "points_differ"
 
 
@@ -107,16 +129,19 @@ def discount_flags(version: Version | None, body: SaleBody, counted: Counted) ->
     """`discount_differs` when the rules would have given another discount than was taken: for people to look at."""
     if version is None or not (version.needs.discounts or counted.result.discounts):
         return []
-    by_rules = calculate(
-        version.programme,
-        counted.state,
-        body.receipt,
-        body.clock,
-        place=counted.place,
-        codes=body.codes,
-        budgets=counted.budgets,
-        offline=body.offline,
-    )
+    try:
+        by_rules = calculate(
+            version.programme,
+            counted.state,
+            body.receipt,
+            body.clock,
+            place=counted.place,
+            codes=body.codes,
+            budgets=counted.budgets,
+            offline=body.offline,
+        )
+    except ReceiptError as error:  # rules that nobody asked for a sale without a member: no reason to refuse it
+        return [Flag("discount_differs", 0, 0, str(error)[:300])] if counted.result.discounts else []
     taken, given = _sums(counted.result.discounts), _sums(by_rules.discounts)
     if taken == given:
         return []
@@ -179,7 +204,7 @@ def _tier(context: Context, body: SaleBody, account: Account) -> str:
     claimed = body.tier if body.facts is None else body.facts.tier
     if claimed == account.tier:
         return claimed
-    made_ms = min(body.at_wall_ms, context.book.now_ms)
+    made_ms = max(0, min(body.at_wall_ms, context.book.now_ms))  # what a till says may be any number
     since = tiers.moves_after(context.book.connection, account.member_id, made_ms - TIER_SLACK_MS)
     had = {since[0].before} if since else set()
     had.update([move.after for move in since if move.at_ms <= made_ms + TIER_SLACK_MS])

@@ -25,10 +25,12 @@ _reversal: msgspec.json.Decoder[Reversal] = msgspec.json.Decoder(Reversal)
 
 
 def apply_void(context: Context, op_id: OpId, body: VoidBody) -> Verdict:
-    """Cancel a whole sale. Rejected: `sale_unknown`, `sale_voided`, `sale_returned`."""
+    """Cancel a whole sale. Rejected: `sale_unknown`, `sale_voided`, `sale_returned`, `void_repeated`."""
     row, earlier = _sale(context, context.till, body.sale_uid)
     if earlier:
         raise Rejected("sale_returned", f"expected a sale of which nothing came back, not {row.uid}")
+    if ops.has_reversal(context.book.connection, context.till, "void", body.uid):
+        raise Rejected("void_repeated", f"expected each void once, not {body.uid} again")
     sale = sold(context, row)
     verdict = _apply(context, op_id, body, row, sale, [], reverse(sale))
     ops.void_sale(context.book.connection, context.till, row.uid)

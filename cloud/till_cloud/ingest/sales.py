@@ -6,13 +6,12 @@ import msgspec
 
 from till_cloud.ingest.consequences import after_sale
 from till_cloud.ingest.context import Context, Flag, Rejected, Verdict
-from till_cloud.ingest.counting import Wish, count, discount_flags, figures, gives_the_same, why_different
+from till_cloud.ingest.counting import Counted, Wish, count, discount_flags, figures, gives_the_same, why_different
 from till_cloud.ingest.subjects import find, make
 from till_cloud.ledger.account import Account, Draft
 from till_cloud.ledger.issuing import lots_of_sale
 from till_cloud.registry import Version
 from till_cloud.store import holds, ops
-from till_loyalty.receipt import check_receipt
 from till_loyalty.results import Calculation, canonical_bytes
 from till_sync.ops import OpId, SaleBody
 
@@ -33,7 +32,8 @@ def apply_sale(context: Context, op_id: OpId, body: SaleBody) -> Verdict:
     version, notes = _version(context, body)
     account = find(context, body.subject)
     if account is None and body.subject.key:
-        check_receipt(body.receipt)  # before a member is made for it; the count checks every other receipt
+        # Counted for somebody first: a sale that is refused leaves no member behind.
+        count(context, version, body, Account(member_id="", status="provisional", tier=""), Wish())
         account = make(context, body.subject)
     promise = _promise(context, body, account)
     counting = count(context, version, body, account, _wish(version, body, promise))
@@ -41,7 +41,7 @@ def apply_sale(context: Context, op_id: OpId, body: SaleBody) -> Verdict:
     same = figures(counted) == figures(body.result)
     code = promise.code or ("" if same else why_different(version, body))
     flags = [*notes, *discount_flags(version, body, counting)]
-    draft, position = _write(context, op_id, body, account, promise, counted)
+    draft, position = _write(context, op_id, body, account, promise, counting)
     ops.add_sale(
         connection,
         op_id,
@@ -104,10 +104,10 @@ def _wish(version: Version | None, body: SaleBody, promise: _Promise) -> Wish:
 
 
 def _write(
-    context: Context, op_id: OpId, body: SaleBody, account: Account | None, promise: _Promise, counted: Calculation
+    context: Context, op_id: OpId, body: SaleBody, account: Account | None, promise: _Promise, counting: Counted
 ) -> tuple[Draft | None, int]:
     """Post the sale; answers the draft and the ledger position, 0 when nothing moved."""
-    book, hold = context.book, promise.hold
+    book, hold, counted = context.book, promise.hold, counting.result
     if account is None:
         return None, 0
     draft = Draft(account, held=account.held - (hold.points if hold is not None else 0))
@@ -121,7 +121,7 @@ def _write(
     # After the spending: what this receipt earns can't be spent on it.
     version = context.registry.version(book.connection, counted.programme_id, counted.programme_version)
     programme = None if version is None else version.programme
-    draft.earn_lots(lots_of_sale(book, context.till, programme, counted, body.clock.business_date))
+    draft.earn_lots(lots_of_sale(book, context.till, programme, counted, counting.day.isoformat()))
     if draft.moves:
         book.post(draft, kind="sale", op=op_id, uid=body.uid, position=position)
     else:

@@ -58,6 +58,7 @@ _VERDICTS = """
 SELECT seq, fingerprint, status, code, member_id, tag, balance, held, effect_points, position
 FROM ops WHERE till = ? AND epoch = ? AND seq BETWEEN ? AND ?
 """
+_RECEIVED = "SELECT received_at_ms FROM ops WHERE till = ? AND epoch = ? AND seq = ?"
 _BODY = "SELECT body FROM ops WHERE till = ? AND epoch = ? AND seq = ?"
 _SALE = "SELECT till, uid, epoch, seq, member_id, position, voided, result FROM sales WHERE till = ? AND uid = ?"
 _HAS_SALE = "SELECT 1 FROM sales WHERE till = ? AND uid = ?"
@@ -145,6 +146,12 @@ def body(connection: sqlite3.Connection, op_id: OpId) -> bytes | None:
     """An op's bytes as received."""
     row = connection.execute(_BODY, (op_id.till, op_id.epoch, op_id.seq)).fetchone()
     return None if row is None else bytes(row[0])
+
+
+def received_at_ms(connection: sqlite3.Connection, op_id: OpId) -> int:
+    """When the op came, by the cloud's clock; 0 for one that never did."""
+    row = connection.execute(_RECEIVED, (op_id.till, op_id.epoch, op_id.seq)).fetchone()
+    return 0 if row is None else int(row[0])
 
 
 def has_sale(connection: sqlite3.Connection, till: str, uid: str) -> bool:
