@@ -24,7 +24,7 @@ THOUSAND = 1000
 @cache
 def catalogue(language: str) -> Mapping[str, Mapping[str, Any]]:
     """The words of one language as its file has them: sections format, points, counts, result, reasons, programme."""
-    path = files("till_loyalty") / "data" / "texts" / f"{language}.toml"
+    path = files("till_loyalty").joinpath("data", "texts", f"{language}.toml")
     return MappingProxyType(tomllib.loads(path.read_text(encoding="utf-8")))
 
 
