@@ -3,10 +3,22 @@
 from collections.abc import Iterator
 
 from till_loyalty.explain_words import Words
-from till_loyalty.matching import is_everything
 from till_loyalty.money import WHOLE_PERCENT
 from till_loyalty.programme import Rule
-from till_loyalty.rule_parts import Discount, Funding, Life, Limit, Match, Need, PerMoney, Selector, Step, When, Who
+from till_loyalty.rule_parts import (
+    Discount,
+    Funding,
+    Life,
+    Limit,
+    Match,
+    Need,
+    PerMoney,
+    Selector,
+    Step,
+    UnitStep,
+    When,
+    Who,
+)
 
 LISTED = 5
 """SKUs named in a sentence; longer lists are counted."""
@@ -33,9 +45,17 @@ class Parts:
             parts.append(text + (self.say("match_more", count=more) if more > 0 else ""))
         text = "; ".join(parts) or self.say("everything")
         if isinstance(match, Match):
+            text += self._price(match)
             text += "".join([self.say("match_all", what=self.what(each)) for each in match.all])
             text += "".join([self.say("match_none", what=self.what(each)) for each in match.none])
         return text
+
+    def _price(self, match: Match) -> str:
+        least, most = match.unit_price_from_minor, match.unit_price_to_minor
+        if not least and not most:
+            return ""
+        ends = f"{'_from' if least else ''}{'_to' if most else ''}"
+        return self.say(f"match_price{ends}", least=self.words.money(least), most=self.words.money(most))
 
     def gift(self, rule: Rule) -> Iterator[str]:
         """What a rule that is no plain percent gives."""
@@ -69,7 +89,20 @@ class Parts:
         if step.points:
             gives.append(self.words.points(step.points))
         text = self.say("and").join(gives) or self.say("nothing")
-        return self.say("step", money=self.words.money(step.from_minor), gives=text)
+        money, quantity = self.words.money(step.from_minor), self.words.quantity(step.from_quantity_thousandths)
+        if not step.from_quantity_thousandths:
+            return self.say("step", money=money, gives=text)
+        name = "step_both" if step.from_minor else "step_quantity"
+        return self.say(name, money=money, quantity=quantity, gives=text)
+
+    def _unit_step(self, step: UnitStep) -> str:
+        if step.amount_minor:
+            text = self.say("discount_step_amount", money=self.words.money(step.amount_minor))
+        elif step.percent_basis_points:
+            text = self.say("discount_step_percent", percent=self.words.percent(step.percent_basis_points))
+        else:
+            text = self.say("nothing")
+        return self.say("discount_step", unit=step.from_unit, gives=text)
 
     def _discount(self, terms: Discount, what: str) -> Iterator[str]:
         words = self.words
@@ -78,22 +111,37 @@ class Parts:
             yield self.say("discount_bundle", units=terms.bundle_units, money=price, what=what)
         elif terms.unit_price_minor is not None:
             yield self.say("discount_unit_price", money=words.money(terms.unit_price_minor), what=what)
+        elif terms.unit_steps:
+            steps = "; ".join([self._unit_step(step) for step in terms.unit_steps])
+            name = "discount_steps_line" if terms.per == "line" else "discount_steps_all"
+            yield f"{self.say(name, what=what)}: {steps}"
         elif terms.amount_minor:
             yield self.say(f"discount_{terms.per}", money=words.money(terms.amount_minor), what=what)
         else:
             percent = words.percent(terms.percent_basis_points or WHOLE_PERCENT)
             yield self.say("discount_percent", percent=percent, what=what)
+        yield from self._units(terms)
+        if terms.maximum_groups:
+            yield self.say("discount_groups", times=words.count("times", terms.maximum_groups))
+        if terms.maximum_minor:
+            yield self.say("discount_most", money=words.money(terms.maximum_minor))
+
+    def _units(self, terms: Discount) -> Iterator[str]:
+        """Which units a discount is about, where it is not all."""
+        words = self.words
         if terms.get_units and terms.buy is not None:
             bought = self.what(terms.buy)
             yield self.say("discount_get_other", get=terms.get_units, buy=terms.buy_units, bought=bought)
         elif terms.get_units:
             yield self.say("discount_get", get=terms.get_units, group=terms.buy_units + terms.get_units)
-        if terms.maximum_units:
+        if terms.maximum_units and terms.unit_steps:
+            yield self.say("discount_units_counted", units=words.count("units", terms.maximum_units))
+        elif terms.maximum_units:
             yield self.say("discount_units", count=terms.maximum_units)
-        if terms.maximum_groups:
-            yield self.say("discount_groups", times=words.count("times", terms.maximum_groups))
-        if terms.maximum_minor:
-            yield self.say("discount_most", money=words.money(terms.maximum_minor))
+        if terms.maximum_units_per_line:
+            yield self.say("discount_units_line", units=words.count("units", terms.maximum_units_per_line))
+        if terms.whole_groups_of:
+            yield self.say("discount_whole_groups", group=words.count("units", terms.whole_groups_of))
 
     def conditions(self, rule: Rule) -> Iterator[str]:
         """Each condition and bound of a rule."""
@@ -123,7 +171,7 @@ class Parts:
             parts.append(self.say("need_quantity", quantity=words.quantity(need.minimum_quantity_thousandths)))
         if need.minimum_different:
             parts.append(words.count("goods", need.minimum_different))
-        plain = is_everything(need.match) and not need.match.all and not need.match.none
+        plain = need.match == Match()
         text = self.say("and").join(parts) or self.say("need_any")
         return self.say("need", needs=text) if plain else self.say("need_of", needs=text, what=self.what(need.match))
 

@@ -99,7 +99,11 @@ class _Told:
         words, rule = self.words, self.rules.get(rule_id)
         base, amount = sum([each.base_minor for each in given]), sum([each.amount_minor for each in given])
         rounding, round_at = "", ""
-        if rule is not None and rule.discount is not None and rule.discount.percent_basis_points:
+        terms = None if rule is None else rule.discount
+        of_percent = terms is not None and (
+            terms.percent_basis_points or any(step.percent_basis_points for step in terms.unit_steps)
+        )
+        if of_percent:
             rounding, round_at = self.programme.discount_rounding, self.programme.discount_round_at
         trims = self._trims(rule_id)
         values = {"rule": self._title(rule_id), "base": words.money(base), "amount": words.money(amount)}

@@ -33,6 +33,7 @@ from till_loyalty.rule_parts import (
     Selector,
     Step,
     TimeSpan,
+    UnitStep,
     When,
     Where,
     Who,
@@ -87,6 +88,14 @@ discounts = st.one_of(
     st.builds(Discount, percent_basis_points=st.integers(1, 10_000), maximum_minor=st.sampled_from((0, 50))),
     st.builds(Discount, percent_basis_points=st.just(5000), maximum_units=st.integers(1, 3)),
     st.builds(Discount, amount_minor=small, per=st.sampled_from(("receipt", "line", "unit"))),
+    st.builds(Discount, percent_basis_points=st.just(1000), maximum_units_per_line=st.integers(1, 3)),
+    st.builds(Discount, amount_minor=small, per=st.just("unit"), whole_groups_of=st.integers(2, 3)),
+    st.builds(
+        Discount,
+        unit_steps=st.just((UnitStep(percent_basis_points=333), UnitStep(from_unit=2, amount_minor=7))),
+        per=st.sampled_from(("receipt", "line")),
+        maximum_units=st.integers(0, 3),
+    ),
     st.builds(Discount, unit_price_minor=small),
     st.builds(Discount, bundle_units=st.integers(1, 3), bundle_price_minor=small),
     st.builds(Discount, buy_units=st.integers(1, 2), get_units=st.integers(1, 2), maximum_groups=st.integers(0, 2)),
@@ -102,7 +111,13 @@ point_ways = st.one_of(
             "steps": st.just(
                 (
                     Step(points=1),
-                    Step(from_minor=500, percent_basis_points=700, per_money=PerMoney(points=1, per_minor=90)),
+                    Step(from_minor=400, from_quantity_thousandths=2000, points=3),
+                    Step(
+                        from_minor=500,
+                        from_quantity_thousandths=2000,
+                        percent_basis_points=700,
+                        per_money=PerMoney(points=1, per_minor=90),
+                    ),
                 )
             )
         }
@@ -119,6 +134,7 @@ matches = st.one_of(
         brands=st.lists(st.sampled_from(BRANDS), max_size=1).map(tuple),
     ),
     st.just(Match(lists=("listed",))),
+    st.builds(Match, unit_price_from_minor=st.integers(0, 90), unit_price_to_minor=st.sampled_from((0, 90, 5000))),
     st.just(Match(none=(Selector(labels=("promo",)),))),
     st.just(Match(labels=("promo",), all=(Selector(categories=(("x",),)),))),
 )
