@@ -61,7 +61,6 @@ FROM ops WHERE till = ? AND epoch = ? AND seq BETWEEN ? AND ?
 _RECEIVED = "SELECT received_at_ms FROM ops WHERE till = ? AND epoch = ? AND seq = ?"
 _BODY = "SELECT body FROM ops WHERE till = ? AND epoch = ? AND seq = ?"
 _SALE = "SELECT till, uid, epoch, seq, member_id, position, voided, result FROM sales WHERE till = ? AND uid = ?"
-_HAS_SALE = "SELECT 1 FROM sales WHERE till = ? AND uid = ?"
 _SALES_CALLED = """
 SELECT sales.till, sales.uid, sales.epoch, sales.seq, sales.member_id, sales.position, sales.voided, sales.result,
     tills.store
@@ -69,14 +68,15 @@ FROM sales JOIN tills ON tills.till = sales.till
 WHERE sales.uid = :uid AND (:till = '' OR sales.till = :till) AND (:store = '' OR tills.store = :store)
 ORDER BY sales.till LIMIT :limit
 """
+_HAS_SALE = "SELECT 1 FROM sales WHERE till = ? AND uid = ?"
 _ADD_SALE = "INSERT INTO sales (till, uid, epoch, seq, member_id, position, result) VALUES (?, ?, ?, ?, ?, ?, ?)"
 _VOID_SALE = "UPDATE sales SET voided = 1 WHERE till = ? AND uid = ?"
 _REVERSALS = "SELECT kind, uid, position, result FROM reversals WHERE sale_till = ? AND sale_uid = ? ORDER BY number"
-_HAS_REVERSAL = "SELECT 1 FROM reversals WHERE till = ? AND kind = ? AND uid = ?"
 _REVERSALS_MADE = """
 SELECT till, epoch, seq, kind, uid, position, result FROM reversals
 WHERE sale_till = ? AND sale_uid = ? ORDER BY number LIMIT ?
 """
+_HAS_REVERSAL = "SELECT 1 FROM reversals WHERE till = ? AND kind = ? AND uid = ?"
 _ADD_REVERSAL = """
 INSERT INTO reversals (sale_till, sale_uid, number, kind, till, uid, epoch, seq, position, result)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -166,13 +166,6 @@ def sale(connection: sqlite3.Connection, till: str, uid: str) -> SaleRow | None:
     return SaleRow(till_id, sale_uid, epoch, seq, member_id, position, bool(voided), result)
 
 
-def add_sale(
-    connection: sqlite3.Connection, op_id: OpId, uid: str, *, member_id: str, position: int, result: bytes | None
-) -> None:
-    connection.execute(_ADD_SALE, (op_id.till, uid, op_id.epoch, op_id.seq, member_id, position, result))
-
-
-def void_sale(connection: sqlite3.Connection, till: str, uid: str) -> None:
 def sales_called(
     connection: sqlite3.Connection, uid: str, *, till: str, store: str, limit: int
 ) -> list[tuple[SaleRow, str]]:
@@ -186,6 +179,13 @@ def sales_called(
     ]
 
 
+def add_sale(
+    connection: sqlite3.Connection, op_id: OpId, uid: str, *, member_id: str, position: int, result: bytes | None
+) -> None:
+    connection.execute(_ADD_SALE, (op_id.till, uid, op_id.epoch, op_id.seq, member_id, position, result))
+
+
+def void_sale(connection: sqlite3.Connection, till: str, uid: str) -> None:
     connection.execute(_VOID_SALE, (till, uid))
 
 
@@ -194,13 +194,6 @@ def reversals(connection: sqlite3.Connection, sale_till: str, sale_uid: str) -> 
     return [ReversalRow(*row) for row in connection.execute(_REVERSALS, (sale_till, sale_uid))]
 
 
-def has_reversal(connection: sqlite3.Connection, till: str, kind: str, uid: str) -> bool:
-    return connection.execute(_HAS_REVERSAL, (till, kind, uid)).fetchone() is not None
-
-
-def add_reversal(connection: sqlite3.Connection, op_id: OpId, *, sale: SaleRow, number: int, row: ReversalRow) -> None:
-    """Store the `number`th (from 1) void or return of a sale."""
-    about, made = (sale.till, sale.uid, number), (op_id.till, row.uid, op_id.epoch, op_id.seq)
 def reversals_made(
     connection: sqlite3.Connection, sale_till: str, sale_uid: str, *, limit: int
 ) -> list[tuple[OpId, ReversalRow]]:
@@ -211,6 +204,13 @@ def reversals_made(
     ]
 
 
+def has_reversal(connection: sqlite3.Connection, till: str, kind: str, uid: str) -> bool:
+    return connection.execute(_HAS_REVERSAL, (till, kind, uid)).fetchone() is not None
+
+
+def add_reversal(connection: sqlite3.Connection, op_id: OpId, *, sale: SaleRow, number: int, row: ReversalRow) -> None:
+    """Store the `number`th (from 1) void or return of a sale."""
+    about, made = (sale.till, sale.uid, number), (op_id.till, row.uid, op_id.epoch, op_id.seq)
     connection.execute(_ADD_REVERSAL, (*about, row.kind, *made, row.position, row.result))
 
 
