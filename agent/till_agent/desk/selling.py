@@ -1,8 +1,10 @@
 """Sales: what a receipt would give, and its commit. The rules run before the journal's turn; nothing here waits for
 the network or writes the cache."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -30,7 +32,10 @@ from till_loyalty.results import Calculation, DiscountGiven, Reason
 from till_sync.ops import OP_BODY_LIMIT_BYTES, SaleBody, Subject, encode_body
 from till_sync.ports import Clock
 
+log = logging.getLogger(__name__)
+
 SALE = "sale"
+T = TypeVar("T")
 
 
 class Prepared(Struct, frozen=True, kw_only=True):
@@ -66,13 +71,17 @@ class Selling:
             calculation=calculation,
             offline=known.offline,
             as_of_ms=figures.as_of_ms if figures else bench.parts.cache.as_of_ms,
-            slip_preview=self._preview(calculation, member, known.clock, request.language)
+            slip_preview=_or_without(
+                "the slip's preview", "", self._preview, calculation, member, known.clock, request.language
+            )
             if request.slip_preview
             else "",
             member=member,
             messages=(*quote_messages(words, calculation, figures, request.redeem_points), *told),
             redeemable=redeemable(rules, calculation) if found else None,
-            explain=explain(rules, calculation, words.language) if request.explain and rules else (),
+            explain=_or_without("the explanation", (), explain, rules, calculation, words.language)
+            if request.explain and rules
+            else (),
         )
 
     def _preview(self, calculation: Calculation, member: Member | None, clock: StoreClock, language: str | None) -> str:
@@ -184,6 +193,15 @@ class Selling:
                 *rule_messages(words, rules, calculation, held_back, request.codes),
             ),
         )
+
+
+def _or_without(name: str, without: T, make: Callable[..., T], *values: Any) -> T:
+    """What a quote can do without; a failure is for the log, never for the customer who waits."""
+    try:
+        return make(*values)
+    except Exception:  # a chain's own template and words may fail in any way: the figures stand without them
+        log.exception("%s could not be made; the quote goes out without it", name)
+        return without
 
 
 def _find(reader: JournalReader, *, uid: str) -> Entry | None:
