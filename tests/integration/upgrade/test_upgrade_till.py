@@ -1,0 +1,221 @@
+"""A till of 0.1.0 starts as one of today: its queue is the same and goes out whole, its answers stay as they were."""
+
+import json
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from integration.bridge.agent_kit import LiveAgent, body_of, live_agent, settings_for
+from integration.upgrade.upgrade_kit import (
+    TILL,
+    LiveCloud,
+    answers,
+    by_place,
+    expected,
+    golden_cloud,
+    live_cloud,
+    opened_journal,
+    queue,
+    run,
+    unpack,
+    wanted_balances,
+)
+from till_cloud.verify import verify
+from till_config.settings import CloudSettings
+
+OPS, ACKED = 58, 14
+STATES = ("till", "till-cut")
+OPEN_HOLD = "100 points of m-boris, asked for before the upgrade, which no sale can use after it"
+CACHE_VERSION = 2
+
+
+def agent_on(state_dir: Path, url: str = "") -> Any:
+    """Today's agent on a golden state directory."""
+    return live_agent(settings_for(state_dir, cloud=CloudSettings(url=url, poll_interval_ms=100, spread_ms=0)))
+
+
+def cache_version(state_dir: Path) -> int:
+    connection = sqlite3.connect(state_dir / "cache.db")
+    try:
+        return int(connection.execute("PRAGMA user_version").fetchone()[0])
+    finally:
+        connection.close()
+
+
+def drained(agent: LiveAgent) -> None:
+    """Nothing waits any more, and the cache has every page."""
+    core = agent.running.agent.core
+
+    def done() -> bool:
+        return not core.journal.figures.waiting and core.cache.as_of_ms > 0 and not core.cache.filling
+
+    agent.wait_for(done)
+
+
+def release_of_open_hold(cloud: LiveCloud) -> None:
+    """The old code still held it; the restarted till has given it back by an op of its own."""
+    assert cloud.rows("SELECT state FROM holds WHERE state = 'open'") == []
+    assert cloud.rows("SELECT held FROM balances WHERE held <> 0") == []
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_the_queue_is_the_same(tmp_path: Path, state: str) -> None:
+    """Same count and same hash of all waiting rows; no new epoch, no damage, nothing lost by the witness."""
+    state_dir = unpack(state, tmp_path / "state")
+    before = queue(unpack(state, tmp_path / "untouched") / "journal.db")
+    assert before[0] == OPS - ACKED
+
+    async def look() -> None:
+        async with opened_journal(state_dir) as journal:
+            figures = journal.figures
+            assert (figures.epoch, figures.last_seq, figures.acked_seq, figures.waiting) == (1, OPS, ACKED, OPS - ACKED)
+            assert journal.report.reason == ""
+            assert journal.report.damage is None
+            assert await journal.verify() == OPS
+
+    run(look())
+    assert queue(state_dir / "journal.db") == before
+    run(look())
+    assert queue(state_dir / "journal.db") == before
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_the_queue_goes_out_whole_into_the_upgraded_cloud(tmp_path: Path, state: str) -> None:
+    """Every verdict and balance is what the old till and the old cloud would have come to; the ledger adds up."""
+    state_dir = unpack(state, tmp_path / "state")
+    with live_cloud(golden_cloud(tmp_path / "cloud")) as cloud, agent_on(state_dir, cloud.url) as agent:
+        drained(agent)
+        assert cloud.acked() >= OPS
+        found = cloud.rows(
+            "SELECT seq, kind, uid, status, code, effect_points FROM ops WHERE till = ? AND seq <= ? ORDER BY seq",
+            TILL,
+            OPS,
+        )
+        assert found == expected()["verdicts"]
+        assert by_place(cloud.balances()) == by_place(wanted_balances())
+        lots = "SELECT member_id, issued, left, used, expired, reversed FROM lots ORDER BY member_id, lot"
+        own = ("m-new", "m-today")
+        assert [row for row in cloud.rows(lots) if not row[0].startswith(own)] == [
+            row for row in expected()["lots"] if not row[0].startswith(own)
+        ]
+        agent.wait_for(lambda: not cloud.rows("SELECT 1 FROM holds WHERE state = 'open'"))
+        release_of_open_hold(cloud)
+        checked = cloud.read(verify)
+        assert checked.holds, checked.breaches
+        kept = agent.on_loop(lambda: agent.running.agent.core.journal.list_ops(waiting_only=False, limit=100))
+        assert [op.status for op in kept[:OPS]] == [verdict[3] for verdict in expected()["verdicts"]]
+
+
+def test_sales_go_on_while_the_cache_is_filled_again(tmp_path: Path) -> None:
+    """The cache of the old version is replaced by an empty one: with no line sales accrue to the card, whose owner
+    the cloud then finds; with the line everybody is known again, and nothing was sold twice or lost."""
+    state_dir = unpack("till", tmp_path / "state")
+    assert cache_version(state_dir) == CACHE_VERSION - 1
+    card = json.loads(answers("sale")["k1-001"][0])["member"]["card"]
+    database = golden_cloud(tmp_path / "cloud")
+    with agent_on(state_dir) as agent:
+        core = agent.running.agent.core
+        assert core.cache.member_count == 0
+        assert agent.on_loop(lambda: core.journal.figures.waiting) >= OPS - ACKED
+        sold = body_of(agent.call("PUT", "/v1/sales/new-1", sale(card, 100_000)))
+        assert sold["member"]["known"] is False
+        assert sold["offline"] is True
+    assert cache_version(state_dir) == CACHE_VERSION
+    with live_cloud(database) as cloud, agent_on(state_dir, cloud.url) as agent:
+        count = 0
+        while agent.running.agent.core.cache.filling or count < 5:
+            count += 1
+            body_of(agent.call("PUT", f"/v1/sales/new-{count + 1}", sale(card, 100_000)))
+        drained(agent)
+        core = agent.running.agent.core
+        assert core.cache.member_count == len(cloud.balances())
+        member = body_of(agent.call("POST", "/v1/identify", {"card": card}))
+        gained = 5_000 * (1 + count)
+        assert member["balance_points"] == wanted_balances()["m-anna"][0] + gained
+        assert cloud.balances()["m-anna"][0] == member["balance_points"]
+        assert member["unconfirmed_points"] == 0
+        checked = cloud.read(verify)
+        assert checked.holds, checked.breaches
+
+
+def sale(card: str, *amounts: int) -> dict[str, Any]:
+    """Bread for these amounts: 5 % of the golden programme."""
+    lines = [{"number": n, "sku": "bread", "amount_minor": amount} for n, amount in enumerate(amounts, start=1)]
+    return {"receipt": {"lines": lines}, "member": {"card": card}, "print_slip": False}
+
+
+@pytest.mark.parametrize("filled", [False, True], ids=["no line", "drained"])
+def test_what_was_answered_is_answered_byte_for_byte(tmp_path: Path, filled: bool) -> None:
+    """Every sale, void and return of the old till, asked for again as the cash software first did."""
+    state_dir = unpack("till", tmp_path / "state")
+    with (
+        live_cloud(golden_cloud(tmp_path / "cloud")) as cloud,
+        agent_on(state_dir, cloud.url if filled else "") as agent,
+    ):
+        if filled:
+            drained(agent)
+        before = agent.running.agent.core.journal.figures.last_seq
+        asked = 0
+        for kind, path in (("sale", "/v1/sales/{}"), ("return", "/v1/returns/{}"), ("void", "/v1/sales/{}/void")):
+            for uid, (request, answer) in answers(kind).items():
+                method = "POST" if kind == "void" else "PUT"
+                reply = agent.call(method, path.format(uid), request.encode() if request else None)
+                assert reply.status == 200, (kind, uid, reply.body)
+                assert reply.body == answer.encode(), (kind, uid)
+                assert reply.headers["idempotent-replay"] == "true"
+                asked += 1
+        assert asked == OPS - 2, "all but the two hold-releases, which are nobody's request"
+        assert agent.running.agent.core.journal.figures.last_seq - before <= 1, OPEN_HOLD
+
+
+def test_another_request_under_an_old_uid_is_refused(tmp_path: Path) -> None:
+    """The digest of a request is the same in both versions, so another one is told from it."""
+    with agent_on(unpack("till", tmp_path / "state")) as agent:
+        request = json.loads(answers("sale")["k1-001"][0])
+        request["receipt"]["lines"][0]["amount_minor"] += 1
+        reply = agent.call("PUT", "/v1/sales/k1-001", request)
+        assert (reply.status, reply.code) == (409, "uid_conflict")
+
+
+def test_sales_of_before_the_upgrade_come_back_after_it(tmp_path: Path) -> None:
+    """A return of an acknowledged sale, of a waiting one, one of spent points, and voids: in figures as ever."""
+    state_dir = unpack("till", tmp_path / "state")
+    done = {uid: json.loads(answer) for uid, (_request, answer) in answers("sale").items()}
+    gone = {json.loads(asked)["sale_uid"] for asked, _answer in answers("return").values()} | set(answers("void"))
+    acked = [uid for uid in ("k1-002", "k1-005") if uid not in gone]
+    waiting = [uid for uid in sorted(done) if uid > "k1-020" and uid not in gone][:4]
+    backs = {*acked[:1], *waiting[:2], "k1-late"}
+    voids = {*acked[1:], *waiting[2:]}
+    with live_cloud(golden_cloud(tmp_path / "cloud")) as cloud:
+        with agent_on(state_dir) as agent:
+            for uid in sorted(backs):
+                back = body_of(agent.call("PUT", f"/v1/returns/back-{uid}", {"sale_uid": uid}))
+                assert back["reversal"]["points_taken"] == done[uid]["calculation"].get("earned_points", 0)
+                assert back["reversal"]["points_back"] == done[uid]["calculation"].get("redeemed_points", 0)
+            for uid in sorted(voids):
+                body_of(agent.call("POST", f"/v1/sales/{uid}/void"))
+        with agent_on(state_dir, cloud.url) as agent:
+            drained(agent)
+            agent.wait_for(lambda: not cloud.rows("SELECT 1 FROM holds WHERE state = 'open'"))
+        verdicts = {
+            row[0]: row[1:] for row in cloud.rows("SELECT uid, status, effect_points FROM ops WHERE seq > ?", OPS)
+        }
+        counted = {row[2]: row for row in expected()["verdicts"] if row[1] == "sale"}
+        for uid in backs | voids:
+            status, effect = counted[uid][3], counted[uid][5]
+            assert verdicts[f"back-{uid}" if uid in backs else uid] == [status, -effect], uid
+        checked = cloud.read(verify)
+        assert checked.holds, checked.breaches
+
+
+def test_a_sale_is_shown_with_what_became_of_it(tmp_path: Path) -> None:
+    """Looked up after the upgrade: its first answer, its return, and the old cloud's verdict."""
+    with agent_on(unpack("till", tmp_path / "state")) as agent:
+        first = body_of(agent.call("GET", "/v1/sales/k1-001"))
+        assert (first["state"], first["sync"], len(first["returned"])) == ("returned_in_part", "applied", 2)
+        adjusted = body_of(agent.call("GET", "/v1/sales/k1-011"))
+        assert (adjusted["sync"], adjusted["sync_code"]) == ("adjusted", "points_differ")
+        assert body_of(agent.call("GET", "/v1/sales/k1-010"))["state"] == "voided"
+        assert body_of(agent.call("GET", "/v1/sales/k1-022"))["sync"] == "waiting"
