@@ -226,17 +226,34 @@ class ReturnLineRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     amount_minor: AmountMinor | None = None
 
 
+class SoldAt(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Where and when the goods were sold, as far as it stands on the receipt; "" for what is not known.
+
+    `number` is the receipt's as the sale named it, `date` its business date. With another till's `till`, its sale is
+    meant even where this till has one of the same uid.
+    """
+
+    till: Annotated[str, Meta(max_length=40)] = ""
+    store: Annotated[str, Meta(max_length=40)] = ""
+    number: Annotated[str, Meta(max_length=64)] = ""
+    date: Annotated[str, Meta(pattern=r"^([0-9]{4}-[0-9]{2}-[0-9]{2})?$")] = ""
+
+
 class ReturnRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Goods of sale `sale_uid` brought back; no `lines` means everything that is still there."""
+    """Goods of sale `sale_uid` brought back; no `lines` means everything that is still there.
+
+    The sale may be another till's: then the cloud is asked for it, and `sold_at` tells apart tills of one uid.
+    """
 
     sale_uid: Uid
     lines: Annotated[tuple[ReturnLineRequest, ...], Meta(max_length=10_000)] = ()
     number: Annotated[str, Meta(max_length=64)] = ""
     cashier: Annotated[str, Meta(max_length=64)] = ""
+    sold_at: SoldAt | None = None
 
 
 class Reversed(Struct, frozen=True, kw_only=True):
-    """A committed void or return."""
+    """A committed void or return. `sale_op` is the sale's op at the cloud, `TILL:EPOCH:NUMBER`."""
 
     uid: str
     sale_uid: str
@@ -245,6 +262,7 @@ class Reversed(Struct, frozen=True, kw_only=True):
     member: Member | None = None
     balance_after_points: int = 0
     messages: tuple[Message, ...] = ()
+    sale_op: str = ""
 
 
 class Health(Struct, frozen=True, kw_only=True):

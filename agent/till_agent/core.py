@@ -19,7 +19,7 @@ from till_agent.cache import CacheStore, CacheUnavailable
 from till_agent.desk import Desk, DeskParts, DeskSettings, StoreIdentity
 from till_agent.devices import Resolved
 from till_agent.exceptions import CloudUnreachable, DeskProblem, HoldRefused, SlipTemplateError
-from till_agent.gateways import confirmations_of, coupons_of
+from till_agent.gateways import confirmations_of, coupons_of, sales_of
 from till_agent.journal import DiskJournal, EpochKeeper, Place
 from till_agent.ports import HoldGateway
 from till_agent.registrations import Registrations
@@ -251,6 +251,7 @@ async def open_core(identity: Identity, around: Surroundings) -> Core:
             template=template,
             confirmations=confirmations_of(client, worker),
             coupons=coupons_of(client, worker),
+            sales=sales_of(client, worker),
             registrations=registrations,
         )
     )

@@ -7,6 +7,7 @@ AgentError
 ├── CloudUnreachable      no answer from the cloud within the budget
 ├── HoldRefused           the cloud answered, and the answer is no
 ├── CodeRefused           the same about a one-time code
+├── SaleRefused           the cloud knows no such sale, or several
 ├── SlipTemplateError     a slip template is not usable
 └── TextMissing           a sentence has no text, or the text asks for numbers that were not given
 """
@@ -15,6 +16,9 @@ AgentError
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any
+
+from till_sync.wire import SaleChoice
 
 
 class AgentError(Exception):
@@ -37,7 +41,7 @@ class DeskProblem(AgentError):
         *,
         retryable: bool = False,
         pointer: str = "",
-        extras: Mapping[str, int | str] = MappingProxyType({}),
+        extras: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
         super().__init__(f"{code}: {detail}")
         self.code = code
@@ -85,6 +89,16 @@ class CodeRefused(AgentError):
         super().__init__(f"{code}: {detail}")
         self.code = code
         self.detail = detail
+
+
+class SaleRefused(AgentError):
+    """Raised when the cloud names no sale: `code` is `sale_unknown`, or `sale_ambiguous` and `choices` are they."""
+
+    def __init__(self, code: str, detail: str, *, choices: tuple[SaleChoice, ...] = ()) -> None:
+        super().__init__(f"{code}: {detail}")
+        self.code = code
+        self.detail = detail
+        self.choices = choices
 
 
 class SlipTemplateError(AgentError):

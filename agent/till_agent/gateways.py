@@ -2,12 +2,20 @@
 
 from collections.abc import Awaitable
 
-from till_agent.exceptions import CloudUnreachable, CodeRefused
+from till_agent.exceptions import CloudUnreachable, CodeRefused, SaleRefused
 from till_sync import exceptions as sync_errors
 from till_sync.client import CloudClient
 from till_sync.confirmations import CloudConfirmations
 from till_sync.coupons import CloudCouponGateway
-from till_sync.wire import ConfirmationAnswer, ConfirmationRequest, CouponAnswer, CouponQuestion
+from till_sync.sales import CloudSaleGateway
+from till_sync.wire import (
+    ConfirmationAnswer,
+    ConfirmationRequest,
+    CouponAnswer,
+    CouponQuestion,
+    SaleAnswer,
+    SaleQuestion,
+)
 from till_sync.worker import SyncWorker
 
 
@@ -43,6 +51,34 @@ class TranslatedCoupons:
             return await self._gateway.ask(question, budget_ms=budget_ms)
         except sync_errors.CloudUnreachable as exc:
             raise CloudUnreachable(str(exc)) from exc
+
+
+class TranslatedSales:
+    """Implements `till_agent.ports.SaleGateway`."""
+
+    def __init__(self, gateway: CloudSaleGateway) -> None:
+        self._gateway = gateway
+
+    @property
+    def online(self) -> bool:
+        """Whether the last exchange with the cloud succeeded."""
+        return self._gateway.online
+
+    async def find(self, question: SaleQuestion, *, budget_ms: int) -> SaleAnswer:
+        """See `till_agent.ports.SaleGateway`."""
+        try:
+            return await self._gateway.find(question, budget_ms=budget_ms)
+        except sync_errors.SaleRefused as exc:
+            raise SaleRefused(exc.code, exc.detail, choices=exc.choices) from exc
+        except sync_errors.CloudUnreachable as exc:
+            raise CloudUnreachable(str(exc)) from exc
+
+
+def sales_of(client: CloudClient | None, worker: SyncWorker | None) -> TranslatedSales | None:
+    """The gateway of a till that has a cloud."""
+    if client is None or worker is None:
+        return None
+    return TranslatedSales(CloudSaleGateway(client, worker.line))
 
 
 def coupons_of(client: CloudClient | None, worker: SyncWorker | None) -> TranslatedCoupons | None:

@@ -20,6 +20,8 @@ from till_sync.wire import (
     HoldRequest,
     MemberRow,
     OpResult,
+    SaleAnswer,
+    SaleQuestion,
 )
 
 T = TypeVar("T")
@@ -186,6 +188,14 @@ class CouponGateway(Protocol):
     """Asks the cloud how often codes were used; raises CloudUnreachable when there is no answer within the budget."""
 
     async def ask(self, question: CouponQuestion, *, budget_ms: int) -> CouponAnswer: ...
+
+
+class SaleGateway(Protocol):
+    """Asks the cloud about a sale of any till; CloudUnreachable past the budget, SaleRefused for none or several."""
+
+    @property
+    def online(self) -> bool: ...
+    async def find(self, question: SaleQuestion, *, budget_ms: int) -> SaleAnswer: ...
 
 
 class ConfirmationGateway(Protocol):

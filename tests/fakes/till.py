@@ -10,6 +10,7 @@ from fakes.confirmations import FakeConfirmations
 from fakes.holds import FakeHoldGateway, FakeHoldStore
 from fakes.journal import FakeJournal
 from fakes.pending import FakePending
+from fakes.sales import FakeSales
 from fakes.slips import FakeSlipDesk
 from till_agent.desk import Desk, DeskParts, DeskSettings, StoreIdentity
 from till_agent.registrations import Registrations
@@ -90,6 +91,7 @@ class FakeTill:
         self.cache = FakeCache(programme)
         self.gateway = FakeHoldGateway(self.clock)
         self.codes = FakeConfirmations(self.clock)
+        self.sales = FakeSales(self.clock)
         self.registrations = Registrations()
         self.slips = FakeSlipDesk()
         self.settings = DeskSettings(**settings)
@@ -113,6 +115,7 @@ class FakeTill:
             clock=self.clock,
             settings=self.settings,
             confirmations=self.codes,
+            sales=self.sales,
             registrations=self.registrations,
         )
 

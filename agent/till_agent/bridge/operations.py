@@ -127,13 +127,14 @@ OPERATIONS = (
         tag="sale",
         request=ReturnRequest,
         answer=Reversed,
-        summary="Take goods back, whole or in part.",
+        summary="Take goods back, whole or in part. The cloud is asked about a sale of another till.",
         path_parameters=(UID,),
         replays=True,
         query_parameters=(LANGUAGE,),
         problems={
             404: "sale_unknown",
-            409: "uid_conflict, sale_voided, return_quantity_exceeds, return_amount_exceeds, return_nothing_left",
+            409: "uid_conflict, sale_elsewhere, sale_ambiguous, sale_voided, return_quantity_exceeds, "
+            "return_amount_exceeds, return_nothing_left",
             422: "return_invalid, return_line_unknown, return_nothing_asked",
         },
     ),

@@ -6,8 +6,9 @@ import msgspec
 
 from till_agent.api import Sale, SaleView
 from till_agent.desk.bench import Bench
+from till_agent.desk.elsewhere import Back, own_backs
 from till_agent.desk.problems import problem
-from till_agent.desk.reversing import SALE, VOID, reversal_of
+from till_agent.desk.reversing import SALE, VOID
 from till_agent.ports import Entry, JournalReader
 from till_loyalty.results import Calculation, Reversal
 from till_sync.wire import OpResult
@@ -24,17 +25,19 @@ class Lookup:
     async def sale(self, uid: str) -> SaleView:
         """The sale that the cash software calls `uid`; DeskProblem `sale_unknown`."""
 
-        def query(reader: JournalReader) -> tuple[Entry, list[Entry], OpResult | None] | None:
+        def query(reader: JournalReader) -> tuple[Entry, list[Back], OpResult | None] | None:
             entry = reader.find(SALE, uid)
-            return None if entry is None else (entry, reader.about(uid), reader.verdict(entry.op_id))
+            if entry is None:
+                return None
+            return entry, own_backs(reader, uid, str(entry.op_id)), reader.verdict(entry.op_id)
 
         found = await self._bench.read(query)
         if found is None:
             raise problem("sale_unknown", f"expected a sale of this till, not {uid!r}")
-        entry, about, verdict = found
+        entry, backs, verdict = found
         sale = _sale_decoder.decode(entry.answer)
-        reversals = tuple([reversal_of(each) for each in about])
-        voided = any(each.kind == VOID for each in about)
+        reversals = tuple([back.reversal for back in backs])
+        voided = any(back.kind == VOID for back in backs)
         return SaleView(
             sale=sale,
             state="voided" if voided else _state(sale.calculation, reversals),

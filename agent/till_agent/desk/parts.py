@@ -12,6 +12,7 @@ from till_agent.ports import (
     HoldStore,
     Journal,
     PendingBalances,
+    SaleGateway,
     SlipDesk,
 )
 from till_agent.registrations import Registrations
@@ -65,5 +66,7 @@ class DeskParts:
     """Who to ask about codes; None where there is no cloud to ask."""
     confirmations: ConfirmationGateway | None = None
     """Who sends one-time codes; None where there is no cloud to ask."""
+    sales: SaleGateway | None = None
+    """Who knows the sales of other tills; None where there is no cloud to ask."""
     registrations: Registrations = field(default_factory=Registrations)
     """Who registered here and is not in the cache yet."""

@@ -4,7 +4,7 @@ Each code has a sentence for the cashier in every language (`till_agent/data/tex
 """
 
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from till_agent.exceptions import DeskProblem
 from till_loyalty.exceptions import IdentifierError, ReceiptError, ReturnError
@@ -56,6 +56,8 @@ PROBLEMS = MappingProxyType(
         "uid_conflict": Kind(409),
         "sale_exists": Kind(409),
         "sale_unknown": Kind(404),
+        "sale_elsewhere": Kind(409, retryable=True),
+        "sale_ambiguous": Kind(409),
         "sale_voided": Kind(409),
         "sale_has_returns": Kind(409),
         # goods brought back
@@ -84,7 +86,7 @@ PROBLEMS = MappingProxyType(
 )
 
 
-def problem(code: str, detail: str, *, pointer: str = "", **extras: int | str) -> DeskProblem:
+def problem(code: str, detail: str, *, pointer: str = "", **extras: Any) -> DeskProblem:
     """The problem `code`, ready to raise; `extras` go out with it and fill the cashier's sentence."""
     kind = PROBLEMS[code]
     return DeskProblem(code, kind.status, detail, retryable=kind.retryable, pointer=pointer, extras=extras)

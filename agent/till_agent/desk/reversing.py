@@ -1,4 +1,8 @@
-"""Voids and returns: what goes back is worked out in the journal's turn, since it depends on what is back already."""
+"""Voids and returns: what goes back is worked out in the journal's turn, since it depends on what is back already.
+
+A void is of a sale of this till. Goods of another till's sale are taken back by what the cloud says of it; the op names
+that sale's op, and the cloud counts all of it again.
+"""
 
 from functools import partial
 
@@ -9,10 +13,11 @@ from till_agent.desk.answers import Answered, encode, request_digest
 from till_agent.desk.balances import Figures
 from till_agent.desk.bench import BIG_BODY_BYTES, Bench, sale_body, same_request, work
 from till_agent.desk.clock import store_clock
+from till_agent.desk.elsewhere import Elsewhere, is_meant, own_backs, reversals
 from till_agent.desk.finding import Found
 from till_agent.desk.problems import of_return, problem
 from till_agent.desk.views import View, reversal_messages
-from till_agent.ports import Draft, Entry, JournalReader
+from till_agent.ports import Committed, Draft, Entry, JournalReader
 from till_agent.texts import Words
 from till_loyalty import returns
 from till_loyalty.coupons import coupons_back
@@ -20,7 +25,8 @@ from till_loyalty.exceptions import ReturnError
 from till_loyalty.programme import Programme
 from till_loyalty.receipt import Usage
 from till_loyalty.results import Calculation, Reversal
-from till_sync.ops import ReturnBody, SaleBody, VoidBody, decode_body, encode_body
+from till_sync.ops import ReturnBody, SaleBody, Subject, VoidBody, encode_body
+from till_sync.wire import SaleAnswer
 
 SALE = "sale"
 VOID = "void"
@@ -28,10 +34,17 @@ RETURN = "return"
 
 
 class Sold(Struct, frozen=True, kw_only=True):
-    """A committed sale and whose it is, as known now."""
+    """A committed sale and whose it is, as known now. `told` is what the cloud says of it, None when it does not.
 
-    entry: Entry
-    body: SaleBody
+    `result` is the cloud's calculation where it told one, else this till's. `usage` are the coupons that it used.
+    """
+
+    uid: str
+    op: str
+    subject: Subject
+    result: Calculation
+    usage: tuple[Usage, ...]
+    told: SaleAnswer | None
     found: Found | None
     figures: Figures | None
     view: View | None
@@ -44,46 +57,85 @@ class Reversing:
 
     def __init__(self, bench: Bench) -> None:
         self._bench = bench
+        self._elsewhere = Elsewhere(bench.parts.sales, bench.parts.settings.cloud_budget_ms)
 
     async def void(self, sale_uid: str, *, language: str | None) -> Answered:
         """Cancel a sale; again, the same answer. DeskProblem sale_unknown, sale_has_returns."""
-        sold = await self._sold(sale_uid, "", language)
+        entry = await self._bench.read(lambda reader: reader.find(SALE, sale_uid))
+        if entry is None:
+            raise problem("sale_unknown", f"expected a sale of this till, not {sale_uid!r}")
+        sold = self._sold_here(entry, await work(len(entry.body), BIG_BODY_BYTES, sale_body, entry), None, language)
         digest = request_digest(self._bench.identity.identifier_key, VOID, sale_uid)
         return await self._commit(partial(self._decide_void, sold=sold, digest=digest))
 
     async def give_back(self, uid: str, request: ReturnRequest, *, language: str | None) -> Answered:
-        """Take goods back; the same request again, the same answer. DeskProblem sale_unknown, sale_voided, return_*."""
-        sold = await self._sold(request.sale_uid, "/sale_uid", language)
+        """Take goods back; the same request again, the same answer, with or without a line. DeskProblem sale_unknown,
+        sale_elsewhere, sale_ambiguous, sale_voided, return_*."""
         digest = request_digest(self._bench.identity.identifier_key, RETURN, uid, request)
+        earlier, entry = await self._bench.read(
+            lambda reader: (reader.find(RETURN, uid), reader.find(SALE, request.sale_uid))
+        )
+        if earlier is not None:
+            return self._answered(Committed(entry=same_request(earlier, digest), replayed=True))
+        sold = await self._sold(entry, request, language)
         return await self._commit(partial(self._decide_return, uid=uid, request=request, sold=sold, digest=digest))
 
-    async def _sold(self, sale_uid: str, pointer: str, language: str | None) -> Sold:
+    async def _sold(self, entry: Entry | None, request: ReturnRequest, language: str | None) -> Sold:
+        """The sale that the request means: this till's `entry` of that uid, or another till's."""
+        if entry is not None:
+            body = await work(len(entry.body), BIG_BODY_BYTES, sale_body, entry)
+            if is_meant(body, entry.op_id.till, request.sold_at):
+                return self._sold_here(entry, body, await self._elsewhere.told(entry), language)
+        told = await self._elsewhere.find(request)
+        return self._known_now(told.sale_uid, told.op, told.subject, told.result, told.usage, told, language)
+
+    def _sold_here(self, entry: Entry, body: SaleBody, told: SaleAnswer | None, language: str | None) -> Sold:
+        result = told.result if told is not None else body.result
+        return self._known_now(entry.uid, str(entry.op_id), body.subject, result, body.usage, told, language)
+
+    def _known_now(
+        self,
+        uid: str,
+        op: str,
+        subject: Subject,
+        result: Calculation,
+        usage: tuple[Usage, ...],
+        told: SaleAnswer | None,
+        language: str | None,
+    ) -> Sold:
         bench = self._bench
-        entry = await bench.read(lambda reader: reader.find(SALE, sale_uid))
-        if entry is None:
-            raise problem("sale_unknown", f"expected a sale of this till, not {sale_uid!r}", pointer=pointer)
-        body = await work(len(entry.body), BIG_BODY_BYTES, sale_body, entry)
-        found = bench.finder.by_subject(body.subject)
-        figures = bench.balances.of(found) if found else None
+        found = bench.finder.by_subject(subject)
         words = bench.words(language)
-        view = bench.view(found, words) if found else None
-        made_by = (body.result.programme_id, body.result.programme_version)
-        programme = bench.parts.cache.programme_version(*made_by) if made_by[0] else None
-        return Sold(entry=entry, body=body, found=found, figures=figures, view=view, words=words, programme=programme)
+        made_by = (result.programme_id, result.programme_version)
+        return Sold(
+            uid=uid,
+            op=op,
+            subject=subject,
+            result=result,
+            usage=usage,
+            told=told,
+            found=found,
+            figures=bench.balances.of(found) if found else None,
+            view=bench.view(found, words) if found else None,
+            words=words,
+            programme=bench.parts.cache.programme_version(*made_by) if made_by[0] else None,
+        )
 
     async def _commit(self, decide: "partial[Draft | Entry]") -> Answered:
-        committed = await self._bench.commit(decide)
+        return self._answered(await self._bench.commit(decide))
+
+    def _answered(self, committed: Committed) -> Answered:
         self._bench.print_first_slip(committed, None)
         return Answered(body=committed.entry.answer, replayed=committed.replayed)
 
     def _decide_void(self, reader: JournalReader, *, sold: Sold, digest: bytes) -> Draft | Entry:
-        earlier = reader.find(VOID, sold.entry.uid)
+        earlier = reader.find(VOID, sold.uid)
         if earlier is not None:
             return same_request(earlier, digest)
-        if any(entry.kind == RETURN for entry in reader.about(sold.entry.uid)):
+        if any(back.kind == RETURN for back in own_backs(reader, sold.uid, sold.op)):
             raise problem("sale_has_returns", "expected a sale of which nothing was brought back")
-        reversal = _reverse(sold.body.result, [], None)
-        return self._draft(reader, VOID, sold.entry.uid, sold, digest, reversal, sold.body.result.total_minor)
+        reversal = _reverse(sold.result, [], None)
+        return self._draft(reader, VOID, sold.uid, sold, digest, reversal, sold.result.total_minor)
 
     def _decide_return(
         self, reader: JournalReader, *, uid: str, request: ReturnRequest, sold: Sold, digest: bytes
@@ -91,11 +143,11 @@ class Reversing:
         earlier = reader.find(RETURN, uid)
         if earlier is not None:
             return same_request(earlier, digest)
-        about = reader.about(sold.entry.uid)
-        if any(entry.kind == VOID for entry in about):
+        own = own_backs(reader, sold.uid, sold.op)
+        if any(back.kind == VOID for back in own):
             raise problem("sale_voided", "expected a sale that stands, not a voided one", pointer="/sale_uid")
-        earlier_reversals = [reversal_of(entry) for entry in about]
-        reversal = _reverse(sold.body.result, earlier_reversals, request)
+        earlier_reversals = reversals(reader, own, sold.told)
+        reversal = _reverse(sold.result, earlier_reversals, request)
         back = sum([row.amount_minor for each in (*earlier_reversals, reversal) for row in each.lines])
         return self._draft(reader, RETURN, uid, sold, digest, reversal, back)
 
@@ -118,9 +170,9 @@ class Reversing:
             at_wall_ms=clock.wall_ms(),
             at_mono_ms=clock.mono_ms(),
             boot=clock.boot,
-            sale_uid=sold.entry.uid,
-            sale_op=str(sold.entry.op_id),
-            subject=sold.body.subject,
+            sale_uid=sold.uid,
+            sale_op=sold.op,
+            subject=sold.subject,
             reversal=reversal,
             clock=day,
             usage=_coupons_again(sold, back_minor, day.business_date),
@@ -128,21 +180,22 @@ class Reversing:
         after = sold.figures.after(reversal.effect_points) if sold.figures else None
         answer = Reversed(
             uid=uid,
-            sale_uid=sold.entry.uid,
+            sale_uid=sold.uid,
             op=str(reader.next_op_id),
             reversal=reversal,
             member=sold.view.member(after) if sold.view and after else None,
             balance_after_points=after.balance if after else 0,
             messages=reversal_messages(sold.words, reversal, after),
+            sale_op=sold.op,
         )
         return Draft(
             kind=kind,
             uid=uid,
-            about_uid=sold.entry.uid,
+            about_uid=sold.uid,
             request_digest=digest,
             body=encode_body(body),
             answer=encode(answer),
-            subject=sold.body.subject,
+            subject=sold.subject,
             effect_points=reversal.effect_points,
             at_wall_ms=body.at_wall_ms,
         )
@@ -150,25 +203,17 @@ class Reversing:
 
 def _coupons_again(sold: Sold, back_minor: int, on: str) -> tuple[Usage, ...]:
     """Uses of coupons that the member has back, now that goods of `back_minor` in all are back."""
-    if sold.programme is None or not sold.body.result.coupons:
+    if sold.programme is None or not sold.result.coupons:
         return ()
-    again = coupons_back(sold.programme, sold.body.result, returned_minor=back_minor, on=on)
+    again = coupons_back(sold.programme, sold.result, returned_minor=back_minor, on=on)
     return tuple(
         [
             Usage(rule=row.rule, per=row.per, key=row.key, uses=-row.uses)
-            for row in sold.body.usage
+            for row in sold.usage
             # Limits of rules, of which nothing comes back, count amounts; coupons count uses alone.
             if row.rule in again and not row.amount
         ]
     )
-
-
-def reversal_of(entry: Entry) -> Reversal:
-    """What a void or return gave back."""
-    body = decode_body(entry.body)
-    if not isinstance(body, VoidBody | ReturnBody):
-        raise TypeError(f"expected the body of a void or return, not of a {entry.kind}")
-    return body.reversal
 
 
 def _reverse(sale: Calculation, earlier: list[Reversal], request: ReturnRequest | None) -> Reversal:

@@ -19,6 +19,7 @@ from till_agent.api import (
 from till_agent.desk.problems import PROBLEMS, of_receipt, of_return
 from till_agent.exceptions import DeskProblem, HoldRefused
 from till_agent.texts import LANGUAGES
+from till_loyalty.engine import empty_calculation
 from till_loyalty.exceptions import ReceiptError, ReturnError
 from till_loyalty.programme import CardRange, Redemption
 from till_loyalty.receipt import LARGEST_AMOUNT_MINOR, Line, Receipt
@@ -139,6 +140,17 @@ def sale_unknown(till: FakeTill) -> Call:
     return give_back(till)
 
 
+def sale_elsewhere(till: FakeTill) -> Call:
+    till.sales.online = False
+    return give_back(till)
+
+
+def sale_ambiguous(till: FakeTill) -> Call:
+    for other in ("t2", "t3"):
+        till.sales.know("u1", empty_calculation(receipt(10_000)), till=other)
+    return give_back(till)
+
+
 def sale_voided(till: FakeTill) -> Call:
     till.run(till.desk.sell("u1", sale()))
     till.run(till.desk.void("u1"))
@@ -250,6 +262,8 @@ PROVOKERS: dict[str, Callable[[FakeTill], Call]] = {
         uid_conflict,
         sale_exists,
         sale_unknown,
+        sale_elsewhere,
+        sale_ambiguous,
         sale_voided,
         sale_has_returns,
         return_line_unknown,
@@ -283,6 +297,8 @@ POINTERS = {
     "discount_line_unknown": "/discounts/0/line",
     "discount_too_large": "/discounts/0/amount_minor",
     "sale_unknown": "/sale_uid",
+    "sale_elsewhere": "/sale_uid",
+    "sale_ambiguous": "/sold_at",
     "return_line_unknown": "/lines/0/number",
     "return_quantity_exceeds": "/lines/0/quantity_thousandths",
     "return_amount_exceeds": "/lines/0/amount_minor",

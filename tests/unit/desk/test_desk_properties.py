@@ -97,11 +97,11 @@ def _void_ignores_returns(monkeypatch: pytest.MonkeyPatch) -> None:
     """A void gives everything back, whatever came back before."""
 
     def decide(self: Any, reader: Any, *, sold: Any, digest: bytes) -> Any:
-        earlier = reader.find("void", sold.entry.uid)
+        earlier = reader.find("void", sold.uid)
         if earlier is not None:
             return earlier
-        reversal = returns.reverse(sold.body.result)
-        return self._draft(reader, "void", sold.entry.uid, sold, digest, reversal, 0)
+        reversal = returns.reverse(sold.result)
+        return self._draft(reader, "void", sold.uid, sold, digest, reversal, 0)
 
     monkeypatch.setattr(reversing.Reversing, "_decide_void", decide)
 
