@@ -16,7 +16,7 @@ from till_cloud.ledger.account import Account, Draft
 from till_cloud.registry import Version
 from till_cloud.store import budgets, events, facts, ops, people, tiers, usage
 from till_cloud.store.events import GivenRow
-from till_loyalty.coupons import codes_used, coupons_back
+from till_loyalty.coupons import coupons_back
 from till_loyalty.days import local_day
 from till_loyalty.events import (
     OF_A_PURCHASE,
@@ -33,9 +33,6 @@ from till_loyalty.receipt import StoreClock
 from till_loyalty.results import Calculation, Reversal
 from till_loyalty.tiers import move_of, period_of
 from till_sync.ops import OpId, ReturnBody, SaleBody, VoidBody
-
-BODY_CODES_LIMIT = 50
-"""Codes of a sale; the engine takes no more."""
 
 
 def after_sale(
@@ -108,7 +105,7 @@ def after_reversal(
     before = back - sum([line.amount_minor for line in counted.lines])
     whole = voided or (bool(sale.total_minor) and before < sale.total_minor <= back)
     if whole:
-        _give_back_whole(context, account, sale, original, day)
+        _give_back_whole(context, account, row, sale, day)
     position = context.book.next_position()
     context.book.touch(Draft(account), position)
     if billed:
@@ -134,7 +131,9 @@ def _use(context: Context, body: SaleBody, version: Version, counting: Counted, 
     had = () if counting.state is None else counting.state.usage
     rows = usage_of(version.programme, counting.result, counting.day.isoformat(), codes=body.codes, had=had)
     usage.add(connection, account.member_id, [row for row in rows if row.per != "code"])
-    usage.add_codes(connection, [(row.key, row.rule) for row in rows if row.per == "code"])
+    codes = [(row.key, row.rule) for row in rows if row.per == "code"]
+    if codes:
+        usage.add_codes(connection, context.till, body.uid, codes)
 
 
 def _move_tier(context: Context, programme: Programme, account: Account, about: str) -> None:
@@ -223,7 +222,7 @@ def _unreach(
     awards.take_back(context, account, gone, programme, day=day, voided=voided)
 
 
-def _give_back_whole(context: Context, account: Account, sale: Calculation, original: "_Original", day: date) -> None:
+def _give_back_whole(context: Context, account: Account, row: ops.SaleRow, sale: Calculation, day: date) -> None:
     """One purchase less, and coupons that may be used again."""
     connection = context.book.connection
     facts.unbought(connection, account.member_id)
@@ -232,12 +231,10 @@ def _give_back_whole(context: Context, account: Account, sale: Calculation, orig
     version = context.registry.version(connection, sale.programme_id, sale.programme_version)
     if version is None:
         return
-    programme = version.programme
-    back = coupons_back(programme, sale, returned_minor=sale.total_minor, on=day.isoformat())
+    back = coupons_back(version.programme, sale, returned_minor=sale.total_minor, on=day.isoformat())
     for coupon in back:
         usage.give_back(connection, account.member_id, coupon)
-    codes = codes_used(programme, sale, original.codes[:BODY_CODES_LIMIT])
-    usage.give_back_codes(connection, [(code, coupon) for coupon, code in codes.items() if coupon in back])
+    usage.give_back_codes(connection, row.till, row.uid, back)
 
 
 def _had(rows: list[GivenRow]) -> list[tuple[str, str]]:
@@ -252,7 +249,6 @@ class _Original(msgspec.Struct, frozen=True):
     """What of a sale's body its return asks for."""
 
     clock: StoreClock | None = None
-    codes: tuple[str, ...] = ()
 
 
 _originals: msgspec.json.Decoder[_Original] = msgspec.json.Decoder(_Original)

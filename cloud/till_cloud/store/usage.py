@@ -27,6 +27,9 @@ INSERT INTO code_usage (code, coupon, uses) VALUES (?, ?, 1)
 ON CONFLICT (code, coupon) DO UPDATE SET uses = uses + 1
 """
 _GIVE_BACK_CODE = "UPDATE code_usage SET uses = max(uses - 1, 0) WHERE code = ? AND coupon = ?"
+_ADD_SALE_CODE = "INSERT INTO sale_codes (till, uid, coupon, code) VALUES (?, ?, ?, ?)"
+_OF_SALE = "SELECT code, coupon FROM sale_codes WHERE till = ? AND uid = ? ORDER BY coupon"
+_FORGET_SALE_CODE = "DELETE FROM sale_codes WHERE till = ? AND uid = ? AND coupon = ?"
 _COUPONS = "SELECT coupon FROM member_coupons WHERE member_id = ? ORDER BY coupon"
 _GIVE_COUPON = """
 INSERT INTO member_coupons (member_id, coupon, at_ms) VALUES (?, ?, ?) ON CONFLICT (member_id, coupon) DO NOTHING
@@ -69,14 +72,17 @@ def of_codes(connection: sqlite3.Connection, codes: Sequence[str]) -> tuple[Usag
     return tuple([Usage(rule=coupon, per="code", key=code, uses=uses) for coupon, code, uses in found if uses])
 
 
-def add_codes(connection: sqlite3.Connection, pairs: Iterable[tuple[str, str]]) -> None:
-    """One use more of each (normalised code, coupon)."""
-    connection.executemany(_ADD_CODE, list(pairs))
+def add_codes(connection: sqlite3.Connection, till: str, uid: str, pairs: Sequence[tuple[str, str]]) -> None:
+    """One use more of each (normalised code, coupon), by this sale."""
+    connection.executemany(_ADD_CODE, pairs)
+    connection.executemany(_ADD_SALE_CODE, [(till, uid, coupon, code) for code, coupon in pairs])
 
 
-def give_back_codes(connection: sqlite3.Connection, pairs: Iterable[tuple[str, str]]) -> None:
-    """One use less of each (normalised code, coupon)."""
-    connection.executemany(_GIVE_BACK_CODE, list(pairs))
+def give_back_codes(connection: sqlite3.Connection, till: str, uid: str, coupons: Sequence[str]) -> None:
+    """One use less of each code that this sale used of these coupons; nothing when that was done before."""
+    used = [(code, coupon) for code, coupon in connection.execute(_OF_SALE, (till, uid)) if coupon in coupons]
+    connection.executemany(_GIVE_BACK_CODE, used)
+    connection.executemany(_FORGET_SALE_CODE, [(till, uid, coupon) for _, coupon in used])
 
 
 def coupons(connection: sqlite3.Connection, member_id: str) -> tuple[str, ...]:

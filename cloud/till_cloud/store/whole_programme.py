@@ -1,6 +1,9 @@
 """The statements of migration 0002: what the whole programme needs. Facts of members, life of lots, limits, events.
 
 Tables with a changed CHECK or key are made anew: SQLite can't alter one. Nothing refers to them.
+
+At the end members get the purchases that they had made: sales neither voided nor wholly brought back, on the day that
+the till named, at most the day after the cloud had it. Otherwise every old member's next purchase would be their first.
 """
 
 WHOLE_PROGRAMME = """
@@ -113,6 +116,14 @@ CREATE TABLE code_usage (
     PRIMARY KEY (code, coupon)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE sale_codes (
+    till TEXT NOT NULL,
+    uid TEXT NOT NULL,
+    coupon TEXT NOT NULL,
+    code TEXT NOT NULL,
+    PRIMARY KEY (till, uid, coupon)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE member_coupons (
     member_id TEXT NOT NULL REFERENCES members,
     coupon TEXT NOT NULL,
@@ -192,4 +203,26 @@ CREATE TABLE jobs (
     done_to TEXT NOT NULL,
     at_ms INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+WITH held AS (
+    SELECT s.member_id,
+        CAST(o.body AS TEXT) AS body,
+        coalesce(CAST(s.result AS TEXT), json_extract(CAST(o.body AS TEXT), '$.result')) AS result,
+        date(o.received_at_ms / 1000, 'unixepoch', '+1 day') AS latest,
+        (SELECT sum(json_extract(line.value, '$.amount_minor'))
+            FROM reversals r, json_each(CAST(r.result AS TEXT), '$.lines') line
+            WHERE r.sale_till = s.till AND r.sale_uid = s.uid) AS back_minor
+    FROM sales s JOIN ops o ON o.till = s.till AND o.epoch = s.epoch AND o.seq = s.seq
+    WHERE s.voided = 0 AND s.member_id <> ''
+), bought AS (
+    SELECT member_id, min(json_extract(body, '$.clock.business_date'), latest) AS day,
+        json_extract(result, '$.payable_minor') AS paid_minor
+    FROM held
+    WHERE coalesce(back_minor, 0) < max(json_extract(result, '$.total_minor'), 1)
+), told AS (
+    SELECT member_id, count(*) AS purchases, max(day) AS day, max(paid_minor) AS paid_minor FROM bought
+    GROUP BY member_id
+)
+UPDATE members SET purchases = told.purchases, last_purchase = told.day, largest_purchase_minor = told.paid_minor
+FROM told WHERE told.member_id = members.member_id;
 """

@@ -239,6 +239,22 @@ def test_a_voided_sale_frees_its_code(world: Chain) -> None:
     assert world.rows("SELECT code, uses FROM code_usage") == [("T-1", 1)]
 
 
+def test_of_two_codes_of_a_coupon_the_one_that_was_used_comes_back(world: Chain) -> None:
+    """T-1 was another sale's already, so sale b used T-2, although both codes were on its receipt."""
+    world.member("m-2")
+    desk = Desk(world)
+    desk.pull()
+    desk.sold("a", "m-1", codes=("T-1",))
+    used = Usage(rule="tenth", per="code", key="T-1", uses=1)
+    desk.pending["m-2"] = [used]
+    desk.sold("b", "m-2", codes=("T-1", "T-2"))
+    kept = "SELECT code, uses FROM code_usage ORDER BY code"
+    assert world.rows(kept) == [("T-1", 1), ("T-2", 1)]
+    desk.voided("b")
+    assert world.rows(kept) == [("T-1", 1), ("T-2", 0)]
+    assert world.rows("SELECT uid, code FROM sale_codes") == [("a", "T-1")]
+
+
 def test_a_discount_taken_stands_when_its_rule_is_gone(world: Chain) -> None:
     """The quote was made before the programme changed: applied, with a flag for staff."""
     desk = Desk(world)

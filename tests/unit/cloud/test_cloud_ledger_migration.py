@@ -16,6 +16,8 @@ KEPT = (
     *("meta", "counters", "stores", "tills", "enrolment_codes", "programmes", "members", "identifiers", "balances"),
     *("lots", "movements", "lot_moves", "ops", "sales", "reversals", "holds", "flags"),
 )
+PURCHASES = "SELECT member_id, purchases, last_purchase, largest_purchase_minor FROM members ORDER BY member_id"
+MADE = [("m-1", 1, "2027-01-15", 9_700), ("m-2", 2, "2027-01-15", 20_000), ("m-3", 0, "2027-01-15", 900)]
 
 
 @pytest.fixture
@@ -27,6 +29,7 @@ def old(tmp_path: Path) -> Path:
     with chain(tmp_path / "new.db") as world:
         world.member("m-1", points=1000, tags=("card:0000beef",))
         world.member("m-2")
+        world.member("m-3")
         till = world.till()
         world.hold(till, "h", "m-1", 300)
         world.hold(till, "h2", "m-1", 100)
@@ -35,7 +38,12 @@ def old(tmp_path: Path) -> Path:
         till.take_return("r", "b", [(1, 1000)])
         till.sale("c", "m-2", 700)
         till.void("c")
+        till.sale("d", "m-3", 900)
+        till.take_return("r3", "d")
+        till.sale("e", "m-2", 20_000)
         till.push()
+        made = world.rows(PURCHASES)
+        assert made == MADE
     path = tmp_path / "old.db"
     target = sqlite3.connect(path, isolation_level=None)
     first = sqlite_utils.Database(target)
@@ -59,7 +67,7 @@ def old(tmp_path: Path) -> Path:
 
 def test_every_row_is_kept_and_the_ledger_adds_up(old: Path) -> None:
     before = {table: count(old, table) for table in KEPT}
-    assert before["lots"] == 4
+    assert before["lots"] == 6
     centre = Centre(old, wall_ms=Wall())
     try:
         found = centre.read(verify)
@@ -73,6 +81,33 @@ def test_every_row_is_kept_and_the_ledger_adds_up(old: Path) -> None:
         centre.close()
 
 
+def test_members_have_made_the_purchases_that_they_made(old: Path) -> None:
+    """As if they had been counted all along; a sale that was voided or wholly brought back was none."""
+    centre = Centre(old, wall_ms=Wall())
+    try:
+        found = centre.read(lambda c: c.execute(PURCHASES).fetchall())
+        assert found == [*MADE[:2], ("m-3", 0, "", 0)]
+    finally:
+        centre.close()
+
+
+def test_a_day_that_a_till_made_up_is_not_believed(old: Path) -> None:
+    """A purchase of the year 9999 would keep its member from ever having been silent."""
+    connection = sqlite3.connect(old)
+    with connection:
+        connection.execute(
+            'UPDATE ops SET body = CAST(replace(CAST(body AS TEXT), \'"business_date":"2027-01-15"\','
+            ' \'"business_date":"9999-01-01"\') AS BLOB)'
+        )
+    connection.close()
+    centre = Centre(old, wall_ms=Wall())
+    try:
+        days = centre.read(lambda c: c.execute("SELECT DISTINCT last_purchase FROM members").fetchall())
+        assert days == [("2027-01-16",), ("",)]
+    finally:
+        centre.close()
+
+
 def test_goods_sold_before_come_back_after(old: Path, tmp_path: Path) -> None:
     """The rest of sale b: 500 of 1,500 points came back before, the others now, from the lot numbered as ever."""
     old.rename(tmp_path / "new.db")
@@ -81,7 +116,7 @@ def test_goods_sold_before_come_back_after(old: Path, tmp_path: Path) -> None:
     with chain_again(tmp_path / "new.db") as (world, till):
         till.take_return("r2", "b")
         assert till.push_last().status == "applied"
-        assert world.balances("m-2") == (0, 0, 0)
+        assert world.balances("m-2") == (2000, 0, 0), "the points of sale e"
         assert world.centre.read(verify).holds
 
 
@@ -112,6 +147,9 @@ class chain_again:  # noqa: N801 - used as a context, as `chain` is
         till.take_return("r", "b", [(1, 1000)])
         till.sale("c", "m-2", 700)
         till.void("c")
+        till.sale("d", "m-3", 900)
+        till.take_return("r3", "d")
+        till.sale("e", "m-2", 20_000)
         assert world.centre.read(lambda c: tills.till(c, "k1")).head_hash == till.heads[-1]
         return world, till
 
