@@ -149,14 +149,12 @@ def live_cloud(database: Path) -> Iterator[LiveCloud]:
     found: list[Any] = []
     stop: list[Callable[[], None]] = []
     started = threading.Event()
-    # A member that the old code made has a name of its counter; those of today are told apart in the tests.
-    names = iter(range(1000))
 
     async def serve() -> None:
         ended = asyncio.Event()
         loop = asyncio.get_running_loop()
         try:
-            centre = Centre(database, new_id=lambda: f"m-today{next(names)}")
+            centre = Centre(database)
             server = CloudServer(centre)
             found.append(LiveCloud(centre, await server.start()))
         except BaseException as error:
@@ -185,8 +183,12 @@ def wanted_balances() -> dict[str, list[int]]:
     return {row[0]: [row[1], *row[3:]] for row in expected()["balances"]}
 
 
-def by_place(balances: dict[str, list[int]]) -> dict[str, list[int]]:
-    """The same with members that the cloud named itself under the order in which they came."""
-    named = {who: figures for who, figures in balances.items() if not who.startswith(("m-new", "m-today"))}
-    own = [balances[who] for who in sorted(balances) if who not in named]
-    return named | {"own": sorted(own)}  # type: ignore[dict-item]  # a list of figures under one word
+def by_place(balances: dict[str, list[int]]) -> dict[str, Any]:
+    """The same, with members that a cloud made for unknown cards in one list of figures: it names them at random."""
+    named = {who: figures for who, figures in balances.items() if who in named_members()}
+    return named | {"made": sorted(figures for who, figures in balances.items() if who not in named)}
+
+
+def named_members() -> set[str]:
+    """Those who were members before the first sale."""
+    return {row[0] for row in expected()["balances"] if not row[0].startswith("m-new")}
