@@ -115,14 +115,16 @@ def _award(
         parts = trim(rule, parts, situation, earned.reasons)
         if not any(parts):
             return
+    name, line_points, give = rule.id, earned.line_points, earned.accruals.append
+    if programme.life is None and rule.life is None and rule.funded_by is None:
+        for index, base, points in zip(indexes, rule_bases, parts, strict=True):
+            line_points[index] += points
+            give(Accrual(rule=name, line=lines[index].number, base_minor=base, points=points))
+        return
     facts = _facts(programme, rule, situation)
     for index, base, points in zip(indexes, rule_bases, parts, strict=True):
-        earned.line_points[index] += points
-        earned.accruals.append(
-            Accrual(rule=rule.id, line=lines[index].number, base_minor=base, points=points, **facts)
-            if facts
-            else Accrual(rule=rule.id, line=lines[index].number, base_minor=base, points=points)
-        )
+        line_points[index] += points
+        give(Accrual(rule=name, line=lines[index].number, base_minor=base, points=points, **facts))
 
 
 def _other_parts(

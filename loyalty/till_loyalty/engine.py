@@ -5,6 +5,7 @@ Reason codes are listed in docs/reference/programme.md.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
@@ -22,6 +23,17 @@ from till_loyalty.taken import discounts_taken
 
 NOBODY = MemberState()
 """Of whom nothing is known, so no condition on a member holds."""
+
+
+class Recount(NamedTuple):
+    """A sale with the discounts that were taken, and the discounts that the rules would have given in their place.
+
+    `fault`: why the rules could not be asked for them, though the sale itself could be counted; else "".
+    """
+
+    result: Calculation
+    by_rules: tuple[DiscountGiven, ...]
+    fault: str = ""
 
 
 def calculate(
@@ -49,6 +61,69 @@ def calculate(
     prices before both.
     ReceiptError when the receipt contradicts itself, or a rule asks for the time and the clock has none.
     """
+    asked = _Asked(redeem_points, place, codes, budgets, offline, taken)
+    return _count(programme, member, receipt, clock, asked, None)
+
+
+def recount(
+    programme: Programme,
+    member: MemberState | None,
+    receipt: Receipt,
+    clock: StoreClock,
+    *,
+    taken: Sequence[DiscountGiven],
+    redeem_points: int = 0,
+    place: Place | None = None,
+    codes: Sequence[str] = (),
+    budgets: Mapping[str, int] | None = None,
+    offline: bool = False,
+) -> Recount:
+    """`calculate` with discounts `taken` and, out of the same work, the discounts of `calculate` without them."""
+    by_rules = _ByRules()
+    asked = _Asked(redeem_points, place, codes, budgets, offline, taken)
+    return Recount(_count(programme, member, receipt, clock, asked, by_rules), tuple(by_rules.given), by_rules.fault)
+
+
+class _ByRules:
+    """What the rules would take off a receipt where facts stand instead."""
+
+    def __init__(self) -> None:
+        self.given: list[DiscountGiven] = []
+        self.fault = ""
+
+    def ask(self, plan: Plan, lines: tuple[Line, ...], situation: Situation, standing: Standing | None = None) -> None:
+        """Work them out; `standing` is that of these lines, if there is one already."""
+        if not plan.discounts:
+            return
+        try:
+            if standing is None:
+                standing = plan.stand(lines, situation)
+            self.given = discount(plan, lines, standing, situation).given
+        except ReceiptError as error:
+            self.fault = str(error)
+
+
+class _Asked(NamedTuple):
+    """What `calculate` is asked beside programme, member, receipt and clock."""
+
+    redeem_points: int
+    place: Place | None
+    codes: Sequence[str]
+    budgets: Mapping[str, int] | None
+    offline: bool
+    taken: Sequence[DiscountGiven] | None
+
+
+def _count(
+    programme: Programme,
+    member: MemberState | None,
+    receipt: Receipt,
+    clock: StoreClock,
+    asked: _Asked,
+    by_rules: _ByRules | None,
+) -> Calculation:
+    """The work of `calculate`; asks `by_rules`, if it is there, what the rules take off where facts stand instead."""
+    redeem_points, place, codes, budgets, offline, taken = asked
     check_receipt(receipt)
     _check_wish(redeem_points)
     lines = receipt.lines
@@ -57,7 +132,7 @@ def calculate(
     if member is None or member.blocked:
         reason = Reason(code="member_blocked" if member else "no_member", numbers=_asked(redeem_points))
         situation = Situation(clock, NOBODY, place, budgets=budgets, offline=offline, nobody=True)
-        return _for_nobody(plan, receipt, situation, codes, facts, reason)
+        return _for_nobody(plan, receipt, situation, codes, facts, reason, by_rules)
     coupons, refusals = _coupons(plan, codes, member, clock, offline=offline)
     situation = Situation(clock, member, place, coupons=coupons, budgets=budgets, offline=offline)
     standing = plan.stand(lines, situation)
@@ -65,6 +140,8 @@ def calculate(
     discounted = facts
     if discounted is None and plan.discounts:
         discounted = discount(plan, lines, standing, situation)
+    elif by_rules is not None:
+        by_rules.ask(plan, lines, situation, standing)
     if discounted is not None:
         lines = _reduced(lines, discounted)
     redeemed = redeem(plan, lines, standing.redeems, max(0, member.spendable_points), redeem_points)
@@ -84,6 +161,7 @@ def _for_nobody(
     codes: Sequence[str],
     facts: Discounted | None,
     reason: Reason,
+    by_rules: _ByRules | None,
 ) -> Calculation:
     """The receipt of a sale with no member, who can have discounts that anybody gets."""
     programme = plan.programme
@@ -96,10 +174,12 @@ def _for_nobody(
     if refusals:
         result = replace(result, reasons=(*refusals, *result.reasons))
     discounted = facts
+    situation.coupons = coupons
     if discounted is None:
-        situation.coupons = coupons
         standing = plan.stand(receipt.lines, situation)
         discounted = discount(plan, receipt.lines, standing, situation)
+    elif by_rules is not None:
+        by_rules.ask(plan, receipt.lines, situation)
     return _finished(programme, result, discounted, coupons)
 
 

@@ -118,6 +118,10 @@ def earn(
     active_at_ms: int | None = None,
 ) -> Change:
     """A new lot; a debt is paid from it first. 0 points change nothing."""
+    if not account.debt and not account.lots and points > 0:
+        # The usual sale: the lot is all that there is to it, and adds up by itself.
+        first = Lot(lot_id=lot_id, earned=points, left=points, expires_at_ms=expires_at_ms, active_at_ms=active_at_ms)
+        return Change(account=Account(lots=(first,)), movements=(Movement(kind="earn", points=points, lot_id=lot_id),))
     work = _Work(account)
     if work.holds(lot_id):
         raise LedgerError(f"expected a new lot, not {lot_id!r} again", code="lot_repeated")

@@ -96,8 +96,10 @@ class Matcher:
         for index, line in enumerate(lines):
             for positions in self._named_by(line):
                 for position in positions:
-                    taken = selected.setdefault(position, [])
-                    if not taken or taken[-1] != index:
+                    taken = selected.get(position)
+                    if taken is None:
+                        selected[position] = [index]
+                    elif taken[-1] != index:
                         taken.append(index)
         for selector, positions in self._through.items():
             if selector in selected:
@@ -114,18 +116,19 @@ class Matcher:
     def _named_by(self, line: Line) -> list[list[int]]:
         """Positions of the matches that name the line: by its SKU, each prefix of its category, and the rest."""
         found = []
-        if line.sku in self._by_sku:
+        if self._by_sku and line.sku in self._by_sku:
             found.append(self._by_sku[line.sku])
-        category = line.category
-        for length in self._prefix_lengths:
-            if length > len(category):
-                break
-            prefix = category[:length]
-            if prefix in self._by_prefix:
-                found.append(self._by_prefix[prefix])
-        if line.brand in self._by_brand:
+        if self._prefix_lengths:
+            category, by_prefix = line.category, self._by_prefix
+            for length in self._prefix_lengths:
+                if length > len(category):
+                    break
+                positions = by_prefix.get(category[:length])
+                if positions is not None:
+                    found.append(positions)
+        if self._by_brand and line.brand in self._by_brand:
             found.append(self._by_brand[line.brand])
-        if line.supplier in self._by_supplier:
+        if self._by_supplier and line.supplier in self._by_supplier:
             found.append(self._by_supplier[line.supplier])
         if self._by_label:
             found += [self._by_label[label] for label in line.labels if label in self._by_label]

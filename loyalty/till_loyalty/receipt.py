@@ -50,7 +50,7 @@ class Receipt(Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def total_minor(self) -> int:
         """Sum of the lines before points."""
-        return sum(line.amount_minor for line in self.lines)
+        return sum([line.amount_minor for line in self.lines])
 
 
 class StoreClock(Struct, frozen=True, kw_only=True):

@@ -21,9 +21,11 @@ def discounts_taken(programme: Programme | None, lines: Sequence[Line], taken: S
     supplier. Rows of amount 0 are left out. ReceiptError: `discount_line_unknown`, `discount_invalid` (below 0),
     `discount_too_large` (more than the line costs); pointers as in `/discounts/0/line`.
     """
+    result = Discounted([0] * len(lines), [], [])
+    if not taken:
+        return result
     places = {line.number: place for place, line in enumerate(lines)}
     rules = {} if programme is None else {rule.id: rule for rule in programme.rules}
-    result = Discounted([0] * len(lines), [], [])
     for index, row in enumerate(taken):
         place = places.get(row.line)
         if place is None:

@@ -57,7 +57,7 @@ def after_sale(
     if version is not None and version.needs.usage:
         _use(context, body, version, counting, account)
     known = counting.known
-    facts.bought(connection, account.member_id, counting.day.isoformat(), counted.payable_minor)
+    context.book.bought(account.member_id, counting.day.isoformat(), counted.payable_minor)
     if not position:
         # Tills hear of the purchase by the member's row.
         position = context.book.next_position()

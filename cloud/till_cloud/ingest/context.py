@@ -68,7 +68,10 @@ class Context(Struct, frozen=True):
 
     def today(self) -> date:
         """The day at the till's store, by the cloud's clock."""
-        return local_day(self.book.now_ms, self.time_zone())
+        if "today" not in self._read:
+            self._read["today"] = local_day(self.book.now_ms, self.time_zone())
+        found: date = self._read["today"]
+        return found
 
 
 class Verdict(Struct, frozen=True, kw_only=True):

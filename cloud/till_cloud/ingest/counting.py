@@ -13,7 +13,7 @@ from till_cloud.ledger.account import Account
 from till_cloud.registry import Version
 from till_cloud.store import facts, tiers
 from till_cloud.store.facts import FactsRow
-from till_loyalty.engine import calculate, empty_calculation
+from till_loyalty.engine import calculate, empty_calculation, recount
 from till_loyalty.exceptions import ReceiptError
 from till_loyalty.receipt import MemberState, Place, StoreClock
 from till_loyalty.results import Calculation, DiscountGiven
@@ -40,15 +40,16 @@ class Wish(Struct, frozen=True):
 class Counted(Struct, frozen=True):
     """The cloud's figures of a sale, and what they were counted from. `day` is the store's business date.
 
-    `known` is what was known of the member before the sale; None where nothing asks for it.
+    `known` is what was known of the member before the sale; None where nothing asks for it. `by_rules`: the discounts
+    that the rules would have given, whatever was taken; `fault`: why they could not be asked.
     """
 
     result: Calculation
     state: MemberState | None
     known: FactsRow | None
     day: date
-    budgets: dict[str, int]
-    place: Place
+    by_rules: tuple[DiscountGiven, ...] = ()
+    fault: str = ""
 
 
 def within(clock: StoreClock, today: date) -> StoreClock:
@@ -78,24 +79,23 @@ def count(context: Context, version: Version | None, body: SaleBody, account: Ac
     day = day_of(clock) or context.today()
     known = _known(context, version, account)
     if version is None:
-        return Counted(empty_calculation(body.receipt, taken=taken), None, known, day, {}, Place())
+        return Counted(empty_calculation(body.receipt, taken=taken), None, known, day)
     state = None
     if account is not None:
         state = _state(context, version, body, account, known, wish, day)
-    left, place = _budgets(context, version, body), _place(context, body)
-    counted = calculate(
+    counted, by_rules, fault = recount(
         version.programme,
         state,
         body.receipt,
         clock,
-        redeem_points=wish.points,
-        place=place,
-        codes=body.codes,
-        budgets=left,
-        offline=body.offline,
         taken=taken,
+        redeem_points=wish.points,
+        place=_place(context, body),
+        codes=body.codes,
+        budgets=_budgets(context, version, body),
+        offline=body.offline,
     )
-    return Counted(counted if wish.covered else _unspent(counted), state, known, day, left, place)
+    return Counted(counted if wish.covered else _unspent(counted), state, known, day, by_rules, fault)
 
 
 def why_different(version: Version | None, body: SaleBody) -> str:
@@ -125,29 +125,18 @@ def why_different(version: Version | None, body: SaleBody) -> str:
     return "facts_differ" if figures(own) == figures(claimed) else "points_differ"
 
 
-def discount_flags(version: Version | None, body: SaleBody, counted: Counted) -> list[Flag]:
+def discount_flags(version: Version | None, counted: Counted) -> list[Flag]:
     """`discount_differs` when the rules would have given another discount than was taken: for people to look at."""
-    if version is None or not (version.needs.discounts or counted.result.discounts):
+    if version is None or not (counted.by_rules or counted.result.discounts):
         return []
-    try:
-        by_rules = calculate(
-            version.programme,
-            counted.state,
-            body.receipt,
-            body.clock,
-            place=counted.place,
-            codes=body.codes,
-            budgets=counted.budgets,
-            offline=body.offline,
-        )
-    except ReceiptError as error:  # rules that nobody asked for a sale without a member: no reason to refuse it
-        return [Flag("discount_differs", 0, 0, str(error)[:300])] if counted.result.discounts else []
-    taken, given = _sums(counted.result.discounts), _sums(by_rules.discounts)
+    if counted.fault:  # of rules that nobody asked for a sale without a member: no reason to refuse it
+        return [Flag("discount_differs", 0, 0, counted.fault[:300])]
+    taken, given = _sums(counted.result.discounts), _sums(counted.by_rules)
     if taken == given:
         return []
     rules = sorted({rule for (rule, _), _ in taken.items() ^ given.items()})
     detail = (
-        f"taken {counted.result.discount_minor} off, by the rules {by_rules.discount_minor}, in minor units of money:"
+        f"taken {counted.result.discount_minor} off, by the rules {sum(given.values())}, in minor units of money:"
         f" {', '.join(rules)[:300]}"
     )
     points = counted.result.earned_points - counted.result.redeemed_points
@@ -196,7 +185,10 @@ def _known(context: Context, version: Version | None, account: Account | None) -
     """The member's row, if a rule or an event looks at it."""
     active = context.active()
     asked = (version is not None and version.needs.facts) or (active is not None and active.needs.events)
-    return facts.of_member(context.book.connection, account.member_id) if account is not None and asked else None
+    if account is None or not asked:
+        return None
+    context.book.settle_purchases(account.member_id)
+    return facts.of_member(context.book.connection, account.member_id)
 
 
 def _tier(context: Context, body: SaleBody, account: Account) -> str:

@@ -220,6 +220,7 @@ def _decide(context: Context, op_id: OpId, body: OpBody) -> Verdict:
         raise Rejected("uid_invalid", "expected a uid of 1 to 64 letters, digits and . _ -")
     if isinstance(body, SaleBody):
         return apply_sale(context, op_id, body)
+    context.book.settle_purchases()  # what else there is reads and changes members' rows
     if isinstance(body, VoidBody):
         return apply_void(context, op_id, body)
     if isinstance(body, RegisterBody):

@@ -40,8 +40,8 @@ def apply_sale(context: Context, op_id: OpId, body: SaleBody) -> Verdict:
     counted = counting.result
     same = figures(counted) == figures(body.result)
     code = promise.code or ("" if same else why_different(version, body))
-    flags = [*notes, *discount_flags(version, body, counting)]
-    draft, position = _write(context, op_id, body, account, promise, counting)
+    flags = [*notes, *discount_flags(version, counting)]
+    draft, position = _write(context, op_id, body, account, promise, version, counting)
     ops.add_sale(
         connection,
         op_id,
@@ -69,7 +69,7 @@ def _version(context: Context, body: SaleBody) -> tuple[Version | None, list[Fla
     named = context.registry.version(connection, claimed.programme_id, claimed.programme_version)
     name = f"{claimed.programme_id[:60]} {claimed.programme_version}"
     if named is None:
-        active = context.registry.active(connection)
+        active = context.active()
         code = "programme_missing" if active is None else "programme_unknown"
         return active, [Flag(code, _net(claimed), 0, f"the till counted by {name}")]
     if body.programme_digest != named.digest:
@@ -104,7 +104,13 @@ def _wish(version: Version | None, body: SaleBody, promise: _Promise) -> Wish:
 
 
 def _write(
-    context: Context, op_id: OpId, body: SaleBody, account: Account | None, promise: _Promise, counting: Counted
+    context: Context,
+    op_id: OpId,
+    body: SaleBody,
+    account: Account | None,
+    promise: _Promise,
+    version: Version | None,
+    counting: Counted,
 ) -> tuple[Draft | None, int]:
     """Post the sale; answers the draft and the ledger position, 0 when nothing moved."""
     book, hold, counted = context.book, promise.hold, counting.result
@@ -119,7 +125,6 @@ def _write(
         return draft, 0
     position = book.next_position()
     # After the spending: what this receipt earns can't be spent on it.
-    version = context.registry.version(book.connection, counted.programme_id, counted.programme_version)
     programme = None if version is None else version.programme
     draft.earn_lots(lots_of_sale(book, context.till, programme, counted, counting.day.isoformat()))
     if draft.moves:

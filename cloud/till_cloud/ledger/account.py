@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from msgspec import Struct, field
 
 from till_loyalty import lots as arithmetic
-from till_loyalty.exceptions import invariant
+from till_loyalty.exceptions import InvariantError, invariant
 from till_loyalty.lots import Change, Lot, Movement, ReturnPolicy, Use
 
 
@@ -160,9 +160,12 @@ class Draft:
         account = self.account
         left = account.left + self._left_change()
         effect = account.figures.effect_points + self.figures.effect_points
-        invariant(left >= self.held >= 0, f"{account.member_id} would have {left} left and {self.held} held")
-        invariant(left - self.debt == effect, f"{account.member_id} would have {left} less {self.debt}, not {effect}")
-        account.inactive += self._slept()
+        if not left >= self.held >= 0:
+            raise InvariantError(f"{account.member_id} would have {left} left and {self.held} held")
+        if left - self.debt != effect:
+            raise InvariantError(f"{account.member_id} would have {left} less {self.debt}, not {effect}")
+        if self._made:
+            account.inactive += self._slept()
         for number, active_at_ms in self._asleep.items():
             account.terms[number] = Term(position, active_at_ms)
         account.lots.update(self._made)

@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from till_cloud.ledger.account import Account, Draft, Figures, Term
-from till_cloud.store import meta
+from till_cloud.store import facts, meta
+from till_cloud.store.facts import Purchases
 from till_loyalty.lots import Lot, Movement
 from till_sync.ops import OpId
 
@@ -79,6 +80,7 @@ class Book:
         self._moves_by_position: dict[int, list[Movement]] = {}
         self._touched: dict[str, Account] = {}
         self._on_flush: list[Callable[[], None]] = []
+        self._purchases: dict[str, Purchases] = {}
 
     def next_position(self) -> int:
         """The number of the next change."""
@@ -179,6 +181,21 @@ class Book:
                 )
             )
 
+    def bought(self, member_id: str, business_date: str, paid_minor: int) -> None:
+        """One purchase more of a member; written by `settle_purchases`, which whoever reads such facts calls before."""
+        had = self._purchases.get(member_id)
+        if had is None:
+            self._purchases[member_id] = Purchases(1, business_date, paid_minor)
+        else:
+            last, largest = max(had.last, business_date), max(had.largest_minor, paid_minor)
+            self._purchases[member_id] = Purchases(had.times + 1, last, largest)
+
+    def settle_purchases(self, member_id: str = "") -> None:
+        """Write what `bought` keeps, so that members' rows are right; with a member named, only if it is theirs."""
+        if self._purchases and (not member_id or member_id in self._purchases):
+            facts.add_purchases(self.connection, self._purchases)
+            self._purchases.clear()
+
     def on_flush(self, write: Callable[[], None]) -> None:
         """Run `write` with the rest of the book's writing, after accounts and movements."""
         self._on_flush.append(write)
@@ -187,6 +204,7 @@ class Book:
         """Write everything, in the transaction that the caller holds."""
         many = self.connection.executemany
         accounts = self._touched.values()
+        self.settle_purchases()
         many(_WRITE_LOT, [row for account in accounts for row in _dirty_rows(account)])
         many(_WRITE_BALANCE, [_balance_row(account) for account in accounts])
         many(_WRITE_MOVEMENT, self._movements)

@@ -1,6 +1,8 @@
 """What the chain knows of a member beside the account: the columns that rules, tiers and events look at."""
 
 import sqlite3
+from collections.abc import Mapping
+from typing import NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -27,13 +29,21 @@ class FactsRow(Struct, frozen=True):
         return segments_of(self.segments)
 
 
+class Purchases(NamedTuple):
+    """Purchases that came: how many, the last one's business date, the largest one's money."""
+
+    times: int
+    last: str
+    largest_minor: int
+
+
 _FACTS = """
 SELECT member_id, status, tier, segments, birth_date, sex, member_since, purchases, last_purchase, referrer,
     referral_code, largest_purchase_minor
 FROM members WHERE member_id = ?
 """
 _BOUGHT = """
-UPDATE members SET purchases = purchases + 1, last_purchase = max(last_purchase, ?),
+UPDATE members SET purchases = purchases + ?, last_purchase = max(last_purchase, ?),
     largest_purchase_minor = max(largest_purchase_minor, ?)
 WHERE member_id = ?
 """
@@ -56,9 +66,11 @@ def segments_of(text: str) -> tuple[str, ...]:
     return () if text == "[]" else _segments.decode(text)
 
 
-def bought(connection: sqlite3.Connection, member_id: str, business_date: str, paid_minor: int) -> None:
-    """One purchase more."""
-    connection.execute(_BOUGHT, (business_date, paid_minor, member_id))
+def add_purchases(connection: sqlite3.Connection, bought: Mapping[str, Purchases]) -> None:
+    """More purchases, by member."""
+    connection.executemany(
+        _BOUGHT, [(new.times, new.last, new.largest_minor, member_id) for member_id, new in bought.items()]
+    )
 
 
 def unbought(connection: sqlite3.Connection, member_id: str) -> None:

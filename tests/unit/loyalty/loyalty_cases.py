@@ -150,6 +150,27 @@ def a_sale_counts_as_it_was_quoted(data: st.DataObject) -> None:
     assert replace(sale, reasons=()) == replace(quote, reasons=())
 
 
+def a_recount_is_two_counts_in_one(data: st.DataObject) -> None:
+    """The sale with what was taken, and the discounts of the same sale with nothing taken."""
+    case = data.draw(cases(programme=programmes(kinds=("money", "money", "points"))))
+    quoted = case.calculate().discounts
+    taken = data.draw(st.sampled_from(((), quoted, quoted[:1])))
+    found = engine.recount(
+        case.programme,
+        case.member,
+        case.receipt,
+        case.clock,
+        taken=taken,
+        redeem_points=case.redeem_points,
+        place=case.place,
+        codes=case.codes,
+        budgets=case.budgets,
+        offline=case.offline,
+    )
+    assert canonical_bytes(found.result) == canonical_bytes(case.calculate(taken=taken))
+    assert (found.by_rules, found.fault) == (quoted, "")
+
+
 def another_programme_in_between_changes_nothing(data: st.DataObject) -> None:
     """The remembered plan of a programme is of that very programme, whatever the other one is called."""
     plan._plans = ()
@@ -232,6 +253,7 @@ PROPERTIES = (
     order_of_lines_has_no_say,
     till_and_cloud_give_the_same_bytes,
     a_sale_counts_as_it_was_quoted,
+    a_recount_is_two_counts_in_one,
     another_programme_in_between_changes_nothing,
     an_unrelated_line_changes_no_other,
     one_more_line_of_a_rule,

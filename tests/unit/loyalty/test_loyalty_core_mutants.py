@@ -34,7 +34,7 @@ def mistake(holder: Any, name: str, old: str, new: str, caught_by: Test) -> Mist
 MISTAKES = {
     "a discount taken is worked out again": mistake(
         engine,
-        "calculate",
+        "_count",
         "if discounted is None and plan.discounts:",
         "if plan.discounts:",
         of_taken.test_taken_none_asks_the_rules_and_an_empty_tuple_does_not,
@@ -62,7 +62,7 @@ MISTAKES = {
     ),
     "nobody is counted as somebody": mistake(
         engine,
-        "calculate",
+        "_count",
         "nobody=True",
         "nobody=False",
         of_taken.test_a_discount_that_asks_for_a_member_is_not_for_nobody,

@@ -103,7 +103,7 @@ MUTANTS = {
         plan.Matcher, "_named_by", "category[:length]", "category[-length:]", (engine_property,)
     ),
     "a line in two lists counts twice": Mutant(
-        plan.Matcher, "select", "not taken or taken[-1] != index", "True", (engine_property,)
+        plan.Matcher, "select", "taken[-1] != index", "True", (engine_property,)
     ),
     "rules act in the order of the document": Mutant(
         plan.Plan, "__init__", "key=lambda rule: (rule.priority, rule.id)", "key=lambda rule: 0", (engine_property,)
