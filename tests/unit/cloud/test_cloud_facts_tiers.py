@@ -48,7 +48,9 @@ def world(tmp_path: Path) -> Iterator[Chain]:
 def old(world: Chain, *names: str) -> None:
     """Members who bought something before, so that nothing is their first."""
     for name in names:
-        world.centre.write(lambda c, n=name: facts.add_purchases(c, {n: facts.Purchases(1, "2026-06-01", 10**9)})).result()
+        world.centre.write(
+            lambda c, n=name: facts.add_purchases(c, {n: facts.Purchases(1, "2026-06-01", 10**9)})
+        ).result()
 
 
 def desk_of(world: Chain, name: str = "k1") -> Desk:
