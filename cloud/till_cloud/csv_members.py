@@ -18,11 +18,15 @@ from till_loyalty.programme import Programme
 COLUMNS = (
     *("member_id", "name", "phone", "card", "tier", "language", "status", "balance"),
     *("birth_date", "sex", "member_since", "segments", "referrer", "referral_code", "coupons"),
+    *("purchases", "last_purchase"),
 )
 STATUSES = ("active", "blocked", "provisional")
 NAME_LIMIT = 200
 LARGEST_BALANCE = 10**13
 """As the largest amount of a receipt: a larger one is a column mixed up."""
+
+LARGEST_PURCHASES = 1_000_000
+"""As the largest number of a purchase that a rule may name."""
 
 LIST_LIMIT = 50
 """Segments or coupons of one member."""
@@ -31,7 +35,7 @@ SEXES = ("", "female", "male")
 
 _SEGMENT = re.compile(r"[^\s|][^|]{0,59}")
 _LANGUAGE = re.compile(r"[a-z]{2,3}")
-_BALANCE = re.compile(r"[0-9]{1,14}")
+_WHOLE = re.compile(r"[0-9]{1,14}")
 
 
 class Fault(Struct, frozen=True):
@@ -43,7 +47,10 @@ class Fault(Struct, frozen=True):
 
 
 class Facts(Struct, frozen=True):
-    """What a line says of the person; empty where it says nothing. `referrer` is a member id or a referral code."""
+    """What a line says of the person; empty where it says nothing. `referrer` is a member id or a referral code.
+
+    `purchases`: made before this file, elsewhere or here; a `last_purchase` is at least one.
+    """
 
     birth_date: str = ""
     sex: str = ""
@@ -52,6 +59,8 @@ class Facts(Struct, frozen=True):
     referrer: str = ""
     referral_code: str = ""
     coupons: tuple[str, ...] = ()
+    purchases: int = 0
+    last_purchase: str = ""
 
 
 class Candidate(Struct, frozen=True):
@@ -138,6 +147,8 @@ class LineReader:
         for unknown in [coupon for coupon in coupons if coupon not in self._coupons]:
             wanted = ", ".join(sorted(self._coupons)[:10]) or "none, for the programme has no coupons"
             faults.append(Fault(line, "coupons", f"expected {wanted}, not {unknown[:60]!r}"))
+        last_purchase = _date(row.get("last_purchase", ""), "last_purchase", line, faults)
+        purchases = _purchases(row.get("purchases", ""), line, faults)
         return Facts(
             birth_date=_date(row.get("birth_date", ""), "birth_date", line, faults),
             sex=sex,
@@ -146,6 +157,8 @@ class LineReader:
             referrer=referrer,
             referral_code=_code(row.get("referral_code", ""), "referral_code", line, faults),
             coupons=coupons,
+            purchases=max(purchases, 1) if last_purchase else purchases,
+            last_purchase=last_purchase,
         )
 
     def _phone(self, text: str, line: int, faults: list[Fault]) -> str:
@@ -199,8 +212,17 @@ def _code(text: str, column: str, line: int, faults: list[Fault]) -> str:
 def _balance(text: str, line: int, faults: list[Fault]) -> int:
     if not text:
         return 0
-    if not _BALANCE.fullmatch(text) or int(text) > LARGEST_BALANCE:
+    if not _WHOLE.fullmatch(text) or int(text) > LARGEST_BALANCE:
         faults.append(Fault(line, "balance", f"expected whole minor points of 0 or more, not {text[:40]!r}"))
+        return 0
+    return int(text)
+
+
+def _purchases(text: str, line: int, faults: list[Fault]) -> int:
+    if not text:
+        return 0
+    if not _WHOLE.fullmatch(text) or int(text) > LARGEST_PURCHASES:
+        faults.append(Fault(line, "purchases", f"expected how many purchases were made, not {text[:40]!r}"))
         return 0
     return int(text)
 

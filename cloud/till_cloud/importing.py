@@ -17,8 +17,8 @@ BLOCK_LINES = 5_000
 
 _INSERT_MEMBER = """
 INSERT INTO members (member_id, status, tier, name, name_masked, phone_masked, card_masked, language, added_at_ms,
-    birth_date, sex, member_since, segments, referrer, referral_code)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    birth_date, sex, member_since, segments, referrer, referral_code, purchases, last_purchase)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _INSERT_TAG = "INSERT INTO identifiers (tag, member_id) VALUES (?, ?)"
 _INSERT_BALANCE = "INSERT INTO balances (member_id, balance, earned, position) VALUES (?, ?, ?, ?)"

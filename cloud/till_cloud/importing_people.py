@@ -35,7 +35,7 @@ class PeopleOfBlock:
                 return Fault(candidate.line, "referrer", "expected another member's id or referral code")
         return None
 
-    def row(self, candidate: Candidate, member_id: str) -> tuple[str, ...]:
+    def row(self, candidate: Candidate, member_id: str) -> tuple[str | int, ...]:
         """The columns of a new member; see `fault` before."""
         said = candidate.facts
         code = said.referral_code or new_code(self._connection, taken=self._codes.keys())
@@ -43,10 +43,15 @@ class PeopleOfBlock:
         self._new.add(member_id)
         self._coupons += [(member_id, coupon) for coupon in said.coupons]
         segments = msgspec.json.encode(said.segments).decode()
-        return (said.birth_date, said.sex, said.member_since, segments, self._referrer(said.referrer), code)
+        person = (said.birth_date, said.sex, said.member_since, segments, self._referrer(said.referrer), code)
+        return (*person, said.purchases, said.last_purchase)
 
     def fill(self, candidate: Candidate, member_id: str) -> bool:
-        """Set what the line says of a member who is there; whether anything changed. A referrer stays who it is."""
+        """Set what the line says of a member who is there; whether anything changed.
+
+        A referrer stays who it is. Purchases are raised to what the line says and never lowered: those since the
+        first import of a file are not in it.
+        """
         said = candidate.facts
         known = people.find(self._connection, member_id)
         if known is None:
@@ -60,6 +65,8 @@ class PeopleOfBlock:
             segments=msgspec.json.encode(said.segments).decode() if said.segments else known.segments,
             referrer=known.referrer or self._referrer(said.referrer),
             referral_code=said.referral_code or known.referral_code,
+            purchases=max(known.purchases, said.purchases),
+            last_purchase=max(known.last_purchase, said.last_purchase),
         )
         if not wanted.referral_code:
             wanted = replace(wanted, referral_code=new_code(self._connection, taken=self._codes.keys()))

@@ -1,13 +1,20 @@
-"""What the chain's staff do to members by hand: coupons, segments, tiers. Tills hear of it with their next pull."""
+"""What the chain's staff do to members by hand: coupons, segments, tiers, confirming who they are.
+
+Tills hear of it with their next pull.
+"""
 
 import re
 import sqlite3
 
+from msgspec.structs import replace
+
+from till_cloud import awarding
 from till_cloud.exceptions import AdminError
 from till_cloud.ledger.account import Account, Draft
 from till_cloud.ledger.book import Book
 from till_cloud.registry import Registry
-from till_cloud.store import facts, jobs, members, people, tiers, usage
+from till_cloud.store import events, facts, jobs, members, people, tiers, usage
+from till_loyalty.events import on_registered
 from till_loyalty.programme import Programme
 from till_loyalty.tiers import period_of, spending_given
 
@@ -66,6 +73,32 @@ def set_tier(connection: sqlite3.Connection, reference: str, tier: str, now_ms: 
     position = _tell(book, account)
     tiers.add_move(connection, account.member_id, position, before=before, after=tier, reason="hand", now_ms=now_ms)
     return True
+
+
+def confirm(connection: sqlite3.Connection, reference: str, now_ms: int) -> int | None:
+    """Make a registered member active, as a one-time code would have; the welcome points given, None: was active.
+
+    For chains that send no codes. Who came about by sales to a number that nobody knew is nobody yet: AdminError.
+    """
+    book, account = _account(connection, reference, now_ms)
+    person = people.find(connection, account.member_id)
+    if person is None or account.status == "active":
+        return None
+    if account.status != "provisional":
+        raise AdminError(f"expected a provisional member, not one who is {account.status}")
+    if not person.registered:
+        raise AdminError("expected a member who was registered at a till, not a number that nobody registered")
+    account.status = "active"
+    people.write(connection, replace(person, status="active", confirmed_at_ms=now_ms))
+    given = 0
+    active = Registry().active(connection)
+    if active is not None:
+        day, time_zone = jobs.chain_day(connection, now_ms)
+        had = [(row.event, row.key) for row in events.given(connection, account.member_id)]
+        awards = on_registered(active.programme, day, had)
+        given = awarding.give(book, account, awards, day=day, time_zone=time_zone)
+    _tell(book, account)
+    return given
 
 
 def _programme(connection: sqlite3.Connection) -> Programme:

@@ -20,16 +20,17 @@ def jobs() -> None:
     "to_date",
     metavar="DATE",
     default="",
-    help="Do all that is due by the end of this day (YYYY-MM-DD). A day to come is for rehearsals on a copy: points "
-    "that have expired stay so.",
+    help="Do all that is due by the end of this day (YYYY-MM-DD). A day to come is for rehearsals on a copy, and needs "
+    "--yes.",
 )
-def jobs_run(db: Path, to_date: str, *, as_json: bool) -> None:
+@click.option("--yes", is_flag=True, help="Do what a day to come will bring: points that expire by then stay so.")
+def jobs_run(db: Path, to_date: str, *, yes: bool, as_json: bool) -> None:
     """Do what is due by now, and tell what was done."""
     import datetime as dt
 
     from till_cloud.jobs import run_jobs
     from till_cloud.registry import Registry
-    from till_cloud.store.jobs import end_of_day_ms
+    from till_cloud.store.jobs import chain_day, end_of_day_ms
 
     day = None
     if to_date:
@@ -38,6 +39,11 @@ def jobs_run(db: Path, to_date: str, *, as_json: bool) -> None:
         except ValueError:
             raise click.ClickException(f"expected a date such as 2026-12-31, not {to_date!r}") from None
     with writing(db) as writer:
+        if day is not None and not yes and day > writer.call(lambda connection: chain_day(connection, now_ms()))[0]:
+            raise click.ClickException(
+                f"expected --yes, for {day} is to come: points that expire by then would be gone for good. "
+                "Rehearse on a copy of the database"
+            )
         to_ms = None if day is None else writer.call(lambda connection: end_of_day_ms(connection, day))
         done = run_jobs(writer.call, registry=Registry(), wall_ms=now_ms, to_ms=to_ms)
     if as_json:

@@ -31,7 +31,7 @@ def member() -> None:
     """Members and their identifiers."""
 
 
-for _command in (people.coupon, people.segment, people.tier):
+for _command in (people.confirm, people.coupon, people.segment, people.tier):
     member.add_command(_command)
 
 
@@ -45,9 +45,9 @@ def import_members(file: Path, db: Path, errors: Path | None, *, all_or_nothing:
 
     Columns, in any order: member_id, name, phone, card, tier, language, status, balance (opening points, whole minor
     units), birth_date and member_since (2026-01-31), sex (female, male), segments and coupons (names between |),
-    referrer (member id or referral code), referral_code (made where there is none). Each line needs a member_id, a
-    phone or a card. Good lines are taken, bad ones told, and then the exit status is 1. The same file may be imported
-    again: opening points are given once.
+    referrer (member id or referral code), referral_code (made where there is none), purchases (how many they made
+    before) and last_purchase (2026-01-31). Each line needs a member_id, a phone or a card. Good lines are taken, bad
+    ones told, and then the exit status is 1. The same file may be imported again: opening points are given once.
     """
     from till_cloud.centre import new_member_id
     from till_cloud.csv_members import LineReader, rows

@@ -1,4 +1,4 @@
-"""`tillside cloud member coupon`, `segment` and `tier`: what staff do to a member by hand."""
+"""`tillside cloud member coupon`, `segment`, `tier` and `confirm`: what staff do to a member by hand."""
 
 from pathlib import Path
 
@@ -67,3 +67,21 @@ def tier(reference: str, tier_id: str, db: Path) -> None:
     with writing(db) as writer:
         changed = writer.call(lambda connection: set_tier(connection, reference, tier_id, now_ms()))
     click.echo(f"{reference} {'is' if changed else 'was already'} in {tier_id}")
+
+
+@click.command()
+@click.argument("reference", metavar="MEMBER")
+@database_option
+def confirm(reference: str, db: Path) -> None:
+    """Confirm that a registered MEMBER (member id or tag) is who they say, where no one-time code could be sent.
+
+    They may spend from now on, and get what the programme gives for registering, once.
+    """
+    from till_cloud.staff import confirm as confirm_member
+
+    with writing(db) as writer:
+        given = writer.call(lambda connection: confirm_member(connection, reference, now_ms()))
+    if given is None:
+        click.echo(f"{reference} was active already")
+    else:
+        click.echo(f"{reference} is active now" + (f", and got {given} (smallest parts of a point)" if given else ""))

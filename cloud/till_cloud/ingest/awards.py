@@ -3,31 +3,19 @@
 from collections.abc import Iterable
 from datetime import date
 
+from till_cloud import awarding
 from till_cloud.ingest.context import Context
 from till_cloud.ledger.account import Account, Draft
-from till_cloud.ledger.issuing import issue
-from till_cloud.store import events, funded
+from till_cloud.store import events
 from till_cloud.store.events import GivenRow
-from till_cloud.store.funded import FundedRow
 from till_loyalty.events import Award
 from till_loyalty.lots import ReturnPolicy
 from till_loyalty.programme import Programme
 
-BASIS = 10_000
-"""Basis points of a whole."""
-
 
 def give(context: Context, account: Account, awards: Iterable[Award], *, about: str, day: date) -> None:
     """Post each award that the member has not had. `about`: the op that brought them."""
-    book = context.book
-    for award in awards:
-        position = book.next_position()
-        if not events.add(book.connection, account.member_id, GivenRow(award.event, award.key, position, about)):
-            continue
-        draft = Draft(account)
-        draft.earn_lots(issue(book, [award.lot], context.time_zone()))
-        book.post(draft, kind="event", op=None, uid=award.event, about_uid=about, position=position)
-        _bill(context, account, position, award.event, award.points, award, day)
+    awarding.give(context.book, account, awards, day=day, time_zone=context.time_zone(), about=about, till=context.till)
 
 
 def take_back(
@@ -64,19 +52,4 @@ def take_back(
                 supplier=paid_by.supplier,
                 supplier_share_basis_points=paid_by.share_basis_points,
             )
-            _bill(context, account, position, row.event, -points, award, day)
-
-
-def _bill(context: Context, account: Account, position: int, rule: str, points: int, award: Award, day: date) -> None:
-    if not award.supplier:
-        return
-    share = abs(points) * award.supplier_share_basis_points // BASIS
-    row = FundedRow(award.supplier, rule, points=points, points_share=share if points > 0 else -share)
-    funded.add(
-        context.book.connection,
-        account.member_id,
-        position,
-        [row],
-        till=context.till,
-        business_date=day.isoformat(),
-    )
+            awarding.bill(book, account, position, award, -points, day=day, till=context.till)

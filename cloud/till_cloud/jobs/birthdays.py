@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from till_cloud.ledger.account import Draft
+from till_cloud import awarding
 from till_cloud.ledger.book import Book
-from till_cloud.ledger.issuing import issue
 from till_cloud.registry import Registry
-from till_cloud.store import events, funded, jobs
-from till_loyalty.events import CATCH_UP_DAYS, Award, on_day
+from till_cloud.store import events, jobs
+from till_loyalty.events import CATCH_UP_DAYS, on_day
 from till_loyalty.programme import Event, Programme
 
 if TYPE_CHECKING:
@@ -75,16 +74,10 @@ class Birthdays:
         account = book.account(member_id) if awards else None
         if account is None:
             return
-        for award in awards:
-            position = book.next_position()
-            if not events.add(book.connection, member_id, events.GivenRow(award.event, award.key, position, "")):
-                continue
-            draft = Draft(account)
-            draft.earn_lots(issue(book, [award.lot], time_zone))
-            book.post(draft, kind="event", op=None, uid=award.event, position=position)
-            _fund(book.connection, member_id, position, award, day)
+        given = awarding.give(book, account, awards, day=day, time_zone=time_zone)
+        if given:
             self._members.add(member_id)
-            self._points += award.points
+            self._points += given
 
     def tell(self, done: "JobsDone") -> None:
         done.birthday_members += len(self._members)
@@ -106,10 +99,3 @@ def _days(wanted: list[Event], since: date, day: date) -> Iterator[str]:
         yield text
         if text == DAY_BEFORE_LEAP_DAY:
             yield LEAP_DAY
-
-
-def _fund(connection: sqlite3.Connection, member_id: str, position: int, award: Award, day: date) -> None:
-    if award.supplier:
-        share = award.points * award.supplier_share_basis_points // 10_000
-        row = funded.FundedRow(award.supplier, award.event, points=award.points, points_share=share)
-        funded.add(connection, member_id, position, [row], till="", business_date=day.isoformat())

@@ -62,6 +62,16 @@ def test_jobs_run_does_what_is_due_and_says_it(old_points: Path) -> None:
     assert json.loads(run("verify", *db))["holds"]
 
 
+def test_a_day_to_come_is_done_only_with_yes(old_points: Path) -> None:
+    """What it does to points can't be undone, and a date is easily mistyped."""
+    db, far = ("--db", str(old_points)), ("--to", "2999-01-01")
+    before = left(old_points)
+    assert "expected --yes" in run("jobs", "run", *db, *far, status=1)
+    assert left(old_points) == before
+    assert json.loads(run("jobs", "run", *db, *far, "--yes", "--json"))["expired_points"] == before
+    assert left(old_points) == 0
+
+
 def test_reports_say_what_was_given(old_points: Path) -> None:
     span = ("--db", str(old_points), "--from", "2025-12-01", "--to", "2025-12-31")
     given = json.loads(run("report", "programme", *span, "--json"))

@@ -132,6 +132,8 @@ def test_staff_see_budgets_and_change_members_and_stores(tmp_path: Path) -> None
         assert "holds once" in command(db, "member", "coupon", "give", "m-1", "once").stdout
         assert "is in vip" in command(db, "member", "segment", "add", "m-1", "vip").stdout
         assert "was already in vip" in command(db, "member", "segment", "add", "m-1", "vip").stdout
+        assert "was active already" in command(db, "member", "confirm", "m-1").stdout
+        assert "nobody has this reference" in command(db, "member", "confirm", "m-9", status=1).output
         assert "expected a tier" in command(db, "member", "tier", "m-1", "gold", status=1).output
         page = desk.pull()
         assert page.place is not None

@@ -18,6 +18,7 @@ from unit.cloud.cloud_kit import NOON_MS, Chain, programme
 from unit.cloud.test_cloud_import import Import
 
 RULES = programme(coupons=(Coupon(id="spring", codes=("S",)), Coupon(id="own", codes=("O",), assigned=True)))
+BOUGHT = "SELECT purchases, last_purchase FROM members"
 FACTS = "birth_date, sex, member_since, segments, referrer"
 
 
@@ -68,6 +69,27 @@ def test_a_later_file_fills_in_and_a_referrer_stays(world: Chain) -> None:
     assert world.rows(f"SELECT {FACTS} FROM members WHERE member_id = 'm-2'") == [("1999-12-31", "", "", "[]", "m-1")]
 
 
+def test_purchases_made_elsewhere_count(world: Chain) -> None:
+    """Whoever bought before is no new member: tills hear of it, and a day alone is one purchase."""
+    Import(world, "member_id,purchases,last_purchase\nm-1,12,2026-12-31\nm-2,,2026-12-30\nm-3,,\n")
+    desk = Desk(world)
+    desk.pull()
+    facts = [desk.rows[member].facts for member in ("m-1", "m-2", "m-3")]
+    assert [(each.purchases, each.last_purchase) for each in facts] == [(12, "2026-12-31"), (1, "2026-12-30"), (0, "")]
+
+
+def test_a_file_raises_purchases_and_never_lowers_them(world: Chain) -> None:
+    text = "member_id,purchases,last_purchase\nm-1,2,2026-12-31\n"
+    Import(world, text)
+    desk = Desk(world)
+    desk.pull()
+    desk.sold("a", "m-1")
+    again = Import(world, text).done
+    assert (again.unchanged, world.rows(BOUGHT)) == (1, [(3, "2027-01-15")])
+    Import(world, "member_id,purchases\nm-1,9\n")
+    assert world.rows(BOUGHT) == [(9, "2027-01-15")]
+
+
 @pytest.mark.parametrize(
     ("column", "value"),
     [
@@ -75,6 +97,9 @@ def test_a_later_file_fills_in_and_a_referrer_stays(world: Chain) -> None:
         ("birth_date", "1990-02-30"),
         ("member_since", "2020"),
         ("sex", "f"),
+        ("purchases", "-1"),
+        ("purchases", "1000001"),
+        ("last_purchase", "yesterday"),
         ("segments", "x" * 61),
         ("coupons", "unknown"),
         ("referral_code", "O0I1O0I1"),

@@ -10,6 +10,7 @@ from till_cloud import confirmations
 from till_cloud.exceptions import AdminError, RefusedError
 from till_cloud.ledger.book import Book
 from till_cloud.merging import merge_by_hand
+from till_cloud.staff import confirm
 from till_cloud.store import meta
 from till_cloud.verify import verify
 from till_loyalty.identifiers import tag
@@ -386,3 +387,36 @@ def test_a_large_redemption_needs_a_code_that_the_member_gave_back(tmp_path: Pat
         late = proven(made, till, confirmation="c-late-00001")
         made.wall.ms += confirmations.PROOF_LIFE_MS
         assert hold("h-3", "m-ann", late) == "proof_invalid", "said too long ago"
+
+
+def test_staff_confirm_a_registered_member_by_hand_with_welcome_points_once(tmp_path: Path) -> None:
+    """For chains that send no codes; a code that comes later gives nothing more."""
+    with chain(tmp_path / "c.db", rules=RULES) as made:
+        till = made.till()
+        register(made, till)
+        till.sale("s-1", phone_tag(made))
+        who = till.push().results[0].member_id
+        with pytest.raises(RefusedError, match="provisional"):
+            made.hold(till, "h-1", who, 100)
+        before = made.rows("SELECT position FROM balances WHERE member_id = ?", who)
+        assert made.centre.write(lambda c: confirm(c, phone_tag(made), made.wall())).result() == 700
+        assert (member(made, "status", who), member(made, "confirmed_at_ms", who)) == ("active", made.wall())
+        assert made.rows("SELECT position FROM balances WHERE member_id = ?", who) > before, "tills hear of it"
+        assert made.balances(who) == (1700, 0, 0)
+        made.hold(till, "h-1", who, 100)
+        assert made.centre.write(lambda c: confirm(c, who, made.wall())).result() is None
+        register(made, till, "r-2", confirmation=proven(made, till))
+        assert till.push_last().balance == 1700
+        check(made)
+
+
+def test_staff_can_not_confirm_whom_nobody_registered_or_who_is_blocked(tmp_path: Path) -> None:
+    with chain(tmp_path / "c.db", rules=RULES) as made:
+        till = made.till()
+        till.sale("s-1", phone_tag(made))
+        who = till.push().results[0].member_id
+        with pytest.raises(AdminError, match="registered at a till"):
+            made.centre.write(lambda c: confirm(c, who, 1)).result()
+        made.centre.write(lambda c: c.execute("UPDATE members SET status = 'blocked'")).result()
+        with pytest.raises(AdminError, match="not one who is blocked"):
+            made.centre.write(lambda c: confirm(c, who, 1)).result()
