@@ -73,8 +73,12 @@ class Words:
         return self._short(thousandths, 3)
 
     def title(self, titles: Mapping[str, str], identifier: str) -> str:
-        """The name of a rule, exclusion or coupon in this language, else its id; in this language's quotes."""
-        return self.say("result", "quoted", text=titles.get(self.language) or identifier)
+        """The name of a rule, exclusion or coupon in this language, else as it has one, as slips do; else its id.
+
+        In this language's quotes.
+        """
+        name = titles.get(self.language) or next(iter(titles.values()), "") or identifier
+        return self.say("result", "quoted", text=name)
 
     def date(self, day: str) -> str:
         """A store's `YYYY-MM-DD` as this language writes dates."""

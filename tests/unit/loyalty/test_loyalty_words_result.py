@@ -222,11 +222,22 @@ def test_money_and_points_have_the_programmes_places() -> None:
     assert explain(rules, result, "ru")[0].text == (
         "«Полтора процента»: 1,5 % от 1234,50 KZT = 18,51 бонуса. Округлено вниз."
     )
-    assert explain(rules, result, "en")[0].text == "“r”: 1.5 % of 1234.50 KZT = 18.51 points. Rounded down."
+    assert explain(rules, result, "en")[0].text == (
+        "“Полтора процента”: 1.5 % of 1234.50 KZT = 18.51 points. Rounded down."
+    )
     tenge = programme(*rules.rules, currency="JPY", currency_exponent=0)
     assert (
         "1.5 % of 123450 JPY" in explain(tenge, calculate(tenge, MemberState(), receipt(123450), clock), "en")[0].text
     )
+
+
+def test_a_rule_without_a_title_in_the_language_has_the_name_that_slips_give_it_and_one_without_any_its_id() -> None:
+    from till_loyalty.programme import Rule
+
+    clock = StoreClock(local_time="2026-11-22T10:00:00", business_date="2026-11-22")
+    for title, told in (({"en": "Ten", "ru": "Десять"}, "«Ten»"), ({"kk": "Он"}, "«Он»"), ({}, "«r»")):
+        rules = programme(Rule(id="r", percent_basis_points=1000, title=title), points_name=POINTS)
+        assert explain(rules, calculate(rules, MemberState(), receipt(1000), clock), "kk")[0].text.startswith(told)
 
 
 def test_a_trim_names_what_it_would_have_been() -> None:
