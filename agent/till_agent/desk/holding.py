@@ -49,6 +49,7 @@ class Holding:
         found = self._spender(request)
         if self._bench.offline:
             raise problem("cloud_unreachable", "expected a line to the cloud to reserve points")
+        self._check_balance(request, found)
         async with self._turn:
             if await self._bench.read(lambda reader: reader.find("sale", request.sale_uid)) is not None:
                 raise problem("sale_exists", "expected a receipt that is not sold yet", pointer="/sale_uid")
@@ -105,6 +106,19 @@ class Holding:
                 allowed_points=redemption.proof_above_points,
             )
         return found
+
+    def _check_balance(self, request: HoldCreate, found: Found) -> None:
+        """The smallest balance of which anything is spent, as the sale will look at it: with its own hold."""
+        programme = self._bench.programme
+        least = programme.programme.redemption.minimum_balance_points if programme else 0
+        if not least:
+            return
+        own = [stored for stored in self._bench.parts.holds.unresolved() if stored.sale_uid == request.sale_uid]
+        held = sum([stored.points for stored in own if stored.member_id == found.subject.member_id])
+        free = self._bench.balances.of(found).after(0, resolved_hold_points=held).free
+        if free < least:
+            detail = f"expected a balance of at least {least} points, not {free}"
+            raise problem("insufficient_points", detail, pointer="/points", available_points=0)
 
     async def _open_for(self, request: HoldCreate, found: Found) -> StoredHold | None:
         """The receipt's own open hold if it serves; others of the receipt are given back."""

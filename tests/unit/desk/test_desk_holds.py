@@ -6,9 +6,10 @@ import logging
 import msgspec
 import pytest
 
-from fakes.till import ANNA_CARD, FakeTill, anna, receipt
+from fakes.till import ANNA_CARD, PROGRAMME, FakeTill, anna, receipt
 from till_agent.api import Hold, HoldCreate, Identify, SaleRequest
 from till_agent.exceptions import DeskProblem, HoldRefused
+from till_loyalty.programme import Redemption
 from till_sync.ops import HoldReleaseBody, decode_body
 
 ANNA = Identify(card=ANNA_CARD)
@@ -295,3 +296,18 @@ def test_points_on_hold_elsewhere_do_not_spoil_the_sale_that_has_a_hold() -> Non
     till.know(anna(balance=60, held=60))
     spend(till, granted.hold)
     assert till.holds.holds[granted.hold].state == "used"
+
+
+def test_below_the_smallest_balance_nothing_is_held_that_the_sale_would_refuse() -> None:
+    """The money would be taken already when the sale says no; another receipt's hold counts, the receipt's own not."""
+    till = FakeTill().know(anna(balance=120))
+    rules = Redemption(max_share_basis_points=5_000, minimum_balance_points=100)
+    till.cache.sell_by(msgspec.structs.replace(PROGRAMME, redemption=rules))
+    hold(till, 40)
+    larger = hold(till, 50)
+    with pytest.raises(DeskProblem, match="insufficient_points") as refused:
+        hold(till, 10, sale_uid="u2")
+    assert refused.value.extras["available_points"] == 0
+    spend(till, larger.hold, 50)
+    with pytest.raises(DeskProblem, match="insufficient_points"):
+        hold(till, 10, sale_uid="u3")
