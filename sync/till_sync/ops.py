@@ -13,10 +13,20 @@ from till_loyalty.receipt import MemberState, Place, Receipt, StoreClock, Usage
 from till_loyalty.results import Calculation, Reversal
 
 PROTOCOL = 1
+"""What every cloud speaks. A batch names the lowest protocol that knows all its ops: a cloud of a former release takes
+what it can read, and says 426 to the rest, which wait for its upgrade. To reject them would lose them.
+"""
+NEWEST_PROTOCOL = 2
+_SINCE = {"register": 2, "attach-card": 2}
 OP_BODY_LIMIT_BYTES = 8 * 1024 * 1024
 """A 10,000-line receipt with three rules on each line takes about 6 MB. A till refuses a larger one before it is sold,
 so that no sale is acknowledged that the cloud would have to turn away.
 """
+
+
+def protocol_of(kind: str) -> int:
+    """The protocol that brought ops of that kind."""
+    return _SINCE.get(kind, PROTOCOL)
 
 
 class OpId(Struct, frozen=True, order=True):

@@ -15,7 +15,6 @@ from till_sync.exceptions import (
     OpTooLarge,
     SequenceGap,
     SyncError,
-    UpgradeNeeded,
 )
 from till_sync.ports import Clock, Outbox
 from till_sync.pull import Puller
@@ -31,7 +30,7 @@ BATCHES_PER_ROUND = 100
 GAPS_BEFORE_HALT = 3
 """The cloud names where to go on, so one comparison mends a gap; a gap that stays is no accident."""
 
-_STOPS_ALL = (IdentityRefused, UpgradeNeeded, HistoryConflict)
+_STOPS_ALL = (IdentityRefused, HistoryConflict)
 _GREET_AGAIN = (AnswerMismatch, IncarnationChanged, SequenceGap, HistoryConflict)
 
 
@@ -162,7 +161,10 @@ class Rounds:
         return pulled.more
 
     def _halt(self, half: str, error: SyncError) -> _Halt:
-        """Stop one half over `error`; anything that both halves would meet, or that passes by itself, is raised."""
+        """Stop one half over `error`; anything that both halves would meet, or that passes by itself, is raised.
+
+        A cloud of a former release may refuse ops that came with a later one, and all the same has pages for us.
+        """
         if error.retryable or isinstance(error, _STOPS_ALL):
             raise error
         self._line.failed(error)

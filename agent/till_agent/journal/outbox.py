@@ -7,7 +7,7 @@ from till_agent.journal.chain import FIRST
 from till_agent.journal.reader import CheckedRow, EpochState
 from till_agent.journal.session import Session
 from till_sync.exceptions import HistoryConflict
-from till_sync.ops import PROTOCOL
+from till_sync.ops import PROTOCOL, protocol_of
 from till_sync.ports import Clock
 from till_sync.wire import HelloAnswer, OpResult, PushRequest, WireOp
 
@@ -50,6 +50,7 @@ class BatchBuilder:
         self._ops: list[WireOp] = []
         self._first: Slice | None = None
         self._head = FIRST
+        self._protocol = PROTOCOL
         self.full = False
 
     @property
@@ -68,14 +69,20 @@ class BatchBuilder:
         return min(SLICE_OPS, self._max_ops - len(self._ops))
 
     def add(self, part: Slice) -> None:
-        """Take as many of a slice's ops as fit; the first op of a batch always does."""
+        """Take as many of a slice's ops as fit; the first op of a batch always does.
+
+        An op of a later protocol than those before it begins a batch: a cloud that refuses it takes the others first.
+        """
         if self._first is None:
             self._first = part
         for checked in part.rows:
             size = len(checked.row.body) + ENVELOPE_BYTES
-            if self._ops and (len(self._ops) >= self._max_ops or size > self._left_bytes):
+            protocol = protocol_of(checked.row.kind)
+            no_room = len(self._ops) >= self._max_ops or size > self._left_bytes
+            if self._ops and (no_room or protocol > self._protocol):
                 self.full = True
                 return
+            self._protocol = max(self._protocol, protocol)
             self._left_bytes -= size
             self._ops.append(
                 WireOp(seq=checked.op_id.seq, fingerprint=checked.fingerprint, body=msgspec.Raw(checked.row.body))
@@ -88,7 +95,7 @@ class BatchBuilder:
         if self._first is None or not self._ops:
             return None
         return PushRequest(
-            protocol=PROTOCOL,
+            protocol=self._protocol,
             epoch=self._first.state.epoch,
             salt=self._first.state.salt,
             incarnation=incarnation,

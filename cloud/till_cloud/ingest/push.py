@@ -17,6 +17,7 @@ from till_cloud.registry import Registry
 from till_cloud.store import meta, ops, tills
 from till_loyalty.exceptions import InvariantError, LoyaltyError
 from till_sync.ops import (
+    NEWEST_PROTOCOL,
     OP_BODY_LIMIT_BYTES,
     PROTOCOL,
     AttachCardBody,
@@ -48,9 +49,12 @@ class Ingest:
 
     def check(self, request: PushRequest) -> None:
         """Refuse what needs no database: 426, 413, and 400 or 422 for a batch that contradicts itself."""
-        if request.protocol != PROTOCOL:
+        if not PROTOCOL <= request.protocol <= NEWEST_PROTOCOL:
             raise RefusedError(
-                426, "protocol_unsupported", f"expected protocol {PROTOCOL}, not {request.protocol}", expected=PROTOCOL
+                426,
+                "protocol_unsupported",
+                f"expected protocol {PROTOCOL} to {NEWEST_PROTOCOL}, not {request.protocol}",
+                expected=NEWEST_PROTOCOL,
             )
         if not request.ops:
             raise RefusedError(400, "batch_empty", "expected at least one op")

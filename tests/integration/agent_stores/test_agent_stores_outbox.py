@@ -11,7 +11,7 @@ from till_agent.journal import DiskJournal
 from till_agent.journal.session import Session
 from till_agent.journal.witness import Mark, Witness
 from till_sync.exceptions import HistoryConflict
-from till_sync.ops import PROTOCOL, OpId, fingerprint
+from till_sync.ops import NEWEST_PROTOCOL, PROTOCOL, OpId, fingerprint
 from till_sync.wire import HelloAnswer, OpResult, PushRequest
 from unit.agent_stores.stores_kit import TILL, Identity, StepClock, draft, journal_in, once, place, run
 
@@ -81,6 +81,25 @@ def test_a_batch_keeps_its_limits_but_always_has_an_op(tmp_path: Path, max_bytes
                 await journal.commit(once(draft(f"s-{n}", body=b"x" * 1_000)))
             assert len((await batch_of(journal, max_bytes=max_bytes)).ops) == expected
             assert len((await batch_of(journal, max_ops=2, max_bytes=max_bytes)).ops) == min(expected, 2)
+
+    run(work())
+
+
+def test_ops_of_a_later_protocol_begin_a_batch_of_it(tmp_path: Path):
+    """A cloud that does not speak it takes what came before; what follows them is of no later one."""
+
+    async def work() -> None:
+        async with journal_in(tmp_path) as journal:
+            await sold(journal, 1, 2)
+            for number, kind in ((3, "register"), (4, "sale"), (5, "attach-card"), (6, "sale")):
+                await journal.commit(once(draft(f"s-{number}", kind=kind)))
+            first = await batch_of(journal)
+            assert (first.protocol, len(first.ops), first.remaining) == (PROTOCOL, 2, 4)
+            await journal.record(1, 2, ())
+            second = await batch_of(journal)
+            assert (second.protocol, len(second.ops), second.prev_hash) == (NEWEST_PROTOCOL, 4, first.head_hash)
+            await journal.record(1, 5, ())
+            assert (await batch_of(journal)).protocol == PROTOCOL
 
     run(work())
 

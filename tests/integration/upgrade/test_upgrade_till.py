@@ -23,13 +23,16 @@ from integration.upgrade.upgrade_kit import (
     unpack,
     wanted_balances,
 )
+from till_cloud.ingest import push
 from till_cloud.verify import verify
 from till_config.settings import CloudSettings
+from till_sync.ops import NEWEST_PROTOCOL, PROTOCOL
 
 OPS, ACKED = 58, 14
 STATES = ("till", "till-cut")
 OPEN_HOLD = "100 points of m-boris, asked for before the upgrade, which no sale can use after it"
 CACHE_VERSION = 2
+CARDLESS = "2900000000926"
 
 
 def agent_on(state_dir: Path, url: str = "") -> Any:
@@ -208,6 +211,34 @@ def test_sales_of_before_the_upgrade_come_back_after_it(tmp_path: Path) -> None:
             assert verdicts[f"back-{uid}" if uid in backs else uid] == [status, -effect], uid
         checked = cloud.read(verify)
         assert checked.holds, checked.breaches
+
+
+def test_a_registration_waits_for_a_cloud_that_does_not_know_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The till is upgraded before the cloud: sales of before go out, the new member is kept until the cloud can read
+    of them, and pages come all the same. 0.1.0 would have rejected the op for ever."""
+    state_dir = unpack("till", tmp_path / "state")
+    with live_cloud(golden_cloud(tmp_path / "cloud")) as cloud:
+        monkeypatch.setattr(push, "NEWEST_PROTOCOL", PROTOCOL)
+        with agent_on(state_dir, cloud.url) as agent:
+            drained(agent)
+        with agent_on(state_dir) as agent:
+            before = agent.running.agent.core.journal.figures.last_seq
+            body_of(agent.call("PUT", "/v1/sales/early", sale(CARDLESS, 1_000)))
+            person = {"uid": "reg", "phone": "+77010000444", "consent": {"version": "1", "given": True}}
+            assert body_of(agent.call("POST", "/v1/members", person))["state"] == "registered"
+            body_of(agent.call("PUT", "/v1/sales/late", sale(CARDLESS, 1_000)))
+        with agent_on(state_dir, cloud.url) as agent:
+            worker = agent.running.agent.core.worker
+            assert worker is not None
+            agent.wait_for(lambda: worker.status.halted == "protocol_unsupported" and worker.status.online)
+            assert cloud.acked() == before + 1
+            monkeypatch.setattr(push, "NEWEST_PROTOCOL", NEWEST_PROTOCOL)
+            agent.call("POST", "/v1/sync", client="admin")
+            drained(agent)
+        found = cloud.rows("SELECT kind, uid, status FROM ops WHERE seq > ? ORDER BY seq", before)
+        assert found == [["sale", "early", "applied"], ["register", "reg", "applied"], ["sale", "late", "applied"]]
 
 
 def test_a_sale_is_shown_with_what_became_of_it(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from till_cloud.exceptions import RefusedError
-from till_sync.ops import OpId, fingerprint
+from till_sync.ops import NEWEST_PROTOCOL, OpId, fingerprint
 from till_sync.wire import Limits, WireOp
 from unit.cloud.cloud_kit import Chain, chain
 
@@ -168,7 +168,8 @@ def test_two_tills_may_use_the_same_uids_and_epochs(world: Chain) -> None:
 @pytest.mark.parametrize(
     ("changes", "status", "code"),
     [
-        ({"protocol": 2}, 426, "protocol_unsupported"),
+        ({"protocol": 0}, 426, "protocol_unsupported"),
+        ({"protocol": NEWEST_PROTOCOL + 1}, 426, "protocol_unsupported"),
         ({"ops": ()}, 400, "batch_empty"),
         ({"epoch": 0}, 422, "batch_malformed"),
         ({"first_seq": 0}, 422, "batch_malformed"),

@@ -106,6 +106,28 @@ def test_an_op_too_large_stops_the_push_and_not_the_pull() -> None:
     bench.run(case)
 
 
+def test_ops_that_the_cloud_does_not_know_yet_wait_for_its_upgrade() -> None:
+    """A till of a later release: what it pushes is refused, nothing of it is lost, and members keep coming."""
+    bench = Bench(0)
+
+    async def case(bench: Bench) -> None:
+        bench.cloud.script["ops"] = [problem_reply(426, "protocol_unsupported")] * 2
+        bench.outbox.add(2)
+        bench.worker.nudge()
+        await settle()
+        assert (bench.status.halted, bench.outbox.acked) == ("protocol_unsupported", 0)
+        pulls = bench.names().count("changes")
+        await bench.clock.advance(60_000)
+        assert bench.names().count("changes") - pulls >= 25
+        assert bench.status.online
+        await bench.clock.advance(HALT_PROBE_MS)
+        assert (bench.status.halted, bench.outbox.acked) == ("protocol_unsupported", 0)
+        await bench.worker.sync_now()
+        assert (bench.status.halted, bench.outbox.acked) == ("", 2)
+
+    bench.run(case)
+
+
 def test_a_pull_that_is_refused_does_not_stop_the_push() -> None:
     """Whatever the cloud has against our cursor, sales go up."""
     bench = Bench(0)
