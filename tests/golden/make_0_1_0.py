@@ -41,21 +41,21 @@ _words = _Words()
 secrets.token_hex, secrets.token_urlsafe = _words.hex, _words.text  # type: ignore[assignment]  # for this process only
 secrets.choice = lambda letters: letters[0]  # type: ignore[assignment]  # of enrolment codes
 
-from till_agent.api import HoldCreate, Identify, ReturnLineRequest, ReturnRequest, SaleRequest  # noqa: E402 - after it
-from till_agent.balances import OwnEffects  # noqa: E402
-from till_agent.cache import CacheStore  # noqa: E402
-from till_agent.desk import Desk, DeskParts, DeskSettings, StoreIdentity  # noqa: E402
-from till_agent.desk.answers import encode  # noqa: E402
-from till_agent.exceptions import CloudUnreachable  # noqa: E402
-from till_agent.journal import DiskJournal, EpochKeeper, Place  # noqa: E402
-from till_cloud import enrolment, registry  # noqa: E402
-from till_cloud.centre import Centre  # noqa: E402
-from till_cloud.ledger.account import Draft  # noqa: E402
-from till_cloud.ledger.book import Book  # noqa: E402
-from till_cloud.store import members, tills  # noqa: E402
-from till_cloud.verify import verify  # noqa: E402
-from till_loyalty.identifiers import tag  # noqa: E402
-from till_loyalty.programme import (  # noqa: E402
+from till_agent.api import HoldCreate, Identify, ReturnLineRequest, ReturnRequest, SaleRequest
+from till_agent.balances import OwnEffects
+from till_agent.cache import CacheStore
+from till_agent.desk import Desk, DeskParts, DeskSettings, StoreIdentity
+from till_agent.desk.answers import encode
+from till_agent.exceptions import CloudUnreachable
+from till_agent.journal import DiskJournal, EpochKeeper, Place
+from till_cloud import enrolment, registry
+from till_cloud.centre import Centre
+from till_cloud.ledger.account import Draft
+from till_cloud.ledger.book import Book
+from till_cloud.store import members, tills
+from till_cloud.verify import verify
+from till_loyalty.identifiers import tag
+from till_loyalty.programme import (
     CardRange,
     Exclusion,
     Identifiers,
@@ -65,10 +65,10 @@ from till_loyalty.programme import (  # noqa: E402
     Rule,
     Tier,
 )
-from till_loyalty.receipt import Line, Receipt  # noqa: E402
-from till_sync import wire  # noqa: E402
-from till_sync.identity import Identity, load_identity, save_identity  # noqa: E402
-from till_sync.ops import Payment  # noqa: E402
+from till_loyalty.receipt import Line, Receipt
+from till_sync import wire
+from till_sync.identity import Identity, load_identity, save_identity
+from till_sync.ops import Payment
 
 START_MS = 1_763_700_000_000
 STORE = tills.StoreRow("s1", "Лавка № 1", "Asia/Almaty")
@@ -319,7 +319,7 @@ def set_up(folder: Path, centre: Centre, clock: Clock, log: dict[str, Any]) -> N
             )
             members.add(connection, profile, tags, book.next_position(), clock.now)
             if points:
-                draft, position = Draft(book.account(member_id)), book.next_position()  # type: ignore[arg-type]  # added
+                draft, position = Draft(book.account(member_id)), book.next_position()  # type: ignore[arg-type]  # added just above
                 draft.earn(position, points)
                 book.post(draft, kind="opening", op=None, position=position)
         book.flush()
