@@ -60,12 +60,17 @@ class Reversing:
         self._elsewhere = Elsewhere(bench.parts.sales, bench.parts.settings.cloud_budget_ms)
 
     async def void(self, sale_uid: str, *, language: str | None) -> Answered:
-        """Cancel a sale; again, the same answer. DeskProblem sale_unknown, sale_has_returns."""
-        entry = await self._bench.read(lambda reader: reader.find(SALE, sale_uid))
+        """Cancel a sale of this till; again, the same answer. DeskProblem sale_unknown, sale_has_returns."""
+        digest = request_digest(self._bench.identity.identifier_key, VOID, sale_uid)
+        earlier, entry = await self._bench.read(
+            lambda reader: (reader.find(VOID, sale_uid), reader.find(SALE, sale_uid))
+        )
+        if earlier is not None:
+            return self._answered(Committed(entry=same_request(earlier, digest), replayed=True))
         if entry is None:
             raise problem("sale_unknown", f"expected a sale of this till, not {sale_uid!r}")
-        sold = self._sold_here(entry, await work(len(entry.body), BIG_BODY_BYTES, sale_body, entry), None, language)
-        digest = request_digest(self._bench.identity.identifier_key, VOID, sale_uid)
+        body = await work(len(entry.body), BIG_BODY_BYTES, sale_body, entry)
+        sold = self._sold_here(entry, body, await self._elsewhere.told(entry), language)
         return await self._commit(partial(self._decide_void, sold=sold, digest=digest))
 
     async def give_back(self, uid: str, request: ReturnRequest, *, language: str | None) -> Answered:
@@ -132,7 +137,10 @@ class Reversing:
         earlier = reader.find(VOID, sold.uid)
         if earlier is not None:
             return same_request(earlier, digest)
-        if any(back.kind == RETURN for back in own_backs(reader, sold.uid, sold.op)):
+        kinds = {back.kind for back in own_backs(reader, sold.uid, sold.op)}
+        if sold.told is not None:
+            kinds |= {back.kind for back in sold.told.reversals}
+        if RETURN in kinds:
             raise problem("sale_has_returns", "expected a sale of which nothing was brought back")
         reversal = _reverse(sold.result, [], None)
         return self._draft(reader, VOID, sold.uid, sold, digest, reversal, sold.result.total_minor)

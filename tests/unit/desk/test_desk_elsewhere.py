@@ -259,3 +259,17 @@ def test_a_till_without_a_cloud_knows_its_own_sales_only() -> None:
     till = a_till(10_000)
     till.desk = Desk(dataclasses.replace(till.parts(), sales=None))
     assert refusal(till, "r1").code == "sale_unknown"
+
+
+def test_an_own_sale_is_not_voided_once_goods_came_back_elsewhere() -> None:
+    """As far as the cloud is there to say so; a repetition of a void asks nobody."""
+    till = FakeTill().know(anna())
+    own_sale(till)
+    with pytest.raises(DeskProblem) as caught:
+        till.run(till.desk.void("u1"))
+    assert caught.value.code == "sale_has_returns"
+    till.sales.online = False
+    first = till.run(till.desk.void("u1"))
+    till.sales.online = True
+    again = till.run(till.desk.void("u1"))
+    assert (again.body, again.replayed, len(till.sales.asked)) == (first.body, True, 1)
