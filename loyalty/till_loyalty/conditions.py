@@ -134,7 +134,8 @@ def _day_in(span: TimeSpan, situation: Situation) -> date | None:
     if time >= span.from_:
         return situation.business
     if time < span.to:  # past midnight: the day on which the span began
-        return date.fromisoformat(situation.clock.local_time[:10]) - timedelta(days=1)
+        today = date.fromisoformat(situation.clock.local_time[:10])
+        return today - timedelta(days=1) if today > date.min else None
     return None
 
 

@@ -4,9 +4,11 @@ All in the op's own transaction. It touches the sale's member and the till's row
 another, and codes that all members share are counted for all. Nothing here refuses an op.
 """
 
+from collections.abc import Sequence
 from datetime import date
 
 import msgspec
+from msgspec.structs import replace
 
 from till_cloud import funding
 from till_cloud.ingest import awards
@@ -33,6 +35,11 @@ from till_loyalty.receipt import StoreClock
 from till_loyalty.results import Calculation, Reversal
 from till_loyalty.tiers import move_of, period_of
 from till_sync.ops import OpId, ReturnBody, SaleBody, VoidBody
+
+WAITING = GivenRow("(referrer)", "", 0, "")
+"""Whoever brought this member is not thanked yet: nobody has shown that there is such a person. A sale after that does
+it; otherwise numbers from the air would bring points that can be spent at once. No event of a programme has this name.
+"""
 
 
 def after_sale(
@@ -89,8 +96,12 @@ def after_reversal(
     sale: Calculation,
     earlier: list[Reversal],
     counted: Reversal,
+    positions: Sequence[int],
 ) -> None:
-    """What a void or a return of this sale undoes; limits stay used, so that returning is no way around them."""
+    """What a void or a return of this sale undoes; limits stay used, so that returning is no way around them.
+
+    `positions`: where the points of the sale's returns moved, this one's too.
+    """
     connection = context.book.connection
     original = _original(context, row)
     day = _return_day(context, body)
@@ -104,8 +115,10 @@ def after_reversal(
     back = sum([line.amount_minor for reversal in (*earlier, counted) for line in reversal.lines])
     before = back - sum([line.amount_minor for line in counted.lines])
     whole = voided or (bool(sale.total_minor) and before < sale.total_minor <= back)
-    if whole:
-        _give_back_whole(context, account, row, sale, day)
+    # A sale to a blocked member was no purchase and no spending: its return is none less.
+    counts = all(each.code != "member_blocked" for each in sale.reasons)
+    if whole and counts:
+        _give_back_whole(context, account, row, sale, day, positions)
     position = context.book.next_position()
     context.book.touch(Draft(account), position)
     if billed:
@@ -113,7 +126,7 @@ def after_reversal(
     active = context.active()
     if active is None:
         return
-    if active.needs.spending:
+    if active.needs.spending and counts:
         spent_before = tiers.spent(connection, account.member_id)
         sold_on = _sold_on(context, row, original) or day
         tiers.spend(connection, account.member_id, period_of(active.programme, sold_on), -counted.money_back_minor)
@@ -173,9 +186,17 @@ def _reward(
     brought = other is not None and other is not account and other.status not in BLOCKED
     due = on_purchase(programme, purchase, given, referred=brought)
     awards.give(context, account, due, about=about, day=day)
-    if other is not None and brought:
-        theirs = _had(events.given(connection, other.member_id))
-        awards.give(context, other, for_referrer(programme, purchase, theirs), about=about, day=day)
+    if other is None or not brought:
+        return
+    waited = (WAITING.event, WAITING.key) in given
+    if waited:
+        purchase = replace(purchase, purchases_before=0)
+    theirs = for_referrer(programme, purchase, _had(events.given(connection, other.member_id)))
+    if theirs and account.status == "provisional":
+        events.add(connection, account.member_id, WAITING)
+    elif theirs:
+        awards.give(context, other, theirs, about=about, day=day)
+        events.forget(connection, account.member_id, WAITING)
 
 
 def _unreward(
@@ -222,11 +243,13 @@ def _unreach(
     awards.take_back(context, account, gone, programme, day=day, voided=voided)
 
 
-def _give_back_whole(context: Context, account: Account, row: ops.SaleRow, sale: Calculation, day: date) -> None:
-    """One purchase less, and coupons that may be used again."""
+def _give_back_whole(
+    context: Context, account: Account, row: ops.SaleRow, sale: Calculation, day: date, positions: Sequence[int]
+) -> None:
+    """One purchase less, and coupons that may be used again; none where the member keeps points that they gave."""
     connection = context.book.connection
     facts.unbought(connection, account.member_id)
-    if not sale.coupons:
+    if not sale.coupons or any(move.kind == "forgive" for move in context.book.moves(row.member_id, positions)):
         return
     version = context.registry.version(connection, sale.programme_id, sale.programme_version)
     if version is None:

@@ -122,7 +122,8 @@ def _apply(
         forward(book, account, uid=body.uid)
     stored = ops.ReversalRow(kind, body.uid, position, canonical_bytes(counted))
     ops.add_reversal(book.connection, op_id, sale=row, number=len(earlier) + 1, row=stored)
-    after_reversal(context, body, row, sale, [_reversal.decode(each.result) for each in earlier], counted)
+    before, moved = [_reversal.decode(each.result) for each in earlier], [each.position for each in (*earlier, stored)]
+    after_reversal(context, body, row, sale, before, counted, moved)
     effect = 0 if draft is None else draft.figures.effect_points
     said = body.reversal
     same = (said.points_back, said.points_taken) == (counted.points_back, counted.points_taken)
