@@ -68,10 +68,17 @@ def rule_messages(
         elif reason.code in RULE_REASONS and (reason.code, reason.rule) not in told:
             told.add((reason.code, reason.rule))
             said.append(words.message(reason.code, title=_title(words, programme, reason)))
-    redemption = programme.redemption
-    if redemption.proof and calculation.redeemed_points > redemption.proof_above_points:
-        said.append(words.message("proof_needed", points=redemption.proof_above_points))
     return tuple(said)
+
+
+def proof_messages(words: Words, programme: Programme | None, calculation: Calculation) -> tuple[Message, ...]:
+    """That so many points want a proof of who the member is: for quotes, since the hold of a sale has seen it."""
+    if programme is None:
+        return ()
+    redemption = programme.redemption
+    if not redemption.proof or calculation.redeemed_points <= redemption.proof_above_points:
+        return ()
+    return (words.message("proof_needed", points=redemption.proof_above_points),)
 
 
 def redeemable(programme: Programme | None, calculation: Calculation) -> Redeemable:

@@ -17,7 +17,7 @@ from till_agent.desk.finding import Found
 from till_agent.desk.holding import RELEASE, hold_for_sale, usable
 from till_agent.desk.knowing import Known
 from till_agent.desk.problems import of_receipt, problem
-from till_agent.desk.rule_views import points_later, redeemable, rule_messages
+from till_agent.desk.rule_views import points_later, proof_messages, redeemable, rule_messages
 from till_agent.desk.views import quote_messages, sale_messages
 from till_agent.exceptions import DeskProblem
 from till_agent.ports import CachedProgramme, Committed, Draft, Entry, JournalReader, StoredHold
@@ -66,7 +66,10 @@ class Selling:
         words = bench.words(request.language)
         member = bench.view(found, words).member(figures) if found and figures else None
         rules = programme.programme if programme else None
-        told = (*rule_messages(words, rules, calculation, known.held_back, request.codes),)
+        told = (
+            *rule_messages(words, rules, calculation, known.held_back, request.codes),
+            *proof_messages(words, rules, calculation),
+        )
         return Quote(
             calculation=calculation,
             offline=known.offline,

@@ -228,6 +228,7 @@ def test_a_large_redemption_needs_the_members_code(tmp_path: Path, database: Pat
         refused(agent.call("POST", "/v1/holds", unproven | {"sale_uid": "s-2"}), "proof_invalid")
         sale = sell(agent, "s-1", 100_000, redeem_points=10001, hold=held["hold"], **kim)
         assert sale["calculation"]["redeemed_points"] == 10001
+        assert "proof_needed" not in [told["code"] for told in sale["messages"]]  # it was proven
         emptied(agent)
     assert "9161231235" not in database.read_bytes().decode("latin-1")
 
