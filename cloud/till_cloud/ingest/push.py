@@ -15,7 +15,7 @@ from till_cloud.ingest.sales import apply_sale
 from till_cloud.ledger.book import Book
 from till_cloud.registry import Registry
 from till_cloud.store import meta, ops, tills
-from till_loyalty.exceptions import InvariantError, LoyaltyError
+from till_loyalty.exceptions import InvariantError, LoyaltyError, invariant
 from till_sync.ops import (
     NEWEST_PROTOCOL,
     OP_BODY_LIMIT_BYTES,
@@ -164,18 +164,19 @@ def _apply(context: Context, salt: str, op: WireOp) -> OpResult:
     if fingerprint(op_id, salt, raw) != op.fingerprint:
         raise _other_bytes(op_id)
     kind, uid = "unknown", ""
+    begun_at = context.book.position
     try:
         body = _decode(raw)
         kind, uid = _KINDS[type(body)], body.uid
         verdict = _decide(context, op_id, body)
     except Rejected as rejection:
-        verdict = _rejection(context, op_id, rejection.code, rejection.detail)
+        verdict = _rejection(context, op_id, begun_at, rejection.code, rejection.detail)
     except InvariantError:
         # A defect of ours must not become a verdict that stands for ever: the batch fails, the till keeps it.
         raise
     except LoyaltyError as error:
         # The same receipt would fail again for ever: the rest of the queue must not wait for it.
-        verdict = _rejection(context, op_id, error.code, str(error))
+        verdict = _rejection(context, op_id, begun_at, error.code, str(error))
     result = verdict.result(op_id)
     connection, now_ms = context.book.connection, context.book.now_ms
     ops.add_op(
@@ -234,7 +235,12 @@ def _decide(context: Context, op_id: OpId, body: OpBody) -> Verdict:
     return apply_return(context, op_id, body)
 
 
-def _rejection(context: Context, op_id: OpId, code: str, detail: str) -> Verdict:
+def _rejection(context: Context, op_id: OpId, begun_at: int, code: str, detail: str) -> Verdict:
+    """The verdict on an op that changed nothing; `begun_at` is the book's position before it.
+
+    An op that is refused half-way is a defect of ours: its points may have moved, so the batch fails as a whole.
+    """
+    invariant(context.book.position == begun_at, f"{op_id} was refused ({code}) after it had changed something")
     ops.add_flag(
         context.book.connection,
         op_id,

@@ -82,6 +82,11 @@ class Book:
         self._on_flush: list[Callable[[], None]] = []
         self._purchases: dict[str, Purchases] = {}
 
+    @property
+    def position(self) -> int:
+        """The number of the last change."""
+        return self._position
+
     def next_position(self) -> int:
         """The number of the next change."""
         self._position += 1
