@@ -8,7 +8,6 @@ from till_cloud.ledger.book import Book
 from till_cloud.ledger.issuing import issue
 from till_cloud.store import events, funded
 from till_cloud.store.events import GivenRow
-from till_cloud.store.funded import FundedRow
 from till_loyalty.events import Award
 
 BASIS = 10_000
@@ -47,5 +46,5 @@ def bill(book: Book, account: Account, position: int, award: Award, points: int,
     if not award.supplier:
         return
     share = abs(points) * award.supplier_share_basis_points // BASIS
-    row = FundedRow(award.supplier, award.event, points=points, points_share=share if points > 0 else -share)
+    row = funded.FundedRow(award.supplier, award.event, points=points, points_share=share if points > 0 else -share)
     funded.add(book.connection, account.member_id, position, [row], till=till, business_date=day.isoformat())
