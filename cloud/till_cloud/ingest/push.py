@@ -15,7 +15,7 @@ from till_cloud.ingest.sales import apply_sale
 from till_cloud.ledger.book import Book
 from till_cloud.registry import Registry
 from till_cloud.store import meta, ops, tills
-from till_loyalty.exceptions import InvariantError, LoyaltyError, invariant
+from till_loyalty.exceptions import LedgerError, ReceiptError, ReturnError, invariant
 from till_sync.ops import (
     NEWEST_PROTOCOL,
     OP_BODY_LIMIT_BYTES,
@@ -171,11 +171,9 @@ def _apply(context: Context, salt: str, op: WireOp) -> OpResult:
         verdict = _decide(context, op_id, body)
     except Rejected as rejection:
         verdict = _rejection(context, op_id, begun_at, rejection.code, rejection.detail)
-    except InvariantError:
-        # A defect of ours must not become a verdict that stands for ever: the batch fails, the till keeps it.
-        raise
-    except LoyaltyError as error:
-        # The same receipt would fail again for ever: the rest of the queue must not wait for it.
+    except (ReceiptError, ReturnError, LedgerError) as error:
+        # The same receipt would fail again for ever: the rest of the queue must not wait for it. Any other error is
+        # a defect of ours (a store's time zone is gone): no verdict that stands for ever, the till keeps the op.
         verdict = _rejection(context, op_id, begun_at, error.code, str(error))
     result = verdict.result(op_id)
     connection, now_ms = context.book.connection, context.book.now_ms

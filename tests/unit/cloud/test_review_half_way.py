@@ -6,7 +6,7 @@ import pytest
 
 from till_cloud.ingest import sales
 from till_cloud.verify import verify
-from till_loyalty.exceptions import InvariantError, LoyaltyError
+from till_loyalty.exceptions import InvariantError, LedgerError, LoyaltyError
 from unit.cloud.cloud_desk import Desk
 from unit.cloud.cloud_kit import chain
 
@@ -19,12 +19,12 @@ def test_an_op_that_fails_after_its_points_moved_is_no_verdict(tmp_path: Path, m
         desk.pull()
 
         def fails(*_: object, **__: object) -> None:
-            raise LoyaltyError("expected something else", code="zone_unknown")
+            raise LedgerError("expected something else", code="points_insufficient")
 
         desk.sell("a", "m-1", 10_000)
         with monkeypatch.context() as patch:
             patch.setattr(sales, "after_sale", fails)
-            with pytest.raises(InvariantError, match="zone_unknown"):
+            with pytest.raises(InvariantError, match="points_insufficient"):
                 desk.push()
         assert world.balances("m-1") == (0, 0, 0)
         assert world.rows("SELECT count(*) FROM ops") == [(0,)]
@@ -32,3 +32,19 @@ def test_an_op_that_fails_after_its_points_moved_is_no_verdict(tmp_path: Path, m
         assert desk.push()[0].status == "applied"
         assert world.balances("m-1") == (1000, 0, 0)
         assert world.centre.read(verify).holds
+
+
+def test_a_store_whose_time_zone_is_gone_loses_no_sale(tmp_path: Path) -> None:
+    """The till keeps its ops until the cloud is mended; none is rejected for what is not its fault."""
+    with chain(tmp_path / "c.db") as world:
+        world.member("m-1")
+        desk = Desk(world)
+        desk.pull()
+        desk.sell("a", "m-1", 10_000)
+        world.centre.write(lambda c: c.execute("UPDATE stores SET time_zone = 'Mars/Olympus'")).result()
+        with pytest.raises(LoyaltyError, match="time zone"):
+            desk.push()
+        assert world.rows("SELECT count(*) FROM ops") == [(0,)]
+        world.centre.write(lambda c: c.execute("UPDATE stores SET time_zone = 'Europe/Moscow'")).result()
+        desk.acked = 0
+        assert desk.push()[0].status == "applied"
