@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ OPS, ACKED = 58, 14
 STATES = ("till", "till-cut")
 OPEN_HOLD = "100 points of m-boris, asked for before the upgrade, which no sale can use after it"
 CACHE_VERSION = 2
+BLOCKED = "m-emil"
 CARDLESS = "2900000000926"
 
 
@@ -109,6 +111,39 @@ def test_the_queue_goes_out_whole_into_the_upgraded_cloud(tmp_path: Path, state:
         assert checked.holds, checked.breaches
         kept = agent.on_loop(lambda: agent.running.agent.core.journal.list_ops(waiting_only=False, limit=100))
         assert [op.status for op in kept[:OPS]] == [verdict[3] for verdict in expected()["verdicts"]]
+
+
+def test_what_members_bought_before_is_counted(tmp_path: Path) -> None:
+    """0.1.0 counted no purchases: the upgrade counts those that it finds, and the cloud those that waited. Sales that
+    were voided, or whose goods all came back, are none."""
+    state_dir = unpack("till", tmp_path / "state")
+    with live_cloud(golden_cloud(tmp_path / "cloud")) as cloud, agent_on(state_dir, cloud.url) as agent:
+        drained(agent)
+        found = cloud.rows("SELECT member_id, purchases FROM members WHERE purchases > 0 ORDER BY member_id")
+    # Sales to a blocked member are no purchases; whether he was blocked when they were made, 0.1.0 did not note.
+    known = named_members() - {BLOCKED}
+    assert {who: count for who, count in found if who in known} == {w: n for w, n in purchases().items() if w in known}
+
+
+def purchases() -> dict[str, int]:
+    """By member, from what the cash software of both tills was answered."""
+    kept: dict[str, str] = {}
+    left: dict[str, dict[int, int]] = {}
+    for _till, kind, uid, _request, answer in expected()["answers"]:
+        told = json.loads(answer)
+        if kind == "sale" and told["member"]:
+            kept[uid] = told["member"]["reference"]
+            left[uid] = {line["number"]: line["quantity_thousandths"] for line in told["calculation"]["lines"]}
+        elif kind == "void":
+            kept.pop(uid, None)
+        elif kind == "return":
+            for line in told["reversal"]["lines"]:
+                if told["sale_uid"] in left:
+                    left[told["sale_uid"]][line["number"]] -= line["quantity_thousandths"]
+            if not any(left.get(told["sale_uid"], {}).values()):
+                kept.pop(told["sale_uid"], None)
+    counts = Counter(kept.values())
+    return {who: counts[who] for who in sorted(named_members()) if counts[who]}
 
 
 def test_sales_go_on_while_the_cache_is_filled_again(tmp_path: Path) -> None:
