@@ -16,7 +16,8 @@ from unit.cloud.cloud_ledger_kit import Shop
 AMOUNTS = st.sampled_from((0, 99, 1_000, 10_000, 123_456))
 SEEN = """
 SELECT coalesce(sum(CASE WHEN l.active_at_ms IS NULL THEN l.left END), 0),
-    coalesce(sum(CASE WHEN l.active_at_ms IS NULL AND l.expires_at_ms <= ? THEN l.left END), 0), b.held, b.debt
+    coalesce(sum(CASE WHEN l.active_at_ms IS NULL AND l.expires_at_ms <= ?1 THEN l.left END), 0),
+    coalesce(sum(CASE WHEN l.active_at_ms IS NOT NULL AND l.expires_at_ms <= ?1 THEN l.left END), 0), b.held, b.debt
 FROM balances b LEFT JOIN lots l ON l.member_id = b.member_id WHERE b.member_id = 'm-1' GROUP BY b.member_id
 """
 
@@ -59,7 +60,7 @@ class Life(RuleBasedStateMachine):
     @rule(points=st.sampled_from((1, 150, 700, 2_000)))
     def hold(self, points: int) -> None:
         """Granted exactly when so many active points are neither over, nor held, nor owed."""
-        active, due, held, debt = self.shop.rows(SEEN, self.shop.wall.ms)[0]
+        active, due, overslept, held, debt = self.shop.rows(SEEN, self.shop.wall.ms)[0]
         free = active - max(due - held, 0) - held - debt
         name = f"h{next(self.serial)}"
         if points > free:
@@ -68,7 +69,8 @@ class Life(RuleBasedStateMachine):
             assert refused.value.problem.extras["available"] == max(free, 0)
             return
         self.shop.hold(self.till, name, "m-1", points)
-        self.net -= max(due - held, 0)
+        # Where active points are over, all that is over goes; points that never woke are no reason by themselves.
+        self.net -= max(due - held, 0) + (overslept if due else 0)
         self.held[name] = points
 
     @precondition(lambda self: self.held)
