@@ -212,9 +212,7 @@ def _too_much(programme: Programme, rules: list[_Placed]) -> Iterator[Doubt]:
         mine = [each for each in rules if (tiers := tiers_of(each.rule)) is None or tier in tiers]
         multiplier = next((each.multiplier_basis_points for each in programme.tiers if each.id == tier), WHOLE_PERCENT)
         for one in mine:
-            with_it = [
-                each for each in mine if each is one or (each.lines.meets(one.lines) and can_meet(each.rule, one.rule))
-            ]
+            with_it = [each for each in mine if each is one or _act_together(each, one)]
             share, names = _share(programme, with_it, multiplier)
             if share > WHOLE_PERCENT and len(names) > 1 and names not in told:
                 told.add(names)
@@ -224,6 +222,14 @@ def _too_much(programme: Programme, rules: list[_Placed]) -> Iterator[Doubt]:
                     f"together up to {share // 100} % of a line{of_tier} comes back as money off and points: {listed}"
                 )
                 yield Doubt(one.place, "more_than_everything", sentence)
+
+
+def _act_together(one: _Placed, other: _Placed) -> bool:
+    """Whether both can give for one line. An exclusive rule for points takes its lines from those that act later."""
+    first, later = sorted((one.rule, other.rule), key=lambda rule: (rule.priority, rule.id))
+    if first.stack == "exclusive" and first.discount is None and later.discount is None:
+        return False
+    return one.lines.meets(other.lines) and can_meet(one.rule, other.rule)
 
 
 def _share(programme: Programme, rules: list[_Placed], multiplier: int) -> tuple[int, tuple[str, ...]]:

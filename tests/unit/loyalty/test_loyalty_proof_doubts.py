@@ -187,6 +187,8 @@ def test_a_doubt_is_told_with_its_place_and_nothing_else_is(name: str) -> None:
         rule("a", f'{ONE}\nmatch = {{ none = [{{ categories = [["A"]] }}] }}')
         + rule("b", f'{ONE}\nmatch = {{ categories = [["A", "B"]] }}'),
         rule("a", f'{EXCLUSIVE}tiers = ["gold"]') + rule("b", ONE),
+        rule("a", 'percent_basis_points = 6000\nstack = "exclusive"\npriority = 1\nmatch = { skus = ["1"] }')
+        + rule("b", "percent_basis_points = 6000"),
         rule("a", f'{ONE}\nwhen = {{ business_from = "2027-01-04", business_to = "2027-01-12", weekdays = ["sun"] }}'),
         rule("a", f'{ONE}\nwhen = {{ to = "2026-06-10T10:00:00" }}'),
         rule("a", f'{ONE}\nwho = {{ coupon = "c" }}') + COUPON,
