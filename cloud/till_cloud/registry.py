@@ -25,6 +25,7 @@ class Needs(Struct, frozen=True):
     discounts: bool = False
     spending: bool = False
     events: bool = False
+    life: bool = False
 
 
 class Version(Struct, frozen=True):
@@ -50,6 +51,7 @@ def needs_of(programme: Programme) -> Needs:
         discounts=any(rule.discount is not None for rule in programme.rules),
         spending=bool(programme.tier_period),
         events=bool(programme.events),
+        life=programme.life is not None or any(rule.life is not None for rule in programme.rules),
     )
 
 

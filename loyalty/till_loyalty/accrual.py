@@ -46,15 +46,14 @@ def _rules_that_give(
     plan: Plan, standing: Standing, bases: list[int], reasons: list[Reason]
 ) -> list[tuple[Rule, list[int]]]:
     """Rules that apply, in order, each with the indexes of the lines it gives to."""
-    taken: set[int] = set()
     chosen: list[tuple[Rule, list[int]]] = []
     best: dict[str, dict[int, Rule]] = {}
-    earns = standing.earns
+    free = [earns and base for earns, base in zip(standing.earns, bases, strict=True)]
     for position, matched in standing.rule_lines.items():
         rule = plan.rules[position]
         if rule.discount is not None:
             continue
-        indexes = [index for index in matched if earns[index] and bases[index] and index not in taken]
+        indexes = [index for index in matched if free[index]]
         if not indexes:
             continue
         if rule.minimum_sum_minor:
@@ -65,18 +64,27 @@ def _rules_that_give(
                 continue
         chosen.append((rule, indexes))
         if rule.stack == "exclusive":
-            taken.update(indexes)
-        elif rule.stack == "best_of_group":
-            group = best.setdefault(rule.group, {})
             for index in indexes:
-                if index not in group or rule.percent_basis_points > group[index].percent_basis_points:
-                    group[index] = rule
+                free[index] = False
+        elif rule.stack == "best_of_group":
+            _take_best(best.setdefault(rule.group, {}), rule, indexes)
     if not best:
         return chosen
     return [
         (rule, indexes if rule.stack != "best_of_group" else [i for i in indexes if best[rule.group][i] is rule])
         for rule, indexes in chosen
     ]
+
+
+def _take_best(group: dict[int, Rule], rule: Rule, indexes: list[int]) -> None:
+    """Give the rule those of its lines for which no rule of the group had as high a percent."""
+    if not group:
+        group.update(dict.fromkeys(indexes, rule))
+        return
+    percent = rule.percent_basis_points
+    for index in indexes:
+        if index not in group or percent > group[index].percent_basis_points:
+            group[index] = rule
 
 
 def _award(

@@ -40,16 +40,13 @@ def _largest_remainder(
 ) -> None:
     """Split `amount` over `lines` (indexes), whose weights sum to `whole`, into `parts`."""
     given = 0
-    fractions: list[tuple[int, int, int]] = []
     for index in lines:
-        part, remainder = divmod(amount * weights[index], whole)
-        parts[index] = part
+        parts[index] = part = amount * weights[index] // whole
         given += part
-        if remainder:
-            fractions.append((-remainder, numbers[index] if numbers else index, index))
     left_over = amount - given
-    if left_over:
-        fractions.sort()
+    if left_over:  # of the units left over there are fewer than lines with a remainder: none goes to one without
+        places = numbers or range(len(weights))
+        fractions = sorted([(-(amount * weights[index] % whole), places[index], index) for index in lines])
         for _, _, index in fractions[:left_over]:
             parts[index] += 1
 

@@ -50,10 +50,6 @@ def lots_of(programme: Programme, calculation: Calculation, business_date: str) 
 
     They sum to `earned_points` exactly. Points that no accrual names live as the programme says, from `business_date`.
     """
-    if not any(each.expires_on or each.active_from for each in calculation.accruals):
-        named = sum([each.points for each in calculation.accruals])
-        if named == calculation.earned_points:  # the usual programme: points live from the start, and for ever
-            return (LotTerms("", "", named),) if named else ()
     groups: dict[tuple[str, str], int] = {}
     for accrual in calculation.accruals:
         terms = (accrual.active_from, accrual.expires_on)

@@ -92,15 +92,7 @@ class Matcher:
 
         `everything`: which of the matches of every line are wanted (default: all of them).
         """
-        selected: dict[int, list[int]] = {}
-        for index, line in enumerate(lines):
-            for positions in self._named_by(line):
-                for position in positions:
-                    taken = selected.get(position)
-                    if taken is None:
-                        selected[position] = [index]
-                    elif taken[-1] != index:
-                        taken.append(index)
+        selected = self._named(lines)
         for selector, positions in self._through.items():
             if selector in selected:
                 for position in positions:
@@ -113,22 +105,37 @@ class Matcher:
             self._narrow(selected, lines)
         return selected
 
-    def _named_by(self, line: Line) -> list[list[int]]:
-        """Positions of the matches that name the line: by its SKU, each prefix of its category, and the rest."""
-        found = []
-        if self._by_sku and line.sku in self._by_sku:
-            found.append(self._by_sku[line.sku])
-        if self._prefix_lengths:
-            category, by_prefix = line.category, self._by_prefix
-            for length in self._prefix_lengths:
+    def _named(self, lines: Sequence[Line]) -> dict[int, list[int]]:
+        """By match, the indexes of the lines that it names: by SKU, each prefix of the category, and the rest."""
+        selected: dict[int, list[int]] = {}
+        by_sku, by_prefix, lengths = self._by_sku, self._by_prefix, self._prefix_lengths
+        has_facts = bool(self._by_brand or self._by_label or self._by_supplier)
+        for index, line in enumerate(lines):
+            found = self._by_facts(line) if has_facts else []
+            if by_sku and line.sku in by_sku:
+                found.append(by_sku[line.sku])
+            category = line.category
+            for length in lengths:
                 if length > len(category):
                     break
-                positions = by_prefix.get(category[:length])
-                if positions is not None:
-                    found.append(positions)
-        if self._by_brand and line.brand in self._by_brand:
+                named = by_prefix.get(category[:length])
+                if named is not None:
+                    found.append(named)
+            for positions in found:
+                for position in positions:
+                    taken = selected.get(position)
+                    if taken is None:
+                        selected[position] = [index]
+                    elif taken[-1] != index:
+                        taken.append(index)
+        return selected
+
+    def _by_facts(self, line: Line) -> list[list[int]]:
+        """Positions of the matches that name the line by its brand, supplier or labels."""
+        found = []
+        if line.brand in self._by_brand:
             found.append(self._by_brand[line.brand])
-        if self._by_supplier and line.supplier in self._by_supplier:
+        if line.supplier in self._by_supplier:
             found.append(self._by_supplier[line.supplier])
         if self._by_label:
             found += [self._by_label[label] for label in line.labels if label in self._by_label]

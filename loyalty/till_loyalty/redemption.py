@@ -34,7 +34,9 @@ def redeem(plan: Plan, lines: tuple[Line, ...], redeems: list[bool], spendable: 
     least = terms.minimum_line_price_minor
     weights = [line.amount_minor if may else 0 for line, may in zip(lines, redeems, strict=True)]
     caps = [
-        max(0, weight - max(least, line.minimum_price_minor)) if weight else 0
+        (weight - least if weight > least else 0)
+        if line.minimum_price_minor <= least
+        else max(0, weight - line.minimum_price_minor)
         for line, weight in zip(lines, weights, strict=True)
     ]
     share_minor = sum(weights) * terms.max_share_basis_points // WHOLE_PERCENT

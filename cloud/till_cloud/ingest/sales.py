@@ -8,7 +8,7 @@ from till_cloud.ingest.consequences import after_sale
 from till_cloud.ingest.context import Context, Flag, Rejected, Verdict
 from till_cloud.ingest.counting import Counted, Wish, count, discount_flags, figures, gives_the_same, why_different
 from till_cloud.ingest.subjects import find, make
-from till_cloud.ledger.account import Account, Draft
+from till_cloud.ledger.account import Account, Draft, IssuedLot
 from till_cloud.ledger.issuing import lots_of_sale
 from till_cloud.registry import Version
 from till_cloud.store import holds, ops
@@ -125,8 +125,11 @@ def _write(
         return draft, 0
     position = book.next_position()
     # After the spending: what this receipt earns can't be spent on it.
-    programme = None if version is None else version.programme
-    draft.earn_lots(lots_of_sale(book, context.till, programme, counted, counting.day.isoformat()))
+    if version is not None and version.needs.life:
+        lots = lots_of_sale(book, context.till, version.programme, counted, counting.day.isoformat())
+        draft.earn_lots(lots)
+    elif version is not None and counted.earned_points:
+        draft.earn_lots([IssuedLot(book.next_position(), counted.earned_points)])
     if draft.moves:
         book.post(draft, kind="sale", op=op_id, uid=body.uid, position=position)
     else:

@@ -20,10 +20,10 @@ def time_zone_of(connection: sqlite3.Connection, till: str) -> str:
 
 
 def lots_of_sale(
-    book: Book, till: str, programme: Programme | None, calculation: Calculation, business_date: str
+    book: Book, till: str, programme: Programme, calculation: Calculation, business_date: str
 ) -> list[IssuedLot]:
-    """The lots that a sale of this till gives; together they are its earned points. No programme gives none."""
-    if programme is None or not calculation.earned_points:
+    """The lots that a sale of this till gives; together they are its earned points."""
+    if not calculation.earned_points:
         return []
     terms = lots_of(programme, calculation, business_date)
     dated = any(each.active_from or each.expires_on for each in terms)

@@ -127,6 +127,8 @@ def place(text: str, align: Align, columns: int) -> str:
 
 def wrap(text: str, columns: int) -> list[str]:
     """Lines of at most `columns`, broken at spaces; a word longer than a line is cut. At least one line."""
+    if len(text) <= columns and "  " not in text and _PLAIN.fullmatch(text):
+        return [text.strip(" ")]  # nearly all lines of a slip
     text = clean(text, keep_breaks=True)
     if width(text) <= columns and "\n" not in text and "  " not in text:
         return [text.strip(" ")]
@@ -166,7 +168,7 @@ def pair(block: Pair, columns: int) -> list[str]:
         left.append("")
         left_room = 0
     gap = columns - left_room - right_room
-    separator = clean(block.separator)[:1] or " "
+    separator = " " if block.separator == " " else clean(block.separator)[:1] or " "
     if not right or gap <= 0:
         return [*left[:-1], left[-1] + right]
     if separator == " " or gap < 3:

@@ -78,8 +78,8 @@ MUTANTS = {
     "ties go to the higher line": Mutant(
         allocation,
         "_largest_remainder",
-        "numbers[index] if numbers else index",
-        "-numbers[index] if numbers else -index",
+        "places[index], index)",
+        "-places[index], index)",
         (split_property, engine_property),
     ),
     "a cap is passed by one": Mutant(
@@ -100,10 +100,10 @@ MUTANTS = {
         plan.Plan, "_exclude", "legal = exclusion.legal", "legal = False", (engine_property, totals_property)
     ),
     "a category matches anywhere": Mutant(
-        plan.Matcher, "_named_by", "category[:length]", "category[-length:]", (engine_property,)
+        plan.Matcher, "_named", "category[:length]", "category[-length:]", (engine_property,)
     ),
     "a line in two lists counts twice": Mutant(
-        plan.Matcher, "select", "taken[-1] != index", "True", (engine_property,)
+        plan.Matcher, "_named", "taken[-1] != index", "True", (engine_property,)
     ),
     "rules act in the order of the document": Mutant(
         plan.Plan, "__init__", "key=lambda rule: (rule.priority, rule.id)", "key=lambda rule: 0", (engine_property,)
@@ -116,7 +116,7 @@ MUTANTS = {
         (engine_property, totals_property),
     ),
     "least prices are forgotten": Mutant(
-        redemption, "redeem", "max(least, line.minimum_price_minor)", "0", (engine_property, totals_property)
+        redemption, "redeem", "weight - line.minimum_price_minor", "weight", (engine_property, totals_property)
     ),
     "the step is forgotten": Mutant(
         redemption,
@@ -130,7 +130,7 @@ MUTANTS = {
     ),
     "all of a group give": Mutant(accrual, "_rules_that_give", "if not best:", "if True:", (engine_property,)),
     "an exclusive rule takes nothing": Mutant(
-        accrual, "_rules_that_give", "taken.update(indexes)", "pass", (engine_property,)
+        accrual, "_rules_that_give", "free[index] = False", "pass", (engine_property,)
     ),
     "tiers are not looked at": Mutant(
         plan, "_is_for_tier", "if rule.tiers and tier not in rule.tiers:", "if False:", (engine_property,)
