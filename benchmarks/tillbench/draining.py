@@ -186,6 +186,9 @@ class _Nowhere:
     def add_row(self, row_id: int, subject_key: str, effect_points: int) -> None:
         """Nothing."""
 
+    def add_change(self, row_id: int, subject_key: str, packed: bytes) -> None:
+        """Nothing."""
+
 
 def _unacknowledge(path: Path) -> None:
     """Make a stopped till's journal what it was before the cloud had any of it."""
