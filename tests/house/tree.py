@@ -66,9 +66,7 @@ def texts() -> dict[str, str]:
 @cache
 def modules() -> tuple[Module, ...]:
     """Every Python file."""
-    return tuple(
-        Module(name, text, ast.parse(text, name)) for name, text in texts().items() if name.endswith(".py")
-    )
+    return tuple(Module(name, text, ast.parse(text, name)) for name, text in texts().items() if name.endswith(".py"))
 
 
 def ours() -> tuple[Module, ...]:

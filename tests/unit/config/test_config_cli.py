@@ -87,16 +87,18 @@ def test_explain_tells_the_place_of_a_value_that_the_file_sets(good: str) -> Non
 
 def test_explain_tells_that_a_value_is_the_default(good: str) -> None:
     """When the file doesn't set it."""
-    assert "scanners[0].baud_rate = 9600\n  from:     the default\n" in run(
-        "explain", "scanners[0].baud_rate", "--config", good
-    ).output
+    assert (
+        "scanners[0].baud_rate = 9600\n  from:     the default\n"
+        in run("explain", "scanners[0].baud_rate", "--config", good).output
+    )
 
 
 def test_explain_without_an_index_means_all_sections(good: str) -> None:
     """`scanners.port` is that of each scanner."""
-    assert f'scanners[0].port = "/dev/ttyS0"\n  from:     {good}:6:1\n' in run(
-        "explain", "scanners.port", "--config", good
-    ).output
+    assert (
+        f'scanners[0].port = "/dev/ttyS0"\n  from:     {good}:6:1\n'
+        in run("explain", "scanners.port", "--config", good).output
+    )
 
 
 def test_explain_without_a_file_explains_the_default() -> None:

@@ -125,7 +125,7 @@ def strings(draw: st.DrawFn) -> str:
 def keys(draw: st.DrawFn) -> str:
     """A simple or dotted key."""
     bare = st.text("abc0-_", min_size=1, max_size=3)
-    part = bare | (PLAIN_TEXT | QUOTE_HEAVY).map(basic) | st.text("ab .#=]\"", max_size=4).map(lambda text: f"'{text}'")
+    part = bare | (PLAIN_TEXT | QUOTE_HEAVY).map(basic) | st.text('ab .#=]"', max_size=4).map(lambda text: f"'{text}'")
     parts = draw(st.lists(part, min_size=1, max_size=3))
     return f"{draw(BLANKS)}.{draw(BLANKS)}".join(parts)
 

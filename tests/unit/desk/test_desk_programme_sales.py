@@ -189,9 +189,7 @@ def test_points_that_are_not_active_yet_are_in_the_balance_and_not_to_be_spent()
     assert after == sold.member
     assert after.spendable_points == after.balance_points - 105
     at.clock.advance(3 * 24 * 3_600_000)
-    assert at.run(at.desk.identify(ANNA)).inactive_points == 100, (
-        "own points are active now"
-    )
+    assert at.run(at.desk.identify(ANNA)).inactive_points == 100, "own points are active now"
 
 
 def test_the_cash_software_says_which_discounts_it_took() -> None:
