@@ -23,6 +23,10 @@ KEYS = {
 }
 
 
+def _listen_to_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Demo:
     """A demo under way, with all its processes marked by a word in their environment."""
 
@@ -43,6 +47,8 @@ class Demo:
                 stderr=complaints,
                 text=True,
                 start_new_session=True,
+                # A suite in the background of a shell has SIGINT ignored, and so would the demo: a terminal's has not.
+                preexec_fn=_listen_to_interrupts,
             )
 
     def finish(self) -> tuple[int, str, str]:

@@ -14,7 +14,7 @@ from till_loyalty.matching import is_everything
 from till_loyalty.programme import Programme, Rule
 from till_loyalty.receipt import Line, MemberState, Receipt
 from till_loyalty.results import Calculation, canonical_bytes
-from till_loyalty.rule_parts import Funding, Match, PerMoney, PerUnit
+from till_loyalty.rule_parts import Discount, Funding, Match, PerMoney, PerUnit
 from till_sync.ops import SaleBody, Subject, decode_body, encode_body
 
 STRANGE = Line(number=1000, sku="unrelated", amount_minor=777, name="a line that no rule names")
@@ -113,6 +113,34 @@ def body_of(case: Case, result: Calculation) -> SaleBody:
         budgets=dict(case.budgets),
         usage=limits.usage_of(case.programme, result, case.clock.business_date),
     )
+
+
+def an_odd_point_goes_to_the_lower_number(data: st.DataObject) -> None:
+    """Two lines of one price share a gift that two don't divide: the line of the lower number gets the odd point."""
+    case = data.draw(cases())
+    numbers = data.draw(st.permutations((1, 2)))
+    line = Line(number=1, sku="a", amount_minor=data.draw(st.integers(2, 10**6)))
+    receipt = Receipt(lines=tuple(replace(line, number=number) for number in numbers))
+    gift = Rule(id="gift", points=2 * data.draw(st.integers(0, 500)) + 1)
+    programme = replace(case.programme, rules=(gift,), exclusions=())
+    result = engine.calculate(programme, MemberState(), receipt, case.clock)
+    given = {each.number: each.earned_points for each in result.lines}
+    assert given[1] == given[2] + 1
+
+
+def the_free_one_of_equals_is_chosen_by_its_number(data: st.DataObject) -> None:
+    """One of two is free, and both cost the same: which line gets the money off depends on numbers, not on places."""
+    case = data.draw(cases())
+    line = Line(number=1, sku="a", amount_minor=data.draw(st.integers(2, 10**6)))
+    rule = Rule(id="one-free", discount=Discount(buy_units=1, get_units=1))
+    programme = replace(case.programme, rules=(rule,), exclusions=())
+    found = []
+    for numbers in ((1, 2), (2, 1)):
+        receipt = Receipt(lines=tuple(replace(line, number=number) for number in numbers))
+        result = engine.calculate(programme, MemberState(), receipt, case.clock)
+        found.append({each.number: each.discount_minor for each in result.lines})
+    assert found[0] == found[1]
+    assert sum(found[0].values()) > 0
 
 
 def till_and_cloud_give_the_same_bytes(data: st.DataObject) -> None:
@@ -251,6 +279,8 @@ PROPERTIES = (
     limits_hold,
     order_of_rules_has_no_say,
     order_of_lines_has_no_say,
+    an_odd_point_goes_to_the_lower_number,
+    the_free_one_of_equals_is_chosen_by_its_number,
     till_and_cloud_give_the_same_bytes,
     a_sale_counts_as_it_was_quoted,
     a_recount_is_two_counts_in_one,

@@ -8,6 +8,7 @@ from till_loyalty import (
     conditions,
     coupons,
     discounts,
+    engine,
     events,
     giving,
     life,
@@ -38,14 +39,32 @@ MUTANTS = {
         (cases.another_programme_in_between_changes_nothing,),
     ),
     "cheapest units of equal price go by their place": Mutant(
-        discounts._Work, "_cheapest", "self.numbers[index]", "index", (cases.order_of_lines_has_no_say,)
+        discounts._Work,
+        "_cheapest",
+        "self.numbers[index]",
+        "index",
+        (cases.the_free_one_of_equals_is_chosen_by_its_number,),
     ),
     "a fixed gift is split by place": Mutant(
         giving.Giving,
         "_split",
         ", numbers=[line.number for line in self.lines]",
         "",
+        (cases.an_odd_point_goes_to_the_lower_number,),
+    ),
+    "the first line gets all points of a rule": Mutant(
+        giving.Giving,
+        "_split",
+        "allocate(points, self.bases, numbers=[line.number for line in self.lines])",
+        "[points, *[0] * (len(self.bases) - 1)]",
         (cases.order_of_lines_has_no_say,),
+    ),
+    "a recount does not look at the rules' discounts": Mutant(
+        engine._ByRules,
+        "ask",
+        "discount(plan, lines, standing, situation).given",
+        "[]",
+        (cases.a_recount_is_two_counts_in_one,),
     ),
     "points of a rule per unit are given once for all lines": Mutant(
         giving.Giving,
