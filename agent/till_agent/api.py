@@ -12,6 +12,7 @@ from till_loyalty.explain_result import Explained
 from till_loyalty.receipt import AmountMinor, QuantityThousandths, Receipt
 from till_loyalty.results import Calculation, Reversal
 from till_sync.ops import Payment
+from till_sync.wire import Pin
 
 UID_PATTERN = r"^[A-Za-z0-9._-]{1,64}$"
 Uid = Annotated[str, Meta(pattern=UID_PATTERN, description="The client's own id of the document: the idempotency key.")]
@@ -147,6 +148,12 @@ class HoldCreate(Struct, frozen=True, kw_only=True):
     ttl_ms: Annotated[int, Meta(ge=1000, le=3_600_000)] = 600_000
     confirmation: Annotated[str, Meta(max_length=80)] = ""
     """Of a code that the member gave back (`POST /v1/confirmations`), where the programme asks for proof."""
+    pin: Pin = ""
+    """What the member keyed, where the programme takes a PIN for proof. It is kept nowhere and logged nowhere."""
+
+    def __repr__(self) -> str:
+        """Without the PIN and who the member is: reprs end up in logs."""
+        return f"HoldCreate(sale_uid={self.sale_uid!r}, points={self.points})"
 
 
 class Hold(Struct, frozen=True, kw_only=True):

@@ -185,7 +185,9 @@ class TranslatedGateway:
         try:
             return await self._gateway.reserve(request, budget_ms=budget_ms)
         except sync_errors.HoldRefused as exc:
-            raise HoldRefused(exc.code, exc.detail, available_points=exc.available_points) from exc
+            raise HoldRefused(
+                exc.code, exc.detail, available_points=exc.available_points, tries_left=exc.tries_left
+            ) from exc
         except sync_errors.CloudUnreachable as exc:
             raise CloudUnreachable(str(exc)) from exc
 

@@ -72,14 +72,15 @@ class HoldRefused(AgentError):
     """Raised when the cloud refuses to reserve points; nothing is reserved.
 
     `code` is the cloud's (insufficient_points, member_unknown, member_blocked, ...); `available_points` is what it
-    would have reserved at most, -1 when it did not say.
+    would have reserved at most, `tries_left` how often the PIN may still be tried; -1 when it did not say.
     """
 
-    def __init__(self, code: str, detail: str, *, available_points: int = -1) -> None:
+    def __init__(self, code: str, detail: str, *, available_points: int = -1, tries_left: int = -1) -> None:
         super().__init__(f"{code}: {detail}")
         self.code = code
         self.detail = detail
         self.available_points = available_points
+        self.tries_left = tries_left
 
 
 class CodeRefused(AgentError):

@@ -5,7 +5,7 @@ points and come with their noun; those ending in `thousandths` are quantities, t
 """
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from functools import cache, lru_cache
 from importlib.resources import files
@@ -105,6 +105,10 @@ class Words:
             return str(text)
         glued = {name: self._show(name, value).replace(" ", NO_BREAK_SPACE) for name, value in values.items()}
         return self._fill("slip", code, glued)
+
+    def proof(self, ways: Collection[str]) -> str:
+        """In which ways a member may prove who they are (`Redemption.proof`)."""
+        return str(self._texts["proof"]["_or_".join(sorted(set(ways)))])
 
     def points(self, points: int) -> str:
         """Minor points with their noun: `12,50 бонуса`."""

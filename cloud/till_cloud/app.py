@@ -125,8 +125,11 @@ class CloudApp:
         with self._busy.one():
             hold = await read_json(request, _holds, limit_bytes=SMALL_BODY_BYTES)
             self._centre.authenticate(hold.till, request.headers.get("authorization", ""))
-            answer = await asyncio.wrap_future(self._centre.hold(hold))
-            return _json(answer)
+            pin = await run_in_threadpool(self._centre.pin_of, hold) if hold.pin else None
+            answer = await asyncio.wrap_future(self._centre.hold(hold, pin))
+        if isinstance(answer, RefusedError):
+            raise answer
+        return _json(answer)
 
     async def enrolments(self, request: Request) -> Response:
         with self._busy.one():

@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import TypeVar
 
-from till_cloud import changes, confirmations, holding
+from till_cloud import changes, confirmations, holding, pins
 from till_cloud.auth import authenticate
 from till_cloud.budgets import top_up, totals, wanting
 from till_cloud.enrolment import redeem_code
@@ -18,6 +18,7 @@ from till_cloud.ingest.push import Ingest
 from till_cloud.registry import Registry
 from till_cloud.sold import answer_sale
 from till_cloud.store import meta
+from till_cloud.store import pins as pin_rows
 from till_cloud.store.connection import open_reader
 from till_cloud.store.readers import Readers
 from till_cloud.store.tills import TillRow
@@ -141,13 +142,21 @@ class Centre:
         if self.quick(lambda connection: wanting(connection, till_id, programme)):
             self._writer.call(lambda connection: top_up(connection, till_id, programme))
 
-    def hold(self, request: HoldRequest) -> "Future[HoldAnswer]":
+    def pin_of(self, request: HoldRequest) -> pins.HashedPin | None:
+        """The request's PIN, hashed to be compared by `hold`. Milliseconds of work: call it from a worker thread."""
+        if not request.pin:
+            return None
+        row = self.quick(lambda connection: pin_rows.find(connection, request.member_id))
+        return pins.guess(row, request.pin, self.wall_ms())
+
+    def hold(self, request: HoldRequest, pin: pins.HashedPin | None = None) -> "Future[HoldAnswer | RefusedError]":
+        """The hold; `pin` is what `pin_of` said. A wrong PIN must be counted, so it is no exception that undoes it."""
         now_ms = self.wall_ms()
 
-        def reserve(connection: sqlite3.Connection) -> HoldAnswer:
+        def reserve(connection: sqlite3.Connection) -> HoldAnswer | RefusedError:
             version = self.registry.active(connection)
             redemption = None if version is None else version.programme.redemption
-            return holding.reserve(connection, request, now_ms, redemption)
+            return holding.reserve(connection, request, now_ms, redemption, pin)
 
         return self._writer.submit(reserve)
 

@@ -7,11 +7,13 @@ had (`PushRequest.remaining == 0`) is given back, for no sale that used it can s
 import re
 import sqlite3
 
+from till_cloud import pins
 from till_cloud.confirmations import prove
 from till_cloud.exceptions import RefusedError
 from till_cloud.ledger.account import Draft
 from till_cloud.ledger.book import Book
 from till_cloud.ledger.expiring import expire_due
+from till_cloud.pins import HashedPin
 from till_cloud.store import holds
 from till_loyalty.programme import Redemption
 from till_sync.wire import HoldAnswer, HoldRequest
@@ -27,13 +29,19 @@ a push that says "nothing waits" may be retransmitted for minutes before it arri
 
 
 def reserve(
-    connection: sqlite3.Connection, request: HoldRequest, now_ms: int, redemption: Redemption | None = None
-) -> HoldAnswer:
+    connection: sqlite3.Connection,
+    request: HoldRequest,
+    now_ms: int,
+    redemption: Redemption | None = None,
+    pin: HashedPin | None = None,
+) -> HoldAnswer | RefusedError:
     """Grant a hold within the caller's transaction. The same request again gets the same answer.
 
     RefusedError 409: `insufficient_points` (with `available`), `member_blocked`, `member_provisional`, `hold_used`,
     `hold_released`, `hold_mismatch` (the id names other points), `too_many_holds`; 404 `member_unknown`;
-    422 `hold_invalid`. With the `redemption` of the active programme also 409 `proof_required`, `proof_invalid`.
+    422 `hold_invalid`. With the `redemption` of the active programme also 409 `proof_required`, `proof_invalid`,
+    `pin_not_set`, `pin_locked`; and `pin_wrong`, which is returned, not raised, so that its count is committed.
+    `pin` is the request's, hashed by `pins.guess`.
     """
     if not HOLD_ID.fullmatch(request.hold):
         raise RefusedError(422, "hold_invalid", "expected a hold id of letters, digits and . _ : -", pointer="/hold")
@@ -55,12 +63,14 @@ def reserve(
             f"expected fewer than {OPEN_HOLDS_LIMIT} open holds: the till has ops to push",
             retryable=True,
         )
+    wrong = _check_proof(connection, request, redemption, pin, now_ms)
+    if wrong is not None:
+        return wrong
     if book.due_points(account):
         expire_due(book, account, now_ms)  # the job has not come yet
     if request.points > account.available:
         detail = f"expected at most {account.available} points, not {request.points}"
         raise RefusedError(409, "insufficient_points", detail, available=account.available)
-    _check_proof(connection, request, redemption, now_ms)
     draft = Draft(account, held=account.held + request.points)
     book.touch(draft, book.next_position())
     book.flush()
@@ -83,15 +93,26 @@ def reserve(
 
 
 def _check_proof(
-    connection: sqlite3.Connection, request: HoldRequest, redemption: Redemption | None, now_ms: int
-) -> None:
-    """Above the programme's threshold the member gives back a one-time code, which serves one hold."""
+    connection: sqlite3.Connection,
+    request: HoldRequest,
+    redemption: Redemption | None,
+    pin: HashedPin | None,
+    now_ms: int,
+) -> RefusedError | None:
+    """Above the programme's threshold the member gives back a one-time code, which serves one hold, or says a PIN.
+
+    A wrong PIN is returned. Nothing else of the transaction has been done yet, so there is nothing to undo.
+    """
     if redemption is None or not redemption.proof or request.points <= redemption.proof_above_points:
-        return
-    if not request.confirmation:
-        detail = f"expected a confirmation for more than {redemption.proof_above_points} points"
-        raise RefusedError(409, "proof_required", detail, pointer="/confirmation")
-    prove(connection, request.confirmation, till=request.till, member_id=request.member_id, now_ms=now_ms)
+        return None
+    if request.confirmation and "code" in redemption.proof:
+        prove(connection, request.confirmation, till=request.till, member_id=request.member_id, now_ms=now_ms)
+        return None
+    if request.pin and "pin" in redemption.proof:
+        return pins.check(connection, request.member_id, pin, now_ms)
+    detail = f"expected a proof of who the member is for more than {redemption.proof_above_points} points"
+    pointer = "/confirmation" if "code" in redemption.proof else "/pin"
+    raise RefusedError(409, "proof_required", detail, pointer=pointer)
 
 
 def _again(row: holds.HoldRow, request: HoldRequest, now_ms: int) -> HoldAnswer:

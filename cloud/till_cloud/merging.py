@@ -11,7 +11,7 @@ from till_cloud.exceptions import AdminError
 from till_cloud.ledger.account import Account, Draft, IssuedLot
 from till_cloud.ledger.book import Book
 from till_cloud.registry import Registry
-from till_cloud.store import events, people
+from till_cloud.store import events, people, pins
 from till_cloud.store.people import Person
 from till_loyalty.exceptions import invariant
 from till_loyalty.programme import Programme
@@ -37,6 +37,8 @@ def merge(book: Book, old: Account, into: Account, *, uid: str, programme: Progr
     _take_doubles(book, old, into)
     move_points(book, old, into, uid=uid)
     people.go_over(connection, old.member_id, into.member_id)
+    # A PIN never goes over: whoever chose it may be a stranger to the one kept.
+    pins.remove(connection, old.member_id)
     joined = _joined(person, gone, programme)
     # The code of the old member goes first: no two members may have one.
     people.write(connection, replace(gone, status="removed", merged_into=into.member_id, referral_code="", referrer=""))

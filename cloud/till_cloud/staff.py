@@ -1,4 +1,4 @@
-"""What the chain's staff do to members by hand: coupons, segments, tiers, confirming who they are.
+"""What the chain's staff do to members by hand: coupons, segments, tiers, PINs, confirming who they are.
 
 Tills hear of it with their next pull.
 """
@@ -12,8 +12,10 @@ from till_cloud import awarding
 from till_cloud.exceptions import AdminError
 from till_cloud.ledger.account import Account, Draft
 from till_cloud.ledger.book import Book
+from till_cloud.pins import HashedPin
 from till_cloud.registry import Registry
-from till_cloud.store import events, facts, jobs, members, people, tiers, usage
+from till_cloud.store import events, facts, jobs, members, people, pins, tiers, usage
+from till_cloud.store.pins import PinRow
 from till_loyalty.events import on_registered
 from till_loyalty.programme import Programme
 from till_loyalty.tiers import period_of, spending_given
@@ -99,6 +101,38 @@ def confirm(connection: sqlite3.Connection, reference: str, now_ms: int) -> int 
         given = awarding.give(book, account, awards, day=day, time_zone=time_zone)
     _tell(book, account)
     return given
+
+
+def set_pin(connection: sqlite3.Connection, reference: str, pin: HashedPin, now_ms: int) -> None:
+    """Give a member a PIN (`pins.new_pin`), with all its tries; the one before is gone."""
+    _, account = _account(connection, reference, now_ms)
+    pins.put(
+        connection,
+        PinRow(
+            member_id=account.member_id,
+            salt=pin.salt,
+            pin_scrypt=pin.pin_scrypt,
+            tries=0,
+            locked_until_ms=0,
+            set_at_ms=now_ms,
+        ),
+    )
+
+
+def remove_pin(connection: sqlite3.Connection, reference: str, now_ms: int) -> bool:
+    """Take a member's PIN away; whether there was one."""
+    _, account = _account(connection, reference, now_ms)
+    return pins.remove(connection, account.member_id)
+
+
+def unlock_pin(connection: sqlite3.Connection, reference: str, now_ms: int) -> bool:
+    """Give a member's PIN all its tries again; whether it was locked. AdminError when there is none."""
+    _, account = _account(connection, reference, now_ms)
+    row = pins.find(connection, account.member_id)
+    if row is None:
+        raise AdminError("expected a member who has a PIN")
+    pins.set_tries(connection, account.member_id, 0, 0)
+    return now_ms < row.locked_until_ms
 
 
 def _programme(connection: sqlite3.Connection) -> Programme:

@@ -92,7 +92,7 @@ def member_problems(programme: Programme) -> Iterator[Problem]:
     redemption = programme.redemption
     yield from _repeats("redemption.proof", redemption.proof)
     if redemption.proof_above_points and not redemption.proof:
-        yield "redemption.proof", 'expected ["code"] beside proof_above_points, not nothing: nobody would be asked'
+        yield "redemption.proof", 'expected ["code"], ["pin"] or both beside proof_above_points, not nothing'
 
 
 def _repeats(place: str, names: tuple[str, ...]) -> Iterator[Problem]:

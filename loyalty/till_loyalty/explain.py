@@ -88,7 +88,8 @@ class _Told:
         if terms.maximum_receipt_minor:
             yield self.say("redeem_ceiling", money=words.money(terms.maximum_receipt_minor))
         if terms.proof:
-            yield self.say("redeem_proof", points=words.points(terms.proof_above_points))
+            ways = "_or_".join(sorted(set(terms.proof)))
+            yield self.say(f"redeem_proof_{ways}", points=words.points(terms.proof_above_points))
 
     def _rule(self, rule: Rule) -> str:
         parts, words = self.parts, self.words

@@ -86,7 +86,7 @@ class Redemption(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
     """How points pay. `step_points` is the smallest portion; `offline` names the policy without a line to the cloud.
 
     Above `proof_above_points` the member proves who they are in one of the ways of `proof` (`code`: a one-time code
-    that the cloud sends); with no way named, never.
+    that the cloud sends; `pin`: a PIN of theirs that the cloud knows); with no way named, never.
     """
 
     enabled: bool = True
@@ -97,7 +97,7 @@ class Redemption(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
     maximum_receipt_minor: AmountMinor = 0
     offline: Literal["refuse"] = "refuse"
     proof_above_points: Points = 0
-    proof: tuple[Literal["code"], ...] = ()
+    proof: tuple[Literal["code", "pin"], ...] = ()
 
 
 class CardRange(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

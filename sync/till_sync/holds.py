@@ -25,10 +25,8 @@ class CloudHoldGateway:
         except (IdentityRefused, UpgradeNeeded) as error:
             raise CloudUnreachable(f"the cloud does not take this till: {error}", code=error.code) from error
         except CloudRefused as error:
-            available = error.extras.get("available")
-            if not isinstance(available, int) or isinstance(available, bool):
-                available = -1
-            raise HoldRefused(error.code, str(error), available_points=available) from error
+            available, tries_left = _number(error, "available"), _number(error, "tries_left")
+            raise HoldRefused(error.code, str(error), available_points=available, tries_left=tries_left) from error
         except CloudUnreachable:
             self._line.unreachable()
             raise
@@ -38,6 +36,12 @@ class CloudHoldGateway:
         if (answer.hold, answer.points) != (request.hold, request.points):
             raise CloudUnreachable("the answer speaks of another hold", code="answer_mismatch")
         return answer
+
+
+def _number(error: CloudRefused, name: str) -> int:
+    """What the cloud said beside its refusal; -1 when that is no whole number."""
+    value = error.extras.get(name)
+    return value if isinstance(value, int) and not isinstance(value, bool) else -1
 
 
 class NoHoldGateway:

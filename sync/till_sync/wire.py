@@ -20,6 +20,9 @@ WHOLE_LIMIT = 2**53
 Count = Annotated[int, Meta(ge=0, le=WHOLE_LIMIT)]
 Amount = Annotated[int, Meta(ge=-WHOLE_LIMIT, le=WHOLE_LIMIT)]
 
+Pin = Annotated[str, Meta(pattern=r"^([0-9]{4,8})?$")]
+"""A member's PIN, or none."""
+
 TILL_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$"
 
 PATHS = {
@@ -206,7 +209,13 @@ class HoldRequest(Struct, frozen=True, kw_only=True):
     points: Annotated[int, Meta(ge=1, le=WHOLE_LIMIT)]
     ttl_ms: Annotated[int, Meta(ge=1000, le=3_600_000)] = 600_000
     confirmation: str = ""
-    """The proof that the member gave back a one-time code; needed above the programme's threshold."""
+    """The proof that the member gave back a one-time code; this or `pin` is needed above the programme's threshold."""
+    pin: Pin = ""
+    """What the member keyed. It goes to the cloud and nowhere else."""
+
+    def __repr__(self) -> str:
+        """Without the PIN: reprs end up in logs."""
+        return f"HoldRequest(hold={self.hold!r}, till={self.till!r}, sale_uid={self.sale_uid!r}, points={self.points})"
 
 
 class HoldAnswer(Struct, frozen=True, kw_only=True):

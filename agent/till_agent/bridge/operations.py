@@ -162,7 +162,7 @@ OPERATIONS = (
         problems=_WHO
         | {
             409: "insufficient_points, hold_refused, sale_exists, member_unknown, member_blocked, member_provisional, "
-            "redemption_disabled, proof_required, proof_invalid",
+            "redemption_disabled, proof_required, proof_invalid, pin_wrong, pin_locked, pin_not_set",
             503: "cloud_unreachable",
         },
     ),

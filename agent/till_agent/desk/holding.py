@@ -8,6 +8,8 @@ import logging
 import secrets
 from functools import partial
 
+from msgspec.structs import replace
+
 from till_agent.api import Hold, HoldCreate, SaleRequest
 from till_agent.desk.answers import request_digest
 from till_agent.desk.bench import Bench, sale_body
@@ -15,6 +17,7 @@ from till_agent.desk.finding import Found
 from till_agent.desk.problems import problem
 from till_agent.exceptions import CloudUnreachable, DeskProblem, HoldRefused, JournalUnavailable
 from till_agent.ports import Draft, Entry, HoldStore, JournalReader, StoredHold
+from till_loyalty.programme import Redemption
 from till_sync.ops import HoldReleaseBody, Subject, encode_body
 from till_sync.ports import Clock
 from till_sync.wire import HoldRequest
@@ -98,14 +101,25 @@ class Holding:
         if programme is None or not programme.programme.redemption.enabled:
             raise problem("redemption_disabled", "expected a programme that lets points be spent")
         redemption = programme.programme.redemption
-        if redemption.proof and request.points > redemption.proof_above_points and not request.confirmation:
-            raise problem(
-                "proof_required",
-                f"expected a confirmation for more than {redemption.proof_above_points} points",
-                pointer="/confirmation",
-                allowed_points=redemption.proof_above_points,
-            )
+        self._check_proof(request, redemption)
         return found
+
+    def _check_proof(self, request: HoldCreate, redemption: Redemption) -> None:
+        """That one is given where one is asked for; only the cloud can tell whether it is good."""
+        allowed = redemption.proof_above_points
+        given = {"code": request.confirmation, "pin": request.pin}
+        if not redemption.proof or request.points <= allowed or any(given[way] for way in redemption.proof):
+            return
+        words = self._bench.words()
+        told = words.problem("proof_required", {"allowed_points": allowed, "ways": words.proof(redemption.proof)})
+        raise problem(
+            "proof_required",
+            f"expected a proof ({', '.join(redemption.proof)}) for more than {allowed} points",
+            pointer="/confirmation" if "code" in redemption.proof else "/pin",
+            allowed_points=allowed,
+            proof=redemption.proof,
+            cashier=told,
+        )
 
     def _check_balance(self, request: HoldCreate, found: Found) -> None:
         """The smallest balance of which anything is spent, as the sale will look at it: with its own hold."""
@@ -149,7 +163,8 @@ class Holding:
         try:
             if asked is None:
                 await parts.holds.remember(wanted, parts.clock.mono_ms() + budget_ms + ASKED_GRACE_MS)
-            answer = await parts.gateway.reserve(wanted, budget_ms=budget_ms)
+            # The PIN is in what is sent and nowhere else: not in what is remembered.
+            answer = await parts.gateway.reserve(replace(wanted, pin=request.pin), budget_ms=budget_ms)
             left_ms = answer.expires_at_ms - answer.server_time_ms - MARGIN_MS
             await parts.holds.granted(answer, parts.clock.mono_ms() + left_ms)
         except HoldRefused as exc:
@@ -261,4 +276,7 @@ def _refusal(exc: HoldRefused) -> DeskProblem:
         return problem(exc.code, exc.detail, pointer="/member")
     if exc.code in ("proof_required", "proof_invalid"):
         return problem(exc.code, exc.detail, pointer="/confirmation")
+    if exc.code in ("pin_wrong", "pin_locked", "pin_not_set"):
+        extras = {"tries_left": exc.tries_left} if exc.tries_left >= 0 else {}
+        return problem(exc.code, exc.detail, pointer="/pin", **extras)
     return problem("hold_refused", exc.detail, reason=exc.code)

@@ -78,6 +78,9 @@ PROBLEMS = MappingProxyType(
         "hold_refused": Kind(409),
         "proof_required": Kind(409),
         "proof_invalid": Kind(409),
+        "pin_wrong": Kind(409),
+        "pin_locked": Kind(409),
+        "pin_not_set": Kind(409),
         "insufficient_points": Kind(409),
         "cloud_unreachable": Kind(503, retryable=True),
         # slips

@@ -78,7 +78,8 @@ def proof_messages(words: Words, programme: Programme | None, calculation: Calcu
     redemption = programme.redemption
     if not redemption.proof or calculation.redeemed_points <= redemption.proof_above_points:
         return ()
-    return (words.message("proof_needed", points=redemption.proof_above_points),)
+    ways = words.proof(redemption.proof)
+    return (words.message("proof_needed", points=redemption.proof_above_points, ways=ways),)
 
 
 def redeemable(programme: Programme | None, calculation: Calculation) -> Redeemable:

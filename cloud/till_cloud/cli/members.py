@@ -31,7 +31,7 @@ def member() -> None:
     """Members and their identifiers."""
 
 
-for _command in (people.confirm, people.coupon, people.segment, people.tier):
+for _command in (people.confirm, people.coupon, people.pin, people.segment, people.tier):
     member.add_command(_command)
 
 

@@ -1,10 +1,10 @@
-"""`tillside cloud member coupon`, `segment`, `tier` and `confirm`: what staff do to a member by hand."""
+"""`tillside cloud member coupon`, `segment`, `tier`, `confirm` and `pin`: what staff do to a member by hand."""
 
 from pathlib import Path
 
 import click
 
-from till_cloud.cli.common import database_option, now_ms, writing
+from till_cloud.cli.common import database_option, now_ms, told, writing
 
 
 @click.group()
@@ -85,3 +85,44 @@ def confirm(reference: str, db: Path) -> None:
         click.echo(f"{reference} was active already")
     else:
         click.echo(f"{reference} is active now" + (f", and got {given} (smallest parts of a point)" if given else ""))
+
+
+@click.command()
+@click.argument("reference", metavar="MEMBER")
+@click.option("--unlock", is_flag=True, help="Give the PIN all its tries again, at once.")
+@click.option("--remove", is_flag=True, help="Take the PIN away.")
+@database_option
+def pin(reference: str, db: Path, *, unlock: bool, remove: bool) -> None:
+    """Set the PIN of MEMBER (member id or tag), by which they prove who they are when they spend much.
+
+    It is asked for twice, without showing: let the member key it. Five wrong tries lock it for 24 hours.
+    """
+    if unlock and remove:
+        raise click.UsageError("expected --unlock or --remove, not both")
+    if unlock or remove:
+        click.echo(_unlocked(reference, db) if unlock else _removed(reference, db))
+        return
+    from till_cloud.pins import new_pin
+    from till_cloud.staff import set_pin
+
+    with told():
+        chosen = new_pin(click.prompt("PIN", hide_input=True, confirmation_prompt=True))
+    with writing(db) as writer:
+        writer.call(lambda connection: set_pin(connection, reference, chosen, now_ms()))
+    click.echo(f"{reference} has a new PIN")
+
+
+def _unlocked(reference: str, db: Path) -> str:
+    from till_cloud.staff import unlock_pin
+
+    with writing(db) as writer:
+        was = writer.call(lambda connection: unlock_pin(connection, reference, now_ms()))
+    return f"{reference}: the PIN {'is' if was else 'was'} not locked{' any more' if was else ''}"
+
+
+def _removed(reference: str, db: Path) -> str:
+    from till_cloud.staff import remove_pin
+
+    with writing(db) as writer:
+        was = writer.call(lambda connection: remove_pin(connection, reference, now_ms()))
+    return f"{reference} {'has no PIN any more' if was else 'had no PIN'}"

@@ -198,6 +198,15 @@ CREATE TABLE confirmations (
 CREATE INDEX confirmations_till ON confirmations (till, made_at_ms);
 CREATE INDEX confirmations_tag ON confirmations (tag, made_at_ms);
 
+CREATE TABLE member_pins (
+    member_id TEXT PRIMARY KEY REFERENCES members,
+    salt TEXT NOT NULL,
+    pin_scrypt TEXT NOT NULL,
+    tries INTEGER NOT NULL DEFAULT 0 CHECK (tries >= 0),
+    locked_until_ms INTEGER NOT NULL DEFAULT 0,
+    set_at_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE jobs (
     job TEXT PRIMARY KEY,
     done_to TEXT NOT NULL,

@@ -85,6 +85,23 @@ def proof_invalid(till: FakeTill) -> Call:
     return till.desk.hold(HoldCreate(sale_uid="u1", member=Identify(card=ANNA_CARD), points=1, confirmation="c-old"))
 
 
+def pin_wrong(till: FakeTill) -> Call:
+    return _pin_refused(till, HoldRefused("pin_wrong", "no", tries_left=4))
+
+
+def pin_locked(till: FakeTill) -> Call:
+    return _pin_refused(till, HoldRefused("pin_locked", "no"))
+
+
+def pin_not_set(till: FakeTill) -> Call:
+    return _pin_refused(till, HoldRefused("pin_not_set", "no"))
+
+
+def _pin_refused(till: FakeTill, refusal: HoldRefused) -> Call:
+    till.gateway.refusal = refusal
+    return till.desk.hold(HoldCreate(sale_uid="u1", member=Identify(card=ANNA_CARD), points=1, pin="2580"))
+
+
 PROVOKERS: dict[str, Callable[[FakeTill], Call]] = {
     function.__name__: function
     for function in (
@@ -99,6 +116,9 @@ PROVOKERS: dict[str, Callable[[FakeTill], Call]] = {
         too_many_codes,
         proof_required,
         proof_invalid,
+        pin_wrong,
+        pin_locked,
+        pin_not_set,
     )
 }
 POINTERS = {
@@ -107,5 +127,15 @@ POINTERS = {
     "phone_mismatch": "/phone",
     "proof_required": "/confirmation",
     "proof_invalid": "/confirmation",
+    "pin_wrong": "/pin",
+    "pin_locked": "/pin",
+    "pin_not_set": "/pin",
 }
-EXTRAS = {"proof_required": {"allowed_points": 100}}
+EXTRAS = {
+    "proof_required": {
+        "allowed_points": 100,
+        "proof": ("code",),
+        "cashier": "Чтобы списать столько, нужен код из СМС. Без этого можно: 100 бонусов.",
+    },
+    "pin_wrong": {"tries_left": 4},
+}

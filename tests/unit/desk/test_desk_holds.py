@@ -11,6 +11,7 @@ from till_agent.api import Hold, HoldCreate, Identify, SaleRequest
 from till_agent.exceptions import DeskProblem, HoldRefused
 from till_loyalty.programme import Redemption
 from till_sync.ops import HoldReleaseBody, decode_body
+from till_sync.wire import HoldRequest
 
 ANNA = Identify(card=ANNA_CARD)
 TEN_MINUTES_MS = 600_000
@@ -311,3 +312,32 @@ def test_below_the_smallest_balance_nothing_is_held_that_the_sale_would_refuse()
     spend(till, larger.hold, 50)
     with pytest.raises(DeskProblem, match="insufficient_points"):
         hold(till, 10, sale_uid="u3")
+
+
+def test_a_pin_goes_to_the_cloud_and_is_remembered_nowhere() -> None:
+    """Any way that the programme names will do; what the till keeps of the hold, and every repr, is without it."""
+    till = FakeTill().know(anna())
+    remembered: list[HoldRequest] = []
+    remember = till.holds.remember
+
+    async def noting(request: HoldRequest, deadline_mono_ms: int) -> None:
+        remembered.append(request)
+        await remember(request, deadline_mono_ms)
+
+    till.holds.remember = noting  # type: ignore[method-assign]  # looks on, and goes on
+    rules = Redemption(proof=("code", "pin"), proof_above_points=10)
+    till.cache.sell_by(msgspec.structs.replace(PROGRAMME, redemption=rules))
+    wish = HoldCreate(sale_uid="u1", member=ANNA, points=11, pin="2580")
+    held = till.run(till.desk.hold(wish))
+    sent = till.gateway.reserved[held.hold]
+    assert (sent.pin, [each.pin for each in remembered]) == ("2580", [""])
+    assert "2580" not in f"{wish!r} {sent!r} {till.holds.get(held.hold)!r}"
+    rules = Redemption(proof=("pin",), proof_above_points=10)
+    till.cache.sell_by(msgspec.structs.replace(PROGRAMME, redemption=rules))
+    with pytest.raises(DeskProblem) as caught:
+        till.run(till.desk.hold(HoldCreate(sale_uid="u2", member=ANNA, points=11, confirmation="c-1")))
+    assert (caught.value.code, caught.value.pointer, caught.value.extras["proof"]) == (
+        "proof_required",
+        "/pin",
+        ("pin",),
+    )

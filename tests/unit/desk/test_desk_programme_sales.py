@@ -303,6 +303,17 @@ def test_a_quote_says_how_much_may_be_spent_and_when_a_code_must_prove_the_membe
     assert (asked.redeemable.proof, asked.redeemable.proof_above_points) == (("code",), 30)
     assert "proof_needed" in codes_said(asked)
     assert quote(at, member=None).redeemable is None
+    at.cache.sell_by(
+        replace(
+            RULES, redemption=Redemption(max_share_basis_points=5_000, proof=("code", "pin"), proof_above_points=30)
+        )
+    )
+    either = quote(at, redeem_points=-1)
+    assert either.redeemable is not None
+    assert either.redeemable.proof == ("code", "pin")
+    assert [told.text for told in either.messages if told.code == "proof_needed"] == [
+        "Чтобы списать больше, нужен код из СМС или ПИН-код. Без этого: 30 бонусов."
+    ]
 
 
 def test_a_hold_spends_no_points_that_are_not_active() -> None:

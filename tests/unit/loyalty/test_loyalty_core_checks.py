@@ -243,7 +243,7 @@ def test_events(text: str, problem: str) -> None:
         ('[redemption]\nproof = ["code", "code"]', "redemption.proof[1]: expected each once, not 'code' again"),
         (
             "[redemption]\nproof_above_points = 5",
-            'redemption.proof: expected ["code"] beside proof_above_points, not nothing: nobody would be asked',
+            'redemption.proof: expected ["code"], ["pin"] or both beside proof_above_points, not nothing',
         ),
     ],
 )

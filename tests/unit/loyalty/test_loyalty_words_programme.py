@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from click.testing import CliRunner
@@ -113,3 +114,18 @@ def test_a_file_that_is_no_receipt_is_told(shop: tuple[str, str], tmp_path: Path
     result = CliRunner().invoke(group, ["explain", shop[0], "--receipt", str(bad)])
     assert result.exit_code == 1
     assert "expected a receipt" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("ways", "sentence"),
+    [
+        (("code",), "если больше, чем 1000 бонусов, покупатель называет одноразовый код"),
+        (("pin",), "если больше, чем 1000 бонусов, покупатель вводит ПИН-код"),
+        (("pin", "code"), "если больше, чем 1000 бонусов, покупатель называет одноразовый код или вводит ПИН-код"),
+    ],
+)
+def test_the_ways_to_prove_who_a_member_is_are_told(ways: tuple[Literal["code", "pin"], ...], sentence: str) -> None:
+    rules = programme(redemption=Redemption(proof_above_points=1000, proof=ways))
+    assert sentence in "\n".join(explain_programme(rules, "ru")).replace("\u202f", "").replace("\xa0", "")
+    told = [list(explain_programme(rules, language)) for language in LANGUAGES]
+    assert len({len(lines) for lines in told}) == 1
