@@ -120,7 +120,7 @@ def _award(
         earned.reasons.append(Reason(code="rule_rounded_to_zero", rule=rule.id, numbers=numbers))
         return
     if rule.limits:
-        parts = trim(rule, parts, situation, earned.reasons)
+        parts = trim(rule, parts, situation, earned.reasons, numbers=[lines[index].number for index in indexes])
         if not any(parts):
             return
     name, line_points, give = rule.id, earned.line_points, earned.accruals.append

@@ -90,7 +90,9 @@ def _offer(counter: _Counter, position: int, rule: Rule, reasons: list[Reason]) 
     bought = [index for index in counter.standing.bought.get(position, ()) if index not in protected]
     parts = _Work(counter.plan.programme, rule, counter.lines, left, indexes, bought).parts()
     if rule.limits:
-        parts = trim(rule, parts, counter.situation, reasons)
+        parts = trim(
+            rule, parts, counter.situation, reasons, numbers=[counter.lines[index].number for index in indexes]
+        )
     return _Offer(rule, indexes, parts) if any(parts) else None
 
 

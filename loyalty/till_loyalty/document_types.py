@@ -105,6 +105,9 @@ def _check_leaf(value: object, hint: Any, place: str, report: Report) -> None:
         # msgspec writes "Expected `int`, got `str`" or "Expected `int` >= 1".
         wanted = str(error).split(" - at ")[0].split(", got ")[0].removeprefix("Expected ")
         report(place, f"expected {wanted}, not {shown(value)}")
+    except UnicodeEncodeError:
+        # A JSON escape can name half of a character, which no text in UTF-8 holds.
+        report(place, f"expected whole characters, not {shown(value)}")
 
 
 def _inside(place: str, name: str) -> str:

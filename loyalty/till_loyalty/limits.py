@@ -25,8 +25,13 @@ def period_key(per: str, day: date) -> str:
     return day.isoformat()[:7] if per == "month" else ""
 
 
-def trim(rule: Rule, parts: list[int], situation: Situation, reasons: list[Reason]) -> list[int]:
-    """`parts` (what the rule would give each line) cut to what its limits leave, in proportion; and the reason."""
+def trim(
+    rule: Rule, parts: list[int], situation: Situation, reasons: list[Reason], *, numbers: Sequence[int]
+) -> list[int]:
+    """`parts` (what the rule would give each line) cut to what its limits leave, in proportion; and the reason.
+
+    `numbers` are the lines': of equal parts, the line of the lower number keeps more.
+    """
     total = sum(parts)
     if not total:
         return parts
@@ -37,7 +42,7 @@ def trim(rule: Rule, parts: list[int], situation: Situation, reasons: list[Reaso
         left, code = _left(rule, limit, situation)
         if left is not None and left < total:
             reasons.append(Reason(code=code, rule=rule.id, numbers={"given": left, "would": total}))
-            parts = allocate(left, parts)
+            parts = allocate(left, parts, numbers=numbers)
             total = left
         if not total:
             break

@@ -37,7 +37,8 @@ def parse_programme(text: str | bytes, *, suffix: str = ".toml") -> Programme:
     problems: list[str] = []
 
     def report(place: str, sentence: str) -> None:
-        problems.append(f"{place or 'document'}: {sentence}")
+        # Names are the document's own, and may hold what no terminal can print.
+        problems.append(f"{place or 'document'}: {sentence}".encode("utf-8", "backslashreplace").decode())
 
     check_value(data, Programme, "", report)
     if problems:

@@ -12,7 +12,7 @@ import pytest
 
 from house.tree import FOLDERS, PACKAGES, ROOT, files, report, texts
 
-LEFT_OVER = re.compile(rf"\b(?:{'TODO'}|{'FIXME'})\b")
+LEFT_OVER = re.compile(rf"\b(?:{'TO' + 'DO'}|{'FIX' + 'ME'})\b")
 ONE_MACHINE = re.compile(r"(?<![\w.-])/(?:home|root|work)/\w")
 HOSTS = [
     ".".join(parts)

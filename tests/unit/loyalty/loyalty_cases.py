@@ -14,7 +14,7 @@ from till_loyalty.matching import is_everything
 from till_loyalty.programme import Programme, Rule
 from till_loyalty.receipt import Line, MemberState, Receipt
 from till_loyalty.results import Calculation, canonical_bytes
-from till_loyalty.rule_parts import Discount, Funding, Match, PerMoney, PerUnit
+from till_loyalty.rule_parts import Discount, Funding, Limit, Match, PerMoney, PerUnit
 from till_sync.ops import SaleBody, Subject, decode_body, encode_body
 
 STRANGE = Line(number=1000, sku="unrelated", amount_minor=777, name="a line that no rule names")
@@ -116,12 +116,23 @@ def body_of(case: Case, result: Calculation) -> SaleBody:
 
 
 def an_odd_point_goes_to_the_lower_number(data: st.DataObject) -> None:
-    """Two lines of one price share a gift that two don't divide: the line of the lower number gets the odd point."""
+    """Two lines of one price share a gift that two don't divide: the line of the lower number gets the odd point.
+
+    The same where a limit leaves an odd number of the gift.
+    """
     case = data.draw(cases())
     numbers = data.draw(st.permutations((1, 2)))
     line = Line(number=1, sku="a", amount_minor=data.draw(st.integers(2, 10**6)))
     receipt = Receipt(lines=tuple(replace(line, number=number) for number in numbers))
-    gift = Rule(id="gift", points=2 * data.draw(st.integers(0, 500)) + 1)
+    odd = 2 * data.draw(st.integers(0, 500)) + 1
+    gift = data.draw(
+        st.sampled_from(
+            (
+                Rule(id="gift", points=odd),
+                Rule(id="gift", points=odd + 1, limits=(Limit(per="receipt", amount=odd),)),
+            )
+        )
+    )
     programme = replace(case.programme, rules=(gift,), exclusions=())
     result = engine.calculate(programme, MemberState(), receipt, case.clock)
     given = {each.number: each.earned_points for each in result.lines}

@@ -225,7 +225,7 @@ def test_any_values_parse_or_are_told_with_their_place(values: dict[str, Any], h
     told: tuple[str, ...] = ()
     rules = None
     try:
-        rules = parse_programme(json.dumps(data), suffix=".json")
+        rules = parse_programme(json.dumps(data), suffix="json")
     except ProgrammeError as error:
         told = error.problems
     if rules is None:
@@ -246,3 +246,18 @@ def test_any_bytes_parse_or_raise_programme_error(raw: str | bytes, suffix: str)
 def test_canonical_text_and_back(rules: Programme) -> None:
     assert decode_programme(programme_json(rules)) == rules
     assert programme_json(decode_programme(programme_json(rules))) == programme_json(rules)
+
+
+@pytest.mark.parametrize("place", ["currency", "points_name", "rules"])
+def test_half_a_character_is_refused_in_words_that_can_be_printed(place: str) -> None:
+    """A JSON escape can name half of a character: as a value, as a name, deep inside."""
+    half = "\ud800"
+    document = tomllib.loads(example_text("supermarket"))
+    document[place] = {
+        "currency": half,
+        "points_name": {half: {"one": half}},
+        "rules": [{"id": half, "percent_basis_points": 1, "title": {"en": half}}],
+    }[place]
+    with pytest.raises(ProgrammeError) as caught:
+        parse_programme(json.dumps(document), suffix="json")
+    assert str(caught.value).encode()

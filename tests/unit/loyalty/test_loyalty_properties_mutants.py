@@ -52,6 +52,13 @@ MUTANTS = {
         "",
         (cases.an_odd_point_goes_to_the_lower_number,),
     ),
+    "what a limit leaves is split by place": Mutant(
+        limits,
+        "trim",
+        ", numbers=numbers)",
+        ")",
+        (cases.an_odd_point_goes_to_the_lower_number,),
+    ),
     "the first line gets all points of a rule": Mutant(
         giving.Giving,
         "_split",
