@@ -37,8 +37,7 @@ def parse_programme(text: str | bytes, *, suffix: str = ".toml") -> Programme:
     problems: list[str] = []
 
     def report(place: str, sentence: str) -> None:
-        # Names are the document's own, and may hold what no terminal can print.
-        problems.append(f"{place or 'document'}: {sentence}".encode("utf-8", "backslashreplace").decode())
+        problems.append(f"{place or 'document'}: {sentence}")
 
     check_value(data, Programme, "", report)
     if problems:
@@ -128,6 +127,8 @@ def _no_name_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _shortened(problems: list[str]) -> tuple[str, ...]:
+    # Names are the document's own, and may hold what no terminal can print.
+    problems = [problem.encode("utf-8", "backslashreplace").decode() for problem in problems]
     if len(problems) <= PROBLEMS_SHOWN:
         return tuple(problems)
     return (*problems[:PROBLEMS_SHOWN], f"document: and {len(problems) - PROBLEMS_SHOWN} more")
