@@ -4,6 +4,7 @@ For tests that start the agent hundreds of times. As a program it reads a JSON l
 and answers each with the child's process id; its children are real processes of their own session, as any other.
 """
 
+import contextlib
 import json
 import os
 import select
@@ -41,9 +42,10 @@ class Forked:
         return ended
 
     def send_signal(self, number: signal.Signals) -> None:
-        """To this very process: a handle can't come to mean another one."""
+        """To this very process: a handle can't come to mean another one. One that has just ended needs no signal."""
         if self._handle >= 0:
-            signal.pidfd_send_signal(self._handle, number)
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._handle, number)
 
     def kill(self) -> None:
         """At once."""

@@ -24,6 +24,7 @@ from integration.upgrade.upgrade_kit import (
     unpack,
     wanted_balances,
 )
+from kit.waiting import wait_for
 from till_cloud.ingest import push
 from till_cloud.verify import verify
 from till_config.settings import CloudSettings
@@ -169,9 +170,15 @@ def test_sales_go_on_while_the_cache_is_filled_again(tmp_path: Path) -> None:
         drained(agent)
         core = agent.running.agent.core
         assert core.cache.member_count == len(cloud.balances())
-        member = body_of(agent.call("POST", "/v1/identify", {"card": card}))
-        gained = 5_000 * (1 + count)
-        assert member["balance_points"] == wanted_balances()["m-anna"][0] + gained
+        wanted = wanted_balances()["m-anna"][0] + 5_000 * (1 + count)
+
+        def shown() -> dict[str, Any]:
+            return body_of(agent.call("POST", "/v1/identify", {"card": card}))
+
+        # What a sale gave that was made before the programme came is known once the verdict is in the cache too, which
+        # is a moment after the journal has it.
+        wait_for(lambda: shown()["balance_points"] == wanted, "the last verdict to reach the cache")
+        member = shown()
         assert cloud.balances()["m-anna"][0] == member["balance_points"]
         assert member["unconfirmed_points"] == 0
         checked = cloud.read(verify)
