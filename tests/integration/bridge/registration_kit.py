@@ -1,6 +1,5 @@
 """A chain whose programme registers members with codes, a cloud that sends them to a file, and a line to cut."""
 
-import asyncio
 import contextlib
 import socket
 import sys
@@ -10,13 +9,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Self
 
-from click.testing import CliRunner
-
-from integration.bridge.bridge_kit import WAIT_S
-from till_cloud.centre import Centre
-from till_cloud.server import CloudServer
+from integration.bridge.serving_kit import cloud_served, tillside
 from till_config.loading import load
-from till_config.main import main
 from till_config.settings import Settings
 
 CODES = "codes.jsonl"
@@ -33,12 +27,6 @@ on = "registered"
 points = 10000
 """
 PROOF = 'proof = ["code"]\nproof_above_points = 10000\n'
-
-
-def tillside(*words: str) -> str:
-    result = CliRunner().invoke(main, words, catch_exceptions=False)
-    assert result.exit_code == 0, result.output
-    return result.stdout
 
 
 def chain_of(folder: Path) -> Path:
@@ -78,28 +66,8 @@ def live_cloud(folder: Path, database: Path, port: int = 0, *, send: bool = True
     program = folder / "send.py"
     program.write_text(f"import sys\nopen({str(folder / CODES)!r}, 'a').write(sys.stdin.read())\n", encoding="utf-8")
     wanted = command or (f"{sys.executable} {program}" if send else "")
-    ports: list[int] = []
-    stop: list[object] = []
-    started = threading.Event()
-
-    async def serve() -> None:
-        server = CloudServer(Centre(database), port=port, send_codes=wanted)
-        ended = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        ports.append(await server.start())
-        stop.append(lambda: loop.call_soon_threadsafe(ended.set))
-        started.set()
-        await ended.wait()
-        await server.stop()
-
-    thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
-    thread.start()
-    assert started.wait(WAIT_S), "the cloud did not start"
-    try:
-        yield ports[0]
-    finally:
-        stop[0]()  # type: ignore[operator]  # the one function that serve has put there
-        thread.join(WAIT_S)
+    with cloud_served(database, port, send_codes=wanted) as served:
+        yield served
 
 
 class Line:

@@ -1,9 +1,6 @@
 """Agent and cloud together: enrolment by code, a hold that is spent, a line that goes and comes back."""
 
-import asyncio
 import contextlib
-import threading
-from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 
@@ -11,22 +8,14 @@ import pytest
 from click.testing import CliRunner
 
 from integration.bridge.agent_kit import body_of, live_agent, receipt
-from integration.bridge.bridge_kit import WAIT_S
+from integration.bridge.serving_kit import cloud_served, tillside
 from till_agent.bridge.tokens import read_token
-from till_cloud.centre import Centre
-from till_cloud.server import CloudServer
 from till_config.loading import load
 from till_config.main import main
 
 CARD_AND_BALANCE = (
     "member_id,name,phone,card,tier,language,status,balance\nm-anna,Анна Ким,+79161231234,,silver,ru,active,50000\n"
 )
-
-
-def tillside(*words: str) -> str:
-    result = CliRunner().invoke(main, words, catch_exceptions=False)
-    assert result.exit_code == 0, result.output
-    return result.stdout
 
 
 @pytest.fixture
@@ -45,33 +34,6 @@ def database(tmp_path: Path) -> Path:
     return path
 
 
-@contextlib.contextmanager
-def live_cloud(database: Path, port: int = 0) -> Iterator[int]:
-    """The cloud on a loop of its own thread; gives its port."""
-    ports: list[int] = []
-    stop: list[object] = []
-    started = threading.Event()
-
-    async def serve() -> None:
-        server = CloudServer(Centre(database), port=port)
-        ended = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        ports.append(await server.start())
-        stop.append(lambda: loop.call_soon_threadsafe(ended.set))
-        started.set()
-        await ended.wait()
-        await server.stop()
-
-    thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
-    thread.start()
-    assert started.wait(WAIT_S), "the cloud did not start"
-    try:
-        yield ports[0]
-    finally:
-        stop[0]()  # type: ignore[operator]  # the one function that serve has put there
-        thread.join(WAIT_S)
-
-
 def config_for(tmp_path: Path, port: int) -> Path:
     path = tmp_path / "agent.toml"
     path.write_text(
@@ -85,7 +47,7 @@ def config_for(tmp_path: Path, port: int) -> Path:
 def test_points_are_held_spent_and_confirmed_and_a_cut_line_loses_nothing(tmp_path: Path, database: Path) -> None:
     code = tillside("cloud", "till", "add", "t1", "--db", str(database), "--store", "s1").split()[-1]
     anna = {"member": {"reference": "m-anna"}}
-    with live_cloud(database) as port:
+    with cloud_served(database) as port:
         config = config_for(tmp_path, port)
         (tmp_path / "code").write_text(f"{code}\n", encoding="utf-8")
         tillside("agent", "enrol", "--config", str(config), "--code-file", str(tmp_path / "code"))
@@ -116,7 +78,7 @@ def test_points_are_held_spent_and_confirmed_and_a_cut_line_loses_nothing(tmp_pa
         assert body_of(agent.call("GET", "/v1/status"))["sync"]["waiting"] == 5
         shown = body_of(agent.call("POST", "/v1/identify", anna["member"]))
         assert (shown["spendable_points"], shown["spendable_reason"]) == (0, "offline")
-        with live_cloud(database, port):
+        with cloud_served(database, port):
             assert body_of(agent.call("POST", "/v1/sync", client="admin"))["waiting"] == 0
             agent.wait_for(lambda: core.journal.figures.waiting == 0)
             agent.call("POST", "/v1/sync", client="admin")
@@ -127,7 +89,7 @@ def test_points_are_held_spent_and_confirmed_and_a_cut_line_loses_nothing(tmp_pa
 
 def test_code_that_was_used_enrols_nobody_again(tmp_path: Path, database: Path) -> None:
     code = tillside("cloud", "till", "add", "t1", "--db", str(database), "--store", "s1").split()[-1]
-    with live_cloud(database) as port:
+    with cloud_served(database) as port:
         config = config_for(tmp_path, port)
         tillside("agent", "enrol", "--config", str(config), "--code", code)
         words = ["agent", "enrol", "--config", str(config), "--code", code]

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from integration.bridge.agent_kit import LiveAgent, body_of, live_agent, receipt
-from integration.bridge.registration_kit import CODES, Line, chain_of, enrolled, live_cloud, tillside
+from integration.bridge.registration_kit import CODES, Line, chain_of, enrolled, live_cloud
+from integration.bridge.serving_kit import tillside
 from till_cloud.store.connection import open_reader
 from till_cloud.verify import verify
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from integration.bridge.agent_kit import body_of, live_agent
-from integration.bridge.registration_kit import PROOF, chain_of, enrolled, live_cloud, tillside
+from integration.bridge.registration_kit import PROOF, chain_of, enrolled, live_cloud
+from integration.bridge.serving_kit import tillside
 from integration.bridge.test_registration_bridge import emptied, refused, sell
 from till_cloud.pins import new_pin
 from till_cloud.staff import set_pin
