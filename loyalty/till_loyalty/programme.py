@@ -82,8 +82,38 @@ class Exclusion(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, o
     title: dict[str, str] = {}
 
 
+class Lending(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How much of a balance is granted ahead to the tills of the stores where the member shops, for spending offline.
+
+    `share_basis_points` of what is free is granted, in all; one till gets at most `maximum_points` of a member (0: no
+    such limit) and never less than `minimum_points`. A store counts for `seen_days` after the member's last purchase.
+    """
+
+    share_basis_points: BasisPoints = 10_000
+    maximum_points: Points = 0
+    minimum_points: Points = 1
+    seen_days: Annotated[int, Meta(ge=1, le=3650)] = 90
+
+
+class Floor(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What a till may let members spend offline without a grant, at the retailer's risk; all limits hold together.
+
+    A member spends at most `member_points` and what they have, one sale at most `sale_points` (0: no such limit), the
+    till as a whole `till_points`, until the cloud has its operations; and only in the first `hours` without a line.
+    The worst loss is the number of tills times `till_points`; of a member (tills cut off - 1) times `member_points`.
+    """
+
+    member_points: Annotated[int, Meta(ge=1, le=10**9)]
+    till_points: Annotated[int, Meta(ge=1, le=10**12)]
+    sale_points: Points = 0
+    hours: Annotated[int, Meta(ge=1, le=720)] = 72
+
+
 class Redemption(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """How points pay. `step_points` is the smallest portion; `offline` names the policy without a line to the cloud.
+
+    `refuse`: nothing; `grant` (usual): what this till was granted ahead (`lending`), which can never be overdrawn, and
+    signed vouchers; `floor`: besides, what `floor` allows.
 
     Above `proof_above_points` the member proves who they are in one of the ways of `proof` (`code`: a one-time code
     that the cloud sends; `pin`: a PIN of theirs that the cloud knows); with no way named, never.
@@ -95,7 +125,9 @@ class Redemption(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
     minimum_balance_points: Points = 0
     minimum_line_price_minor: AmountMinor = 1
     maximum_receipt_minor: AmountMinor = 0
-    offline: Literal["refuse"] = "refuse"
+    offline: Literal["refuse", "grant", "floor"] = "grant"
+    lending: Lending = Lending()
+    floor: Floor | None = None
     proof_above_points: Points = 0
     proof: tuple[Literal["code", "pin"], ...] = ()
 

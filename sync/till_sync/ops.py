@@ -16,17 +16,32 @@ PROTOCOL = 1
 """What every cloud speaks. A batch names the lowest protocol that knows all its ops: a cloud of a former release takes
 what it can read, and says 426 to the rest, which wait for its upgrade. To reject them would lose them.
 """
-NEWEST_PROTOCOL = 2
-_SINCE = {"register": 2, "attach-card": 2}
+NEWEST_PROTOCOL = 3
+_SINCE = {"register": 2, "attach-card": 2, "grant-release": 3}
+COVERED_SALE_PROTOCOL = 3
+"""A sale whose points something else than a hold of the cloud covers: a former cloud would not spend them."""
 OP_BODY_LIMIT_BYTES = 8 * 1024 * 1024
 """A 10,000-line receipt with three rules on each line takes about 6 MB. A till refuses a larger one before it is sold,
 so that no sale is acknowledged that the cloud would have to turn away.
 """
 
 
-def protocol_of(kind: str) -> int:
-    """The protocol that brought ops of that kind."""
-    return _SINCE.get(kind, PROTOCOL)
+Cover = Literal["", "grant", "floor", "voucher"]
+"""What pays for redeemed points: "" a hold of the cloud (`hold`), this till's grant, the floor limit, or a voucher."""
+
+COVER_PREFIXES: dict[str, Cover] = {"g-": "grant", "f-": "floor", "v-": "voucher"}
+"""A hold that the till gave itself begins with one of these; the cloud never hears of it but in the sale's op."""
+
+
+def cover_of(hold: str) -> Cover:
+    """What covers the points of a hold, by its id; "" for one that the cloud granted, and for none."""
+    return COVER_PREFIXES.get(hold[:2], "")
+
+
+def protocol_of(kind: str, hold: str = "") -> int:
+    """The protocol that brought ops of that kind, with that hold."""
+    covered = COVERED_SALE_PROTOCOL if kind == "sale" and cover_of(hold) else PROTOCOL
+    return max(covered, _SINCE.get(kind, PROTOCOL))
 
 
 class OpId(Struct, frozen=True, order=True):
@@ -83,7 +98,7 @@ class SaleBody(OpBase, frozen=True, kw_only=True, omit_defaults=True, tag="sale"
 
     `facts`, `place`, `codes`, `budgets` and `offline` are what the rules were given (`till_loyalty.engine.calculate`);
     the discounts of `result` are what the cash software took off. `usage`: what the sale uses up of limits and coupons.
-    `tier` is of ops made before there were `facts`.
+    `tier` is of ops made before there were `facts`. `cover` says what pays for the redeemed points; `voucher`, which.
     """
 
     clock: StoreClock
@@ -103,6 +118,8 @@ class SaleBody(OpBase, frozen=True, kw_only=True, omit_defaults=True, tag="sale"
     codes: tuple[str, ...] = ()
     budgets: dict[str, int] = {}
     usage: tuple[Usage, ...] = ()
+    cover: Cover = ""
+    voucher: str = ""
 
 
 class VoidBody(OpBase, frozen=True, kw_only=True, omit_defaults=True, tag="void", tag_field="kind"):
@@ -168,7 +185,14 @@ class HoldReleaseBody(OpBase, frozen=True, kw_only=True, omit_defaults=True, tag
     hold: str
 
 
-OpBody = SaleBody | VoidBody | ReturnBody | HoldReleaseBody | RegisterBody | AttachCardBody
+class GrantReleaseBody(OpBase, frozen=True, kw_only=True, omit_defaults=True, tag="grant-release", tag_field="kind"):
+    """Gives `points` of this till's grant for a member back: no sale of this till will spend them any more."""
+
+    member_id: str
+    points: Annotated[int, Meta(ge=1, le=2**53)]
+
+
+OpBody = SaleBody | VoidBody | ReturnBody | HoldReleaseBody | RegisterBody | AttachCardBody | GrantReleaseBody
 
 _encoder = msgspec.json.Encoder(order="deterministic")
 _decoder: msgspec.json.Decoder[OpBody] = msgspec.json.Decoder(OpBody)

@@ -35,15 +35,35 @@ PATHS = {
     "sale": "/v1/tills/{till}/sales/{sale_uid}",
     "confirmations": "/v1/tills/{till}/confirmations",
     "confirm": "/v1/tills/{till}/confirmations/{confirmation}",
+    "snapshot": "/v1/tills/{till}/snapshot",
+    "snapshot_bytes": "/v1/snapshots/{snapshot}",
+    "grants": "/v1/tills/{till}/grants",
 }
 
 
-class WireOp(Struct, frozen=True, kw_only=True):
-    """One op as stored: the body goes out byte for byte."""
+class ParkedOp(Struct, frozen=True, kw_only=True, tag="parked", tag_field="kind"):
+    """Stands on the wire for the body of an op that the cloud could not take however it was sent. See `WireOp.parked`.
+
+    `uid`, `op_kind` and `size_bytes` are the op's; `reason` is the code of what the cloud said to it.
+    """
+
+    uid: str
+    op_kind: str
+    size_bytes: Count
+    reason: Annotated[str, Meta(max_length=80)]
+
+
+class WireOp(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One op as stored: the body goes out byte for byte.
+
+    `parked`: the body is a `ParkedOp` in place of the stored one, whose fingerprint and row hash stand all the same.
+    The cloud records the op as rejected `parked`, and the line moves on. Protocol 3.
+    """
 
     seq: Annotated[int, Meta(ge=1, le=WHOLE_LIMIT)]
     fingerprint: str
     body: msgspec.Raw
+    parked: bool = False
 
 
 class PushRequest(Struct, frozen=True, kw_only=True):
@@ -165,14 +185,42 @@ class ProgrammeRow(Struct, frozen=True, kw_only=True, tag="programme", tag_field
     body: str
 
 
-ChangeRow = MemberRow | ProgrammeRow
+class GrantRow(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="grant", tag_field="row"):
+    """This till's share of a member's balance, which it may spend without asking. Own ops of the page's epoch up to its
+    `acked_seq` are taken off `points`; 0: there is none (any more).
+
+    The till gives `recall` of them back as soon as it can, by a `grant-release` op. From `until_ms` (cloud's time; 0:
+    no end) it gives all of them back: then the first of the points behind it expire.
+    """
+
+    member_id: str
+    points: Count
+    epoch: Count
+    recall: Count = 0
+    until_ms: Count = 0
+    position: Count = 0
+
+
+ChangeRow = MemberRow | ProgrammeRow | GrantRow
+
+
+class StretchDigest(Struct, frozen=True, kw_only=True):
+    """Members `after` (exclusive) to `last` (inclusive; "" for the end) by id, as of the page: how many, and the
+    SHA-256 (hex) of what `till_sync.digests` makes of their rows. A cache with another digest has come apart there.
+    """
+
+    after: str
+    last: str
+    count: Count
+    digest: str
 
 
 class ChangesAnswer(Struct, frozen=True, kw_only=True):
     """A page of current states read in one transaction: all own ops up to (`epoch`, `acked_seq`) are in these rows.
 
     `shares`: what is left of this till's share of each rule's budget, by rule id of the active programme, own ops up to
-    there taken off. `place` is where the till stands; None from a cloud that does not say.
+    there taken off. `place` is where the till stands; None from a cloud that does not say. `stretch` answers `check`:
+    the digest of some members as of this page, given only when there is no more after it.
     """
 
     incarnation: str
@@ -184,10 +232,33 @@ class ChangesAnswer(Struct, frozen=True, kw_only=True):
     server_time_ms: Count
     shares: dict[str, Amount] = {}
     place: Place | None = None
+    stretch: StretchDigest | None = None
+
+
+class SnapshotAnswer(Struct, frozen=True, kw_only=True):
+    """The newest snapshot for this till: an immutable file, fetched by ranges from `PATHS["snapshot_bytes"]`.
+
+    `cursor` is where `changes` goes on after it. `sha256` is of the whole file as sent. `format` names its layout; a
+    till that does not know it takes pages instead.
+    """
+
+    snapshot: str
+    format: str
+    cursor: str
+    bytes: Count
+    sha256: str
+    members: Count
+    as_of_ms: Count
+    incarnation: str
+    server_time_ms: Count
 
 
 class HelloAnswer(Struct, frozen=True, kw_only=True):
-    """What a till asks after a start: who the cloud is, what it holds of this till, and its time."""
+    """What a till asks after a start: who the cloud is, what it holds of this till, and its time.
+
+    `protocol` is the newest that it speaks, `encodings` what it takes as Content-Encoding of a request, `cloud_key`
+    (hex) the public key that vouchers are checked by. Defaults are those of a cloud that does not say.
+    """
 
     incarnation: str
     till: str
@@ -197,6 +268,9 @@ class HelloAnswer(Struct, frozen=True, kw_only=True):
     head_hash: str
     server_time_ms: Count
     limits: Limits = Limits()
+    protocol: Count = 2
+    encodings: tuple[str, ...] = ()
+    cloud_key: str = ""
 
 
 class HoldRequest(Struct, frozen=True, kw_only=True):
@@ -231,10 +305,14 @@ class HoldAnswer(Struct, frozen=True, kw_only=True):
 
 
 class EnrolmentRequest(Struct, frozen=True, kw_only=True):
-    """Trade a one-time code for a till's identity. `salt` names the till's journal."""
+    """Trade a one-time code for a till's identity. `salt` names the till's journal.
+
+    `public_key` (hex) is the Ed25519 key that the till made and will sign its requests with; "" from a former till.
+    """
 
     code: str
     salt: str
+    public_key: Annotated[str, Meta(pattern=r"^([0-9a-f]{64})?$")] = ""
 
 
 class EnrolmentAnswer(Struct, frozen=True, kw_only=True):
@@ -252,6 +330,24 @@ class EnrolmentAnswer(Struct, frozen=True, kw_only=True):
     incarnation: str
     server_time_ms: Count
     last_epoch: Count = 0
+    cloud_key: str = ""
+
+
+class GrantRequest(Struct, frozen=True, kw_only=True):
+    """Put a share of a member's balance under this till, for a time without a line.
+
+    At most `points`; 0: the usual share.
+    """
+
+    member_id: str
+    points: Count = 0
+
+
+class GrantAnswer(Struct, frozen=True, kw_only=True):
+    """The grant as it stands; it comes with the changes too."""
+
+    grant: GrantRow
+    server_time_ms: Count
 
 
 class CouponQuestion(Struct, frozen=True, kw_only=True):

@@ -77,7 +77,7 @@ class BatchBuilder:
             self._first = part
         for checked in part.rows:
             size = len(checked.row.body) + ENVELOPE_BYTES
-            protocol = protocol_of(checked.row.kind)
+            protocol = protocol_of(checked.row.kind, checked.row.hold)
             no_room = len(self._ops) >= self._max_ops or size > self._left_bytes
             if self._ops and (no_room or protocol > self._protocol):
                 self.full = True

@@ -8,6 +8,7 @@ transaction. Times are UTC milliseconds, points are whole minor points, hashes a
 from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 
+from till_cloud.store.offline_spending import OFFLINE_SPENDING
 from till_cloud.store.whole_programme import WHOLE_PROGRAMME
 
 migrations = Migrations("tillside-cloud")
@@ -25,6 +26,14 @@ def first(db: Database) -> None:
 def whole_programme(db: Database) -> None:
     """What the whole programme needs: facts of members, life of lots, limits, budgets, coupons, tiers, events."""
     for statement in WHOLE_PROGRAMME.split(";\n"):
+        if statement.strip():
+            db.execute(statement)
+
+
+@migrations(name="0003-offline-spending")
+def offline_spending(db: Database) -> None:
+    """What spending without a line needs: grants, vouchers; and what keeps tills apart: keys, counters."""
+    for statement in OFFLINE_SPENDING.split(";\n"):
         if statement.strip():
             db.execute(statement)
 

@@ -1,0 +1,85 @@
+"""The statements of migration 0003: grants to tills, vouchers, overdrawn points, till keys, snapshots.
+
+`balances.granted` is part of the balance, as `held` is: whoever changes a grant changes it in the same transaction.
+"""
+
+OFFLINE_SPENDING = """
+ALTER TABLE balances ADD COLUMN granted INTEGER NOT NULL DEFAULT 0 CHECK (granted >= 0);
+
+CREATE TABLE grants (
+    holder TEXT NOT NULL,
+    member_id TEXT NOT NULL REFERENCES members,
+    epoch INTEGER NOT NULL CHECK (epoch >= 0),
+    points INTEGER NOT NULL CHECK (points >= 0),
+    recall INTEGER NOT NULL DEFAULT 0 CHECK (recall >= 0),
+    granted INTEGER NOT NULL DEFAULT 0 CHECK (granted >= 0),
+    used INTEGER NOT NULL DEFAULT 0 CHECK (used >= 0),
+    released INTEGER NOT NULL DEFAULT 0 CHECK (released >= 0),
+    written_off INTEGER NOT NULL DEFAULT 0 CHECK (written_off >= 0),
+    until_ms INTEGER NOT NULL DEFAULT 0,
+    position INTEGER NOT NULL,
+    PRIMARY KEY (holder, member_id),
+    CHECK (points = granted - used - released - written_off)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX grants_changed ON grants (holder, position);
+CREATE INDEX grants_member ON grants (member_id) WHERE points > 0;
+
+CREATE TABLE grant_write_offs (
+    holder TEXT NOT NULL,
+    member_id TEXT NOT NULL REFERENCES members,
+    epoch INTEGER NOT NULL,
+    points INTEGER NOT NULL CHECK (points > 0),
+    reason TEXT NOT NULL CHECK (reason IN ('epoch', 'till_removed', 'hand')),
+    at_ms INTEGER NOT NULL,
+    PRIMARY KEY (holder, member_id, epoch)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE member_stores (
+    member_id TEXT NOT NULL REFERENCES members,
+    store TEXT NOT NULL,
+    purchases INTEGER NOT NULL CHECK (purchases >= 0),
+    last_day TEXT NOT NULL,
+    PRIMARY KEY (member_id, store)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE vouchers (
+    voucher TEXT PRIMARY KEY,
+    member_id TEXT NOT NULL REFERENCES members,
+    holder TEXT NOT NULL,
+    store TEXT NOT NULL,
+    points INTEGER NOT NULL CHECK (points > 0),
+    state TEXT NOT NULL CHECK (state IN ('open', 'used', 'returned')),
+    made_at_ms INTEGER NOT NULL,
+    expires_at_ms INTEGER NOT NULL,
+    resolved_by TEXT NOT NULL DEFAULT ''
+) STRICT, WITHOUT ROWID;
+CREATE INDEX vouchers_open ON vouchers (holder, expires_at_ms) WHERE state = 'open';
+CREATE INDEX vouchers_member ON vouchers (member_id) WHERE state = 'open';
+
+ALTER TABLE tills ADD COLUMN public_key TEXT NOT NULL DEFAULT '';
+ALTER TABLE tills ADD COLUMN counter INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE tills ADD COLUMN quarantined_at_ms INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE tills ADD COLUMN quarantine_reason TEXT NOT NULL DEFAULT '';
+
+CREATE TABLE snapshots (
+    snapshot TEXT PRIMARY KEY,
+    format TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    sha256 TEXT NOT NULL,
+    members INTEGER NOT NULL,
+    made_at_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE poison (
+    till TEXT NOT NULL,
+    epoch INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    detail TEXT NOT NULL,
+    at_ms INTEGER NOT NULL,
+    resolved_at_ms INTEGER NOT NULL DEFAULT 0,
+    resolved_by TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (till, epoch, seq)
+) STRICT, WITHOUT ROWID
+"""
