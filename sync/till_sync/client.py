@@ -50,6 +50,9 @@ REQUEST_TIMEOUT_MS = 10_000
 SKEW_EXCHANGE_LIMIT_MS = 5_000
 """An exchange that took longer says little about the clocks, since nobody knows where its time went."""
 
+GRANTS_SINCE = 3
+"""The protocol of the first cloud that has grants to tell of; the till's wish for them is no use to an older one."""
+
 JSON_HEADERS = {"Accept": "application/json", "Cache-Control": "no-store"}
 
 _hello = msgspec.json.Decoder(HelloAnswer)
@@ -82,6 +85,7 @@ class CloudClient:
         self._clock = clock
         self._timeout_ms = request_timeout_ms
         self._skew_ms: int | None = None
+        self._protocol = 0
 
     @property
     def skew_ms(self) -> int | None:
@@ -93,6 +97,7 @@ class CloudClient:
         answer = await self._ask("GET", self._path("hello"), _hello)
         if answer.till != self._till:
             raise IdentityRefused(f"expected to be till {self._till}, not {answer.till}", status=200, code="wrong_till")
+        self._protocol = answer.protocol
         return answer
 
     async def push(self, batch: bytes) -> PushAnswer:
@@ -108,6 +113,8 @@ class CloudClient:
         CursorGone also when the cloud can't read the cursor.
         """
         query = {"since": since, "limit": limit} | ({"wait": wait_ms} if wait_ms else {})
+        if self._protocol >= GRANTS_SINCE:
+            query["grants"] = 1
         path = f"{self._path('changes')}?{urlencode(query)}"
         try:
             return await self._ask("GET", path, _changes, extra_ms=wait_ms)
