@@ -8,6 +8,7 @@ import msgspec
 from till_sync.exceptions import (
     BatchTooLarge,
     CloudBusy,
+    CloudFailed,
     CloudRefused,
     CursorGone,
     IdentityRefused,
@@ -51,11 +52,13 @@ def refusal_of(reply: Reply, *, wall_ms: int) -> SyncError:
         if reply.status == 413:
             return BatchTooLarge("413 without a problem: a proxy before the cloud takes less", status=413)
         if reply.status in _BUSY:
-            return CloudBusy(f"{reply.status} without a problem", retry_after=retry_after)
+            busy = CloudFailed if reply.status == 500 else CloudBusy
+            return busy(f"{reply.status} without a problem", retry_after=retry_after)
         return NotOurCloud(f"expected an answer of our protocol, not {reply.status} without a problem")
     message = f"{problem.status} {problem.code}: {problem.detail}"
     if reply.status in _BUSY or reply.status >= 500:
-        return CloudBusy(message, code=problem.code, retry_after=retry_after)
+        busy = CloudFailed if reply.status == 500 else CloudBusy
+        return busy(message, code=problem.code, retry_after=retry_after)
     kind = _REFUSALS.get(reply.status, CloudRefused)
     retryable = problem.retryable if kind is CloudRefused else None
     return kind(

@@ -4,6 +4,7 @@ SyncError                     `code`, `retryable`, `retry_after`; the till goes 
 ├── CloudUnreachable          no usable connection or answer: refused, timed out, cut
 ├── NotOurCloud               somebody answered, but not our cloud: a captive portal, a foreign certificate
 ├── CloudBusy                 the cloud, or what stands before it, can't now: 408, 429, 5xx
+│   └── CloudFailed           500: something there broke over this request
 ├── AnswerMismatch            well-formed, but not the answer to what was asked
 ├── IncarnationChanged        the cloud's database is another one than before: say hello, compare, go on
 ├── SequenceGap               the cloud lacks operations that we thought it had
@@ -73,6 +74,12 @@ class CloudBusy(SyncError):
     """Raised when the answer is 408, 429 or 5xx: the same request may succeed later."""
 
     code = "cloud_busy"
+
+
+class CloudFailed(CloudBusy):
+    """Raised when the answer is 500: the cloud may be unwell, or may be well and fail over what was sent."""
+
+    code = "cloud_failed"
 
 
 class AnswerMismatch(SyncError):

@@ -80,6 +80,19 @@ CREATE TABLE poison (
     at_ms INTEGER NOT NULL,
     resolved_at_ms INTEGER NOT NULL DEFAULT 0,
     resolved_by TEXT NOT NULL DEFAULT '',
+    note TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (till, epoch, seq)
-) STRICT, WITHOUT ROWID
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE adjustments (
+    member_id TEXT NOT NULL REFERENCES members,
+    position INTEGER NOT NULL,
+    points INTEGER NOT NULL CHECK (points <> 0),
+    why TEXT NOT NULL CHECK (why <> ''),
+    made_by TEXT NOT NULL,
+    about TEXT NOT NULL DEFAULT '',
+    at_ms INTEGER NOT NULL,
+    PRIMARY KEY (member_id, position)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX adjustments_about ON adjustments (about) WHERE about <> ''
 """
