@@ -1,9 +1,10 @@
-"""What the database says of itself: its incarnation, the chain's identifier key, and the change counter."""
+"""What the database says of itself: its incarnation, the chain's keys, and the change counter."""
 
 import secrets
 import sqlite3
 
 from till_cloud.exceptions import StoreFormatError
+from till_sync import keys
 
 IDENTIFIER_KEY_BYTES = 32
 
@@ -19,6 +20,10 @@ def initialise(connection: sqlite3.Connection) -> None:
         connection.execute(_WRITE, ("incarnation", new_incarnation()))
         connection.execute(_WRITE, ("identifier_key", secrets.token_hex(IDENTIFIER_KEY_BYTES)))
         connection.execute("INSERT INTO counters (name, value) VALUES ('position', 0)")
+    if connection.execute(_READ, ("voucher_public_key",)).fetchone() is None:  # also of a database of a former release
+        private = keys.new_key()
+        connection.execute(_WRITE, ("voucher_private_key", private))
+        connection.execute(_WRITE, ("voucher_public_key", keys.public_of(private)))
 
 
 def new_incarnation() -> str:
@@ -37,6 +42,16 @@ def set_incarnation(connection: sqlite3.Connection, value: str) -> None:
 def identifier_key(connection: sqlite3.Connection) -> bytes:
     """The chain's key for identifier tags."""
     return bytes.fromhex(_read(connection, "identifier_key"))
+
+
+def cloud_key(connection: sqlite3.Connection) -> str:
+    """The public key (hex) that this cloud's vouchers are checked by."""
+    return _read(connection, "voucher_public_key")
+
+
+def voucher_key(connection: sqlite3.Connection) -> str:
+    """The private key (hex) that vouchers are signed with; it never leaves this database."""
+    return _read(connection, "voucher_private_key")
 
 
 def _read(connection: sqlite3.Connection, name: str) -> str:

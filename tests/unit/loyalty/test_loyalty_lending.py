@@ -1,0 +1,80 @@
+"""Shares of a member's points for tills without a line: never more than there is, and always the same answer."""
+
+import random
+
+from hypothesis import given
+from hypothesis import strategies as st
+from till_loyalty.lending import TillUse, wanted
+from till_loyalty.programme import Lending
+
+lendings = st.builds(
+    Lending,
+    share_basis_points=st.integers(0, 10_000),
+    maximum_points=st.sampled_from([0, 1, 50, 1_000]),
+    minimum_points=st.sampled_from([0, 1, 10, 200]),
+)
+uses = st.lists(
+    st.builds(
+        TillUse,
+        till=st.sampled_from([f"till-{number}" for number in range(8)]),
+        store=st.sampled_from(["one", "two", "three"]),
+        purchases=st.integers(0, 1_000),
+    ),
+    max_size=8,
+    unique_by=lambda use: use.till,
+)
+holders = st.dictionaries(
+    st.sampled_from([f"till-{number}" for number in range(10)]), st.integers(0, 5_000), max_size=6
+)
+
+
+@given(lendings, st.integers(0, 10**6), holders, uses, st.sampled_from([1, 10, 100]))
+def test_no_more_is_granted_than_is_free_nor_than_the_programme_lends(
+    lending: Lending, free: int, had: dict[str, int], tills: list[TillUse], step: int
+) -> None:
+    """Of what is free, to candidates only, in whole steps, within the share and the most of one till."""
+    more = wanted(lending, free_points=free, granted=had, tills=tills, step_points=step)
+
+    assert sum(more.values()) <= free
+    assert all(isinstance(points, int) and points > 0 and points % step == 0 for points in more.values())
+    assert set(more) <= {use.till for use in tills}
+    total = free + sum(had.values())
+    assert not more or sum(had.values()) + sum(more.values()) <= total * lending.share_basis_points // 10_000
+    for till, points in more.items():
+        after = had.get(till, 0) + points
+        assert after >= lending.minimum_points
+        assert not lending.maximum_points or after <= lending.maximum_points
+
+
+@given(lendings, st.integers(0, 10**6), holders, uses, st.randoms(use_true_random=False))
+def test_the_order_in_which_tills_are_named_does_not_matter(
+    lending: Lending, free: int, had: dict[str, int], tills: list[TillUse], chance: random.Random
+) -> None:
+    """Two runs over the same rows give the same shares."""
+    mixed = chance.sample(tills, len(tills))
+
+    assert wanted(lending, free_points=free, granted=had, tills=tills) == wanted(
+        lending, free_points=free, granted=dict(reversed(had.items())), tills=mixed
+    )
+
+
+@given(lendings, st.integers(0, 10**6), uses)
+def test_granting_again_grants_nothing(lending: Lending, free: int, tills: list[TillUse]) -> None:
+    """A job that comes again finds nothing to do."""
+    more = wanted(lending, free_points=free, granted={}, tills=tills)
+
+    assert wanted(lending, free_points=free - sum(more.values()), granted=more, tills=tills) == {}
+
+
+def test_the_only_till_of_the_only_store_gets_all_of_it() -> None:
+    """A member who shops in a store with one till can spend everything there."""
+    only = TillUse("till-1", "one", 3)
+
+    assert wanted(Lending(), free_points=12_345, granted={}, tills=[only], step_points=100) == {"till-1": 12_300}
+
+
+def test_a_store_with_more_purchases_gets_more() -> None:
+    """Points go where the member shops."""
+    tills = [TillUse("a-1", "a", 9), TillUse("a-2", "a", 9), TillUse("b-1", "b", 1)]
+
+    assert wanted(Lending(), free_points=1_000, granted={}, tills=tills) == {"a-1": 450, "a-2": 450, "b-1": 100}
