@@ -114,6 +114,25 @@ class Shares(Struct, frozen=True, kw_only=True, omit_defaults=True):
     included: tuple[int, int] = (0, 0)
 
 
+class CachedGrant(Struct, frozen=True, kw_only=True):
+    """What this till was granted of a member's points (`wire.GrantRow`); own ops up to `included` are taken off."""
+
+    member_id: str
+    points: int
+    epoch: int
+    recall: int = 0
+    until_ms: int = 0
+    included: tuple[int, int] = (0, 0)
+
+
+class Seen(Struct, frozen=True, kw_only=True, array_like=True):
+    """When the cloud's newest page came, by the till's clocks; its own time of that page is `Cache.as_of_ms`."""
+
+    mono_ms: int
+    boot: str
+    wall_ms: int
+
+
 class Cache(Protocol):
     """The replaceable copy of the cloud's data; reads are indexed look-ups on their own connection, on the loop."""
 
@@ -133,6 +152,17 @@ class Cache(Protocol):
     @property
     def place(self) -> Place | None:
         """Where the till stands; None when the cloud has not said."""
+        ...
+
+    @property
+    def seen(self) -> Seen | None: ...
+    def grant(self, member_id: str) -> CachedGrant | None: ...
+    def grants_due(self, cloud_ms: int, limit: int) -> list[CachedGrant]:
+        """Grants that the cloud wants back, or that end by `cloud_ms` of its time."""
+        ...
+
+    def granted(self, epoch: int) -> tuple[int, int]:
+        """Grants of an epoch and their points, as pages brought them."""
         ...
 
 

@@ -6,21 +6,22 @@ import sqlite3
 import msgspec
 from msgspec import Struct
 
-from till_agent.cache import schema
+from till_agent.cache import grants, schema
 from till_agent.cache.programmes import read_programme
 from till_agent.cache.rows import balance_columns, pack, tags_of, without_tag
-from till_agent.ports import Shares
+from till_agent.ports import Seen, Shares
 from till_loyalty.receipt import Place
-from till_sync.wire import ChangesAnswer, MemberRow, OpResult, ProgrammeRow
+from till_sync.wire import ChangesAnswer, GrantRow, MemberRow, OpResult, ProgrammeRow
 
 _log = logging.getLogger(__name__)
 
 
 class Allotted(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What the newest page said of the till itself: its shares of budgets, and where it stands."""
+    """What the newest page said of the till itself: its shares of budgets, and where it stands; and when it came."""
 
     shares: Shares = Shares()
     place: Place | None = None
+    seen: Seen | None = None
 
 
 _encode_allotted = msgspec.msgpack.Encoder().encode
@@ -81,13 +82,21 @@ def save_progress(connection: sqlite3.Connection, progress: Progress) -> None:
     )
 
 
-def write_page(connection: sqlite3.Connection, progress: Progress, page: ChangesAnswer) -> Progress:
-    """Store a page's rows and where it ends. Gives the progress after it."""
+def write_page(
+    connection: sqlite3.Connection, progress: Progress, page: ChangesAnswer, seen: Seen | None = None
+) -> Progress:
+    """Store a page's rows and where it ends. Gives the progress after it. `seen`: when it came, by our clocks."""
     included = (page.epoch, page.acked_seq)
     members = {row.member_id: row for row in page.rows if isinstance(row, MemberRow)}
     added = _write_members(connection, progress, page, list(members.values()))
     _write_programmes(connection, [row for row in page.rows if isinstance(row, ProgrammeRow)])
+    if _is_other(progress, page):
+        grants.drop_all(connection)
+    lent = [row for row in page.rows if isinstance(row, GrantRow)]
+    grants.write_grants(connection, lent, included, progress.generation)
     complete = not page.more
+    if complete and progress.filling:
+        grants.drop_grants(connection, progress.generation)
     if complete and progress.filling and progress.generation > 1:
         added -= _sweep(connection, progress.generation)
     after = msgspec.structs.replace(
@@ -99,7 +108,9 @@ def write_page(connection: sqlite3.Connection, progress: Progress, page: Changes
         filling=progress.filling and not complete,
         floor=_floor(progress, page, included),
         allotted=Allotted(
-            shares=Shares(left=page.shares, included=included), place=page.place or progress.allotted.place
+            shares=Shares(left=page.shares, included=included),
+            place=page.place or progress.allotted.place,
+            seen=seen,
         ),
     )
     save_progress(connection, after)

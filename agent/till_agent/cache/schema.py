@@ -6,7 +6,7 @@ rows took a fifth of the time that way. Rows without row ids are found in one de
 
 APPLICATION_ID = 0x54534341
 """`TSCA` in the header of the file."""
-VERSION = 2
+VERSION = 3
 
 CREATE = (
     """
@@ -44,6 +44,20 @@ CREATE = (
         PRIMARY KEY (programme_id, version)
     ) STRICT, WITHOUT ROWID
     """,
+    """
+    CREATE TABLE grants (
+        member_id TEXT PRIMARY KEY,
+        points INTEGER NOT NULL,
+        epoch INTEGER NOT NULL,
+        recall INTEGER NOT NULL,
+        until_ms INTEGER NOT NULL,
+        included_epoch INTEGER NOT NULL,
+        included_seq INTEGER NOT NULL,
+        generation INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID
+    """,
+    "CREATE INDEX grants_recalled ON grants (member_id) WHERE recall > 0",
+    "CREATE INDEX grants_ending ON grants (until_ms) WHERE until_ms > 0",
     """
     CREATE TABLE progress (
         only INTEGER PRIMARY KEY CHECK (only = 1),
@@ -126,3 +140,14 @@ IS_ACTIVE = "SELECT active FROM programmes WHERE programme_id = ? AND version = 
 SELL_BY = "UPDATE programmes SET active = (programme_id = ? AND version = ?)"
 ACTIVE_PROGRAMME = "SELECT digest, body FROM programmes WHERE active = 1"
 PROGRAMME = "SELECT digest, body FROM programmes WHERE programme_id = ? AND version = ?"
+
+_GRANT_COLUMNS = "member_id, points, epoch, recall, until_ms, included_epoch, included_seq"
+GRANT = f"SELECT {_GRANT_COLUMNS} FROM grants WHERE member_id = ?"  # noqa: S608 - constants of this file
+# Grants of which the cloud wants something back, and those that end.
+GRANTS_RECALLED = f"SELECT {_GRANT_COLUMNS} FROM grants WHERE recall > 0 LIMIT ?"  # noqa: S608 - constants of this file
+GRANTS_ENDED = f"SELECT {_GRANT_COLUMNS} FROM grants WHERE until_ms > 0 AND until_ms <= ? LIMIT ?"  # noqa: S608 - constants of this file
+GRANT_TOTALS = "SELECT epoch, count(*), sum(points) FROM grants GROUP BY epoch"
+PUT_GRANT = "INSERT OR REPLACE INTO grants VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+DROP_GRANT = "DELETE FROM grants WHERE member_id = ?"
+STALE_GRANTS = "DELETE FROM grants WHERE generation < ?"
+NO_GRANTS = "DELETE FROM grants"

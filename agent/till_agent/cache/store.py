@@ -9,16 +9,17 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
-from till_agent.cache import pages, schema
+from till_agent.cache import grants, pages, schema
 from till_agent.cache.exceptions import CacheUnavailable
 from till_agent.cache.opening import clear_away, is_damage, open_reader, open_writer
 from till_agent.cache.pages import Progress
 from till_agent.cache.programmes import read_programme
 from till_agent.cache.rows import UNREADABLE, as_member
-from till_agent.ports import CachedMember, CachedProgramme, Shares
+from till_agent.ports import CachedGrant, CachedMember, CachedProgramme, Seen, Shares
 from till_loyalty.programme import Programme
 from till_loyalty.receipt import Place
-from till_sync.wire import ChangesAnswer, OpResult
+from till_sync.ports import Clock
+from till_sync.wire import ChangesAnswer, GrantRow, OpResult
 
 _log = logging.getLogger(__name__)
 
@@ -37,15 +38,22 @@ class CacheStore:
     they find nobody, while it is being replaced by an empty one that the next pull fills.
 
     `on_complete(floor)` is called on the loop after each page that made the cache complete: every cached balance then
-    includes own ops up to `floor` (epoch, seq).
+    includes own ops up to `floor` (epoch, seq). By `clock` it is noted when the newest page came.
     """
 
     def __init__(
-        self, path: Path, till: str, *, on_complete: Callable[[tuple[int, int]], None] = lambda _floor: None
+        self,
+        path: Path,
+        till: str,
+        *,
+        on_complete: Callable[[tuple[int, int]], None] = lambda _floor: None,
+        clock: Clock | None = None,
     ) -> None:
         self._path = path
         self._till = till
         self._on_complete = on_complete
+        self._clock = clock
+        self._lent: dict[int, tuple[int, int]] = {}
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="cache-writer")
         self._writer: sqlite3.Connection | None = None
         self._reader: sqlite3.Connection | None = None
@@ -124,6 +132,26 @@ class CacheStore:
         return self._progress.allotted.place
 
     @property
+    def seen(self) -> Seen | None:
+        """When the newest page came, by the till's clocks; None before the first."""
+        return self._progress.allotted.seen
+
+    def grant(self, member_id: str) -> CachedGrant | None:
+        """What this till was granted of a member's points, as of the page that brought it."""
+        columns = self._fetch(schema.GRANT, (member_id,))
+        return grants.as_grant(columns) if columns else None
+
+    def grants_due(self, cloud_ms: int, limit: int) -> list[CachedGrant]:
+        """Up to `limit` grants that the cloud wants back, and as many that end by then."""
+        columns = self._fetch_all(schema.GRANTS_RECALLED, (limit,))
+        columns += self._fetch_all(schema.GRANTS_ENDED, (cloud_ms, limit))
+        return [grants.as_grant(each) for each in columns]
+
+    def granted(self, epoch: int) -> tuple[int, int]:
+        """How many grants of that epoch there are and of how many points, as pages brought them."""
+        return self._lent.get(epoch, (0, 0))
+
+    @property
     def floor(self) -> tuple[int, int] | None:
         """The last own op (epoch, seq) that every cached balance includes; None when there was no page yet.
 
@@ -143,8 +171,14 @@ class CacheStore:
     async def store_page(self, page: ChangesAnswer) -> None:
         """Rows and cursor in one transaction; CacheUnavailable when it can't be kept."""
 
+        clock = self._clock
+        seen = Seen(mono_ms=clock.mono_ms(), boot=clock.boot, wall_ms=clock.wall_ms()) if clock else None
+
         def write(connection: sqlite3.Connection) -> tuple[Progress, CachedProgramme | None]:
-            progress = pages.write_page(connection, pages.load_progress(connection), page)
+            before = pages.load_progress(connection)
+            progress = pages.write_page(connection, before, page, seen)
+            if before.filling or any(isinstance(row, GrantRow) for row in page.rows):
+                self._lent = grants.totals(connection)
             return progress, self._active_programme(connection)
 
         self._progress, self._programme = await self._write(write)
@@ -185,6 +219,19 @@ class CacheStore:
                 _log.warning("the cache could not be read: %s", exc)
             return None
 
+    def _fetch_all(self, statement: str, values: tuple[object, ...]) -> list[Any]:
+        """All rows; none when the cache can't be read."""
+        if self._reader is None:
+            return []
+        try:
+            return self._reader.execute(statement, values).fetchall()
+        except sqlite3.Error as exc:
+            if is_damage(exc):
+                self._mend(exc)
+            else:
+                _log.warning("the cache could not be read: %s", exc)
+            return []
+
     def _mend(self, exc: Exception) -> None:
         """A look-up met damage: no more look-ups until there is a new file."""
         _log.error("the cache is damaged and is rebuilt from the cloud: %s", exc)
@@ -222,6 +269,7 @@ class CacheStore:
         """In the writer thread."""
         self._writer, self._progress = open_writer(self._path, self._till)
         self._programme = self._active_programme(self._writer)
+        self._lent = grants.totals(self._writer)
 
     def _begin_anew(self) -> None:
         """In the writer thread."""
@@ -282,9 +330,13 @@ class _DamagedCacheError(Exception):
 
 
 async def open_cache(
-    path: Path, till: str, *, on_complete: Callable[[tuple[int, int]], None] = lambda _floor: None
+    path: Path,
+    till: str,
+    *,
+    on_complete: Callable[[tuple[int, int]], None] = lambda _floor: None,
+    clock: Clock | None = None,
 ) -> CacheStore:
     """A started cache; see `CacheStore`."""
-    cache = CacheStore(path, till, on_complete=on_complete)
+    cache = CacheStore(path, till, on_complete=on_complete, clock=clock)
     await cache.start()
     return cache
