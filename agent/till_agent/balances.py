@@ -11,7 +11,7 @@ from collections import deque
 
 from till_agent.journal.schema import row_id
 from till_agent.own_facts import OwnFacts
-from till_agent.ports import PendingFacts
+from till_agent.ports import OfflineSpent, PendingFacts
 from till_sync.ops import OpId, Subject
 
 
@@ -89,6 +89,15 @@ class OwnEffects:
     def given(self, rule: str, included: tuple[int, int]) -> int:
         """What own sales after `included` took of a rule's budget."""
         return self._facts.given(rule, included)
+
+    def offline_spent(self, member_id: str, included: tuple[int, int]) -> OfflineSpent:
+        """What own ops after `included` did to this till's grant for a member, and floor spending that is kept."""
+        return self._facts.offline_spent(member_id, included)
+
+    @property
+    def floor_points(self) -> int:
+        """Floor spending of all members in own ops that are still kept."""
+        return self._facts.floor_points
 
     def code_uses(self, coupon: str, code: str) -> int:
         """Uses of a coupon's code in own ops that are still kept."""

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from till_agent.journal.changes import UsageRow, read_change
 from till_agent.journal.schema import row_id
-from till_agent.ports import PendingFacts
+from till_agent.ports import OfflineSpent, PendingFacts
 from till_loyalty.receipt import Usage
 
 
@@ -21,6 +21,9 @@ class OwnFacts:
         self._packed: dict[int, tuple[str, bytes]] = {}
         self._by_key: dict[str, array[int]] = {}
         self._given: dict[str, dict[int, int]] = {}
+        # By member: what each op took of this till's grant, gave back of it, and spent within the floor limit.
+        self._spent: dict[str, dict[int, tuple[int, int, int]]] = {}
+        self._floor_points = 0
         self._codes: dict[tuple[str, str], int] = {}
         self._ids: deque[int] = deque()
         self._in_order = True
@@ -39,6 +42,9 @@ class OwnFacts:
         change = read_change(packed)
         for rule, amount in change.given.items():
             self._given.setdefault(rule, {})[identity] = amount
+        if change.granted or change.released or change.floor:
+            self._spent.setdefault(subject_key, {})[identity] = (change.granted, change.released, change.floor)
+            self._floor_points += change.floor
         self._count_codes(change.usage, 1)
         self._in_order = self._in_order and not (self._ids and identity < self._ids[-1])
         self._ids.append(identity)
@@ -72,6 +78,22 @@ class OwnFacts:
         after = row_id(*included)
         return sum([amount for identity, amount in self._given.get(rule, {}).items() if identity > after])
 
+    def offline_spent(self, member_id: str, included: tuple[int, int]) -> OfflineSpent:
+        """What ops after `included` took of the grant for a member and gave back of it; and, of ops that are still
+        kept, what the member spent within the floor limit."""
+        after = row_id(*included)
+        rows = self._spent.get(member_id, {})
+        return OfflineSpent(
+            granted=sum([row[0] for identity, row in rows.items() if identity > after]),
+            released=sum([row[1] for identity, row in rows.items() if identity > after]),
+            floor=sum([row[2] for row in rows.values()]),
+        )
+
+    @property
+    def floor_points(self) -> int:
+        """What all members spent here within the floor limit, in ops that are still kept."""
+        return self._floor_points
+
     def code_uses(self, coupon: str, code: str) -> int:
         """How often a coupon's code was used here, by anybody, in ops that are still kept."""
         return self._codes.get((coupon, code), 0)
@@ -93,6 +115,10 @@ class OwnFacts:
             if not ids:
                 del self._by_key[key]
         change = read_change(packed)
+        if key in self._spent and self._spent[key].pop(identity, None) is not None:
+            self._floor_points -= change.floor
+            if not self._spent[key]:
+                del self._spent[key]
         for rule in change.given:
             amounts = self._given[rule]
             del amounts[identity]

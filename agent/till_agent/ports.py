@@ -185,6 +185,14 @@ class PendingFacts(Struct, frozen=True, kw_only=True):
     inactive: tuple[tuple[str, int], ...] = ()
 
 
+class OfflineSpent(Struct, frozen=True, kw_only=True):
+    """What own ops took of this till's grant for a member, gave back of it, and spent within the floor limit."""
+
+    granted: int = 0
+    released: int = 0
+    floor: int = 0
+
+
 class PendingBalances(Protocol):
     """Effects of own ops by subject key, in memory, rebuilt from the journal at start."""
 
@@ -203,6 +211,15 @@ class PendingBalances(Protocol):
 
     def code_uses(self, coupon: str, code: str) -> int:
         """Uses of a coupon's code (normalised) in own ops that the cache may not include."""
+        ...
+
+    def offline_spent(self, member_id: str, included: tuple[int, int]) -> OfflineSpent:
+        """`granted` and `released` by ops after `included`; `floor` by all that the cache may not include."""
+        ...
+
+    @property
+    def floor_points(self) -> int:
+        """Floor spending of all members in own ops that the cache may not include."""
         ...
 
 
@@ -253,6 +270,10 @@ class HoldStore(Protocol):
 
     def unresolved(self) -> "list[StoredHold]":
         """Holds in state asked or granted, oldest first, whatever their deadline."""
+        ...
+
+    async def of_voucher(self, voucher: str) -> "list[StoredHold]":
+        """Every hold that this till ever gave itself for a voucher, whatever its state."""
         ...
 
 

@@ -4,7 +4,7 @@ import hashlib
 
 import msgspec
 
-from till_agent.ports import CachedMember, CachedProgramme, Shares
+from till_agent.ports import CachedGrant, CachedMember, CachedProgramme, Seen, Shares
 from till_loyalty.programme import Programme
 from till_loyalty.receipt import Place
 from till_sync.wire import MemberRow, OpResult
@@ -20,6 +20,8 @@ class FakeCache:
         self.as_of_ms = 0
         self.shares = Shares()
         self.place: Place | None = None
+        self.seen: Seen | None = None
+        self.grants: dict[str, CachedGrant] = {}
         if programme is not None:
             self.sell_by(programme)
 
@@ -64,6 +66,17 @@ class FakeCache:
 
     def programme_version(self, programme_id: str, version: int) -> Programme | None:
         return self.programmes.get((programme_id, version))
+
+    def grant(self, member_id: str) -> CachedGrant | None:
+        return self.grants.get(member_id)
+
+    def grants_due(self, cloud_ms: int, limit: int) -> list[CachedGrant]:
+        rows = self.grants.values()
+        return [row for row in rows if row.recall or 0 < row.until_ms <= cloud_ms][:limit]
+
+    def granted(self, epoch: int) -> tuple[int, int]:
+        rows = [row.points for row in self.grants.values() if row.epoch == epoch]
+        return len(rows), sum(rows)
 
     @property
     def member_count(self) -> int:

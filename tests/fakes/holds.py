@@ -46,6 +46,10 @@ class FakeHoldStore:
     def unresolved(self) -> list[StoredHold]:
         return [stored for stored in self.holds.values() if stored.state in ("asked", "granted")]
 
+    async def of_voucher(self, voucher: str) -> list[StoredHold]:
+        self._check_disk()
+        return [stored for stored in self.holds.values() if stored.hold.startswith(f"{voucher}.")]
+
     def resolve(self, draft: Draft) -> None:
         """As the journal does in the op's own transaction."""
         release = draft.kind == "hold-release"

@@ -3,7 +3,7 @@
 from till_agent.journal.changes import pack_change
 from till_agent.journal.schema import row_id
 from till_agent.own_facts import OwnFacts
-from till_agent.ports import PendingFacts
+from till_agent.ports import OfflineSpent, PendingFacts
 from till_sync.ops import OpId, Subject
 
 
@@ -31,6 +31,13 @@ class FakePending:
 
     def given(self, rule: str, included: tuple[int, int]) -> int:
         return self.changes.given(rule, included)
+
+    def offline_spent(self, member_id: str, included: tuple[int, int]) -> OfflineSpent:
+        return self.changes.offline_spent(member_id, included)
+
+    @property
+    def floor_points(self) -> int:
+        return self.changes.floor_points
 
     def code_uses(self, coupon: str, code: str) -> int:
         return self.changes.code_uses(coupon, code)

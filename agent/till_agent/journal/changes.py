@@ -5,7 +5,7 @@ from msgspec import Struct
 
 from till_agent.journal.schema import row_id
 from till_loyalty.receipt import Usage
-from till_sync.ops import OpId
+from till_sync.ops import OpId, cover_of
 
 NOTHING = b""
 """What is kept of an op that changed no fact."""
@@ -16,13 +16,20 @@ UsageRow = tuple[str, str, str, int, int]
 
 
 class Change(Struct, frozen=True, array_like=True):
-    """What one op changed. `day` is a sale's business date, `later` its points that are not active yet, by date."""
+    """What one op changed. `day` is a sale's business date, `later` its points that are not active yet, by date.
+
+    `granted` points of this till's grant the sale spent, `released` ones were given back; `floor` were spent within the
+    floor limit.
+    """
 
     voided: int
     day: str
     usage: tuple[UsageRow, ...]
     later: tuple[tuple[str, int], ...]
     given: dict[str, int]
+    granted: int = 0
+    released: int = 0
+    floor: int = 0
 
 
 class _Day(Struct):
@@ -39,6 +46,7 @@ class _Part(Struct):
 class _Result(Struct):
     accruals: tuple[_Part, ...] = ()
     discounts: tuple[_Part, ...] = ()
+    redeemed_points: int = 0
 
 
 class _Head(Struct):
@@ -48,6 +56,8 @@ class _Head(Struct):
     sale_op: str = ""
     usage: tuple[Usage, ...] = ()
     result: _Result | None = None
+    hold: str = ""
+    points: int = 0
 
 
 _head_decoder = msgspec.json.Decoder(_Head)
@@ -57,13 +67,15 @@ _decoder = msgspec.msgpack.Decoder(Change)
 
 def pack_change(kind: str, body: bytes) -> bytes:
     """What the op of that kind changed, packed; NOTHING for one that changes no fact, or that says nothing we read."""
-    if kind not in ("sale", "void", "return"):
+    if kind not in ("sale", "void", "return", "grant-release"):
         return NOTHING
     try:
         head = _head_decoder.decode(body)
         voided = NO_SALE if kind != "void" else _row_of(head.sale_op)
     except (msgspec.DecodeError, ValueError):
         return NOTHING
+    if kind == "grant-release":
+        return _encode(Change(NO_SALE, "", (), (), {}, released=head.points))
     usage = tuple([(each.rule, each.per, each.key, each.amount, each.uses) for each in head.usage])
     if kind != "sale":
         return _encode(Change(voided, "", usage, (), {})) if voided or usage else NOTHING
@@ -75,7 +87,9 @@ def pack_change(kind: str, body: bytes) -> bytes:
         given[part.rule] = given.get(part.rule, 0) + part.points + part.amount_minor
         if part.active_from > day:
             later[part.active_from] = later.get(part.active_from, 0) + part.points
-    return _encode(Change(NO_SALE, day, usage, tuple(later.items()), given))
+    cover, redeemed = cover_of(head.hold), result.redeemed_points
+    granted, floor = redeemed if cover == "grant" else 0, redeemed if cover == "floor" else 0
+    return _encode(Change(NO_SALE, day, usage, tuple(later.items()), given, granted=granted, floor=floor))
 
 
 def read_change(packed: bytes) -> Change:

@@ -61,6 +61,12 @@ class DiskHoldStore:
         """Asked and granted ones, oldest first, from before a restart too."""
         return list(self._open.values())
 
+    async def of_voucher(self, voucher: str) -> list[StoredHold]:
+        """Every hold ever made for a voucher, from the file: the mirror forgets resolved ones."""
+        return await self._writer.submit(
+            lambda session: session.holds_between(f"{voucher}.", f"{voucher}/"), writes=False
+        )
+
     def note(self, stored: StoredHold) -> None:
         """Keep the mirror as the file is; called on the loop after a commit."""
         if stored.state in _OPEN:

@@ -139,7 +139,8 @@ EFFECTS_AFTER = (
 EFFECTS_WITHOUT_INDEX = EFFECTS_AFTER.replace("INDEXED BY entries_effects", "NOT INDEXED")
 # Ops that may have changed facts of members, with the bodies that say which.
 CHANGES_AFTER = (
-    "SELECT id, kind, subject_key, body FROM entries WHERE id > ? AND kind IN ('sale', 'void', 'return') "
+    "SELECT id, kind, subject_key, body FROM entries WHERE id > ? "
+    "AND kind IN ('sale', 'void', 'return', 'grant-release') "
     "ORDER BY id LIMIT ?"
 )
 # For the list of ops: sizes without bodies, and the verdict if there is one.
@@ -183,5 +184,7 @@ GRANT_HOLD = (
     "UPDATE holds SET state = 'granted', points = ?, deadline_mono_ms = ?, boot = ? "
     "WHERE hold = ? AND state IN ('asked', 'granted')"
 )
+# What a till gave itself for one voucher: ids from the voucher's own, a dot after it, to those of a slash.
+HOLDS_BETWEEN = f"SELECT {HOLD_COLUMNS} FROM holds WHERE hold >= ? AND hold < ? ORDER BY hold"  # noqa: S608 - only constants here
 # By the op that uses it or gives it back (`resolved_by` is that op's id), or by the cloud's refusal (NULL).
 RESOLVE_HOLD = "UPDATE holds SET state = ?, resolved_by = ? WHERE hold = ? AND state IN ('asked', 'granted')"

@@ -178,6 +178,10 @@ class Session:
         """Asked and granted ones, oldest first."""
         return [_stored_hold(columns) for columns in self.connection.execute(schema.OPEN_HOLDS)]
 
+    def holds_between(self, first: str, end: str) -> list[StoredHold]:
+        """Holds by id, from `first` up to but without `end`, whatever their state."""
+        return [_stored_hold(columns) for columns in self.connection.execute(schema.HOLDS_BETWEEN, (first, end))]
+
     def effects_after(self, identity: int, limit: int) -> list[tuple[int, str, int]]:
         """(row id, subject key, points) of ops after `identity` that changed a balance."""
         try:
