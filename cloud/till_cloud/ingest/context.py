@@ -36,13 +36,17 @@ class Flag(Struct, frozen=True):
 
 
 class Context(Struct, frozen=True):
-    """One batch of one till. `new_id` makes member ids. `_read` keeps what can't change within the transaction."""
+    """One batch of one till. `new_id` makes member ids. `_read` keeps what can't change within the transaction.
+
+    `applied` gathers the kinds of ops that were not rejected.
+    """
 
     book: Book
     registry: Registry
     till: str
     epoch: int
     new_id: Callable[[], str]
+    applied: set[str] = set()
     _read: dict[str, Any] = {}
 
     def active(self) -> Version | None:

@@ -1,4 +1,8 @@
-"""A batch of ops: checked as a whole, applied op by op, answered after the commit that the caller makes."""
+"""A batch of ops: checked as a whole, applied op by op, answered after the commit that the caller makes.
+
+All ops of a batch share one book, written at its end. When something unexpected breaks, the batch is undone and applied
+again with care (`till_cloud.ingest.careful`), so that the op which breaks is found.
+"""
 
 import re
 import sqlite3
@@ -8,10 +12,14 @@ import msgspec
 
 from till_cloud.exceptions import RefusedError
 from till_cloud.holding import HOLD_ID, release_forgotten
+from till_cloud.ingest import poison
+from till_cloud.ingest.careful import one_by_one
 from till_cloud.ingest.context import Context, Rejected, Verdict
 from till_cloud.ingest.registering import apply_attach, apply_register
 from till_cloud.ingest.reversals import apply_release, apply_return, apply_void
 from till_cloud.ingest.sales import apply_sale
+from till_cloud.ingest.subjects import find
+from till_cloud.ledger.account import Account
 from till_cloud.ledger.book import Book
 from till_cloud.registry import Registry
 from till_cloud.store import meta, ops, tills
@@ -40,12 +48,13 @@ HASH_LIMIT = 128
 
 
 class Ingest:
-    """Applies pushes. Holds no state of its own but parsed programmes, so one serves every till."""
+    """Applies pushes, of every till. Keeps parsed programmes, and which kinds of ops were applied since the start."""
 
     def __init__(self, registry: Registry, *, limits: Limits, new_id: Callable[[], str]) -> None:
         self._registry = registry
         self._limits = limits
         self._new_id = new_id
+        self._sound: set[str] = set()
 
     def check(self, request: PushRequest) -> None:
         """Refuse what needs no database: 426, 413, and 400 or 422 for a batch that contradicts itself."""
@@ -73,12 +82,43 @@ class Ingest:
             if op.seq != request.first_seq + index:
                 detail = f"expected seq {request.first_seq + index}, not {op.seq}"
                 raise RefusedError(422, "batch_malformed", detail, pointer=f"/ops/{index}/seq")
+            if op.parked:
+                poison.check_parked(request, op)
 
     def push(self, connection: sqlite3.Connection, till_id: str, request: PushRequest, now_ms: int) -> PushAnswer:
         """Apply a checked batch within the caller's transaction, which ends with the batch or not at all.
 
-        RefusedError: 409 `stale_epoch`, `salt_mismatch`, `seq_gap`, `chain_mismatch`; 422 `fingerprint_mismatch`.
+        RefusedError: 409 `stale_epoch`, `salt_mismatch`, `seq_gap`, `chain_mismatch`; 422 `fingerprint_mismatch`; 503
+        `cloud_defect`, after which the caller undoes everything.
         """
+        connection.execute("SAVEPOINT batch")
+        try:
+            answer = self._push(connection, till_id, request, now_ms, careful=False)
+        except RefusedError:
+            raise
+        except Exception as error:
+            # Whatever it is: an op's fault, or one of the environment, which no op is judged by.
+            if poison.is_environment(error):
+                raise poison.broken(error) from error
+            connection.execute("ROLLBACK TO batch")
+            answer = self._push_carefully(connection, till_id, request, now_ms)
+        connection.execute("RELEASE batch")
+        return answer
+
+    def _push_carefully(
+        self, connection: sqlite3.Connection, till_id: str, request: PushRequest, now_ms: int
+    ) -> PushAnswer:
+        try:
+            return self._push(connection, till_id, request, now_ms, careful=True)
+        except RefusedError:
+            raise
+        except Exception as error:
+            # Not one op's fault, since those were caught.
+            raise poison.broken(error) from error
+
+    def _push(
+        self, connection: sqlite3.Connection, till_id: str, request: PushRequest, now_ms: int, *, careful: bool
+    ) -> PushAnswer:
         till = tills.till(connection, till_id)
         if till is None:
             raise RefusedError(401, "token_invalid", "expected the token of this till")
@@ -89,11 +129,17 @@ class Ingest:
             _check_chain(till, request)
         book = Book(connection, now_ms)
         context = Context(book, self._registry, till_id, request.epoch, self._new_id)
-        for op in fresh:
-            results.append(_apply(context, request.salt, op))
+        if careful:
+            results += one_by_one(context, request, fresh, _apply, _named, self._sound)
+            book = Book(connection, now_ms)
+        else:
+            results += [_apply(context, request.salt, op) for op in fresh]
         if request.remaining == 0:
             release_forgotten(book, till_id)
         book.flush()
+        self._sound |= context.applied
+        if any(op.parked for op in fresh):
+            poison.check_limits(connection, till_id, now_ms)
         head = request.head_hash if fresh else till.head_hash
         acked_seq = request.ops[-1].seq if fresh else acked
         tills.advance(
@@ -126,7 +172,8 @@ class Ingest:
         for op in known:
             op_id = OpId(till_id, request.epoch, op.seq)
             first, verdict = stored[op.seq]
-            if op.fingerprint != first or fingerprint(op_id, request.salt, bytes(op.body)) != first:
+            # Of a parked op nobody has the bytes here; it may have been applied before, and then that verdict stands.
+            if op.fingerprint != first or (not op.parked and fingerprint(op_id, request.salt, bytes(op.body)) != first):
                 raise _other_bytes(op_id)
             results.append(verdict)
         return results
@@ -160,6 +207,8 @@ def _other_bytes(op_id: OpId) -> RefusedError:
 def _apply(context: Context, salt: str, op: WireOp) -> OpResult:
     """Verdict on one new op, stored with it."""
     op_id = OpId(context.till, context.epoch, op.seq)
+    if op.parked:
+        return poison.record_parked(context.book.connection, op_id, op, context.book.now_ms)
     raw = bytes(op.body)
     if fingerprint(op_id, salt, raw) != op.fingerprint:
         raise _other_bytes(op_id)
@@ -173,8 +222,10 @@ def _apply(context: Context, salt: str, op: WireOp) -> OpResult:
         verdict = _rejection(context, op_id, begun_at, rejection.code, rejection.detail)
     except (ReceiptError, ReturnError, LedgerError) as error:
         # The same receipt would fail again for ever: the rest of the queue must not wait for it. Any other error is
-        # a defect of ours (a store's time zone is gone): no verdict that stands for ever, the till keeps the op.
+        # a defect of ours, in this op's way (poison) or in all (a store's time zone is gone): then the till keeps it.
         verdict = _rejection(context, op_id, begun_at, error.code, str(error))
+    if verdict.status != "rejected":
+        context.applied.add(kind)
     result = verdict.result(op_id)
     connection, now_ms = context.book.connection, context.book.now_ms
     ops.add_op(
@@ -202,6 +253,17 @@ _KINDS: dict[type[OpBody], str] = {
     RegisterBody: "register",
     AttachCardBody: "attach-card",
 }
+
+
+def _named(context: Context, op: WireOp) -> tuple[str, str, Account | None]:
+    """What can be said of an op that broke our code: kind, uid, and whose it is; nothing where that breaks too."""
+    kind, uid = "unknown", ""
+    try:
+        body = _decode(bytes(op.body))
+        kind, uid = _KINDS[type(body)], body.uid if UID.fullmatch(body.uid) else ""
+        return kind, uid, find(context, body.subject) if hasattr(body, "subject") else None
+    except Exception:  # noqa: BLE001 - the op is known to break our code, here perhaps as well
+        return kind, uid, None
 
 
 def _decode(raw: bytes) -> OpBody:

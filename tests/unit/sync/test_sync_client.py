@@ -97,7 +97,7 @@ def test_each_request_carries_the_till_s_token_and_asks_for_json() -> None:
         (422, CloudRefused, False),
         (426, UpgradeNeeded, False),
         (429, CloudBusy, True),
-        (500, CloudBusy, True),
+        (500, CloudFailed, True),
         (501, CloudBusy, True),
         (502, CloudBusy, True),
         (503, CloudBusy, True),
