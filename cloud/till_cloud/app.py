@@ -24,6 +24,7 @@ from till_sync.http.problems import install_problem_handlers, problem_response
 from till_sync.problems import ProblemError
 from till_sync.wire import (
     PATHS,
+    WHOLE_LIMIT,
     CodeGiven,
     ConfirmationRequest,
     CouponQuestion,
@@ -98,14 +99,18 @@ class CloudApp:
 
     async def hello(self, request: Request) -> Response:
         till = self._till(request)
-        return _json(await run_in_threadpool(self._centre.hello, till))
+        waiting = _whole(request, "waiting", 0, 0, WHOLE_LIMIT)
+        answer = await run_in_threadpool(self._centre.hello, till)
+        return _json(msgspec.structs.replace(answer, retry_after_ms=self._busy.first_slot_ms(till.till, waiting)))
 
     async def ops(self, request: Request) -> Response:
         till = self._till(request)
-        with self._busy.one(till.till):
+        with self._busy.push(till.till) as turn:
             push = await self._read_push(request)
+            self._busy.slots.sized(turn, len(push.ops))
             answer = await asyncio.wrap_future(self._centre.push(till.till, push))
-            return _json(answer)
+            wait_ms = self._busy.next_slot_ms(turn, push.remaining)
+            return _json(msgspec.structs.replace(answer, retry_after_ms=wait_ms) if wait_ms else answer)
 
     async def changes(self, request: Request) -> Response:
         till = self._till(request)
@@ -115,7 +120,8 @@ class CloudApp:
         try:
             if wait_ms and since:
                 await self.feed.wait_beyond(self._position_of(since), min(wait_ms, LARGEST_WAIT_MS) / 1000)
-            page = await run_in_threadpool(self._centre.changes, till, since=since, limit=limit)
+            async with self._busy.reading():
+                page = await run_in_threadpool(self._centre.changes, till, since=since, limit=limit)
         except CursorError as error:
             status, code = (410, "cursor_gone") if error.stale else (400, "cursor_invalid")
             raise RefusedError(status, code, str(error)) from error
@@ -232,7 +238,7 @@ def _whole(request: Request, name: str, default: int, least: int, most: int) -> 
     text = request.query_params.get(name, "")
     if not text:
         return default
-    if not (text.isascii() and text.isdigit() and len(text) <= 12 and least <= int(text) <= most):
+    if not (text.isascii() and text.isdigit() and len(text) <= 16 and least <= int(text) <= most):
         detail = f"expected {name} to be a whole number of {least} to {most}, not {text[:40]!r}"
         raise RefusedError(400, "parameter_invalid", detail, parameter=name)
     return int(text)

@@ -92,9 +92,10 @@ class CloudClient:
         """Cloud's time minus the till's wall clock at the last quick exchange; None before the first."""
         return self._skew_ms
 
-    async def hello(self) -> HelloAnswer:
-        """Who the cloud is and what it holds of this till."""
-        answer = await self._ask("GET", self._path("hello"), _hello)
+    async def hello(self, *, waiting: int = 0) -> HelloAnswer:
+        """Who the cloud is and what it holds of this till; with ops `waiting`, also when to begin pushing them."""
+        path = self._path("hello") + (f"?waiting={waiting}" if waiting else "")
+        answer = await self._ask("GET", path, _hello)
         if answer.till != self._till:
             raise IdentityRefused(f"expected to be till {self._till}, not {answer.till}", status=200, code="wrong_till")
         self._protocol = answer.protocol

@@ -17,6 +17,7 @@ from till_sync.exceptions import (
     SyncError,
     UpgradeNeeded,
 )
+from till_sync.retry_after import RETRY_AFTER_LIMIT_MS
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState
@@ -38,6 +39,9 @@ SHARED_RETRY_SPREAD_MS = 1_000
 
 SPREAD_MS = 60_000
 """After an outage the first work comes at a random time within this, so that a chain does not come at once."""
+
+AT_ONCE_MS = 50
+"""A slot so near is now: what lies between is less than the next exchange takes."""
 
 DOWN_AFTER_FAILURES = 3
 """One lost connection is no outage: it needs no probe and no spread."""
@@ -143,6 +147,7 @@ class Line:
         self._failures = 0
         self._online = False
         self._spread_due = False
+        self._slot_ms = 0
 
     @property
     def online(self) -> bool:
@@ -174,9 +179,17 @@ class Line:
         """A side exchange (a hold) got no answer: not online, but no failure of the loop that probes."""
         self._online = False
 
+    def assigned(self, slot_ms: int) -> None:
+        """The cloud said when this till is to begin, from now; 0: it did not say. Its slot stands for the spread."""
+        self._slot_ms = min(slot_ms, RETRY_AFTER_LIMIT_MS)
+
     def take_spread_ms(self) -> int:
-        """How long to wait before the first work after an outage; 0 at any other time. Taken once."""
-        if not self._spread_due:
-            return 0
-        self._spread_due = False
-        return self._random.randint(0, self._spread_ms)
+        """How long to wait before the next work: the slot that the cloud gave, else the spread after an outage.
+
+        0 at any other time. Taken once.
+        """
+        slot_ms, self._slot_ms = self._slot_ms, 0
+        spread_due, self._spread_due = self._spread_due, False
+        if slot_ms:
+            return slot_ms if slot_ms > AT_ONCE_MS else 0
+        return self._random.randint(0, self._spread_ms) if spread_due else 0

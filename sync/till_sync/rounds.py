@@ -107,8 +107,9 @@ class Rounds:
 
     async def _greet(self) -> None:
         """Ask who the cloud is and compare; after an outage this is the probe."""
-        hello = await self._client.hello()
+        hello = await self._client.hello(waiting=await self._outbox.waiting())
         self._answered()
+        self._line.assigned(hello.retry_after_ms)
         await self._outbox.reconcile(hello)
         if self.incarnation not in ("", hello.incarnation):
             log.warning("The cloud is another incarnation than before: pulling anew")

@@ -257,7 +257,9 @@ class HelloAnswer(Struct, frozen=True, kw_only=True):
     """What a till asks after a start: who the cloud is, what it holds of this till, and its time.
 
     `protocol` is the newest that it speaks, `encodings` what it takes as Content-Encoding of a request, `cloud_key`
-    (hex) the public key that vouchers are checked by. Defaults are those of a cloud that does not say.
+    (hex) the public key that vouchers are checked by. `retry_after_ms` is the slot given to a till that said how much
+    it has waiting: it pushes after that time, and need not spread its first work itself. Defaults are those of a cloud
+    that does not say.
     """
 
     incarnation: str
@@ -271,6 +273,7 @@ class HelloAnswer(Struct, frozen=True, kw_only=True):
     protocol: Count = 2
     encodings: tuple[str, ...] = ()
     cloud_key: str = ""
+    retry_after_ms: Count = 0
 
 
 class HoldRequest(Struct, frozen=True, kw_only=True):
