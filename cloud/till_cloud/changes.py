@@ -12,6 +12,7 @@ from till_cloud.exceptions import CursorError
 from till_cloud.facts import open_keys
 from till_cloud.registry import Registry
 from till_cloud.store import members, meta, programmes, tills
+from till_sync.ops import NEWEST_PROTOCOL
 from till_sync.wire import ChangeRow, ChangesAnswer, HelloAnswer, Limits
 
 PAGE_LIMIT = 10_000
@@ -95,4 +96,5 @@ def hello(connection: sqlite3.Connection, till: tills.TillRow, *, limits: Limits
         head_hash=current.head_hash,
         server_time_ms=now_ms,
         limits=limits,
+        protocol=NEWEST_PROTOCOL,
     )
