@@ -39,6 +39,8 @@ class Identity(Struct, frozen=True, kw_only=True):
     token: str
     identifier_key: str
     last_epoch: int = 0
+    cloud_key: str = ""
+    """By which vouchers are checked (hex); "" from an enrolment that did not tell it."""
 
     def __repr__(self) -> str:
         return f"Identity(till={self.till!r}, store={self.store!r}, last_epoch={self.last_epoch})"
@@ -59,6 +61,7 @@ class Identity(Struct, frozen=True, kw_only=True):
                 token=answer.token,
                 identifier_key=answer.identifier_key,
                 last_epoch=max(last_epoch, answer.last_epoch),
+                cloud_key=answer.cloud_key,
             )
         )
 
