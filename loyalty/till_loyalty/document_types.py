@@ -73,7 +73,7 @@ def _check_struct(value: object, struct: type[Struct], place: str, report: Repor
 def _fields(struct: type[Struct]) -> dict[str, tuple[Any, bool]]:
     """Type and need of each field by its name in a document. Our own types only, so there are few.
 
-    To resolve annotations takes far longer than all else: kept, the packaged supermarket is read in a seventh of the time.
+    To resolve annotations takes longer than all else: kept, the packaged supermarket is read in a seventh of the time.
     """
     hints = get_type_hints(struct, include_extras=True)
     return {field.encode_name: (hints[field.name], field.required) for field in fields(struct)}
