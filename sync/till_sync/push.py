@@ -1,5 +1,7 @@
 """The journal's way to the cloud: batches in sequence, sent until an answer to that very batch acknowledges them."""
 
+from collections.abc import Sequence
+
 import msgspec
 from msgspec import Struct
 
@@ -8,11 +10,15 @@ from till_sync.client import CloudClient
 from till_sync.exceptions import (
     AnswerMismatch,
     BatchTooLarge,
+    CloudFailed,
+    CloudRefused,
     CloudUnreachable,
     HistoryConflict,
     IncarnationChanged,
     OpTooLarge,
+    SyncError,
 )
+from till_sync.parking import PARK_WAITS_MS, PARKED_PROTOCOL, Culprit, speaks_of_ops
 from till_sync.ports import Clock, Outbox
 from till_sync.wire import HelloAnswer, Limits, PushAnswer, PushRequest
 
@@ -39,7 +45,7 @@ RESENDS_BEFORE_SPLIT = 1
 class PushCounts(Struct):
     """Since the start: ops acknowledged, ops sent more than once, and verdicts that were not `applied`.
 
-    A `duplicate` counts under its first verdict too, since this till had not heard it.
+    A `duplicate` counts under its first verdict too, since this till had not heard it. `parked` are among `rejected`.
     """
 
     pushed: int = 0
@@ -47,6 +53,7 @@ class PushCounts(Struct):
     adjusted: int = 0
     rejected: int = 0
     duplicate: int = 0
+    parked: int = 0
 
 
 class Pushed(Struct, frozen=True):
@@ -71,13 +78,18 @@ class _Batch(Struct):
 class Pusher:
     """Sends one batch at a time. Not safe for use by two tasks at once."""
 
-    def __init__(self, client: CloudClient, outbox: Outbox, *, clock: Clock) -> None:
+    def __init__(
+        self, client: CloudClient, outbox: Outbox, *, clock: Clock, park_waits_ms: Sequence[int] = PARK_WAITS_MS
+    ) -> None:
         self._client = client
         self._outbox = outbox
         self._clock = clock
         self._ops = BatchSize(initial=FIRST_BATCH_OPS, ceiling=MOST_BATCH_OPS)
         self._bytes = BatchSize(initial=Limits().max_bytes, ceiling=MOST_BATCH_BYTES, floor=LEAST_BATCH_BYTES)
         self._batch: _Batch | None = None
+        self._culprit = Culprit(clock=clock, waits_ms=park_waits_ms)
+        self._failed: _Batch | None = None
+        self._protocol = 0
         self._known = (0, 0)
         self._sent = (0, 0)
         self.counts = PushCounts()
@@ -91,6 +103,7 @@ class Pusher:
         """The journal has been compared with this hello: start from there, with what the cloud takes."""
         self._batch = None
         self._known = (hello.epoch, hello.acked_seq)
+        self._protocol = hello.protocol
         self._ops.forget()
         self._bytes.forget()
         self._learn(hello.limits)
@@ -111,6 +124,9 @@ class Pusher:
         except BatchTooLarge as error:
             self._shrink(batch, count, error)
             return Pushed(0, more=True)
+        except (CloudRefused, CloudFailed):
+            self._failed = batch
+            raise
         except CloudUnreachable as error:
             if error.code == "timeout":
                 self._too_slow(batch, count)
@@ -120,21 +136,51 @@ class Pusher:
         await self._outbox.record(batch.request.epoch, batch.last_seq, answer.results)
         self._batch = None
         self._count_verdicts(answer)
+        self._note_passed(batch)
         self._ops.done(count, took_ms)
         self._learn(answer.limits)
         return Pushed(count, more=True, wait_ms=answer.retry_after_ms)
+
+    def suspects(self, error: SyncError) -> bool:
+        """Whether the step that ended with `error` may have failed over one op, which the cloud would let us park.
+
+        Ask the cloud then how it is, and if it answers well, `doubt`. A 500 is an accident the first time.
+        """
+        batch = self._failed
+        if batch is None or self._protocol < PARKED_PROTOCOL or not speaks_of_ops(error):
+            return False
+        return not self._culprit.is_accident(error)
+
+    def doubt(self, error: SyncError) -> int:
+        """Go on looking for that op, or park it; the wait in ms before the next step. Raises `error` if it is none."""
+        batch, self._failed = self._failed, None
+        self._batch = None
+        if batch is None:
+            raise error
+        return self._culprit.failed(batch.request.epoch, batch.first_seq, batch.last_seq, error)
+
+    def _note_passed(self, batch: _Batch) -> None:
+        parked = batch.request.ops[0].parked
+        self._failed = None
+        self._culprit.passed(batch.request.epoch, batch.last_seq, parked=parked)
+        if parked:
+            # What was too large is out of the way: batches may grow again.
+            self._ops.forget()
+            self._bytes.forget()
 
     async def _next(self, incarnation: str) -> _Batch | None:
         batch = self._batch
         if batch is not None and batch.request.incarnation == incarnation and self._is_fresh(batch):
             return batch
+        most_ops = min(self._ops.current, self._culprit.most_ops or self._ops.current)
         request = await self._outbox.next_batch(
-            max_ops=self._ops.current, max_bytes=self._bytes.current, incarnation=incarnation
+            max_ops=most_ops, max_bytes=self._bytes.current, incarnation=incarnation
         )
         if request is None:
             self._batch = None
             return None
         first_seq, last_seq = check_order(request)
+        request = self._culprit.stand_in(request)
         self._batch = _Batch(request, msgspec.json.encode(request), self._clock.mono_ms(), first_seq, last_seq)
         return self._batch
 
@@ -153,11 +199,13 @@ class Pusher:
         verdicts = [result.first or result.status for result in answer.results]
         self.counts.adjusted += verdicts.count("adjusted")
         self.counts.rejected += verdicts.count("rejected")
+        self.counts.parked += sum(result.code == "parked" for result in answer.results)
 
     def _shrink(self, batch: _Batch, count: int, error: BatchTooLarge) -> None:
         self._batch = None
         if count == 1:
             size = len(batch.encoded)
+            self._failed = batch
             raise OpTooLarge(f"operation {batch.first_seq} takes {size} bytes alone; the cloud takes less") from error
         self._ops.refused(count)
         self._bytes.refused(len(batch.encoded))

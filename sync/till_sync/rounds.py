@@ -18,7 +18,7 @@ from till_sync.exceptions import (
 )
 from till_sync.ports import Clock, Outbox
 from till_sync.pull import Puller
-from till_sync.push import Pusher
+from till_sync.push import Pushed, Pusher
 from till_sync.retry import Backoff, Line, RetryBudget
 from till_sync.retry_after import RETRY_AFTER_LIMIT_MS
 
@@ -126,8 +126,8 @@ class Rounds:
             self._push_halt = None
         try:
             for _ in range(BATCHES_PER_ROUND):
-                step = await self._pusher.step(self.incarnation)
-                if not step.more:
+                step = await self._step()
+                if step is None or not step.more:
                     return False
                 if step.ops:
                     self._answered()
@@ -145,6 +145,23 @@ class Rounds:
             self._push_halt = self._halt("Push", error)
             return False
         return True
+
+    async def _step(self) -> Pushed | None:
+        """One step of the push; None when it is to wait because one op was refused by itself."""
+        try:
+            return await self._pusher.step(self.incarnation)
+        except SyncError as error:
+            if not self._pusher.suspects(error):
+                raise
+            # A cloud that is not well itself says nothing about the op: then this raises.
+            await self._greet()
+            wait_ms = self._pusher.doubt(error)
+            if not wait_ms:
+                return Pushed(0, more=True)
+            log.warning("The push waits %d ms to try an operation again (%s)", wait_ms, error)
+            self._last_refusal = f"{error.code}: {error}"
+            self._push_halt = _Halt(error.code, self._clock.mono_ms() + wait_ms)
+            return None
 
     async def _pull(self, *, manual: bool) -> bool:
         if self._pull_halt is not None:

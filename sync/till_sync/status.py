@@ -20,6 +20,7 @@ class WorkerStatus(Struct, frozen=True, kw_only=True):
     resent: int = 0
     adjusted: int = 0
     rejected: int = 0
+    parked: int = 0
     duplicate: int = 0
     pulled_rows: int = 0
     unexpected: int = 0

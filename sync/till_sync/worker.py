@@ -10,6 +10,7 @@ from msgspec import Struct
 from till_sync.client import CloudClient
 from till_sync.defects import log_unexpected
 from till_sync.exceptions import SyncError
+from till_sync.parking import PARK_WAITS_MS
 from till_sync.ports import CacheSink, Clock, Outbox
 from till_sync.pull import Puller
 from till_sync.push import Pusher
@@ -36,13 +37,14 @@ ERROR_LIMIT = 300
 
 
 class WorkerSettings(Struct, frozen=True, kw_only=True):
-    """How often and how gently; all in milliseconds."""
+    """How often and how gently; all in milliseconds. `park_waits_ms`: between tries of an op by itself."""
 
     poll_interval_ms: int = POLL_INTERVAL_MS
     spread_ms: int = SPREAD_MS
     retry_base_ms: int = RETRY_BASE_MS
     retry_cap_ms: int = RETRY_CAP_MS
     halt_probe_ms: int = HALT_PROBE_MS
+    park_waits_ms: tuple[int, ...] = PARK_WAITS_MS
 
 
 class SyncWorker:
@@ -76,7 +78,7 @@ class SyncWorker:
             cap_ms=settings.retry_cap_ms,
             halt_probe_ms=settings.halt_probe_ms,
         )
-        self._pusher = Pusher(client, outbox, clock=clock)
+        self._pusher = Pusher(client, outbox, clock=clock, park_waits_ms=settings.park_waits_ms)
         self._rounds = Rounds(
             client,
             outbox,
@@ -112,6 +114,7 @@ class SyncWorker:
             resent=counts.resent,
             adjusted=counts.adjusted,
             rejected=counts.rejected,
+            parked=counts.parked,
             duplicate=counts.duplicate,
             pulled_rows=self._rounds.pulled_rows,
             unexpected=self._unexpected,
