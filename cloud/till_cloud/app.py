@@ -20,8 +20,10 @@ from till_cloud.sending import CodeSender
 from till_cloud.store import meta
 from till_cloud.store.tills import TillRow
 from till_sync.http.bodies import read_json
+from till_sync.http.packed import PackedAnswers
 from till_sync.http.problems import install_problem_handlers, problem_response
 from till_sync.problems import ProblemError
+from till_sync.signing import KEY_PATH, TILL_HEADER, Head, KeyAnswer, KeyRequest, verify
 from till_sync.wire import (
     PATHS,
     WHOLE_LIMIT,
@@ -58,6 +60,7 @@ _enrolments = msgspec.json.Decoder(EnrolmentRequest)
 _confirmations = msgspec.json.Decoder(ConfirmationRequest)
 _codes = msgspec.json.Decoder(CodeGiven)
 _questions = msgspec.json.Decoder(CouponQuestion)
+_keys = msgspec.json.Decoder(KeyRequest)
 _encoder = msgspec.json.Encoder()
 
 
@@ -83,11 +86,13 @@ class CloudApp:
             Route(PATHS["confirm"], self.confirm, methods=["POST"]),
             Route(PATHS["coupons"], self.coupons, methods=["POST"]),
             Route(PATHS["sale"], self.sale, methods=["GET"]),
+            Route(KEY_PATH, self.key, methods=["POST"]),
             Route("/livez", self.livez, methods=["GET"]),
             Route("/readyz", self.readyz, methods=["GET"]),
         ]
         app = Starlette(routes=routes)
         app.add_exception_handler(StoreUnavailableError, _on_store_unavailable)
+        app.add_middleware(PackedAnswers)
         install_problem_handlers(app)
         return app
 
@@ -117,11 +122,14 @@ class CloudApp:
         since = request.query_params.get("since", "")
         limit = _whole(request, "limit", DEFAULT_PAGE, 1, PAGE_LIMIT)
         wait_ms = _whole(request, "wait", 0, 0, 10**9)
+        with_grants = bool(_whole(request, "grants", 0, 0, 1))
         try:
             if wait_ms and since:
                 await self.feed.wait_beyond(self._position_of(since), min(wait_ms, LARGEST_WAIT_MS) / 1000)
             async with self._busy.reading():
-                page = await run_in_threadpool(self._centre.changes, till, since=since, limit=limit)
+                page = await run_in_threadpool(
+                    self._centre.changes, till, since=since, limit=limit, with_grants=with_grants
+                )
         except CursorError as error:
             status, code = (410, "cursor_gone") if error.stale else (400, "cursor_invalid")
             raise RefusedError(status, code, str(error)) from error
@@ -129,8 +137,11 @@ class CloudApp:
 
     async def holds(self, request: Request) -> Response:
         with self._busy.one():
+            # A till that signs says in the head who it is; of a former one we know it only from the body.
+            asker = self._asker(request, request.headers[TILL_HEADER]) if TILL_HEADER in request.headers else None
             hold = await read_json(request, _holds, limit_bytes=SMALL_BODY_BYTES)
-            self._centre.authenticate(hold.till, request.headers.get("authorization", ""))
+            if asker is None or hold.till != asker.till:
+                self._asker(request, hold.till)
             pin = await run_in_threadpool(self._centre.pin_of, hold) if hold.pin else None
             answer = await asyncio.wrap_future(self._centre.hold(hold, pin))
         if isinstance(answer, RefusedError):
@@ -144,6 +155,18 @@ class CloudApp:
         if isinstance(answer, RefusedError):
             raise answer
         return _json(answer, headers={"Cache-Control": "no-store"})
+
+    async def key(self, request: Request) -> Response:
+        """A till that was enrolled before tills had keys hands in its own: the first one counts."""
+        authorization = request.headers.get("authorization", "")
+        till = self._centre.bearer(request.path_params["till"], authorization).till
+        with self._busy.one():
+            given = await read_json(request, _keys, limit_bytes=SMALL_BODY_BYTES)
+            if verify(given.public_key, _head(request), till=till) is None:
+                raise RefusedError(401, "signature_wrong", "expected a request signed by the key that it hands in")
+            if not await asyncio.wrap_future(self._centre.add_key(till, given.public_key)):
+                raise RefusedError(409, "key_known", "expected the till to have no key yet: enrol it again instead")
+        return _json(KeyAnswer(server_time_ms=self._centre.wall_ms()))
 
     async def confirmations(self, request: Request) -> Response:
         till = self._till(request)
@@ -206,7 +229,11 @@ class CloudApp:
         limits = self._centre.limits
         try:
             return await read_json(
-                request, _pushes, limit_bytes=limits.max_bytes + ENVELOPE_BYTES, timeout_ms=PUSH_READ_TIMEOUT_MS
+                request,
+                _pushes,
+                limit_bytes=limits.max_bytes + ENVELOPE_BYTES,
+                timeout_ms=PUSH_READ_TIMEOUT_MS,
+                packed=True,
             )
         except ProblemError as error:
             if error.problem.status != 413:
@@ -215,7 +242,10 @@ class CloudApp:
             raise RefusedError(413, "batch_too_large", detail, headers=error.headers, limits=limits) from error
 
     def _till(self, request: Request) -> TillRow:
-        return self._centre.authenticate(request.path_params["till"], request.headers.get("authorization", ""))
+        return self._asker(request, request.path_params["till"])
+
+    def _asker(self, request: Request, till_id: str) -> TillRow:
+        return self._centre.authenticate(till_id, request.headers.get("authorization", ""), _head(request))
 
     def _position_of(self, since: str) -> int:
         return self._centre.quick(
@@ -231,6 +261,12 @@ READY_TIMEOUT_S = 5.0
 
 def _json(value: msgspec.Struct, *, headers: Mapping[str, str] | None = None) -> Response:
     return Response(_encoder.encode(value), media_type="application/json", headers=headers)
+
+
+def _head(request: Request) -> Head:
+    raw: bytes = request.scope.get("raw_path") or request.scope["path"].encode("utf-8", "surrogateescape")
+    query: bytes = request.scope.get("query_string", b"")
+    return Head(request.method, raw.decode("latin-1"), query.decode("latin-1"), request.headers)
 
 
 def _whole(request: Request, name: str, default: int, least: int, most: int) -> int:

@@ -1,4 +1,4 @@
-"""Who asks: a till by its bearer token. The one place where a request's sender is proven."""
+"""Who asks: a till by its bearer token. Whether the request is signed as it must be is for `till_cloud.guard`."""
 
 import hashlib
 import hmac
@@ -17,7 +17,7 @@ _NOBODY = "0" * 64
 def authenticate(connection: sqlite3.Connection, till_id: str, authorization: str) -> tills.TillRow:
     """The till that `Authorization: Bearer TOKEN` belongs to, which must be `till_id`; RefusedError 401 otherwise.
 
-    An unknown till and a wrong token cost the same and read the same.
+    An unknown till and a wrong token cost the same and read the same: no signature is looked at before the token.
     """
     scheme, _, token = authorization.partition(" ")
     token = token.strip()

@@ -1,5 +1,6 @@
 """The cloud without HTTP: the composition root of store, ingest, holds and feed."""
 
+import logging
 import secrets
 import sqlite3
 import threading
@@ -12,18 +13,21 @@ from till_cloud import changes, confirmations, holding, pins
 from till_cloud.auth import authenticate
 from till_cloud.budgets import top_up, totals, wanting
 from till_cloud.enrolment import redeem_code
-from till_cloud.exceptions import RefusedError
+from till_cloud.exceptions import RefusedError, StoreUnavailableError
 from till_cloud.facts import answer_codes
+from till_cloud.guard import TWO_HISTORIES, CloneFoundError, Guard
 from till_cloud.ingest.push import Ingest
 from till_cloud.registry import Registry
 from till_cloud.sold import answer_sale
-from till_cloud.store import meta
+from till_cloud.store import meta, tills
 from till_cloud.store import pins as pin_rows
 from till_cloud.store.connection import open_reader
+from till_cloud.store.grants import set_takes, takes
 from till_cloud.store.readers import Readers
 from till_cloud.store.tills import TillRow
 from till_cloud.store.writer import Writer
 from till_sync.clock import SystemClock
+from till_sync.signing import Head
 from till_sync.wire import (
     ChangesAnswer,
     ConfirmationAnswer,
@@ -42,7 +46,12 @@ from till_sync.wire import (
     SaleQuestion,
 )
 
+log = logging.getLogger(__name__)
+
 T = TypeVar("T")
+
+OTHER_HISTORY = frozenset({"salt_mismatch", "chain_mismatch", "fingerprint_mismatch"})
+"""Refusals of a push that greeted fitting what the cloud holds: somebody else has pushed in the same epoch since."""
 
 MEMBER_ID_BYTES = 10
 """80 random bits: no two of a thousand million members share an id."""
@@ -75,6 +84,7 @@ class Centre:
         self.limits = limits or Limits()
         self.wall_ms = wall_ms or SystemClock().wall_ms
         self.registry = Registry()
+        self._guard = Guard(self.wall_ms())
         self._ingest = Ingest(self.registry, limits=self.limits, new_id=new_id)
         self.on_commit: Callable[[], None] = _nothing
         self._writer = Writer(path, on_commit=self._committed)
@@ -111,9 +121,54 @@ class Centre:
         """`work` in a transaction of the one writer."""
         return self._writer.submit(work)
 
-    def authenticate(self, till_id: str, authorization: str) -> TillRow:
-        """See `till_cloud.auth`."""
+    def authenticate(self, till_id: str, authorization: str, head: Head | None = None) -> TillRow:
+        """See `till_cloud.auth` for the token, `till_cloud.guard` for what `head` has to prove."""
+        stored = self._guard.stored(till_id)
+        row = self.bearer(till_id, authorization)
+        try:
+            self._guard.admit(row, head, self.wall_ms(), stored=stored)
+        except CloneFoundError as found:
+            self._quarantine(found)
+            raise
+        return row
+
+    def bearer(self, till_id: str, authorization: str) -> TillRow:
+        """The till by its token alone: for handing in a key."""
         return self.quick(lambda connection: authenticate(connection, till_id, authorization))
+
+    def add_key(self, till_id: str, public_key: str) -> "Future[bool]":
+        """Take a till's key; False when it has handed in another one before."""
+
+        def add(connection: sqlite3.Connection) -> bool:
+            if tills.add_key(connection, till_id, public_key):
+                return True
+            row = tills.till(connection, till_id)
+            return row is not None and row.public_key == public_key
+
+        return self._writer.submit(add)
+
+    def _told_twice(self, till_id: str, pushed: "Future[PushAnswer]") -> None:
+        """A till with a key that tells another history of an epoch than the cloud holds is two machines."""
+        error = None if pushed.cancelled() else pushed.exception()
+        if isinstance(error, RefusedError) and error.code in OTHER_HISTORY:
+            self._quarantine(CloneFoundError(till_id, TWO_HISTORIES))
+
+    def _quarantine(self, found: CloneFoundError) -> None:
+        """Store it; should that fail, the guard still refuses, and the next request tries again."""
+        now_ms = self.wall_ms()
+
+        def put(connection: sqlite3.Connection) -> None:
+            row = tills.till(connection, found.till)
+            if row is not None and row.public_key:
+                log.error("Till %s is put into quarantine: %s", found.till, found.reason)
+                tills.quarantine(connection, found.till, found.reason, now_ms)
+
+        try:
+            writing = self._writer.submit(put)
+        except StoreUnavailableError as error:
+            log.error("The quarantine of till %s could not be stored: %s", found.till, error)  # noqa: TRY400
+            return
+        writing.add_done_callback(lambda done: self._guard.keep(found.till) if done.exception() is None else None)
 
     def hello(self, till: TillRow) -> HelloAnswer:
         now_ms = self.wall_ms()
@@ -123,15 +178,31 @@ class Centre:
         """Check and apply a batch; RefusedError at once, or from the future."""
         self._ingest.check(request)
         now_ms = self.wall_ms()
-        return self._writer.submit(lambda connection: self._ingest.push(connection, till_id, request, now_ms))
+        counter = self._guard.highest(till_id)
 
-    def changes(self, till: TillRow, *, since: str, limit: int) -> ChangesAnswer:
+        def apply(connection: sqlite3.Connection) -> PushAnswer:
+            if counter:
+                tills.count(connection, till_id, counter)
+            return self._ingest.push(connection, till_id, request, now_ms)
+
+        pushing = self._writer.submit(apply)
+        pushing.add_done_callback(lambda done: self._told_twice(till_id, done))
+        return pushing
+
+    def changes(self, till: TillRow, *, since: str, limit: int, with_grants: bool = False) -> ChangesAnswer:
         """One page; CursorError when `since` is not a cursor of this database. Call it from a worker thread."""
         self._grant_shares(till.till)
+        if with_grants is not self.quick(lambda connection: takes(connection, till.till)):
+            # Only a till that reads of its grants gets any: nobody would give those of another back.
+            self._writer.call(lambda connection: set_takes(connection, till.till, asks=with_grants))
         now_ms = self.wall_ms()
-        return self.read(
-            lambda connection: changes.page(connection, self.registry, till, since=since, limit=limit, now_ms=now_ms)
-        )
+
+        def page(connection: sqlite3.Connection) -> ChangesAnswer:
+            return changes.page(
+                connection, self.registry, till, since=since, limit=limit, now_ms=now_ms, with_grants=with_grants
+            )
+
+        return self.read(page)
 
     def _grant_shares(self, till_id: str) -> None:
         """Give a till more of the budgets where it runs short: before its page is read, which then tells of it."""

@@ -11,8 +11,9 @@ from till_cloud import budgets
 from till_cloud.exceptions import CursorError
 from till_cloud.facts import open_keys
 from till_cloud.registry import Registry
-from till_cloud.store import members, meta, programmes, tills
+from till_cloud.store import grants, members, meta, programmes, tills
 from till_sync.ops import NEWEST_PROTOCOL
+from till_sync.packing import ZSTD
 from till_sync.wire import ChangeRow, ChangesAnswer, HelloAnswer, Limits
 
 PAGE_LIMIT = 10_000
@@ -49,9 +50,19 @@ def decode_cursor(text: str, *, incarnation: str, newest: int) -> int:
 
 
 def page(
-    connection: sqlite3.Connection, registry: Registry, till: tills.TillRow, *, since: str, limit: int, now_ms: int
+    connection: sqlite3.Connection,
+    registry: Registry,
+    till: tills.TillRow,
+    *,
+    since: str,
+    limit: int,
+    now_ms: int,
+    with_grants: bool = False,
 ) -> ChangesAnswer:
-    """Up to `limit` rows after `since`. Call it within one read transaction; `till` may be older than that."""
+    """Up to `limit` rows after `since`. Call it within one read transaction; `till` may be older than that.
+
+    `with_grants`: the till knows rows of grants, which a former one can't read.
+    """
     incarnation = meta.incarnation(connection)
     newest = meta.position(connection)
     after = decode_cursor(since, incarnation=incarnation, newest=newest)
@@ -62,14 +73,18 @@ def page(
         selling = programmes.active(connection)
         rows += [] if selling is None else [selling]
     room = max(limit - len(rows), 1)
-    found = members.page(connection, after, room, open_keys(now_ms))
+    found = members.page(connection, after, room, open_keys(now_ms), holder=till.till)
     full = len(found) == room
     reached = found[-1].position if full else newest
     versions = programmes.page(connection, after, reached, room)
     if len(versions) == room:
         reached = min(reached, versions[-1][0])
+    lent = grants.page(connection, till.till, after, reached, room) if with_grants else []
+    if len(lent) == room:
+        reached = min(reached, lent[-1].position)
     rows += [version for position, version in versions if position <= reached]
     rows += [member for member in found if member.position <= reached]
+    rows += lent
     selling_by = registry.active(connection)
     return ChangesAnswer(
         incarnation=incarnation,
@@ -97,4 +112,6 @@ def hello(connection: sqlite3.Connection, till: tills.TillRow, *, limits: Limits
         server_time_ms=now_ms,
         limits=limits,
         protocol=NEWEST_PROTOCOL,
+        encodings=(ZSTD,),
+        cloud_key=meta.cloud_key(connection),
     )

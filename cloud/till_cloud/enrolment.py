@@ -1,4 +1,5 @@
-"""Enrolment: a one-time code, bound to a till's slot, is traded for the till's secret. The code itself is never kept.
+"""Enrolment: a one-time code, bound to a till's slot, is traded for the till's token; the public key that came with it
+is the till's from then on. The code itself is never kept.
 
 A code reads `SLOT.AAAA-BBBB-CCCC-DDDD`: the slot finds the row, so that wrong guesses can be counted against it.
 """
@@ -64,17 +65,20 @@ def redeem_code(
     if now_ms >= row.expires_at_ms:
         detail = f"expected a new code: this one was valid for 24 hours; {NEW_CODE}"
         return RefusedError(403, "code_expired", detail)
-    return _enrol(connection, slot, request.salt, now_ms)
+    return _enrol(connection, slot, request, now_ms)
 
 
-def _enrol(connection: sqlite3.Connection, till_id: str, salt: str, now_ms: int) -> EnrolmentAnswer | RefusedError:
+def _enrol(
+    connection: sqlite3.Connection, till_id: str, request: EnrolmentRequest, now_ms: int
+) -> EnrolmentAnswer | RefusedError:
     till = tills.till(connection, till_id)
     store = None if till is None else tills.store(connection, till.store)
     if till is None or store is None:
         return _refusal()
     token = secrets.token_urlsafe(TOKEN_BYTES)
-    tills.enrol(connection, till_id, hashlib.sha256(token.encode()).hexdigest(), now_ms)
-    tills.use_code(connection, till_id, salt, now_ms)
+    digest = hashlib.sha256(token.encode()).hexdigest()
+    tills.enrol(connection, till_id, digest, now_ms, public_key=request.public_key)
+    tills.use_code(connection, till_id, request.salt, now_ms)
     return EnrolmentAnswer(
         till=till.till,
         store=store.store,
@@ -85,6 +89,7 @@ def _enrol(connection: sqlite3.Connection, till_id: str, salt: str, now_ms: int)
         incarnation=meta.incarnation(connection),
         server_time_ms=now_ms,
         last_epoch=till.epoch,
+        cloud_key=meta.cloud_key(connection),
     )
 
 

@@ -9,6 +9,7 @@ SyncError                     `code`, `retryable`, `retry_after`; the till goes 
 ├── IncarnationChanged        the cloud's database is another one than before: say hello, compare, go on
 ├── SequenceGap               the cloud lacks operations that we thought it had
 ├── HistoryConflict           cloud and journal disagree about what happened: a person must look
+├── SnapshotUnusable          a snapshot can't be had, or be made into a cache: pages do as well
 ├── OpTooLarge                one operation alone is more than the cloud takes
 └── CloudRefused              the cloud's considered no (RFC 9457 problem)
     ├── IdentityRefused       401, 403: it does not take us for an enrolled till
@@ -20,6 +21,9 @@ ConfirmationRefused           the cloud won't send or compare a one-time code
 SaleRefused                   the cloud knows no such sale, or several
 IdentityError                 the identity file can't be used
 └── IdentityMissing           there is none: the till is not enrolled
+PackingError                  a packed body can't be unpacked
+├── PackingBroken             it is no whole zstd frame
+└── PackedTooLarge            it holds more than it may
 """
 
 # ruff: noqa: N818 - these are conditions that a till lives with (no line, cloud busy), named as such
@@ -68,6 +72,12 @@ class NotOurCloud(SyncError):
     """Raised when what answered does not speak our protocol; nothing it says acknowledges anything."""
 
     code = "not_our_cloud"
+
+
+class SnapshotUnusable(SyncError):
+    """Raised when a snapshot's file is not what it should be, or the disk has no room for it; `code` says which."""
+
+    code = "snapshot_broken"
 
 
 class CloudBusy(SyncError):
@@ -210,3 +220,15 @@ class IdentityError(Exception):
 
 class IdentityMissing(IdentityError):
     """Raised when there is no identity file: the till is not enrolled yet."""
+
+
+class PackingError(Exception):
+    """Base of what is wrong with a packed body."""
+
+
+class PackingBroken(PackingError):
+    """Raised when the bytes are not one whole zstd frame."""
+
+
+class PackedTooLarge(PackingError):
+    """Raised when more comes out of a frame than is taken; the rest was not unpacked."""

@@ -21,7 +21,10 @@ class StoreRow(Struct, frozen=True):
 
 
 class TillRow(Struct, frozen=True):
-    """A till and how far its ops have come: `acked_seq` and `head_hash` belong to `epoch` (0: it never pushed)."""
+    """A till and how far its ops have come: `acked_seq` and `head_hash` belong to `epoch` (0: it never pushed).
+
+    `public_key` "": it signs nothing yet. `counter` is the highest of its requests that was stored, with some push.
+    """
 
     till: str
     store: str
@@ -32,6 +35,10 @@ class TillRow(Struct, frozen=True):
     head_hash: str
     enrolled_at_ms: int
     seen_at_ms: int
+    public_key: str = ""
+    counter: int = 0
+    quarantined_at_ms: int = 0
+    quarantine_reason: str = ""
 
 
 class CodeRow(Struct, frozen=True):
@@ -45,18 +52,31 @@ class CodeRow(Struct, frozen=True):
 
 
 _TILL = """
-SELECT till, store, token_sha256, epoch, salt, acked_seq, head_hash, enrolled_at_ms, seen_at_ms
+SELECT till, store, token_sha256, epoch, salt, acked_seq, head_hash, enrolled_at_ms, seen_at_ms,
+    public_key, counter, quarantined_at_ms, quarantine_reason
 FROM tills WHERE till = ?
 """
 _TILLS = """
-SELECT till, store, token_sha256, epoch, salt, acked_seq, head_hash, enrolled_at_ms, seen_at_ms
+SELECT till, store, token_sha256, epoch, salt, acked_seq, head_hash, enrolled_at_ms, seen_at_ms,
+    public_key, counter, quarantined_at_ms, quarantine_reason
 FROM tills ORDER BY store, till
 """
 _ADD_TILL = "INSERT INTO tills (till, store, added_at_ms) VALUES (?, ?, ?)"
 _ADVANCE = """
 UPDATE tills SET epoch = ?, salt = ?, acked_seq = ?, head_hash = ?, seen_at_ms = ? WHERE till = ?
 """
-_ENROL = "UPDATE tills SET token_sha256 = ?, enrolled_at_ms = ? WHERE till = ?"
+_ENROL = """
+UPDATE tills SET token_sha256 = ?, enrolled_at_ms = ?, public_key = ?, counter = 0, quarantined_at_ms = 0,
+    quarantine_reason = ''
+WHERE till = ?
+"""
+_ADD_KEY = "UPDATE tills SET public_key = ?, counter = 0 WHERE till = ? AND public_key = ''"
+_FORGET_KEY = "UPDATE tills SET public_key = '', counter = 0 WHERE till = ?"
+_COUNT = "UPDATE tills SET counter = ? WHERE till = ? AND counter < ?"
+_QUARANTINE = """
+UPDATE tills SET quarantined_at_ms = ?, quarantine_reason = ? WHERE till = ? AND quarantined_at_ms = 0
+"""
+_RELEASE = "UPDATE tills SET quarantined_at_ms = 0, quarantine_reason = '' WHERE till = ?"
 _STORE = "SELECT store, name, time_zone, region, groups FROM stores WHERE store = ?"
 _STORES = "SELECT store, name, time_zone, region, groups FROM stores ORDER BY store"
 _PLACE_OF_TILL = """
@@ -98,9 +118,36 @@ def advance(
     connection.execute(_ADVANCE, (epoch, salt, acked_seq, head_hash, now_ms, till_id))
 
 
-def enrol(connection: sqlite3.Connection, till_id: str, token_sha256: str, now_ms: int) -> None:
-    """Give a till its token; the one before stops working."""
-    connection.execute(_ENROL, (token_sha256, now_ms, till_id))
+def enrol(
+    connection: sqlite3.Connection, till_id: str, token_sha256: str, now_ms: int, *, public_key: str = ""
+) -> None:
+    """Give a till its token, and take its key; those before stop working, and with them a quarantine ends."""
+    connection.execute(_ENROL, (token_sha256, now_ms, public_key, till_id))
+
+
+def add_key(connection: sqlite3.Connection, till_id: str, public_key: str) -> bool:
+    """Take the key of a till that has none; False when it has one."""
+    return connection.execute(_ADD_KEY, (public_key, till_id)).rowcount == 1
+
+
+def forget_key(connection: sqlite3.Connection, till_id: str) -> None:
+    """Ask no signatures of a till until it hands in a key again."""
+    connection.execute(_FORGET_KEY, (till_id,))
+
+
+def count(connection: sqlite3.Connection, till_id: str, counter: int) -> None:
+    """Store the highest counter that was seen of a till's requests."""
+    connection.execute(_COUNT, (counter, till_id, counter))
+
+
+def quarantine(connection: sqlite3.Connection, till_id: str, reason: str, now_ms: int) -> None:
+    """Refuse a till's requests from now on; one that is refused already stays so for its first reason."""
+    connection.execute(_QUARANTINE, (now_ms, reason, till_id))
+
+
+def release(connection: sqlite3.Connection, till_id: str) -> None:
+    """End a till's quarantine."""
+    connection.execute(_RELEASE, (till_id,))
 
 
 def store(connection: sqlite3.Connection, store_id: str) -> StoreRow | None:

@@ -4,13 +4,17 @@ When a JSON object names a member twice, the last one counts (RFC 8259 leaves it
 """
 
 import asyncio
+import hashlib
 from typing import TypeVar
 
 import msgspec
 from starlette.requests import ClientDisconnect, Request
 
+from till_sync.exceptions import PackedTooLarge, PackingBroken
 from till_sync.http.problems import decode_problem
+from till_sync.packing import ZSTD, unpack
 from till_sync.problems import ProblemError
+from till_sync.signing import digest_field
 
 T = TypeVar("T")
 
@@ -26,27 +30,59 @@ _UTF8 = frozenset({"charset=utf-8", 'charset="utf-8"', "charset=utf8"})
 
 
 async def read_body(
-    request: Request, *, limit_bytes: int = BODY_LIMIT_BYTES, timeout_ms: int = READ_TIMEOUT_MS
+    request: Request,
+    *,
+    limit_bytes: int = BODY_LIMIT_BYTES,
+    timeout_ms: int = READ_TIMEOUT_MS,
+    packed: bool = False,
 ) -> bytes:
-    """The whole body. ProblemError 413 `body_too_large`, 408 `body_too_slow`, 415 `encoding_unsupported`."""
-    if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
-        raise ProblemError(415, "encoding_unsupported", "expected a body without Content-Encoding")
+    """The whole body, which is what its Content-Digest says, if it has one; `packed`: it may be a zstd frame.
+
+    ProblemError 413 `body_too_large`, 408 `body_too_slow`, 415 `encoding_unsupported`, 400 `digest_mismatch`,
+    `encoding_broken`.
+    """
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if encoding != "identity" and not (packed and encoding == ZSTD):
+        headers = {"Accept-Encoding": ZSTD if packed else "identity"}
+        raise ProblemError(
+            415, "encoding_unsupported", "expected a body without this Content-Encoding", headers=headers
+        )
     announced = request.headers.get("content-length", "")
     if announced.isascii() and announced.isdigit() and (len(announced) > 18 or int(announced) > limit_bytes):
         raise _too_large(limit_bytes)
     body = bytearray()
+    digest = hashlib.sha256()
     try:
         async with asyncio.timeout(timeout_ms / 1000):
             async for chunk in request.stream():
                 body += chunk
                 if len(body) > limit_bytes:
                     raise _too_large(limit_bytes)
+                digest.update(chunk)
     except TimeoutError:
         detail = f"expected the whole body within {timeout_ms} ms"
         raise ProblemError(408, "body_too_slow", detail, retryable=True, headers=_CLOSE) from None
     except ClientDisconnect:
         raise ProblemError(400, "body_cut", "the connection ended inside the body", retryable=True) from None
-    return bytes(body)
+    _check_digest(request, digest.digest())
+    return _unpacked(bytes(body), limit_bytes) if encoding == ZSTD else bytes(body)
+
+
+def _check_digest(request: Request, sha256: bytes) -> None:
+    """Other digests than ours are nothing to us (RFC 9530). A signed request has ours, or its signature is refused."""
+    said = request.headers.get("content-digest", "")
+    if "sha-256=" in said and said.strip() != digest_field(sha256):
+        detail = "expected a body of the digest that was announced: it was changed on its way"
+        raise ProblemError(400, "digest_mismatch", detail, retryable=True)
+
+
+def _unpacked(packed: bytes, limit_bytes: int) -> bytes:
+    try:
+        return unpack(packed, limit_bytes=limit_bytes)
+    except PackedTooLarge:
+        raise _too_large(limit_bytes) from None
+    except PackingBroken as error:
+        raise ProblemError(400, "encoding_broken", str(error)) from None
 
 
 def require_json(request: Request) -> None:
@@ -75,10 +111,12 @@ async def read_json(
     *,
     limit_bytes: int = BODY_LIMIT_BYTES,
     timeout_ms: int = READ_TIMEOUT_MS,
+    packed: bool = False,
 ) -> T:
     """Check the content type, read the body, decode it; errors as in the three functions that it is made of."""
     require_json(request)
-    return decode_body(await read_body(request, limit_bytes=limit_bytes, timeout_ms=timeout_ms), decoder)
+    raw = await read_body(request, limit_bytes=limit_bytes, timeout_ms=timeout_ms, packed=packed)
+    return decode_body(raw, decoder)
 
 
 def _too_large(limit_bytes: int) -> ProblemError:

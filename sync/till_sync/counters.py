@@ -1,0 +1,80 @@
+"""A number that rises with every request of a till, over crashes too: taken in blocks that are on the disk before the
+first of a block is used, so that a crash skips numbers and repeats none.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import secrets
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+COUNTER_FILE = "counter"
+
+BLOCK = 1_000
+"""Numbers taken at once: a till that asks once a second writes the file every quarter of an hour."""
+
+_TEXT_LIMIT = 20
+
+
+class Counter:
+    """The numbers of one state directory. Belongs to one event loop.
+
+    A disk that takes no more, or a file that can't be read, stops nobody: numbers go on from memory, and should they
+    repeat after a crash, the cloud says where to go on (`raise_to`).
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._last = -1
+        self._reserved = -1
+        self._lock = asyncio.Lock()
+
+    async def next(self) -> int:
+        """A number larger than all before."""
+        async with self._lock:
+            if self._last < 0:
+                self._last = self._reserved = await asyncio.to_thread(self._read)
+            self._last += 1
+            if self._last > self._reserved:
+                await self._reserve(self._last + BLOCK)
+            return self._last
+
+    def raise_to(self, least: int) -> None:
+        """The next number shall be at least that."""
+        self._last = max(self._last, least - 1)
+
+    async def _reserve(self, upto: int) -> None:
+        self._reserved = upto
+        if self._path is None:
+            return
+        try:
+            await asyncio.to_thread(_write, self._path, upto)
+        except OSError as error:
+            log.warning("The counter of requests can't be kept in %s: %s", self._path, error.strerror)
+
+    def _read(self) -> int:
+        if self._path is None:
+            return 0
+        try:
+            text = self._path.read_text("ascii")[:_TEXT_LIMIT].strip()
+            return int(text) if text.isdigit() else 0
+        except (OSError, ValueError):
+            return 0
+
+
+def _write(path: Path, value: int) -> None:
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(b"%d\n" % value)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            draft.unlink()
+        raise
