@@ -4,6 +4,7 @@ import random
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from till_loyalty.lending import TillUse, wanted
 from till_loyalty.programme import Lending
 
@@ -75,6 +76,20 @@ def test_the_only_till_of_the_only_store_gets_all_of_it() -> None:
 
 def test_a_store_with_more_purchases_gets_more() -> None:
     """Points go where the member shops."""
-    tills = [TillUse("a-1", "a", 9), TillUse("a-2", "a", 9), TillUse("b-1", "b", 1)]
+    tills = [TillUse("a-1", "a", 4), TillUse("a-2", "a", 4), TillUse("b-1", "b", 1)]
 
-    assert wanted(Lending(), free_points=1_000, granted={}, tills=tills) == {"a-1": 450, "a-2": 450, "b-1": 100}
+    assert wanted(Lending(), free_points=1_000, granted={}, tills=tills) == {"a-1": 400, "a-2": 400, "b-1": 200}
+
+
+def test_a_store_where_the_member_rarely_buys_gets_nothing() -> None:
+    """Less than a fifth of the purchases: what would lie there is missed elsewhere."""
+    tills = [TillUse("a-1", "a", 9), TillUse("a-2", "a", 9), TillUse("b-1", "b", 2)]
+
+    assert wanted(Lending(), free_points=1_000, granted={}, tills=tills) == {"a-1": 500, "a-2": 500}
+
+
+def test_of_many_stores_visited_alike_each_gets_its_share() -> None:
+    """Where none is the member's usual one, none is left out."""
+    tills = [TillUse(f"{number}-1", str(number), 1) for number in range(8)]
+
+    assert wanted(Lending(), free_points=800, granted={}, tills=tills) == {use.till: 100 for use in tills}
