@@ -5,15 +5,9 @@ from typing import Any
 
 from msgspec import Struct
 
+from till_cloud.verify_grants import GRANT_CHECKS, Check
+
 BREACHES_SHOWN = 100
-
-
-class Check(Struct, frozen=True):
-    """A rule, and the query that finds the rows that break it. The first column says where."""
-
-    code: str
-    invariant: int
-    sql: str
 
 
 _LOT_SUMS = """
@@ -53,7 +47,9 @@ CHECKS = (
         "lots_are_the_balance",
         5,
         "SELECT b.member_id FROM balances b LEFT JOIN lots l ON l.member_id = b.member_id"
-        " GROUP BY b.member_id HAVING coalesce(sum(l.left), 0) <> b.balance OR coalesce(sum(l.issued), 0) <> b.earned",
+        " GROUP BY b.member_id HAVING coalesce(sum(l.left), 0) <> b.balance OR coalesce(sum(l.issued), 0) - (SELECT"
+        " coalesce(sum(v.points), 0) FROM lot_moves v WHERE v.member_id = b.member_id AND v.kind = 'overdraw')"
+        " <> b.earned",
     ),
     Check(
         "moves_are_the_lots",
@@ -68,7 +64,8 @@ CHECKS = (
         5,
         "SELECT l.member_id || ' movement ' || l.position FROM lots l LEFT JOIN movements v"
         " ON v.member_id = l.member_id AND v.position = l.position"
-        " GROUP BY l.member_id, l.position HAVING v.earned IS NOT sum(l.issued)",
+        " GROUP BY l.member_id, l.position HAVING v.earned IS NOT sum(l.issued) - (SELECT coalesce(sum(o.points), 0)"
+        " FROM lot_moves o WHERE o.member_id = l.member_id AND o.position = l.position AND o.kind = 'overdraw')",
     ),
     Check(
         "gross_is_the_balance",
@@ -87,7 +84,7 @@ CHECKS = (
         "debt_is_what_is_owed",
         6,
         "SELECT b.member_id FROM balances b LEFT JOIN lot_moves v ON v.member_id = b.member_id GROUP BY b.member_id"
-        " HAVING coalesce(sum(CASE WHEN v.kind = 'owe' THEN v.points"
+        " HAVING coalesce(sum(CASE WHEN v.kind IN ('owe', 'overdraw') THEN v.points"
         " WHEN v.pays_debt = 1 THEN -v.points ELSE 0 END), 0) <> b.debt",
     ),
     Check(
@@ -100,9 +97,10 @@ CHECKS = (
         "held_is_active",
         7,
         "SELECT b.member_id FROM balances b LEFT JOIN lots l ON l.member_id = b.member_id AND l.active_at_ms IS NULL"
-        " WHERE b.held > 0 GROUP BY b.member_id HAVING coalesce(sum(l.left), 0) < b.held",
+        " WHERE b.held + b.granted > 0 GROUP BY b.member_id HAVING coalesce(sum(l.left), 0) < b.held + b.granted",
     ),
-    Check("nobody_below_zero", 7, "SELECT member_id FROM balances WHERE min(balance, held, debt) < 0"),
+    *GRANT_CHECKS,
+    Check("nobody_below_zero", 7, "SELECT member_id FROM balances WHERE min(balance, held, granted, debt) < 0"),
     Check(
         "ops_are_the_movements",
         2,
@@ -175,6 +173,7 @@ CHECKS = (
 
 _FIGURES = """
 SELECT count(*) AS members, coalesce(sum(balance), 0) AS points, coalesce(sum(held), 0) AS held,
+    coalesce(sum(granted), 0) AS granted,
     coalesce(sum(debt), 0) AS debt, coalesce(sum(earned), 0) AS earned, coalesce(sum(redeemed), 0) AS redeemed,
     coalesce(sum(given_back), 0) AS given_back, coalesce(sum(reversed), 0) AS reversed,
     coalesce(sum(expired), 0) AS expired

@@ -3,7 +3,7 @@
 Every function takes an account and gives a `Change`: the new account and the movements that lead to it. Nothing is
 kept here and no clock is read; the cloud stores the movements and stamps the time. Always true, and checked on the way
 in and on the way out: in each lot earned = left + used + expired + reversed_, no part is below 0, and the debt is not
-below 0. Over the account: points taken back by returns = sum of reversed_ + debt + forgiven.
+below 0. Over the account: points taken back by returns, and points overdrawn = sum of reversed_ + debt + forgiven.
 
 An account may hold only the lots that matter: those with points left, and those that a return names.
 
@@ -20,7 +20,9 @@ from msgspec.structs import replace
 from till_loyalty.exceptions import InvariantError, LedgerError, invariant
 
 ReturnPolicy = Literal["debt", "within_balance", "refuse"]
-MovementKind = Literal["earn", "use", "give_back", "expire", "reverse", "reverse_expired", "owe", "forgive"]
+MovementKind = Literal[
+    "earn", "use", "give_back", "expire", "reverse", "reverse_expired", "owe", "forgive", "overdraw"
+]
 
 
 class Lot(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -45,7 +47,8 @@ class Movement(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     earn: new points. use: left to used. give_back: used to left. expire: left to expired. reverse: left to reversed_.
     reverse_expired: expired to reversed_. owe: the debt grows; it shrinks by a `reverse` whose `pays_debt` is set.
-    forgive: earned points that a return could not take and nobody owes.
+    forgive: earned points that a return could not take and nobody owes. overdraw: points on credit, which are owed: a
+    lot that was never earned and is spent as it is made, so that returning what it paid for works as with any other.
     """
 
     kind: MovementKind
@@ -149,6 +152,19 @@ def spend(account: Account, points: int, *, reserved: int = 0, now_ms: int | Non
             break
         if not work.sleeps(index):
             points -= work.take("use", index, points)
+    return work.change()
+
+
+def overdraw(account: Account, lot_id: str, points: int) -> Change:
+    """Spend points that are not there: a new lot on credit, all of it used; the debt grows. 0 points change nothing."""
+    work = _Work(account)
+    if work.holds(lot_id):
+        raise LedgerError(f"expected a new lot, not {lot_id!r} again", code="lot_repeated")
+    _check_points(points)
+    if points:
+        work.add(Lot(lot_id=lot_id, earned=points, left=points))
+        work.lend(points, lot_id)
+        work.move("use", work.index_of(lot_id), points)
     return work.change()
 
 
@@ -365,6 +381,10 @@ class _Work:
     def owe(self, points: int) -> None:
         self._debt += points
         self.note("owe", points)
+
+    def lend(self, points: int, lot_id: str) -> None:
+        self._debt += points
+        self.note("overdraw", points, lot_id)
 
     def pay_debt(self, lot_ids: Iterable[str], most: int) -> None:
         """Pay as much of the debt as these lots and `most` allow."""

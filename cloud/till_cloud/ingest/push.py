@@ -11,10 +11,12 @@ from collections.abc import Callable
 import msgspec
 
 from till_cloud.exceptions import RefusedError
-from till_cloud.holding import HOLD_ID, release_forgotten
+from till_cloud.granting import begin_epoch, return_forgotten_vouchers
+from till_cloud.holding import FORGOTTEN_AFTER_MS, HOLD_ID, release_forgotten
 from till_cloud.ingest import poison
 from till_cloud.ingest.careful import one_by_one
 from till_cloud.ingest.context import Context, Rejected, Verdict
+from till_cloud.ingest.covering import apply_grant_release
 from till_cloud.ingest.registering import apply_attach, apply_register
 from till_cloud.ingest.reversals import apply_release, apply_return, apply_void
 from till_cloud.ingest.sales import apply_sale
@@ -29,6 +31,7 @@ from till_sync.ops import (
     OP_BODY_LIMIT_BYTES,
     PROTOCOL,
     AttachCardBody,
+    GrantReleaseBody,
     HoldReleaseBody,
     OpBody,
     OpId,
@@ -128,6 +131,8 @@ class Ingest:
         if fresh and request.first_seq == acked + 1:
             _check_chain(till, request)
         book = Book(connection, now_ms)
+        if request.epoch > till.epoch > 0:
+            begin_epoch(book, till_id, request.epoch)
         context = Context(book, self._registry, till_id, request.epoch, self._new_id)
         if careful:
             results += one_by_one(context, request, fresh, _apply, _named, self._sound)
@@ -136,6 +141,7 @@ class Ingest:
             results += [_apply(context, request.salt, op) for op in fresh]
         if request.remaining == 0:
             release_forgotten(book, till_id)
+            return_forgotten_vouchers(book, till_id, now_ms - FORGOTTEN_AFTER_MS)
         book.flush()
         self._sound |= context.applied
         if any(op.parked for op in fresh):
@@ -252,6 +258,7 @@ _KINDS: dict[type[OpBody], str] = {
     HoldReleaseBody: "hold-release",
     RegisterBody: "register",
     AttachCardBody: "attach-card",
+    GrantReleaseBody: "grant-release",
 }
 
 
@@ -281,6 +288,8 @@ def _decide(context: Context, op_id: OpId, body: OpBody) -> Verdict:
         if not HOLD_ID.fullmatch(body.hold):
             raise Rejected("hold_invalid", "expected a hold id of letters, digits and . _ : -")
         return apply_release(context, op_id, body)
+    if isinstance(body, GrantReleaseBody):
+        return apply_grant_release(context, body)
     if not UID.fullmatch(body.uid):
         raise Rejected("uid_invalid", "expected a uid of 1 to 64 letters, digits and . _ -")
     if isinstance(body, SaleBody):

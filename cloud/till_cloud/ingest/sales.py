@@ -7,25 +7,21 @@ import msgspec
 from till_cloud.ingest.consequences import after_sale
 from till_cloud.ingest.context import Context, Flag, Rejected, Verdict
 from till_cloud.ingest.counting import Counted, Wish, count, discount_flags, figures, gives_the_same, why_different
+from till_cloud.ingest.covering import Promise, promised, settle, spend
 from till_cloud.ingest.subjects import find, make
 from till_cloud.ledger.account import Account, Draft, IssuedLot
 from till_cloud.ledger.issuing import lots_of_sale
 from till_cloud.registry import Version
-from till_cloud.store import holds, ops
+from till_cloud.store import ops
 from till_loyalty.results import Calculation, canonical_bytes
 from till_sync.ops import OpId, SaleBody
 
 
-class _Promise(msgspec.Struct, frozen=True):
-    """What the cloud had promised for this sale. `code` says why points may not be spent, "" when they may."""
-
-    hold: holds.HoldRow | None
-    points: int
-    code: str
-
-
 def apply_sale(context: Context, op_id: OpId, body: SaleBody) -> Verdict:
-    """Count, spend what a hold covers, issue a lot. Rejected: `sale_repeated`, `subject_invalid`, a receipt's code."""
+    """Count, spend what a hold or a grant covers, issue a lot.
+
+    Rejected: `sale_repeated`, `subject_invalid`, a receipt's code.
+    """
     connection = context.book.connection
     if ops.has_sale(connection, context.till, body.uid):
         raise Rejected("sale_repeated", f"expected each sale once, not {body.uid} again")
@@ -35,13 +31,14 @@ def apply_sale(context: Context, op_id: OpId, body: SaleBody) -> Verdict:
         # Counted for somebody first: a sale that is refused leaves no member behind.
         count(context, version, body, Account(member_id="", status="provisional", tier=""), Wish())
         account = make(context, body.subject)
-    promise = _promise(context, body, account)
-    counting = count(context, version, body, account, _wish(version, body, promise))
+    promise = promised(context, version, body, account)
+    counting = count(context, version, body, account, promise.wish(version, body))
     counted = counting.result
     same = figures(counted) == figures(body.result)
     code = promise.code or ("" if same else why_different(version, body))
     flags = [*notes, *discount_flags(version, counting)]
-    draft, position = _write(context, op_id, body, account, promise, version, counting)
+    draft, position, overdrawn = _write(context, op_id, body, account, promise, version, counting)
+    flags += overdrawn
     ops.add_sale(
         connection,
         op_id,
@@ -77,52 +74,28 @@ def _version(context: Context, body: SaleBody) -> tuple[Version | None, list[Fla
     return named, []
 
 
-def _promise(context: Context, body: SaleBody, account: Account | None) -> _Promise:
-    """The hold that the sale names, if it may be spent from: open, this till's, this member's, and large enough."""
-    wanted = body.result.redeemed_points
-    hold = holds.find(context.book.connection, body.hold) if body.hold else None
-    mine = hold is not None and account is not None and (hold.till, hold.member_id) == (context.till, account.member_id)
-    if hold is None or not mine:
-        code = "hold_missing" if hold is None else "hold_mismatch"
-        return _Promise(None, 0, code if wanted > 0 else "")
-    if hold.state != "open":
-        return _Promise(None, 0, f"hold_{hold.state}" if wanted > 0 else "")
-    if wanted > hold.points:
-        return _Promise(hold, hold.points, "hold_too_small")
-    return _Promise(hold, max(wanted, 0), "")
-
-
-def _wish(version: Version | None, body: SaleBody, promise: _Promise) -> Wish:
-    """A redemption that no hold covers is not spent, but the money was taken: see `Wish`."""
-    hold = promise.hold
-    if hold is not None:
-        return Wish(promise.points, max(hold.spendable_then, hold.points))
-    claimed = max(body.result.redeemed_points, 0)
-    if not claimed or version is None:
-        return Wish()
-    return Wish(claimed, max(claimed, version.programme.redemption.minimum_balance_points), covered=False)
-
-
 def _write(
     context: Context,
     op_id: OpId,
     body: SaleBody,
     account: Account | None,
-    promise: _Promise,
+    promise: Promise,
     version: Version | None,
     counting: Counted,
-) -> tuple[Draft | None, int]:
-    """Post the sale; answers the draft and the ledger position, 0 when nothing moved."""
-    book, hold, counted = context.book, promise.hold, counting.result
+) -> tuple[Draft | None, int, tuple[Flag, ...]]:
+    """Post the sale; answers the draft, the ledger position, 0 when nothing moved, and what was overdrawn."""
+    book, counted = context.book, counting.result
     if account is None:
-        return None, 0
-    draft = Draft(account, held=account.held - (hold.points if hold is not None else 0))
-    if hold is not None and (counted.redeemed_points or account.debt):
+        return None, 0, ()
+    spent = counted.redeemed_points
+    flags: tuple[Flag, ...] = ()
+    draft = Draft(account, held=account.held - promise.held, granted=account.granted - promise.ungranted(spent))
+    if promise.stands and (spent or account.debt):
         book.load_lots(account)
-        draft.spend(counted.redeemed_points)
+        flags = spend(context, draft, promise, spent)
         draft.settle_debt()
-    if hold is None and not counted.earned_points:
-        return draft, 0
+    if not promise.stands and not counted.earned_points:
+        return draft, 0, ()
     position = book.next_position()
     # After the spending: what this receipt earns can't be spent on it.
     if version is not None and version.needs.life:
@@ -134,9 +107,8 @@ def _write(
         book.post(draft, kind="sale", op=op_id, uid=body.uid, position=position)
     else:
         book.touch(draft, position)
-    if hold is not None:
-        holds.resolve(book.connection, hold.hold, "used", str(op_id))
-    return draft, position if draft.moves else 0
+    settle(context, op_id, promise, spent)
+    return draft, position if draft.moves else 0, flags
 
 
 def _net(counted: Calculation) -> int:

@@ -56,6 +56,7 @@ class Figures(Struct):
 class Account(Struct, eq=False):
     """A member as the ledger sees them. `left` points lie in lots, `held` of them are promised to receipts under way.
 
+    `granted` ones are lent to tills and vouchers, which may have spent them already without our hearing of it.
     `inactive` points are among those left and can't be spent or promised yet. `lots` holds what was loaded or made so
     far, by lot number, and `terms` what is kept beside; `whole` says that every lot with points left is among them.
     """
@@ -69,6 +70,7 @@ class Account(Struct, eq=False):
     figures: Figures = field(default_factory=Figures)
     position: int = 0
     inactive: int = 0
+    granted: int = 0
     lots: dict[int, Lot] = {}
     terms: dict[int, Term] = {}
     dirty: set[int] = set()
@@ -81,8 +83,8 @@ class Account(Struct, eq=False):
 
     @property
     def available(self) -> int:
-        """What may still be promised."""
-        return max(self.left - self.inactive - self.held - self.debt, 0)
+        """What may still be promised, or granted."""
+        return max(self.left - self.inactive - self.held - self.granted - self.debt, 0)
 
 
 class Draft:
@@ -91,15 +93,21 @@ class Draft:
     Lots that a movement needs must be loaded before (`Book.load_lots`); earning needs none.
     """
 
-    def __init__(self, account: Account, *, held: int | None = None) -> None:
+    def __init__(self, account: Account, *, held: int | None = None, granted: int | None = None) -> None:
         self.account = account
         self.held = account.held if held is None else held
+        self.granted = account.granted if granted is None else granted
         self.debt = account.debt
         self.figures = Figures()
         self.moves: list[Movement] = []
         self.forgiven = 0
         self._made: dict[int, Lot] = {}
         self._asleep: dict[int, int | None] = {}
+
+    @property
+    def reserved(self) -> int:
+        """Points that only those may spend who were promised or granted them."""
+        return self.held + self.granted
 
     def earn_lots(self, lots: Sequence[IssuedLot]) -> None:
         """New lots; a debt is paid from them first, in their order."""
@@ -109,8 +117,17 @@ class Draft:
             self._keep(arithmetic.earn(empty, str(lot.number), lot.points, expires_at_ms=lot.expires_at_ms))
 
     def spend(self, points: int) -> None:
-        """Use active points, never those that holds keep for other receipts; LedgerError `points_insufficient`."""
-        self._keep(arithmetic.spend(self._state(asleep=False), points, reserved=self.held))
+        """Use active points, never those that holds and grants keep for others; LedgerError `points_insufficient`."""
+        self._keep(arithmetic.spend(self._state(asleep=False), points, reserved=self.reserved))
+
+    def overdraw(self, points: int, number: int) -> None:
+        """Spend points that may not be there: what is free is used, the rest is owed, as a lot of that number."""
+        state = self._state(asleep=False)
+        there = min(points, arithmetic.spendable_points(state, None, reserved=self.reserved))
+        self.spend(there)
+        if points > there:
+            self._asleep[number] = None
+            self._keep(arithmetic.overdraw(arithmetic.Account(debt=self.debt), str(number), points - there))
 
     def give_back(self, uses: tuple[Use, ...], points: int, *, now_ms: int, grace_until_ms: int | None = None) -> None:
         """Return spent points to the lots they came from, last spent first; to an expired one until the grace ends.
@@ -130,8 +147,8 @@ class Draft:
     def take_back(self, own: Iterable[int], points: int, policy: ReturnPolicy) -> None:
         """Take back what a returned sale earned; LedgerError `points_spent` where the policy refuses.
 
-        Holds are promised active points only. So lots that are asleep are taken whole where active ones must leave what
-        is held: the sale's own first, then its active and its expired ones, then any others that the member has.
+        Holds and grants are of active points only. So lots that are asleep are taken whole where active ones must leave
+        what is reserved: the sale's own first, then its active and its expired ones, then any others of the member.
         """
         mine = frozenset(str(number) for number in own)
         points -= self._take(mine, points, asleep=True)
@@ -141,27 +158,28 @@ class Draft:
             self._keep(arithmetic.take_back(arithmetic.Account(debt=self.debt), (), points, policy=policy))
 
     def settle_debt(self) -> None:
-        """Pay a debt from points that no hold keeps any more."""
+        """Pay a debt from points that no hold or grant keeps any more."""
         if self.debt:
             self._keep(arithmetic.settle_debt(self._state(asleep=True)))
         if self.debt:
-            self._keep(arithmetic.settle_debt(self._state(asleep=False), reserved=self.held))
+            self._keep(arithmetic.settle_debt(self._state(asleep=False), reserved=self.reserved))
 
     def expire(self, now_ms: int) -> None:
-        """Let points expire whose time has come, but for those that holds keep: they may be spent already.
+        """Let points expire whose time has come, but for those that holds and grants keep: they may be spent already.
 
-        A hold is spent from what ends soonest, so it keeps points that are due before any others.
+        These are spent from what ends soonest, so they keep points that are due before any others.
         """
         self._keep(arithmetic.expire(self._due(now_ms, asleep=True), now_ms=now_ms))
-        self._keep(arithmetic.expire(self._due(now_ms, asleep=False), now_ms=now_ms, reserved=self.held))
+        self._keep(arithmetic.expire(self._due(now_ms, asleep=False), now_ms=now_ms, reserved=self.reserved))
 
     def commit(self, position: int) -> None:
         """Make the account what the draft worked out. InvariantError if that would break the ledger."""
         account = self.account
         left = account.left + self._left_change()
         effect = account.figures.effect_points + self.figures.effect_points
-        if not left >= self.held >= 0:
-            raise InvariantError(f"{account.member_id} would have {left} left and {self.held} held")
+        if not (left >= self.reserved and self.held >= 0 and self.granted >= 0):
+            detail = f"{left} left, {self.held} held and {self.granted} granted"
+            raise InvariantError(f"{account.member_id} would have {detail}")
         if left - self.debt != effect:
             raise InvariantError(f"{account.member_id} would have {left} less {self.debt}, not {effect}")
         if self._made:
@@ -171,6 +189,7 @@ class Draft:
         account.lots.update(self._made)
         account.dirty.update(self._made)
         account.held = self.held
+        account.granted = self.granted
         account.debt = self.debt
         account.left = left
         account.figures.add(self.figures)
@@ -179,13 +198,13 @@ class Draft:
     def _take(self, own: frozenset[str], points: int, *, asleep: bool) -> int:
         """Take what is there, of lots asleep only the own ones where there are some; answers how much."""
         state = self._state(asleep=asleep)
-        held = 0 if asleep else self.held
+        reserved = 0 if asleep else self.reserved
         lots = tuple([lot for lot in state.lots if lot.lot_id in own]) if asleep and own else state.lots
         mine = [lot for lot in lots if lot.lot_id in own]
         state = arithmetic.Account(lots=lots, debt=self.debt)
-        points = min(points, max(state.left_points - held, 0) + sum([lot.expired for lot in mine]))
+        points = min(points, max(state.left_points - reserved, 0) + sum([lot.expired for lot in mine]))
         ids = [lot.lot_id for lot in mine]
-        self._keep(arithmetic.take_back(state, ids, points, policy="refuse", reserved=held))
+        self._keep(arithmetic.take_back(state, ids, points, policy="refuse", reserved=reserved))
         return points
 
     def _state(self, *, asleep: bool | None = None) -> arithmetic.Account:
@@ -244,4 +263,4 @@ class Draft:
         return sum([_LEFT_SIGN.get(move.kind, 0) * move.points for move in self.moves])
 
 
-_LEFT_SIGN = {"earn": 1, "give_back": 1, "use": -1, "expire": -1, "reverse": -1}
+_LEFT_SIGN = {"earn": 1, "overdraw": 1, "give_back": 1, "use": -1, "expire": -1, "reverse": -1}

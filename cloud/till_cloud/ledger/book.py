@@ -7,6 +7,7 @@ from typing import Any
 from till_cloud.ledger.account import Account, Draft, Figures, Term
 from till_cloud.store import facts, meta
 from till_cloud.store.facts import Purchases
+from till_loyalty.exceptions import invariant
 from till_loyalty.lots import Lot, Movement
 from till_sync.ops import OpId
 
@@ -14,7 +15,8 @@ from till_sync.ops import OpId
 _ACCOUNT = """
 SELECT m.member_id, m.status, m.tier, b.balance, b.held, b.debt,
        b.earned, b.redeemed, b.given_back, b.reversed, b.expired, b.position,
-       (SELECT coalesce(sum(l.left), 0) FROM lots l WHERE l.member_id = m.member_id AND l.active_at_ms IS NOT NULL)
+       (SELECT coalesce(sum(l.left), 0) FROM lots l WHERE l.member_id = m.member_id AND l.active_at_ms IS NOT NULL),
+       b.granted
 FROM members m JOIN balances b ON b.member_id = m.member_id WHERE m.member_id = ?
 """
 
@@ -51,7 +53,7 @@ ON CONFLICT (member_id, lot) DO UPDATE SET left = excluded.left, used = excluded
 """
 _WRITE_BALANCE = """
 UPDATE balances SET balance = ?, held = ?, debt = ?, earned = ?, redeemed = ?, given_back = ?, reversed = ?,
-    expired = ?, position = ? WHERE member_id = ?
+    expired = ?, position = ?, granted = ? WHERE member_id = ?
 """
 _WRITE_MOVEMENT = """
 INSERT INTO movements (member_id, position, kind, till, epoch, seq, uid, about_uid,
@@ -92,6 +94,14 @@ class Book:
         self._position += 1
         return self._position
 
+    def take_positions(self, count: int) -> int:
+        """Numbers for `count` changes that one statement makes; they follow the one that is answered."""
+        invariant(not self._touched, "expected changes by statement before any account is changed")
+        before = self._position
+        self._position += count
+        self._accounts.clear()
+        return before
+
     def account(self, member_id: str) -> Account | None:
         """A member's account; None when there is no such member."""
         account = self._accounts.get(member_id)
@@ -99,8 +109,9 @@ class Book:
             row = self.connection.execute(_ACCOUNT, (member_id,)).fetchone()
             if row is None:
                 return None
-            identity, status, tier, left, held, debt, *gross, position, inactive = row
-            account = Account(identity, status, tier, left, held, debt, Figures(*gross), position, inactive)
+            identity, status, tier, left, held, debt, *gross, position, inactive, granted = row
+            figures = Figures(*gross)
+            account = Account(identity, status, tier, left, held, debt, figures, position, inactive, granted)
             self._accounts[member_id] = account
         return account
 
@@ -164,7 +175,7 @@ class Book:
         self._keep_moves(draft, position)
 
     def touch(self, draft: Draft, position: int) -> None:
-        """Keep a draft that changes what is held, and maybe pays a debt with it, but moves no points of the balance."""
+        """Keep a draft that changes what is held or granted, and maybe pays a debt with it, but posts no movement."""
         draft.commit(position)
         self._touched[draft.account.member_id] = draft.account
         self._keep_moves(draft, position)
@@ -261,5 +272,5 @@ def _balance_row(account: Account) -> tuple[Any, ...]:
     return (
         *(account.left, account.held, account.debt),
         *(figures.earned, figures.redeemed, figures.given_back, figures.reversed, figures.expired),
-        *(account.position, account.member_id),
+        *(account.position, account.granted, account.member_id),
     )

@@ -11,7 +11,7 @@ from till_cloud.exceptions import StoreFormatError, StoreUnavailableError
 APPLICATION_ID = 0x54494C43
 """`PRAGMA application_id`: "TILC" says that the file is a cloud database."""
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """`PRAGMA user_version` that this code makes and expects: how many migrations there are."""
 
 BUSY_TIMEOUT_MS = 30_000

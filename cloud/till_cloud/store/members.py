@@ -45,14 +45,16 @@ _TOUCH = "UPDATE balances SET position = ? WHERE member_id = ?"
 # A page of members in the order of their last change. The soonest expiring lot comes from a partial index.
 _PAGE = """
 SELECT b.position, m.member_id, m.status, m.tier, m.name_masked, m.phone_masked, m.card_masked, m.language,
-       b.balance, b.held,
+       b.balance,
+       b.held + CASE b.granted WHEN 0 THEN 0 ELSE b.granted - coalesce(
+           (SELECT g.points FROM grants g WHERE g.holder = :holder AND g.member_id = b.member_id), 0) END,
        (SELECT coalesce(sum(l.left), 0) FROM lots l WHERE l.member_id = m.member_id AND l.active_at_ms IS NOT NULL),
        (SELECT l.expires_at_ms || ':' || sum(l.left) FROM lots l
         WHERE l.member_id = m.member_id AND l.expires_at_ms IS NOT NULL AND l.left > 0
         GROUP BY l.expires_at_ms ORDER BY l.expires_at_ms LIMIT 1),
        m.segments, m.birth_date, m.member_since, m.purchases, m.last_purchase, m.referral_code
 FROM balances b JOIN members m ON m.member_id = b.member_id
-WHERE b.position > ? ORDER BY b.position LIMIT ?
+WHERE b.position > :after ORDER BY b.position LIMIT :limit
 """
 
 _FACTS = 12
@@ -124,12 +126,15 @@ def add_tags(connection: sqlite3.Connection, member_id: str, tag_list: Iterable[
     connection.executemany(_ADD_TAG, [(tag, member_id) for tag in tag_list])
 
 
-def page(connection: sqlite3.Connection, after: int, limit: int, open_keys: Sequence[str]) -> list[MemberRow]:
+def page(
+    connection: sqlite3.Connection, after: int, limit: int, open_keys: Sequence[str], *, holder: str = ""
+) -> list[MemberRow]:
     """Up to `limit` members changed after a position, in order of their last change.
 
-    `open_keys` name the periods of which uses are told: those that are not over.
+    `open_keys` name the periods of which uses are told: those that are not over. `held` are points that the till
+    `holder` can't spend: promised to receipts, or lent to others than itself.
     """
-    found = connection.execute(_PAGE, (after, limit)).fetchall()
+    found = connection.execute(_PAGE, {"after": after, "limit": limit, "holder": holder}).fetchall()
     if not found:
         return []
     until = found[-1][0]

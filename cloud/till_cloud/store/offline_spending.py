@@ -1,10 +1,27 @@
 """The statements of migration 0003: grants to tills, vouchers, overdrawn points, till keys, snapshots.
 
 `balances.granted` is part of the balance, as `held` is: whoever changes a grant changes it in the same transaction.
+`tills.takes_grants`: the till asks for grants with its changes. Points lent to one that does not would be nobody's.
 """
 
 OFFLINE_SPENDING = """
-ALTER TABLE balances ADD COLUMN granted INTEGER NOT NULL DEFAULT 0 CHECK (granted >= 0);
+ALTER TABLE balances ADD COLUMN granted INTEGER NOT NULL DEFAULT 0
+    CHECK (granted >= 0 AND held + granted <= balance);
+
+CREATE TABLE lot_moves_new (
+    member_id TEXT NOT NULL REFERENCES members,
+    position INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN
+        ('use', 'give_back', 'expire', 'reverse', 'reverse_expired', 'owe', 'forgive', 'overdraw')),
+    lot INTEGER NOT NULL,
+    points INTEGER NOT NULL CHECK (points > 0),
+    pays_debt INTEGER NOT NULL CHECK (pays_debt IN (0, 1)),
+    PRIMARY KEY (member_id, position, number)
+) STRICT, WITHOUT ROWID;
+INSERT INTO lot_moves_new SELECT * FROM lot_moves;
+DROP TABLE lot_moves;
+ALTER TABLE lot_moves_new RENAME TO lot_moves;
 
 CREATE TABLE grants (
     holder TEXT NOT NULL,
@@ -17,12 +34,15 @@ CREATE TABLE grants (
     released INTEGER NOT NULL DEFAULT 0 CHECK (released >= 0),
     written_off INTEGER NOT NULL DEFAULT 0 CHECK (written_off >= 0),
     until_ms INTEGER NOT NULL DEFAULT 0,
+    recalled_at_ms INTEGER NOT NULL DEFAULT 0,
     position INTEGER NOT NULL,
     PRIMARY KEY (holder, member_id),
+    CHECK (recall <= points),
     CHECK (points = granted - used - released - written_off)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX grants_changed ON grants (holder, position);
-CREATE INDEX grants_member ON grants (member_id) WHERE points > 0;
+CREATE INDEX grants_member ON grants (member_id);
+CREATE INDEX grants_recalled ON grants (recalled_at_ms) WHERE recalled_at_ms > 0;
 
 CREATE TABLE grant_write_offs (
     holder TEXT NOT NULL,
@@ -56,6 +76,7 @@ CREATE TABLE vouchers (
 CREATE INDEX vouchers_open ON vouchers (holder, expires_at_ms) WHERE state = 'open';
 CREATE INDEX vouchers_member ON vouchers (member_id) WHERE state = 'open';
 
+ALTER TABLE tills ADD COLUMN takes_grants INTEGER NOT NULL DEFAULT 0 CHECK (takes_grants IN (0, 1));
 ALTER TABLE tills ADD COLUMN public_key TEXT NOT NULL DEFAULT '';
 ALTER TABLE tills ADD COLUMN counter INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE tills ADD COLUMN quarantined_at_ms INTEGER NOT NULL DEFAULT 0;
