@@ -6,8 +6,10 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
+from till_sync import digests
 from till_sync.answers import refusal_of
 from till_sync.exceptions import (
+    AnswerMismatch,
     CloudRefused,
     CloudUnreachable,
     CursorGone,
@@ -37,6 +39,7 @@ from till_sync.wire import (
     PushAnswer,
     SaleAnswer,
     SaleQuestion,
+    SnapshotAnswer,
 )
 
 T = TypeVar("T")
@@ -62,6 +65,7 @@ _hold = msgspec.json.Decoder(HoldAnswer)
 _confirmation = msgspec.json.Decoder(ConfirmationAnswer)
 _coupons = msgspec.json.Decoder(CouponAnswer)
 _sale = msgspec.json.Decoder(SaleAnswer)
+_snapshot = msgspec.json.Decoder(SnapshotAnswer)
 _enrolment = msgspec.json.Decoder(EnrolmentAnswer)
 
 _CONFLICTS = frozenset({"stale_epoch", "salt_mismatch", "chain_mismatch", "fingerprint_mismatch"})
@@ -92,6 +96,11 @@ class CloudClient:
         """Cloud's time minus the till's wall clock at the last quick exchange; None before the first."""
         return self._skew_ms
 
+    @property
+    def protocol(self) -> int:
+        """The newest that the cloud speaks, as it said last; 0 before it said anything."""
+        return self._protocol
+
     async def hello(self, *, waiting: int = 0) -> HelloAnswer:
         """Who the cloud is and what it holds of this till; with ops `waiting`, also when to begin pushing them."""
         path = self._path("hello") + (f"?waiting={waiting}" if waiting else "")
@@ -108,14 +117,27 @@ class CloudClient:
         except CloudRefused as error:
             raise _push_error(error) from error
 
-    async def changes(self, since: str, *, limit: int, wait_ms: int = 0) -> ChangesAnswer:
+    async def changes(
+        self,
+        since: str,
+        *,
+        limit: int,
+        wait_ms: int = 0,
+        check: str | None = None,
+        members: tuple[str, str] | None = None,
+    ) -> ChangesAnswer:
         """A page after cursor `since`; with `wait_ms` the cloud may hold the answer that long until there is a row.
+
+        `check`: also the digest of some members after that id, if this is the last page. `members` (after, last) asks
+        for these alone, as they are now; the cursor stays where it is.
 
         CursorGone also when the cloud can't read the cursor.
         """
         query = {"since": since, "limit": limit} | ({"wait": wait_ms} if wait_ms else {})
         if self._protocol >= GRANTS_SINCE:
             query["grants"] = 1
+            query |= {} if check is None else {"check": check, "form": digests.FORM}
+            query |= {} if members is None else {"members_after": members[0], "members_to": members[1]}
         path = f"{self._path('changes')}?{urlencode(query)}"
         try:
             return await self._ask("GET", path, _changes, extra_ms=wait_ms)
@@ -124,6 +146,26 @@ class CloudClient:
                 raise
             # A cursor that no cloud can read is as good as none, and pulling anew mends the cache.
             raise CursorGone(str(error), status=error.status, code=error.code) from error
+
+    async def snapshot(self) -> SnapshotAnswer:
+        """The newest snapshot. CloudRefused `snapshot_none` 404 when there is none."""
+        return await self._ask("GET", self._path("snapshot"), _snapshot)
+
+    async def snapshot_bytes(self, snapshot: SnapshotAnswer, first: int, length: int) -> bytes:
+        """So many bytes of a snapshot from `first` on. AnswerMismatch when something else came, or of another file."""
+        path = f"{PATHS['snapshot_bytes'].format(snapshot=quote(snapshot.snapshot, safe=''))}?till={quote(self._till)}"
+        last = first + length - 1
+        ranged = {"Range": f"bytes={first}-{last}", "If-Range": f'"{snapshot.sha256}"'}
+        reply = await self._exchange(
+            "GET", path, ranged | {"Accept": "application/octet-stream"}, b"", self._timeout_ms
+        )
+        if reply.status not in (200, 206):
+            raise refusal_of(reply, wall_ms=self._clock.wall_ms())
+        expected = f"bytes {first}-{last}/{snapshot.bytes}"
+        found = reply.headers.get("content-range", "")
+        if reply.status != 206 or found != expected or len(reply.body) != length:
+            raise AnswerMismatch(f"expected {expected}, not {reply.status} {found[:80]!r} of {len(reply.body)} bytes")
+        return reply.body
 
     async def reserve(self, request: HoldRequest, *, timeout_ms: int) -> HoldAnswer:
         """Ask for a hold; the same request may be sent again."""
@@ -172,22 +214,30 @@ class CloudClient:
         timeout_ms: int | None = None,
         extra_ms: int = 0,
     ) -> T:
-        headers = JSON_HEADERS | self._authorization | ({"Content-Type": "application/json"} if body else {})
+        headers = JSON_HEADERS | ({"Content-Type": "application/json"} if body else {})
         started_wall_ms, started_ms = self._clock.wall_ms(), self._clock.mono_ms()
         limit_ms = (self._timeout_ms if timeout_ms is None else timeout_ms) + extra_ms
-        try:
-            exchange = self._transport.exchange(
-                method, path, headers=headers, body=body, answer_limit_bytes=ANSWER_LIMIT_BYTES
-            )
-            reply = await within(self._clock, limit_ms, exchange)
-        except TimeoutError:
-            raise CloudUnreachable(f"no whole answer within {limit_ms} ms", code="timeout") from None
+        reply = await self._exchange(method, path, headers, body, limit_ms)
         answer = self._read(reply, decoder)
         took_ms = self._clock.mono_ms() - started_ms
         server_time_ms = getattr(answer, "server_time_ms", None)
         if server_time_ms is not None and extra_ms == 0 and took_ms <= SKEW_EXCHANGE_LIMIT_MS:
             self._skew_ms = server_time_ms - (started_wall_ms + took_ms // 2)
         return answer
+
+    async def _exchange(self, method: str, path: str, headers: Mapping[str, str], body: bytes, limit_ms: int) -> Reply:
+        """One exchange in this till's name; CloudUnreachable `timeout` when it takes longer."""
+        try:
+            exchange = self._transport.exchange(
+                method,
+                path,
+                headers={**headers, **self._authorization},
+                body=body,
+                answer_limit_bytes=ANSWER_LIMIT_BYTES,
+            )
+            return await within(self._clock, limit_ms, exchange)
+        except TimeoutError:
+            raise CloudUnreachable(f"no whole answer within {limit_ms} ms", code="timeout") from None
 
     def _read(self, reply: Reply, decoder: "msgspec.json.Decoder[T]") -> T:
         if reply.status not in (200, 201):

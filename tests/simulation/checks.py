@@ -35,7 +35,7 @@ def _check_shown(cloud: SimulatedCloud, till: SimulatedTill) -> None:
     incarnation = cloud.read(lambda connection: connection.execute(_INCARNATION).fetchone()[0])
     if till.cache._progress.incarnation != incarnation or till.cache.filling:
         return  # the cache is of a former life of the cloud, and is being pulled anew
-    reader = till.cache._reader
+    reader = till.cache._reader._connection
     if reader is None:
         return
     rows = reader.execute("SELECT member_id, balance, position, included_epoch, included_seq FROM balances").fetchall()
@@ -186,7 +186,7 @@ def _check_equal(cloud: SimulatedCloud, till: SimulatedTill) -> None:
         return {member_id: figures for member_id, *figures in rows}
 
     there = cloud.read(balances)
-    reader = till.cache._reader
+    reader = till.cache._reader._connection
     here = (
         {}
         if reader is None

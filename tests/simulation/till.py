@@ -318,7 +318,7 @@ class SimulatedTill:
         """Close every life's files."""
         for journal, cache in self._open:
             journal._writer._drop_session()
-            cache._close_reader()
+            cache._reader.close()
             cache._close_writer()
             cache._thread.shutdown(wait=False)
 

@@ -58,6 +58,38 @@ def open_reader(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def settle(path: Path) -> sqlite3.Connection:
+    """A connection that reads the file as it is, without its log and without locks: nobody may write meanwhile.
+
+    Where an open file can't be replaced (Windows) there is none: sqlite3.OperationalError.
+    """
+    if os.name == "nt":
+        raise sqlite3.OperationalError("expected a system where an open file can be replaced")
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True, isolation_level=None)
+
+
+def put_in_place(path: Path, new: Path) -> None:
+    """Rename a whole new file over the cache's, whose log is empty. OSError.
+
+    The old one's log must be gone for good before the new file has the name, or it would be taken for the new one's.
+    """
+    for suffix in SIDE_FILES:
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+    _sync_folder(path.parent)
+    new.replace(path)
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name == "nt":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 def clear_away(path: Path) -> None:
     """Put a file that can't be used out of the way, its log with it."""
     for suffix in SIDE_FILES:

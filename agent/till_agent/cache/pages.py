@@ -8,9 +8,10 @@ from msgspec import Struct
 
 from till_agent.cache import grants, schema
 from till_agent.cache.programmes import read_programme
-from till_agent.cache.rows import balance_columns, pack, tags_of, without_tag
+from till_agent.cache.rows import tags_of, without_tag
 from till_agent.ports import Seen, Shares
 from till_loyalty.receipt import Place
+from till_sync.snapshot_rows import balance_columns, pack
 from till_sync.wire import ChangesAnswer, GrantRow, MemberRow, OpResult, ProgrammeRow
 
 _log = logging.getLogger(__name__)
@@ -31,7 +32,9 @@ _allotted_decoder = msgspec.msgpack.Decoder(Allotted)
 class Progress(Struct, frozen=True, kw_only=True):
     """How far the cache has come. `generation` counts pulls from the beginning; `filling` while one is under way.
 
-    `floor` is the last own op (epoch, seq) that every cached balance includes.
+    `floor` is the last own op (epoch, seq) that every cached balance includes; `base`, the floor when the cache was
+    last filled, is what rows of a snapshot include that were not told of since. The members up to `checked_to` agreed
+    with the cloud in the round of digests under way; `divergences` counts stretches that did not.
     """
 
     till: str
@@ -43,6 +46,9 @@ class Progress(Struct, frozen=True, kw_only=True):
     filling: bool = True
     floor: tuple[int, int] = (0, 0)
     allotted: Allotted = Allotted()
+    base: tuple[int, int] = (0, 0)
+    checked_to: str = ""
+    divergences: int = 0
 
 
 def load_progress(connection: sqlite3.Connection) -> Progress:
@@ -50,7 +56,8 @@ def load_progress(connection: sqlite3.Connection) -> Progress:
     columns = connection.execute(schema.PROGRESS).fetchone()
     if columns is None:
         raise ValueError("expected the cache's progress, not nothing")
-    till, cursor, incarnation, as_of_ms, members, generation, filling, epoch, seq, allotted = columns
+    till, cursor, incarnation, as_of_ms, members, generation, filling, epoch, seq, allotted, *rest = columns
+    base_epoch, base_seq, checked_to, divergences = rest
     return Progress(
         till=till,
         cursor=cursor,
@@ -61,6 +68,9 @@ def load_progress(connection: sqlite3.Connection) -> Progress:
         filling=bool(filling),
         floor=(epoch, seq),
         allotted=_allotted_decoder.decode(allotted),
+        base=(base_epoch, base_seq),
+        checked_to=checked_to,
+        divergences=divergences,
     )
 
 
@@ -78,6 +88,9 @@ def save_progress(connection: sqlite3.Connection, progress: Progress) -> None:
             int(progress.filling),
             *progress.floor,
             _encode_allotted(progress.allotted),
+            *progress.base,
+            progress.checked_to,
+            progress.divergences,
         ),
     )
 
@@ -89,7 +102,7 @@ def write_page(
     included = (page.epoch, page.acked_seq)
     members = {row.member_id: row for row in page.rows if isinstance(row, MemberRow)}
     added = _write_members(connection, progress, page, list(members.values()))
-    _write_programmes(connection, [row for row in page.rows if isinstance(row, ProgrammeRow)])
+    write_programmes(connection, [row for row in page.rows if isinstance(row, ProgrammeRow)])
     if _is_other(progress, page):
         grants.drop_all(connection)
     lent = [row for row in page.rows if isinstance(row, GrantRow)]
@@ -107,6 +120,8 @@ def write_page(
         members=progress.members + added,
         filling=progress.filling and not complete,
         floor=_floor(progress, page, included),
+        # With the page that completes a pull, every row includes what that page does, also those it did not bring.
+        base=included if complete and progress.filling else progress.base,
         allotted=Allotted(
             shares=Shares(left=page.shares, included=included),
             place=page.place or progress.allotted.place,
@@ -127,23 +142,13 @@ def begin_anew(connection: sqlite3.Connection) -> Progress:
 
 def judge(connection: sqlite3.Connection, epoch: int, results: tuple[OpResult, ...]) -> None:
     """Balances right after own ops; those of members that are not cached come with a page."""
-    connection.executemany(
-        schema.JUDGE_BALANCE,
-        [
-            (
-                result.balance,
-                result.held,
-                result.position,
-                epoch,
-                result.seq,
-                result.member_id,
-                epoch,
-                result.seq,
-            )
-            for result in results
-            if result.member_id
-        ],
-    )
+    base = load_progress(connection).base
+    for result in results:
+        if not result.member_id:
+            continue
+        at = (epoch, result.seq)
+        statement = schema.JUDGE_BALANCE if at > base else schema.JUDGE_BALANCE_SINCE_SNAPSHOT
+        connection.execute(statement, (result.balance, result.held, result.position, *at, result.member_id, *at))
 
 
 def _floor(progress: Progress, page: ChangesAnswer, included: tuple[int, int]) -> tuple[int, int]:
@@ -197,7 +202,7 @@ def _write_members(
     connection.executemany(schema.DROP_MEMBER, drop_members)
     connection.executemany(schema.DROP_BALANCE, drop_members)
     connection.executemany(schema.PUT_MEMBER, put_members)
-    _claim_tags(connection, put_tags, {row.member_id for row in rows})
+    claim_tags(connection, put_tags, {row.member_id for row in rows})
     written = connection.executemany(schema.PUT_BALANCE, newer).rowcount
     if written < len(newer):
         # Verdicts came before this page was read; what it says of facts they did not bring.
@@ -206,7 +211,7 @@ def _write_members(
     return added
 
 
-def _claim_tags(connection: sqlite3.Connection, claims: list[tuple[str, str]], on_page: set[str]) -> None:
+def claim_tags(connection: sqlite3.Connection, claims: list[tuple[str, str]], on_page: set[str]) -> None:
     """Lead tags to their new members, and take them from those who had them: a tag is in a member's row if and only if
     it leads there, so that a row that did not change need not have its tags written again.
     """
@@ -230,7 +235,7 @@ def _sweep(connection: sqlite3.Connection, generation: int) -> int:
     return len(gone)
 
 
-def _write_programmes(connection: sqlite3.Connection, rows: list[ProgrammeRow]) -> None:
+def write_programmes(connection: sqlite3.Connection, rows: list[ProgrammeRow]) -> None:
     """Keep usable programmes. The one to sell by gives way to a usable one, or to none when the cloud says so, but
     never to one that this till can't use.
     """

@@ -4,46 +4,13 @@ Balances are in a table of their own, because they change far more often than wh
 rows took a fifth of the time that way. Rows without row ids are found in one descent of one tree.
 """
 
+from till_sync import snapshot_layout
+
 APPLICATION_ID = 0x54534341
 """`TSCA` in the header of the file."""
 VERSION = 3
 
-CREATE = (
-    """
-    CREATE TABLE members (
-        member_id TEXT PRIMARY KEY,
-        generation INTEGER NOT NULL,
-        data BLOB NOT NULL
-    ) STRICT, WITHOUT ROWID
-    """,
-    "CREATE TABLE tags (tag TEXT PRIMARY KEY, member_id TEXT NOT NULL) STRICT, WITHOUT ROWID",
-    """
-    CREATE TABLE balances (
-        member_id TEXT PRIMARY KEY,
-        balance INTEGER NOT NULL,
-        held INTEGER NOT NULL,
-        position INTEGER NOT NULL,
-        expiring_points INTEGER NOT NULL,
-        expiring_at_ms INTEGER NOT NULL,
-        included_epoch INTEGER NOT NULL,
-        included_seq INTEGER NOT NULL,
-        as_of_ms INTEGER NOT NULL,
-        inactive INTEGER NOT NULL,
-        facts BLOB NOT NULL,
-        facts_epoch INTEGER NOT NULL,
-        facts_seq INTEGER NOT NULL
-    ) STRICT, WITHOUT ROWID
-    """,
-    """
-    CREATE TABLE programmes (
-        programme_id TEXT NOT NULL,
-        version INTEGER NOT NULL,
-        digest TEXT NOT NULL,
-        active INTEGER NOT NULL CHECK (active IN (0, 1)),
-        body TEXT NOT NULL,
-        PRIMARY KEY (programme_id, version)
-    ) STRICT, WITHOUT ROWID
-    """,
+OWN = (
     """
     CREATE TABLE grants (
         member_id TEXT PRIMARY KEY,
@@ -70,10 +37,16 @@ CREATE = (
         filling INTEGER NOT NULL,
         floor_epoch INTEGER NOT NULL,
         floor_seq INTEGER NOT NULL,
-        allotted BLOB NOT NULL
+        allotted BLOB NOT NULL,
+        base_epoch INTEGER NOT NULL,
+        base_seq INTEGER NOT NULL,
+        checked_to TEXT NOT NULL,
+        divergences INTEGER NOT NULL
     ) STRICT
     """,
 )
+"""What only this till has; a snapshot brings the rest."""
+CREATE = (*snapshot_layout.CREATE, *OWN)
 
 _MEMBER_COLUMNS = (
     "m.member_id, m.data, b.balance, b.held, b.position, b.expiring_points, b.expiring_at_ms, b.included_epoch, "
@@ -90,10 +63,10 @@ BY_ID = (
 )
 
 PROGRESS = (
-    "SELECT till, cursor, incarnation, as_of_ms, members, generation, filling, floor_epoch, floor_seq, allotted "
-    "FROM progress"
+    "SELECT till, cursor, incarnation, as_of_ms, members, generation, filling, floor_epoch, floor_seq, allotted, "
+    "base_epoch, base_seq, checked_to, divergences FROM progress"
 )
-SAVE_PROGRESS = "INSERT OR REPLACE INTO progress VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+SAVE_PROGRESS = "INSERT OR REPLACE INTO progress VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 # What is stored of a member, to see what a page changes of it.
 STORED = "SELECT generation, data FROM members WHERE member_id = ?"
@@ -131,6 +104,20 @@ JUDGE_BALANCE = (
     "UPDATE balances SET balance = ?, held = ?, position = ?, included_epoch = ?, included_seq = ? "
     "WHERE member_id = ? AND (included_epoch, included_seq) < (?, ?)"
 )
+# To rows of a snapshot, a verdict on an op that they include is no news.
+JUDGE_BALANCE_SINCE_SNAPSHOT = JUDGE_BALANCE + " AND included_epoch >= 0"
+END_OF_MEMBERS = "\U0010ffff"
+"""Stands for "" as the last id of a stretch: after every id."""
+# A stretch of members as `StretchDigest` names it: after an id, and up to one.
+STRETCH = (
+    f"SELECT {_MEMBER_COLUMNS} FROM members m JOIN balances b ON b.member_id = m.member_id "  # noqa: S608 - constants of this file
+    "WHERE m.member_id > ?1 AND m.member_id <= ?2 ORDER BY m.member_id"
+)
+STRETCH_IDS = "SELECT member_id, data FROM members WHERE member_id > ?1 AND member_id <= ?2"
+DROP_BALANCES_OF_NOBODY = (
+    "DELETE FROM balances WHERE member_id > ?1 AND member_id <= ?2 AND member_id NOT IN (SELECT member_id FROM members)"
+)
+
 # Members that a pull from the beginning did not bring again are there no more.
 STALE = "SELECT member_id FROM members WHERE generation < ?"
 STALE_TAGS = "DELETE FROM tags WHERE member_id NOT IN (SELECT member_id FROM members)"

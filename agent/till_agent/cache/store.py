@@ -7,19 +7,21 @@ import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from till_agent.cache import grants, pages, schema
+from till_agent.cache import checking, grants, pages, schema
+from till_agent.cache.aside import Aside
 from till_agent.cache.exceptions import CacheUnavailable
-from till_agent.cache.opening import clear_away, is_damage, open_reader, open_writer
+from till_agent.cache.opening import clear_away, is_damage, open_writer, put_in_place
 from till_agent.cache.pages import Progress
 from till_agent.cache.programmes import read_programme
+from till_agent.cache.reading import Reader
 from till_agent.cache.rows import UNREADABLE, as_member
 from till_agent.ports import CachedGrant, CachedMember, CachedProgramme, Seen, Shares
 from till_loyalty.programme import Programme
 from till_loyalty.receipt import Place
 from till_sync.ports import Clock
-from till_sync.wire import ChangesAnswer, GrantRow, OpResult
+from till_sync.wire import ChangesAnswer, GrantRow, OpResult, SnapshotAnswer, StretchDigest
 
 _log = logging.getLogger(__name__)
 
@@ -27,6 +29,7 @@ T = TypeVar("T")
 
 PROGRAMMES_KEPT = 8
 """Former programmes kept parsed; returns of old sales need one now and then."""
+SNAPSHOT_SUFFIX = ".snapshot"
 STOP_WAIT_SECONDS = 5.0
 """For a page that is being written; what is not finished is pulled again."""
 
@@ -56,20 +59,25 @@ class CacheStore:
         self._lent: dict[int, tuple[int, int]] = {}
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="cache-writer")
         self._writer: sqlite3.Connection | None = None
-        self._reader: sqlite3.Connection | None = None
+        self._reader = Reader(path, self._mend)
         self._progress = Progress(till=till)
         self._programme: CachedProgramme | None = None
         self._former: dict[tuple[str, int], Programme] = {}
         self._mending: asyncio.Task[None] | None = None
+        self._aside: Aside | None = None
+        self._apart: StretchDigest | None = None
+        self._turn = asyncio.Lock()
 
     async def start(self) -> None:
         """Open the file or begin it anew. With no disk to be on it is empty, and each write tries again."""
+        with contextlib.suppress(OSError):
+            Aside(self._path, self._till).clear()
         try:
             await self._in_thread(self._open)
         except CacheUnavailable as exc:
             _log.error("the till starts without a cache: %s", exc)
         else:
-            self._open_reader()
+            self._reader.open()
 
     async def stop(self, wait_seconds: float = STOP_WAIT_SECONDS) -> bool:
         """Close the file. False when a write did not end in time."""
@@ -77,7 +85,7 @@ class CacheStore:
             self._mending.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._mending
-        self._close_reader()
+        self._reader.close()
         closing = asyncio.get_running_loop().run_in_executor(self._thread, self._close_writer)
         done, _ = await asyncio.wait([closing], timeout=wait_seconds)
         self._thread.shutdown(wait=False, cancel_futures=True)
@@ -102,7 +110,7 @@ class CacheStore:
             return active.programme
         known = self._former.get((programme_id, version))
         if known is None:
-            columns = self._fetch(schema.PROGRAMME, (programme_id, version))
+            columns = self._reader.fetch(schema.PROGRAMME, (programme_id, version))
             former = read_programme(columns[1], columns[0]) if columns else None
             if former is None:
                 return None
@@ -138,13 +146,13 @@ class CacheStore:
 
     def grant(self, member_id: str) -> CachedGrant | None:
         """What this till was granted of a member's points, as of the page that brought it."""
-        columns = self._fetch(schema.GRANT, (member_id,))
+        columns = self._reader.fetch(schema.GRANT, (member_id,))
         return grants.as_grant(columns) if columns else None
 
     def grants_due(self, cloud_ms: int, limit: int) -> list[CachedGrant]:
         """Up to `limit` grants that the cloud wants back, and as many that end by then."""
-        columns = self._fetch_all(schema.GRANTS_RECALLED, (limit,))
-        columns += self._fetch_all(schema.GRANTS_ENDED, (cloud_ms, limit))
+        columns = self._reader.fetch_all(schema.GRANTS_RECALLED, (limit,))
+        columns += self._reader.fetch_all(schema.GRANTS_ENDED, (cloud_ms, limit))
         return [grants.as_grant(each) for each in columns]
 
     def granted(self, epoch: int) -> tuple[int, int]:
@@ -165,23 +173,66 @@ class CacheStore:
         return self._progress.filling
 
     async def cursor(self) -> str:
-        """Where the last stored page ended; "" before the first."""
-        return self._progress.cursor
+        """Where the last stored page ended; "" before the first. Of the cache that is being built, if one is."""
+        return self._progress.cursor if self._aside is None else self._aside.progress.cursor
+
+    @property
+    def snapshot_path(self) -> Path:
+        """Where a snapshot's bytes are to be put while they come."""
+        return self._path.with_name(self._path.name + SNAPSHOT_SUFFIX)
+
+    @property
+    def divergences(self) -> int:
+        """Stretches of members that had come apart from the cloud, and were mended, since the cache was begun."""
+        return self._progress.divergences
+
+    async def adopt(self, answer: SnapshotAnswer) -> None:
+        """Build a new cache from the fetched snapshot, beside the one that goes on serving. Pages go into the new one
+        from now on, until there are no more; then it takes the other's place. SnapshotUnusable, CacheUnavailable.
+        """
+        aside = Aside(self._path, self._till)
+        try:
+            await self._in_thread(lambda: aside.build(self.snapshot_path, answer, self._writer))
+        except BaseException:
+            await self._in_thread(aside.clear)
+            raise
+        self._aside = aside
+
+    async def check_after(self) -> str:
+        """After which member the next digest is wanted."""
+        return self._progress.checked_to
+
+    async def apart(self) -> StretchDigest | None:
+        """A stretch that is to be read anew."""
+        return self._apart
+
+    async def mend(self, page: ChangesAnswer) -> None:
+        """Put the members of `page.stretch` in place of those in the cache; the cursor stays."""
+        stretch, self._apart = page.stretch, None
+        if stretch is not None and not self._progress.filling:
+            self._progress = await self._write(
+                lambda connection: checking.mend(connection, pages.load_progress(connection), page, stretch)
+            )
 
     async def store_page(self, page: ChangesAnswer) -> None:
         """Rows and cursor in one transaction; CacheUnavailable when it can't be kept."""
 
         clock = self._clock
         seen = Seen(mono_ms=clock.mono_ms(), boot=clock.boot, wall_ms=clock.wall_ms()) if clock else None
+        if self._aside is not None:
+            await self._store_aside(self._aside, page, seen)
+            return
 
-        def write(connection: sqlite3.Connection) -> tuple[Progress, CachedProgramme | None]:
+        def write(connection: sqlite3.Connection) -> tuple[Progress, CachedProgramme | None, bool]:
             before = pages.load_progress(connection)
             progress = pages.write_page(connection, before, page, seen)
             if before.filling or any(isinstance(row, GrantRow) for row in page.rows):
                 self._lent = grants.totals(connection)
-            return progress, self._active_programme(connection)
+            progress, agrees = checking.compare(connection, progress, page)
+            return progress, self._active_programme(connection), agrees
 
-        self._progress, self._programme = await self._write(write)
+        self._progress, self._programme, agrees = await self._write(write)
+        self._apart = None if agrees else page.stretch
         if not self._progress.filling and not page.more:
             self._on_complete(self._progress.floor)
 
@@ -194,48 +245,63 @@ class CacheStore:
 
     async def reset(self) -> None:
         """Begin the next pull from the start; rows stay until it is through, and then those it did not bring go."""
-        self._progress = await self._write(pages.begin_anew)
+        if self._aside is not None:
+            await self._drop_aside(self._aside)
+        if self._progress.cursor:
+            self._progress = await self._write(pages.begin_anew)
+
+    async def _store_aside(self, aside: Aside, page: ChangesAnswer, seen: Seen | None) -> None:
+        """A page for the new cache; with the last one it takes the place of the one that serves."""
+        try:
+            complete = await self._in_thread(lambda: aside.write_page(page, seen))
+            if complete:
+                await self._swap(aside)
+        except BaseException:
+            await self._drop_aside(aside)
+            raise
+        if complete:
+            self._on_complete(self._progress.floor)
+
+    async def _drop_aside(self, aside: Aside) -> None:
+        self._aside = None
+        await self._in_thread(aside.clear)
+
+    async def _swap(self, aside: Aside) -> None:
+        """The new cache in the other's place: look-ups go on all the while, and a crash leaves the one or the other."""
+        async with self._turn:
+            await self._run(lambda: self._settle(aside))
+            # The old file is whole without its log now, and nobody writes: it is read without locks until it goes.
+            self._reader.settle()
+            try:
+                await self._run(lambda: put_in_place(self._path, aside.path))
+            finally:
+                self._reader.open()
+            self._aside, self._apart, self._progress = None, None, aside.progress
+            await self._run(self._open)
+        self.snapshot_path.unlink(missing_ok=True)
+        _log.info("a new cache of %d members serves", self._progress.members)
+
+    def _settle(self, aside: Aside) -> None:
+        """In the writer thread."""
+        aside.finish()
+        if self._writer is not None and self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+            raise sqlite3.OperationalError("another process reads the cache, which can't be replaced under it")
+        self._close_writer()
 
     def _look_up(self, statement: str, key: str) -> CachedMember | None:
-        columns = self._fetch(statement, (key,))
+        columns = self._reader.fetch(statement, (key,))
         if columns is None:
             return None
         try:
-            return as_member(columns)
+            return as_member(columns, self._progress.base)
         except UNREADABLE as exc:
             self._mend(exc)
             return None
 
-    def _fetch(self, statement: str, values: tuple[object, ...]) -> Any:
-        """The first row, as sqlite3 gives it; None when there is none."""
-        if self._reader is None:
-            return None
-        try:
-            return self._reader.execute(statement, values).fetchone()
-        except sqlite3.Error as exc:
-            if is_damage(exc):
-                self._mend(exc)
-            else:
-                _log.warning("the cache could not be read: %s", exc)
-            return None
-
-    def _fetch_all(self, statement: str, values: tuple[object, ...]) -> list[Any]:
-        """All rows; none when the cache can't be read."""
-        if self._reader is None:
-            return []
-        try:
-            return self._reader.execute(statement, values).fetchall()
-        except sqlite3.Error as exc:
-            if is_damage(exc):
-                self._mend(exc)
-            else:
-                _log.warning("the cache could not be read: %s", exc)
-            return []
-
     def _mend(self, exc: Exception) -> None:
         """A look-up met damage: no more look-ups until there is a new file."""
         _log.error("the cache is damaged and is rebuilt from the cloud: %s", exc)
-        self._close_reader()
+        self._reader.close()
         if self._mending is None or self._mending.done():
             self._mending = asyncio.get_running_loop().create_task(self._rebuild())
 
@@ -245,21 +311,25 @@ class CacheStore:
         except CacheUnavailable as exc:
             _log.warning("the cache could not be begun anew: %s", exc)
             return
-        self._open_reader()
+        self._reader.open()
 
     async def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """One transaction in the writer thread; on damage a new file, and the work is lost with the old one."""
         try:
             done = await self._in_thread(lambda: self._transact(work))
         except _DamagedCacheError as exc:
-            self._close_reader()
+            self._reader.close()
             await self._rebuild()
             raise CacheUnavailable(f"expected a whole cache, not a damaged one: {exc}") from exc
-        if self._reader is None:
-            self._open_reader()
+        if not self._reader.is_open:
+            self._reader.open()
         return done
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
+        async with self._turn:
+            return await self._run(work)
+
+    async def _run(self, work: Callable[[], T]) -> T:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, work)
         except (sqlite3.Error, OSError) as exc:
@@ -306,17 +376,6 @@ class CacheStore:
         if self._programme is not None and self._programme.digest == digest:
             return self._programme
         return read_programme(body, digest)
-
-    def _open_reader(self) -> None:
-        try:
-            self._reader = open_reader(self._path)
-        except sqlite3.Error as exc:
-            _log.error("the cache can't be read: %s", exc)
-
-    def _close_reader(self) -> None:
-        if self._reader is not None:
-            self._reader.close()
-            self._reader = None
 
     def _close_writer(self) -> None:
         connection, self._writer = self._writer, None

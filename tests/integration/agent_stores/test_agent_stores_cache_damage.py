@@ -91,7 +91,7 @@ def test_damage_met_by_a_look_up_empties_the_cache_and_heals(tmp_path: Path):
     path = tmp_path / "cache.db"
     content = bytearray(path.read_bytes())
     pages = len(content) // 4096
-    for number in range(8, pages):
+    for number in range(16, pages):
         content[number * 4096 : number * 4096 + 512] = b"\xa5" * 512
     path.write_bytes(content)
 
@@ -114,7 +114,7 @@ def test_damage_met_by_a_page_is_said_and_healed(tmp_path: Path):
     fill(tmp_path, 3_000)
     path = tmp_path / "cache.db"
     content = bytearray(path.read_bytes())
-    for number in range(8, len(content) // 4096):
+    for number in range(16, len(content) // 4096):
         content[number * 4096 : number * 4096 + 512] = b"\xa5" * 512
     path.write_bytes(content)
 
