@@ -17,7 +17,7 @@ import trustme
 from integration.sync.sync_server import Behaviour, Connection, ScriptedServer, answer, says, says_json
 from till_sync.client import CloudClient
 from till_sync.clock import SystemClock
-from till_sync.exceptions import AnswerMismatch, CloudBusy, CloudUnreachable, NotOurCloud, SyncError
+from till_sync.exceptions import AnswerMismatch, CloudBusy, CloudFailed, CloudUnreachable, NotOurCloud, SyncError
 from till_sync.httpx_transport import HttpxTransport, load_httpx
 from till_sync.push import Pusher
 from till_sync.wire import ChangesAnswer, HelloAnswer, OpResult, PushAnswer, PushRequest
@@ -147,7 +147,7 @@ BAD: list[tuple[str, Behaviour, type[SyncError]]] = [
     ),
     ("portal's 511", says(answer(b"<html>", status="511 Log In", media_type="text/html")), NotOurCloud),
     ("portal's 401", says(answer(b"<html>", status="401 No", media_type="text/html")), NotOurCloud),
-    ("500 with html", says(answer(b"<html>", status="500 Oops", media_type="text/html")), CloudBusy),
+    ("500 with html", says(answer(b"<html>", status="500 Oops", media_type="text/html")), CloudFailed),
     ("503", says(answer(b"", status="503 Busy")), CloudBusy),
     ("gzip", says(answer(b"\x1f\x8b\x08", headers={"Content-Encoding": "gzip"})), NotOurCloud),
     ("no http", says(b"220 mail.example ESMTP\r\n\r\n"), CloudUnreachable),

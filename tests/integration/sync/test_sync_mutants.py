@@ -216,6 +216,62 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         'stack = "".join(traceback.format_exception(error))',
         LINE + "test_sync_problems.py::test_a_defect_is_a_500_that_says_nothing_and_logs_no_data",
     ),
+    (
+        "a parked op forgets its fingerprint",
+        "parking.py",
+        "parked = replace(op, body=msgspec.Raw(msgspec.json.encode(stands)), parked=True)",
+        "parked = replace(op, body=msgspec.Raw(msgspec.json.encode(stands)), parked=True, fingerprint='0' * 64)",
+        UNIT + "test_parking_search.py::test_the_parked_op_keeps_its_fingerprint_and_the_chain_its_hashes",
+    ),
+    (
+        "the search drops the half behind the one that went through",
+        "parking.py",
+        "if epoch != self._epoch or last >= self._last:",
+        "if True:",
+        UNIT + "test_parking_search.py::test_the_search_takes_as_many_requests_as_halvings",
+    ),
+    (
+        "the search goes op by op",
+        "parking.py",
+        "return max(1, (self._last - self._first + 1) // 2)",
+        "return 1",
+        UNIT + "test_parking_search.py::test_the_search_takes_as_many_requests_as_halvings",
+    ),
+    (
+        "ops are parked while the cloud itself is unwell",
+        "rounds.py",
+        "            await self._greet()\n            wait_ms",
+        "            wait_ms",
+        UNIT + "test_parking_search.py::test_a_cloud_that_falls_ill_at_the_last_try_parks_nothing",
+    ),
+    (
+        "an op is parked at its first failure",
+        "parking.py",
+        "if self._tries < len(self._waits_ms):",
+        "if False:",
+        UNIT + "test_parking_search.py::test_it_is_tried_three_times_with_growing_waits",
+    ),
+    (
+        "whoever asks often has an op parked early",
+        "parking.py",
+        "if now_ms < self._counts_from_ms:",
+        "if False:",
+        UNIT + "test_parking_search.py::test_it_is_tried_three_times_with_growing_waits",
+    ),
+    (
+        "a former cloud is sent a parked op",
+        "push.py",
+        "self._protocol < PARKED_PROTOCOL",
+        "False",
+        UNIT + "test_parking_search.py::test_a_former_cloud_is_sent_no_parked_op",
+    ),
+    (
+        "one op after the other is parked",
+        "parking.py",
+        "if self._in_a_row >= PARKED_IN_A_ROW:",
+        "if False:",
+        UNIT + "test_parking_search.py::test_where_all_ops_are_refused_a_few_are_parked_and_the_rest_wait",
+    ),
 ]
 
 

@@ -19,6 +19,7 @@ from till_sync.wire import (
     Limits,
     MemberRow,
     OpResult,
+    ParkedOp,
     PushAnswer,
     PushRequest,
     WireOp,
@@ -232,9 +233,14 @@ class FakeCloud:
         self.members: list[MemberRow] = []
         self.limits = Limits()
         self.retry_after_ms = 0
+        self.protocol = 2
+        self.cant_take: dict[int, Reply] = {}
+        """What a batch is answered with that holds the bytes of that op."""
+        self.unwell: Reply | None = None
         self.latency_ms = 0
         self.down = False
         self.statuses: dict[int, str] = {}
+        self.parked: dict[int, ParkedOp] = {}
         self.requests: list[Request] = []
         self.script: dict[str, list[Reply | Exception | Callable[[Request], Awaitable[Reply]]]] = {}
         self.closed = False
@@ -268,6 +274,8 @@ class FakeCloud:
     def answer(self, request: Request) -> Reply:
         """What an honest cloud says."""
         name = request.path.partition("?")[0].rpartition("/")[2]
+        if self.unwell is not None:
+            return self.unwell
         if name == "hello":
             return json_reply(self.hello())
         if name == "ops":
@@ -286,11 +294,15 @@ class FakeCloud:
             head_hash=f"h{self.acked}" if self.acked else "",
             server_time_ms=self._clock.wall_ms(),
             limits=self.limits,
+            protocol=self.protocol,
         )
 
     def _take(self, request: PushRequest) -> Reply:
         if len(request.ops) > self.limits.max_ops:
             return problem_reply(413, "batch_too_large")
+        for op in request.ops:
+            if op.seq in self.cant_take and not op.parked:
+                return self.cant_take[op.seq]
         if request.epoch > self.epoch:
             self.epoch, self.acked = request.epoch, 0
         if request.first_seq > self.acked + 1:
@@ -301,9 +313,13 @@ class FakeCloud:
             if known != op.fingerprint:
                 return problem_reply(422, "fingerprint_mismatch")
             verdict = self.statuses.get(op.seq, "applied")
+            if op.parked:
+                verdict = self.statuses.setdefault(op.seq, "rejected")
+                self.parked[op.seq] = msgspec.json.decode(op.body, type=ParkedOp)
             repeated = op.seq <= self.acked
             status, first = ("duplicate", verdict) if repeated else (verdict, "")
-            results.append(OpResult(seq=op.seq, status=status, first=first))  # type: ignore[arg-type]  # known to be one
+            code = "parked" if op.seq in self.parked else ""
+            results.append(OpResult(seq=op.seq, status=status, first=first, code=code))  # type: ignore[arg-type]  # one
             self.acked = max(self.acked, op.seq)
         return json_reply(
             PushAnswer(
