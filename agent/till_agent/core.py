@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import logging
 import random
+import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -34,16 +35,20 @@ from till_loyalty.exceptions import IdentifierError
 from till_loyalty.programme import Identifiers
 from till_sync import exceptions as sync_errors
 from till_sync.client import CloudClient
+from till_sync.counters import COUNTER_FILE, Counter
 from till_sync.holds import CloudHoldGateway, NoHoldGateway
 from till_sync.httpx_transport import HttpxTransport
 from till_sync.identity import Identity, load_identity, save_identity
 from till_sync.ops import OpId
 from till_sync.ports import Clock
+from till_sync.secured import SecuredTransport
 from till_sync.status import WorkerStatus
 from till_sync.wire import HoldAnswer, HoldRequest
 from till_sync.worker import SyncWorker, WorkerSettings
 
 log = logging.getLogger(__name__)
+
+_identity_lock = threading.Lock()
 
 JOURNAL_FILE = "journal.db"
 CACHE_FILE = "cache.db"
@@ -269,8 +274,16 @@ def _sync_parts(
     cloud = around.settings.cloud
     if not cloud.url:
         return None, None, TranslatedGateway(NoHoldGateway())
-    transport = HttpxTransport(
-        cloud.url, connect_timeout_ms=cloud.connect_timeout_ms, request_timeout_ms=cloud.request_timeout_ms
+    path = around.identity_path
+    transport = SecuredTransport(
+        HttpxTransport(
+            cloud.url, connect_timeout_ms=cloud.connect_timeout_ms, request_timeout_ms=cloud.request_timeout_ms
+        ),
+        till=identity.till,
+        clock=around.clock,
+        counter=Counter(path.with_name(COUNTER_FILE)),
+        private_key=identity.private_key,
+        keep_key=lambda key: _change_identity(path, lambda kept: kept.with_private_key(key)),
     )
     client = CloudClient(
         transport,
@@ -301,7 +314,13 @@ def _template(path: str) -> SlipTemplate | None:
 
 
 def _keep_epoch(path: Path, epoch: int) -> None:
-    save_identity(path, load_identity(path).with_epoch(epoch))
+    _change_identity(path, lambda kept: kept.with_epoch(epoch))
+
+
+def _change_identity(path: Path, change: Callable[[Identity], Identity]) -> None:
+    """One change at a time, whichever thread makes it, so that none undoes another."""
+    with _identity_lock:
+        save_identity(path, change(load_identity(path)))
 
 
 async def stop_part(name: str, stop: Callable[[], Awaitable[object]], timeout_s: float = STOP_TIMEOUT_S) -> None:

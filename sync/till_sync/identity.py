@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct, structs
 
 from till_sync.exceptions import IdentityError, IdentityMissing
+from till_sync.keys import KEY_HEX_LENGTH
 from till_sync.wire import TILL_ID_PATTERN, EnrolmentAnswer
 
 log = logging.getLogger(__name__)
@@ -24,6 +25,7 @@ IDENTITY_LIMIT_BYTES = 64 * 1024
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _HEX = re.compile(r"(?:[0-9a-f]{2})+")
+_PRIVATE_KEY = re.compile(rf"[0-9a-f]{{{KEY_HEX_LENGTH}}}")
 
 
 class Identity(Struct, frozen=True, kw_only=True):
@@ -41,13 +43,17 @@ class Identity(Struct, frozen=True, kw_only=True):
     last_epoch: int = 0
     cloud_key: str = ""
     """By which vouchers are checked (hex); "" from an enrolment that did not tell it."""
+    private_key: str = ""
+    """What the till signs its requests with (hex), made here and never sent; "" before it has one."""
 
     def __repr__(self) -> str:
         return f"Identity(till={self.till!r}, store={self.store!r}, last_epoch={self.last_epoch})"
 
     @classmethod
-    def of(cls, answer: EnrolmentAnswer, *, last_epoch: int = 0) -> "Identity":
+    def of(cls, answer: EnrolmentAnswer, *, last_epoch: int = 0, private_key: str = "") -> "Identity":
         """The identity that enrolment gave; `last_epoch` is that of the identity before, if there was one.
+
+        `private_key` is the one whose public key went with the request.
 
         The cloud may know a later one, of a machine that was this till before: its journal is not here, and ours must
         not begin in its epoch.
@@ -62,6 +68,7 @@ class Identity(Struct, frozen=True, kw_only=True):
                 identifier_key=answer.identifier_key,
                 last_epoch=max(last_epoch, answer.last_epoch),
                 cloud_key=answer.cloud_key,
+                private_key=private_key,
             )
         )
 
@@ -69,6 +76,12 @@ class Identity(Struct, frozen=True, kw_only=True):
     def key(self) -> bytes:
         """The chain's identifier key as bytes."""
         return bytes.fromhex(self.identifier_key)
+
+    def with_private_key(self, private_key: str) -> "Identity":
+        """The same till with a key to sign with. IdentityError when it has one: a key is never replaced silently."""
+        if self.private_key:
+            raise IdentityError("expected a till without a key, not one that signs already")
+        return structs.replace(self, private_key=private_key)
 
     def with_epoch(self, epoch: int) -> "Identity":
         """The same till with a later journal; an epoch never goes back (IdentityError)."""
@@ -128,6 +141,8 @@ def _checked(identity: Identity) -> Identity:
         raise IdentityError("expected a token of printable ASCII characters")
     if not _HEX.fullmatch(identity.identifier_key):
         raise IdentityError("expected an identifier key in hex")
+    if identity.private_key and not _PRIVATE_KEY.fullmatch(identity.private_key):
+        raise IdentityError("expected a private key of 64 hex digits")
     if identity.last_epoch < 0:
         raise IdentityError(f"expected an epoch of at least 0, not {identity.last_epoch}")
     return identity

@@ -10,6 +10,7 @@ from till_config.settings import Settings
 from till_sync.enrol import enrol
 from till_sync.exceptions import CloudUnreachable, IdentityError, IdentityMissing, SyncError
 from till_sync.identity import IDENTITY_FILE, Identity, load_identity, save_identity
+from till_sync.keys import new_key, public_of
 
 CODE_LIMIT = 200
 """A code has some 20 letters; a whole file pasted by mistake is not one."""
@@ -29,8 +30,15 @@ def enrol_till(settings: Settings, code: str, *, again: bool) -> Identity:
     before = _before(path, again=again)
     try:
         make_state_dir(path.parent)
+        private_key = new_key()
         answer = asyncio.run(
-            enrol(settings.cloud.url, code, new_salt(), request_timeout_ms=settings.cloud.request_timeout_ms)
+            enrol(
+                settings.cloud.url,
+                code,
+                new_salt(),
+                public_key=public_of(private_key),
+                request_timeout_ms=settings.cloud.request_timeout_ms,
+            )
         )
     except (AgentStartError, ValueError) as exc:
         raise EnrolError(str(exc)) from exc
@@ -44,7 +52,7 @@ def enrol_till(settings: Settings, code: str, *, again: bool) -> Identity:
     # An epoch is never used twice by one till; another till's epochs are of no concern here.
     last_epoch = before.last_epoch if before is not None and before.till == answer.till else 0
     try:
-        identity = Identity.of(answer, last_epoch=last_epoch)
+        identity = Identity.of(answer, last_epoch=last_epoch, private_key=private_key)
         save_identity(path, identity)
     except IdentityError as exc:
         raise EnrolError(f"{exc}; the code has been used: ask for a new one") from exc
