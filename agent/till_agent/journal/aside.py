@@ -1,20 +1,30 @@
-"""Moves a journal that can't be used out of the way, with a report of what it held. Nothing is ever deleted."""
+"""Moves a journal that can't be used out of the way, with a report of what it held. Nothing is ever deleted.
+
+The report is there before the file is moved, and says `begun` until it tells what became of the ops: whoever opens the
+journal next can see that a start was cut short, and go on with it.
+"""
 
 import contextlib
 import datetime as dt
 import os
+import shutil
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
 from till_agent.journal import schema
+from till_agent.journal.salvage import Salvage
 
 REPORT_OPS_LIMIT = 1_000
 """Waiting ops named one by one in a report; beyond it only their number, or a big queue would make a bigger report."""
 NAMES_LIMIT = 1_000
 """Tries for a free name within one second."""
+
+LOG_CODE = "log"
+"""Of a report on a journal that is whole, and shorter than it was: its log has a hole."""
 
 SIDE_FILES = ("-wal", "-shm", "-journal")
 """What SQLite keeps beside a database; without its log a database is not what it was."""
@@ -31,7 +41,9 @@ class LostOp(Struct, frozen=True):
 
 
 class DamageReport(Struct, frozen=True, kw_only=True):
-    """Written beside the moved file. `code`: damaged, chain, foreign, missing. Counts are -1 where unreadable."""
+    """Written beside the moved file. `code`: damaged, chain, foreign, old_copy, or log for a log with a hole, which is
+    copied. Counts are -1 where unreadable. `salvage`: None where nothing of ours was looked for.
+    """
 
     found_wall_ms: int
     code: str
@@ -45,25 +57,82 @@ class DamageReport(Struct, frozen=True, kw_only=True):
     waiting: int = -1
     waiting_ops: tuple[LostOp, ...] = ()
     open_holds: tuple[str, ...] = ()
+    salvage: Salvage | None = None
 
 
-def move_aside(path: Path, report: DamageReport) -> DamageReport:
+def move_aside(path: Path, report: DamageReport, log: bytes = b"") -> DamageReport:
     """Rename the file and what stands beside it to `<name>.damaged-<UTC time>`, the report first. OSError if it can't.
 
     The log goes before the database: after a crash between the two, the database is still there to be found bad or
-    short, while SQLite would delete a log without its database as rubbish.
+    short, while SQLite would delete a log without its database as rubbish. `log` is what the log was before somebody
+    opened the file; closing it may have taken the log away, and with it what SQLite would not read.
     """
     target = _free_name(path, report.found_wall_ms)
     report = msgspec.structs.replace(report, moved_to=target.name)
-    written = target.with_name(target.name + ".json")
-    written.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2))
+    write_report(path.parent, report)
     for suffix in SIDE_FILES:
         with contextlib.suppress(FileNotFoundError):
             os.replace(f"{path}{suffix}", f"{target}{suffix}")  # noqa: PTH105 - the names are not paths of their own
+    if log:
+        _put_log(target, log)
     with contextlib.suppress(FileNotFoundError):
         path.replace(target)
     sync_directory(path.parent)
     return report
+
+
+def copy_log_aside(path: Path, report: DamageReport, log: bytes) -> DamageReport:
+    """The first half of keeping a journal whose log has a hole: its log, while the file is open. OSError."""
+    target = _free_name(path, report.found_wall_ms)
+    report = msgspec.structs.replace(report, moved_to=target.name)
+    write_report(path.parent, report)
+    _put_log(target, log)
+    return report
+
+
+def finish_moves(path: Path) -> None:
+    """Do what a crash kept from being done: a database goes where its log went; that of a log with a hole is copied.
+
+    No connection may be open: to close a copy's source would drop SQLite's locks on it.
+    """
+    for report in begun(path):
+        target = path.with_name(report.moved_to)
+        if target.exists() or not path.is_file() or not Path(f"{target}-wal").exists():
+            continue
+        if report.code == LOG_CODE:
+            draft = target.with_name(target.name + ".draft")
+            shutil.copyfile(path, draft)
+            draft.replace(target)
+        else:
+            path.replace(target)
+        sync_directory(path.parent)
+
+
+def begun(path: Path) -> Iterator[DamageReport]:
+    """Reports on files of this journal whose salvage was begun and is not over, oldest first."""
+    for written in sorted(path.parent.glob(f"{path.name}.damaged-*.json")):
+        with contextlib.suppress(OSError, msgspec.DecodeError, UnicodeDecodeError):
+            report = msgspec.json.decode(written.read_bytes(), type=DamageReport)
+            if report.salvage is not None and report.salvage.state == "begun" and "/" not in report.moved_to:
+                yield report
+
+
+def write_report(folder: Path, report: DamageReport) -> None:
+    """Put a report beside its file, whole or not at all. OSError."""
+    written = folder / f"{report.moved_to}.json"
+    draft = folder / f"{report.moved_to}.json.draft"
+    with draft.open("wb") as file:
+        file.write(msgspec.json.format(msgspec.json.encode(report), indent=2))
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(written)
+
+
+def _put_log(target: Path, log: bytes) -> None:
+    with contextlib.suppress(OSError), Path(f"{target}-wal").open("wb") as file:
+        file.write(log)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def sync_directory(folder: Path) -> None:

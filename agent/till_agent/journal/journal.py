@@ -7,8 +7,10 @@ from typing import Protocol, TypeVar
 from msgspec import Struct
 
 from till_agent.api import QueuedOp
-from till_agent.journal import outbox, schema, verify
+from till_agent.exceptions import JournalCorrupt
+from till_agent.journal import carry, outbox, schema, verify
 from till_agent.journal.changes import NOTHING, pack_change
+from till_agent.journal.exceptions import DamagedError
 from till_agent.journal.figures import Figures
 from till_agent.journal.holdstore import DiskHoldStore
 from till_agent.journal.open import open_session
@@ -18,6 +20,7 @@ from till_agent.journal.session import Session
 from till_agent.journal.writer import STOP_WAIT_SECONDS, Reopened, Writer
 from till_agent.ports import Committed, Draft, Entry
 from till_agent.registrations import KEPT_LIMIT, KINDS
+from till_sync.exceptions import HistoryConflict
 from till_sync.ops import OpId
 from till_sync.wire import HelloAnswer, OpResult, PushRequest
 
@@ -42,6 +45,10 @@ class EffectSink(Protocol):
 
     def add_change(self, row_id: int, subject_key: str, packed: bytes) -> None:
         """What an op changed of facts (`till_agent.journal.changes`); again, one that is known changes nothing."""
+        ...
+
+    def forget(self, included: tuple[int, int]) -> None:
+        """Ops up to that (epoch, seq) are not counted any more."""
         ...
 
 
@@ -69,8 +76,17 @@ class DiskJournal:
     cancelled meanwhile.
     """
 
-    def __init__(self, place: Place, effects: EffectSink, verdicts: VerdictSink | None = None) -> None:
+    def __init__(
+        self,
+        place: Place,
+        effects: EffectSink,
+        verdicts: VerdictSink | None = None,
+        *,
+        begins_anew: bool = False,
+    ) -> None:
         self._place = place
+        self._begins_anew = begins_anew
+        self._floor: tuple[int, int] | None = None
         self._effects = effects
         self._verdicts = verdicts
         self._figures = Figures(place.till, 0, 0, 0, 0, 0, 0, 0)
@@ -99,6 +115,7 @@ class DiskJournal:
 
         Raises JournalUnavailable (JournalInUse, JournalTooNew) when there is no disk to write to; never for a bad file.
         """
+        self._floor = floor
         await self._writer.start()
         await self._load_effects(floor)
 
@@ -129,6 +146,13 @@ class DiskJournal:
 
         JournalCorrupt when one is not as it was written: nothing of such a batch leaves the till.
         """
+        try:
+            return await self._gather(max_ops, max_bytes, incarnation)
+        except JournalCorrupt as exc:
+            await self._begin_anew("chain", str(exc), self._place.keeper.last_epoch, exc)
+            return await self._gather(max_ops, max_bytes, incarnation)
+
+    async def _gather(self, max_ops: int, max_bytes: int, incarnation: str) -> PushRequest | None:
         builder = outbox.BatchBuilder(max_ops, max_bytes)
         while not builder.full:
             epoch, first, room = builder.epoch, builder.next_seq, builder.room
@@ -154,9 +178,20 @@ class DiskJournal:
     async def reconcile(self, hello: HelloAnswer) -> None:
         """Take the cloud's account of what it holds; ops that it lost wait again, and count as pending again.
 
-        HistoryConflict when it can't be the past of this journal; then nothing is changed.
+        HistoryConflict when it can't be the past of this journal; then nothing is changed. Where a journal may begin
+        anew, that is an old copy: it is put aside, and what it has waiting comes again under ids of a new epoch.
         """
-        lost_after = await self._writer.submit(lambda session: outbox.reconcile_with(session, hello), writes=True)
+
+        def run(session: Session) -> tuple[int, int] | None:
+            return outbox.reconcile_with(session, hello)
+
+        try:
+            lost_after = await self._writer.submit(run, writes=True)
+        except HistoryConflict as exc:
+            if hello.till != self._place.till:
+                raise
+            await self._begin_anew(carry.OLD_COPY, str(exc), hello.epoch, exc)
+            lost_after = await self._writer.submit(run, writes=True)
         if lost_after is not None:
             _log.warning("the cloud holds own ops only up to %d:%d; the later ones are sent again", *lost_after)
             await self._load_from(schema.row_id(*lost_after))
@@ -192,11 +227,28 @@ class DiskJournal:
 
     async def verify(self) -> int:
         """Check every row, letting commits through between slices. Gives how many; raises JournalCorrupt."""
-        epochs = await self._writer.submit(lambda session: session.epochs, writes=False)
+        slices = await self._writer.submit(lambda session: list(verify.slices(session.reader)), writes=False)
         rows = 0
-        for epoch, first, last in verify.slices(epochs):
+        for epoch, first, last in slices:
             rows += await self._writer.submit(_checker(epoch, first, last), writes=False)
         return rows
+
+    async def _begin_anew(self, code: str, detail: str, epoch: int, exc: Exception) -> None:
+        """Put the file aside and go on in a new epoch above `epoch`; raises `exc` where that may not be.
+
+        Of a till that exists twice each would put the other in the wrong again and again: so only a few times a day.
+        """
+        if not self._begins_anew or carry.replaced_of_late(self._place) >= carry.REPLACED_A_DAY_LIMIT:
+            raise exc
+        before = self._figures
+
+        def put_aside() -> None:
+            self._place.keeper.raise_to(epoch)
+            carry.put_aside(self._place, DamagedError(code, detail))
+
+        await self._writer.replace(put_aside)
+        self._effects.forget((before.epoch, before.last_seq))
+        await self._load_effects(self._floor)
 
     async def _load_effects(self, floor: tuple[int, int] | None) -> None:
         if floor is not None:

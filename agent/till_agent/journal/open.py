@@ -1,13 +1,13 @@
 """Opens the journal whatever state the file is in: makes, migrates and checks it, or moves it aside and begins anew."""
 
-import contextlib
 import logging
 import sqlite3
 from pathlib import Path
 
 from till_agent.exceptions import JournalCorrupt, JournalUnavailable
 from till_agent.journal import schema
-from till_agent.journal.aside import DamageReport, move_aside, survey, sync_directory
+from till_agent.journal.aside import LOG_CODE, DamageReport, begun, copy_log_aside, finish_moves
+from till_agent.journal.carry import begin_epoch, cut_off_report, finish_salvage, make_journal, put_aside
 from till_agent.journal.connect import connect, is_damage, translate
 from till_agent.journal.exceptions import DamagedError, IndexDamaged, JournalTooNew
 from till_agent.journal.migrations import STEPS, migrate, version_of
@@ -15,33 +15,43 @@ from till_agent.journal.place import OpenReport, Place
 from till_agent.journal.session import Session
 from till_agent.journal.verify import Check, check_at_start
 from till_agent.journal.witness import Mark, Witness
+from till_agent.journal.wreck import read_log
 from till_loyalty.exceptions import InvariantError
 
 _log = logging.getLogger(__name__)
 
 
 def open_session(place: Place) -> tuple[Session, OpenReport]:
-    """A session on a journal that is good to write to. A bad file is moved aside; only trouble with the disk raises:
-    JournalUnavailable, JournalInUse, JournalTooNew.
+    """A session on a journal that is good to write to. A bad file is moved aside, and what can be proven of it comes
+    along; only trouble with the disk raises: JournalUnavailable, JournalInUse, JournalTooNew.
     """
     try:
+        finish_moves(place.path)
         damage = _clear_the_way(place)
+        log = read_log(place.path)
         try:
-            return _open(place, damage)
+            return _open(place, damage, log)
+        except _CutOff:
+            finish_moves(place.path)
+            return _open(place, damage, b"")
         except DamagedError as exc:
-            damage = _put_aside(place, exc)
-            return _open(place, damage)
+            damage = put_aside(place, exc, log)
+            return _open(place, damage, b"")
     except DamagedError as exc:
         raise JournalUnavailable(f"expected a new journal to be usable, not {exc}") from exc
     except OSError as exc:
         raise JournalUnavailable(f"expected to open {place.path.name}, not {exc}") from exc
 
 
-def _open(place: Place, damage: DamageReport | None) -> tuple[Session, OpenReport]:
+class _CutOff(Exception):  # noqa: N818 - a turn of the opening, never seen outside
+    """Raised when rows are missing and there was a log: it was put aside, and the file is opened again."""
+
+
+def _open(place: Place, damage: DamageReport | None, log: bytes) -> tuple[Session, OpenReport]:
     connection: sqlite3.Connection | None = None
     try:
         connection = connect(place.path)
-        return _prepare(connection, place, damage)
+        return _prepare(connection, place, damage, log)
     except BaseException as exc:
         if connection is not None:
             connection.close()
@@ -55,7 +65,9 @@ def _open(place: Place, damage: DamageReport | None) -> tuple[Session, OpenRepor
         raise
 
 
-def _prepare(connection: sqlite3.Connection, place: Place, damage: DamageReport | None) -> tuple[Session, OpenReport]:
+def _prepare(
+    connection: sqlite3.Connection, place: Place, damage: DamageReport | None, log: bytes
+) -> tuple[Session, OpenReport]:
     witness = Witness(place.witness_path)
     mark = witness.read()
     if mark is not None and mark.till != place.till:
@@ -64,18 +76,28 @@ def _prepare(connection: sqlite3.Connection, place: Place, damage: DamageReport 
     version = _recognise(connection)
     reason, rows_lost = "", 0
     if version == 0:
+        # A start may have been cut short between moving the old file and making this one.
+        damage = damage or next((each for each in reversed(list(begun(place.path)))), None)
         reason = damage.code if damage else ("missing" if seen_epoch else "new")
         rows_lost = mark.seq if mark and not damage else 0
-        _create(connection, place, seen_epoch + 1, reason)
+        damage = make_journal(connection, place, reason, damage, mark)
     else:
         migrate(connection, STEPS)
     session, check, reindexed = _checked_session(connection, place, witness)
     if version:
         reason, rows_lost = _compare(session, mark, seen_epoch)
+        cut_off = [each for each in begun(place.path) if each.code == LOG_CODE]
+        if reason == "gap" and log and not cut_off:
+            copy_log_aside(place.path, cut_off_report(place, session), log)
+            raise _CutOff
         if reason:
-            _begin_epoch(session, place, max(seen_epoch, session.reader.current.epoch) + 1, reason)
+            epoch = max(seen_epoch, session.reader.current.epoch) + 1
+            damage = begin_epoch(session, place, epoch, reason, cut_off[-1] if cut_off else None, rows_lost)
+            session = Session(connection, place.till, witness, place.path)
+            rows_lost -= damage.salvage.sent_on + damage.salvage.anew if damage and damage.salvage else 0
         else:
             place.keeper.raise_to(session.reader.current.epoch)
+            finish_salvage(session, place)
     session.bear_witness()
     report = OpenReport(
         epoch=session.reader.current.epoch,
@@ -127,25 +149,6 @@ def _recognise(connection: sqlite3.Connection) -> int:
     return version
 
 
-def _create(connection: sqlite3.Connection, place: Place, epoch: int, reason: str) -> None:
-    """The identity first: an epoch that was never used is harmless, one that is used twice is not."""
-    place.keeper.raise_to(epoch)
-    salt, now = place.make_salt(), place.clock.wall_ms()
-
-    def add_epoch(fresh: sqlite3.Connection) -> None:
-        fresh.execute(schema.ADD_EPOCH, (epoch, place.till, salt, now, reason))
-
-    migrate(connection, STEPS, add_epoch)
-    sync_directory(place.path.parent)
-
-
-def _begin_epoch(session: Session, place: Place, epoch: int, reason: str) -> None:
-    place.keeper.raise_to(epoch)
-    session.connection.execute("BEGIN IMMEDIATE")
-    session.add_epoch(epoch, place.make_salt(), place.clock.wall_ms(), reason)
-    session.connection.execute("COMMIT")
-
-
 def _owner(connection: sqlite3.Connection, till: str) -> str:
     owners = {columns[1] for columns in connection.execute(schema.EPOCHS).fetchall()}
     if owners != {till}:
@@ -158,39 +161,23 @@ def _clear_the_way(place: Place) -> DamageReport | None:
     path = place.path
     orphaned = not path.exists() and Path(f"{path}-wal").exists()
     if orphaned or (path.exists() and not path.is_file()):
-        return _put_aside(place, DamagedError("foreign", "expected a file with its log, not something else"))
+        return put_aside(place, DamagedError("foreign", "expected a file with its log, not something else"))
     return None
 
 
-def _put_aside(place: Place, damage: DamagedError) -> DamageReport:
-    report = DamageReport(
-        found_wall_ms=place.clock.wall_ms(),
-        code=damage.code,
-        detail=damage.detail,
-        moved_to="",
-        first_bad_seq=damage.seq,
-    )
-    connection = None
-    if place.path.is_file():
-        with contextlib.suppress(sqlite3.Error):
-            connection = sqlite3.connect(place.path, isolation_level=None)
-            connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-            connection.execute("PRAGMA query_only = ON")
-    try:
-        report = survey(connection, report)
-    finally:
-        if connection is not None:
-            connection.close()
-    return move_aside(place.path, report)
-
-
 def _tell(report: OpenReport) -> None:
-    if report.damage is not None:
+    damage = report.damage
+    if damage is not None and damage.salvage is not None:
+        saved = damage.salvage
+        fates = (saved.sent_on, saved.anew, saved.known, saved.needless, saved.lost, saved.unread)
+        words = "of its waiting operations: sent on %d, journalled anew %d, known %d, needless %d, lost %d, unread %d"
+        _log.log(logging.ERROR if saved.lost or saved.unread else logging.WARNING, words, *fates)
+    if damage is not None and damage.code != LOG_CODE:
         _log.error(
             "the journal could not be used (%s: %s) and was moved to %s; epoch %d began",
-            report.damage.code,
-            report.damage.detail,
-            report.damage.moved_to,
+            damage.code,
+            damage.detail,
+            damage.moved_to,
             report.epoch,
         )
     elif report.reason in {"gap", "restored", "missing"}:

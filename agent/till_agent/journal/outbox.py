@@ -167,6 +167,8 @@ def _position(session: Session, state: EpochState, hello: HelloAnswer) -> int:
             )
         # This epoch was given up because rows were lost, and the cloud has them all.
         return state.last_seq
+    if not current and not state.waiting and hello.acked_seq >= state.acked_seq:
+        return state.acked_seq  # nothing of it will be sent, so there is nothing to compare
     if hello.acked_seq and session.reader.hash_of(state.epoch, hello.acked_seq).hex() != hello.head_hash:
         raise HistoryConflict(
             f"expected the cloud's op {state.epoch}:{hello.acked_seq} to be ours, not another: its chain differs"

@@ -51,6 +51,7 @@ class EntryReader:
         self.connection = connection
         self.till = till
         self.epochs = epochs
+        self.has_links = connection.execute(schema.HAS_LINKS).fetchone() is not None
 
     @property
     def current(self) -> EpochState:
@@ -126,7 +127,10 @@ class EntryReader:
         """The stored hash of a row; empty before the first. JournalCorrupt when the row is not there."""
         if seq == 0:
             return FIRST
-        columns = self.connection.execute(schema.HASH_OF, (schema.row_id(epoch, seq),)).fetchone()
+        identity = schema.row_id(epoch, seq)
+        columns = self.connection.execute(schema.HASH_OF, (identity,)).fetchone()
+        if columns is None and self.has_links:
+            columns = self.connection.execute(schema.LINK, (identity,)).fetchone()
         if columns is None:
             raise JournalCorrupt(f"expected op {epoch}:{seq} in the journal, not a gap", seq=seq)
         return bytes(columns[0])
@@ -140,7 +144,10 @@ class EntryReader:
 
     def _entry(self, columns: tuple[Any, ...]) -> Entry:
         previous = columns[_COLUMNS]
-        checked = self._check(columns[:_COLUMNS], FIRST if previous is None else previous)
+        if previous is None:
+            epoch, seq = schema.split_id(columns[0])
+            previous = self.hash_of(epoch, seq - 1) if self.has_links else FIRST
+        checked = self._check(columns[:_COLUMNS], previous)
         return as_entry(checked.op_id, checked.row)
 
     def _check(self, columns: tuple[Any, ...], previous: bytes) -> CheckedRow:

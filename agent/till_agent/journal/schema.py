@@ -175,6 +175,16 @@ COUNT_VERDICTS = "SELECT status, count(*) FROM verdicts WHERE status IN ('adjust
 HOLD_COLUMNS = "hold, sale_uid, member_id, points, state, deadline_mono_ms, boot"
 OPEN_HOLDS = f"SELECT {HOLD_COLUMNS} FROM holds WHERE state IN ('asked', 'granted') ORDER BY number"  # noqa: S608 - only constants here
 HOLD = f"SELECT {HOLD_COLUMNS} FROM holds WHERE hold = ?"  # noqa: S608 - only constants here
+# Hashes of rows that are not in the file while the row after them is: a salvaged journal may have holes in what the
+# cloud has acknowledged. Made when it is needed, so that the version stays what a former program can open.
+CREATE_LINKS = "CREATE TABLE IF NOT EXISTS links (id INTEGER PRIMARY KEY, row_hash BLOB NOT NULL) STRICT"
+HAS_LINKS = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'links'"
+ADD_LINK = "INSERT INTO links (id, row_hash) VALUES (?, ?) ON CONFLICT (id) DO NOTHING"
+LINK = "SELECT row_hash FROM links WHERE id = ?"
+# Where the rows of an epoch begin anew after a hole.
+LINKS_OF = "SELECT id FROM links WHERE id BETWEEN ? AND ? ORDER BY id"
+LAST_BEFORE = "SELECT max(id) FROM entries WHERE id BETWEEN ? AND ?"
+
 # Asked again under the same name: the first row stands.
 REMEMBER_HOLD = (
     "INSERT INTO holds (hold, sale_uid, member_id, points, state, deadline_mono_ms, boot) "

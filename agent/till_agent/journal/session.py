@@ -146,6 +146,11 @@ class Session:
         self.connection.execute(schema.ADD_EPOCH, (epoch, self.till, salt, wall_ms, reason))
         self.epochs = (*self.epochs, EpochState(epoch, salt, 0, 0, FIRST))
 
+    def grown(self, last_seq: int, head: bytes) -> None:
+        """Rows were added to the current epoch by other hands, in the transaction of this change."""
+        current = self.reader.current
+        self.epochs = (*self.epochs[:-1], EpochState(current.epoch, current.salt, last_seq, current.acked_seq, head))
+
     def epoch_state(self, epoch: int) -> EpochState:
         """The state of one of this journal's epochs."""
         for state in self.epochs:

@@ -30,12 +30,12 @@ class Check:
 def check_at_start(reader: EntryReader, mono_ms: Callable[[], int]) -> Check:
     """Check the tail, the rows to be sent next, and older ones while there is time. Raises JournalCorrupt."""
     check = Check()
-    covered = _must_check(reader.epochs)
+    covered = [part for stretch in _must_check(reader.epochs) for part in within(reader, *stretch)]
     for epoch, first, last in covered:
         for seq in range(first, last + 1, SLICE_ROWS):
             check.rows += check_rows(reader, epoch, seq, min(last, seq + SLICE_ROWS - 1))
     deadline = mono_ms() + START_BUDGET_MS
-    for epoch, first, last in _rest(reader.epochs, covered):
+    for epoch, first, last in _rest(reader, covered):
         if mono_ms() > deadline:
             return check
         check.rows += check_rows(reader, epoch, first, last)
@@ -65,11 +65,34 @@ def _indexes_lead_to(connection: sqlite3.Connection, identity: int, row: Row) ->
     return bool(effect == ((row.subject_key, row.effect_points) if row.effect_points else None))
 
 
-def slices(epochs: tuple[EpochState, ...]) -> Iterator[tuple[int, int, int]]:
+def slices(reader: EntryReader) -> Iterator[tuple[int, int, int]]:
     """(epoch, first, last) of every row, oldest first, in slices small enough to let commits through between."""
-    for state in epochs:
-        for first in range(1, state.last_seq + 1, SLICE_ROWS):
-            yield state.epoch, first, min(state.last_seq, first + SLICE_ROWS - 1)
+    for state in reader.epochs:
+        for _epoch, begin, end in within(reader, state.epoch, 1, state.last_seq):
+            for first in range(begin, end + 1, SLICE_ROWS):
+                yield state.epoch, first, min(end, first + SLICE_ROWS - 1)
+
+
+def within(reader: EntryReader, epoch: int, first: int, last: int) -> list[tuple[int, int, int]]:
+    """The parts of a stretch that are there: all of it, but in a salvaged journal, which may have holes."""
+    if last < first or not reader.has_links:
+        return [(epoch, first, last)] if first <= last else []
+    bounds = (schema.row_id(epoch, 0), schema.row_id(epoch, last - 1))
+    links = [schema.split_id(row[0])[1] for row in reader.connection.execute(schema.LINKS_OF, bounds)]
+    begins = [link + 1 for link in links]
+    if not begins or reader.connection.execute(schema.HASH_OF, (schema.row_id(epoch, 1),)).fetchone():
+        begins.insert(0, 1)
+    parts: list[tuple[int, int, int]] = []
+    for begin, beyond in zip(begins, [*begins[1:], last + 1], strict=True):
+        before = (schema.row_id(epoch, begin), schema.row_id(epoch, beyond - 1))
+        end = (
+            last
+            if beyond > last
+            else schema.split_id(reader.connection.execute(schema.LAST_BEFORE, before).fetchone()[0] or 0)[1]
+        )
+        if max(begin, first) <= end:
+            parts.append((epoch, max(begin, first), end))
+    return parts
 
 
 def _must_check(epochs: tuple[EpochState, ...]) -> list[tuple[int, int, int]]:
@@ -88,8 +111,8 @@ def _must_check(epochs: tuple[EpochState, ...]) -> list[tuple[int, int, int]]:
     return stretches
 
 
-def _rest(epochs: tuple[EpochState, ...], covered: list[tuple[int, int, int]]) -> Iterator[tuple[int, int, int]]:
+def _rest(reader: EntryReader, covered: list[tuple[int, int, int]]) -> Iterator[tuple[int, int, int]]:
     """Slices outside `covered`, newest first."""
-    for epoch, first, last in reversed(list(slices(epochs))):
+    for epoch, first, last in reversed(list(slices(reader))):
         if not any(epoch == each and begin <= first and last <= end for each, begin, end in covered):
             yield epoch, first, last

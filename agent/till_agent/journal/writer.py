@@ -47,7 +47,7 @@ STOP_WAIT_SECONDS = 10.0
 class Job(Generic[T]):
     """A piece of work: `run` in the writer thread, then, once it is durable, `after` on the loop, then the future."""
 
-    __slots__ = ("after", "future", "run", "writes")
+    __slots__ = ("after", "before_opening", "future", "run", "writes")
 
     def __init__(
         self,
@@ -56,11 +56,13 @@ class Job(Generic[T]):
         *,
         writes: bool,
         after: Callable[[T], None] | None,
+        before_opening: Callable[[], None] | None = None,
     ) -> None:
         self.run = run
         self.future = future
         self.writes = writes
         self.after = after
+        self.before_opening = before_opening
 
 
 class Reopened(Struct, frozen=True):
@@ -124,7 +126,12 @@ class Writer:
             raise
 
     def submit(
-        self, run: Callable[[Session], T], *, writes: bool, after: Callable[[T], None] | None = None
+        self,
+        run: Callable[[Session], T],
+        *,
+        writes: bool,
+        after: Callable[[T], None] | None = None,
+        before_opening: Callable[[], None] | None = None,
     ) -> "asyncio.Future[T]":
         """Hand over work; called on the loop. JournalBusy when too much waits, JournalUnavailable after stop."""
         if self._loop is None:
@@ -135,9 +142,13 @@ class Writer:
                 raise JournalUnavailable("expected a running journal, not one that is stopping")
             if len(self._jobs) >= self._queue_limit:
                 raise JournalBusy(f"expected at most {self._queue_limit} waiting for the disk")
-            self._jobs.append(Job(run, future, writes=writes, after=after))
+            self._jobs.append(Job(run, future, writes=writes, after=after, before_opening=before_opening))
             self._wake.notify()
         return future
+
+    def replace(self, before_opening: Callable[[], None]) -> "asyncio.Future[None]":
+        """Close the file, do that in the thread, and open what is there then; raises what either raises."""
+        return self.submit(lambda _session: None, writes=False, before_opening=before_opening)
 
     async def stop(self, wait_seconds: float = STOP_WAIT_SECONDS) -> bool:
         """Finish what waits, close the file, end the thread. False when that took longer than it may."""
@@ -176,6 +187,10 @@ class Writer:
 
     def _serve(self, jobs: list[Job[Any]]) -> None:
         try:
+            for job in jobs:
+                if job.before_opening is not None:
+                    self._drop_session()
+                    job.before_opening()
             session = self._session or self._open()
         # Whatever keeps the file shut is told to those who asked; the thread itself must live on to try again.
         except Exception as exc:  # noqa: BLE001
