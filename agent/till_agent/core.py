@@ -211,7 +211,7 @@ async def open_core(identity: Identity, around: Surroundings) -> Core:
     cache = CacheStore(state_dir / CACHE_FILE, identity.till, on_complete=complete)
     keeper = EpochKeeper(identity.last_epoch, lambda epoch: _keep_epoch(around.identity_path, epoch))
     place = Place(path=state_dir / JOURNAL_FILE, till=identity.till, keeper=keeper, clock=clock)
-    journal = DiskJournal(place, effects, cache)
+    journal = DiskJournal(place, effects, cache, begins_anew=True)
     try:
         await cache.start()
     except CacheUnavailable as exc:
