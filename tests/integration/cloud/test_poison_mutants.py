@@ -1,0 +1,148 @@
+"""Rules of poison and parked ops are broken on purpose in a copy of the cloud: the tests that hold them must fail."""
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+POISON = "tests/unit/cloud/test_poison_ops.py::"
+PARKED = "tests/unit/cloud/test_parking_cloud.py::"
+
+MUTANTS: list[tuple[str, str, str, str, str]] = [
+    (
+        "an error of the environment is called poison",
+        "ingest/poison.py",
+        "        error, sqlite3.OperationalError | MemoryError | OSError | ImportError | StoreError | ProgrammeError\n",
+        "        error, StoreError | ProgrammeError\n",
+        POISON + "test_an_error_of_the_environment_is_no_verdict",
+    ),
+    (
+        "a damaged database is called poison",
+        "ingest/poison.py",
+        "if type(error) in (sqlite3.DatabaseError, LoyaltyError):",
+        "if False:",
+        POISON + "test_an_error_of_the_environment_is_no_verdict",
+    ),
+    (
+        "one failure by itself is enough",
+        "ingest/poison.py",
+        "TRIES = 2",
+        "TRIES = 1",
+        POISON + "test_what_works_the_second_time_is_applied",
+    ),
+    (
+        "what a poison op moved stays",
+        "ingest/careful.py",
+        '            connection.execute("ROLLBACK TO op")\n',
+        "",
+        POISON + "test_one_op_that_breaks_is_rejected_and_its_neighbours_are_applied",
+    ),
+    (
+        "a poison op's points stay in the book of the next",
+        "ingest/careful.py",
+        "    book = Book(whole.book.connection, whole.book.now_ms)\n    return replace(whole, book=book, applied",
+        "    return replace(whole, applied",
+        POISON + "test_one_op_that_breaks_is_rejected_and_its_neighbours_are_applied",
+    ),
+    (
+        "the verdict changes when the op is sent again",
+        "store/ops.py",
+        'status="duplicate",\n                first=first,',
+        'status="duplicate",\n                first="applied" if code == "poison" else first,',
+        POISON + "test_the_verdict_stands_when_the_cloud_is_mended",
+    ),
+    (
+        "a release that breaks over every sale rejects them",
+        "ingest/careful.py",
+        "    if unproven:\n",
+        "    if False:\n",
+        POISON + "test_a_release_that_breaks_over_every_sale_rejects_none",
+    ),
+    (
+        "any number is rejected",
+        "ingest/poison.py",
+        "if own <= TILL_LIMIT and chain <= CHAIN_LIMIT:",
+        "if True:",
+        POISON + "test_more_than_a_few_are_not_the_ops_fault",
+    ),
+    (
+        "tills are counted alone",
+        "ingest/poison.py",
+        "if own <= TILL_LIMIT and chain <= CHAIN_LIMIT:",
+        "if own <= TILL_LIMIT:",
+        POISON + "test_a_chain_has_its_limit_too",
+    ),
+    (
+        "parked ops have no limit",
+        "ingest/push.py",
+        "if any(op.parked for op in fresh):",
+        "if False:",
+        PARKED + "test_parking_has_the_limit_of_poison",
+    ),
+    (
+        "a parked op is compared by the bytes that stand for it",
+        "ingest/push.py",
+        "not op.parked and ",
+        "",
+        PARKED + "test_its_bytes_sent_later_are_a_duplicate",
+    ),
+    (
+        "a parked op's fingerprint is not kept",
+        "ingest/poison.py",
+        "fingerprint=op.fingerprint,",
+        "fingerprint='0' * 64,",
+        PARKED + "test_its_bytes_sent_later_are_a_duplicate",
+    ),
+]
+
+
+def _run(folder: Path, tests: str) -> subprocess.CompletedProcess[str]:
+    """The named tests with `folder` first on the path, so that the copy of the package in it is the one tested."""
+    options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "pytest_timeout", "--timeout", "30"]
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", *options, *tests.split()],
+        cwd=ROOT,
+        # Only the plugin that the settings name: the others take longer to load than the tests to run.
+        env={**os.environ, "PYTHONPATH": str(folder), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+
+
+def _copy(folder: Path) -> Path:
+    spec = importlib.util.find_spec("till_cloud")
+    assert spec is not None
+    assert spec.origin is not None
+    copy = folder / "till_cloud"
+    shutil.copytree(Path(spec.origin).parent, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    return copy
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("module", "whole", "broken", "tests"), [mutant[1:] for mutant in MUTANTS], ids=[mutant[0] for mutant in MUTANTS]
+)
+def test_a_broken_rule_of_poison_is_noticed(tmp_path: Path, module: str, whole: str, broken: str, tests: str) -> None:
+    """The mutated copy fails the tests that hold the rule."""
+    path = _copy(tmp_path) / module
+    text = path.read_text(encoding="utf-8")
+    assert text.count(whole) == 1, f"expected the mutant's place once in {module}, not {text.count(whole)} times"
+    path.write_text(text.replace(whole, broken), encoding="utf-8")
+    done = _run(tmp_path, tests)
+    assert done.returncode == 1, f"nobody noticed: {done.stdout[-2000:]}{done.stderr[-2000:]}"
+    assert " failed" in done.stdout
+
+
+@pytest.mark.slow
+def test_the_unbroken_cloud_passes_the_same_tests(tmp_path: Path) -> None:
+    """It is the broken rule that they notice, and not the copying."""
+    _copy(tmp_path)
+    done = _run(tmp_path, " ".join(sorted({mutant[4] for mutant in MUTANTS})))
+    assert done.returncode == 0, done.stdout[-3000:]
