@@ -59,8 +59,9 @@ class Member(Struct, frozen=True, kw_only=True):
     spendable_points: int
     unconfirmed_points: int
     spendable_reason: str
-    """"" when everything may be spent; else a stable code: offline, unknown_member, blocked, provisional, held,
-    inactive, disabled."""
+    """"" when everything may be spent; else a stable code: unknown_member, blocked, provisional, held, inactive,
+    disabled; without a line to the cloud: offline, offline_grant, offline_floor, floor_till_limit, floor_hours,
+    offline_proof; voucher."""
     as_of_ms: int
     """Cloud's time that the confirmed part stands for; 0: never confirmed."""
     offline: bool
@@ -140,7 +141,7 @@ class Coupon(Struct, frozen=True, kw_only=True):
 
 
 class HoldCreate(Struct, frozen=True, kw_only=True):
-    """Reserve points for one receipt; `ttl_ms` by the cloud's clock."""
+    """Reserve points for one receipt; `ttl_ms` by the cloud's clock, or by this till's when it can do so itself."""
 
     sale_uid: Uid
     member: Identify
@@ -318,6 +319,13 @@ class Status(Struct, frozen=True, kw_only=True):
     sync: SyncStatus
     devices: tuple[Health, ...]
     prints_waiting: int
+    grants: int = 0
+    """Members of whose points this till holds a share, for spending without a line."""
+    granted_points: int = 0
+    floor_spent_points: int = 0
+    """Spent within the floor limit, until the cloud has it."""
+    floor_limit_points: int = 0
+    """The most that this till may let all members spend so; 0: the programme has no floor limit."""
 
 
 class QueuedOp(Struct, frozen=True, kw_only=True):

@@ -21,6 +21,7 @@ from till_agent.desk import Desk, DeskParts, DeskSettings, StoreIdentity
 from till_agent.devices import Resolved
 from till_agent.exceptions import CloudUnreachable, DeskProblem, HoldRefused, SlipTemplateError
 from till_agent.gateways import confirmations_of, coupons_of, sales_of
+from till_agent.giving_back import GivingBack
 from till_agent.journal import DiskJournal, EpochKeeper, Place
 from till_agent.ports import HoldGateway
 from till_agent.registrations import Registrations
@@ -82,6 +83,7 @@ class Core:
         slips: SlipOffice,
         client: CloudClient | None,
         worker: SyncWorker | None,
+        giving: GivingBack,
     ) -> None:
         self.identity = identity
         self.journal = journal
@@ -90,10 +92,12 @@ class Core:
         self.slips = slips
         self.queue = Queue(journal, identity.till)
         self.worker = worker
+        self.giving = giving
         self._client = client
 
     def start_sync(self) -> None:
         """Begin the exchange with the cloud, if there is one."""
+        self.giving.start()
         if self.worker is not None:
             self.worker.start()
 
@@ -101,6 +105,7 @@ class Core:
         """Stop in reverse order; each part within STOP_TIMEOUT_S, and none keeps the others from stopping."""
         if self.worker is not None:
             await stop_part("sync", self.worker.stop)
+        await stop_part("giving back", self.giving.stop)
         if self._client is not None:
             await stop_part("cloud client", self._client.close)
         await stop_part("cache", self.cache.stop)
@@ -204,11 +209,15 @@ async def open_core(identity: Identity, around: Surroundings) -> Core:
     effects = OwnEffects()
     registrations = Registrations()
 
+    on_page: list[Callable[[], None]] = []
+
     def complete(floor: tuple[int, int]) -> None:
         effects.forget(floor)
         registrations.forget(floor)
+        for told in on_page:
+            told()
 
-    cache = CacheStore(state_dir / CACHE_FILE, identity.till, on_complete=complete)
+    cache = CacheStore(state_dir / CACHE_FILE, identity.till, on_complete=complete, clock=clock)
     keeper = EpochKeeper(identity.last_epoch, lambda epoch: _keep_epoch(around.identity_path, epoch))
     place = Place(path=state_dir / JOURNAL_FILE, till=identity.till, keeper=keeper, clock=clock)
     journal = DiskJournal(place, effects, cache, begins_anew=True)
@@ -230,6 +239,7 @@ async def open_core(identity: Identity, around: Surroundings) -> Core:
         store_name=identity.store_name,
         time_zone=identity.time_zone,
         identifier_key=identity.key,
+        cloud_key=identity.cloud_key,
     )
     slip_desk = SpoolSlipDesk(
         around.spool,
@@ -239,6 +249,7 @@ async def open_core(identity: Identity, around: Surroundings) -> Core:
         time_zone=identity.time_zone,
         template=template,
     )
+    nudge = worker.nudge if worker is not None else _nobody
     desk = Desk(
         DeskParts(
             identity=store,
@@ -259,13 +270,30 @@ async def open_core(identity: Identity, around: Surroundings) -> Core:
             confirmations=confirmations_of(client, worker),
             coupons=coupons_of(client, worker),
             sales=sales_of(client, worker),
+            epoch=lambda: journal.figures.epoch,
+            nudge=nudge,
             registrations=registrations,
         )
     )
     office = SlipOffice(
         desk.entry, slip_desk, store_name=identity.store_name, time_zone=identity.time_zone, template=template
     )
-    return Core(identity=identity, journal=journal, cache=cache, desk=desk, slips=office, client=client, worker=worker)
+    giving = GivingBack(desk, nudge)
+    on_page.append(giving.wake)
+    return Core(
+        identity=identity,
+        journal=journal,
+        cache=cache,
+        desk=desk,
+        slips=office,
+        client=client,
+        worker=worker,
+        giving=giving,
+    )
+
+
+def _nobody() -> None:
+    """There is no cloud to send to."""
 
 
 def _sync_parts(

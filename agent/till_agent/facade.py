@@ -7,6 +7,7 @@ from importlib.metadata import version
 from till_agent.api import Message, Status, SyncStatus
 from till_agent.bridge.events import EventHub
 from till_agent.core import Core
+from till_agent.desk.lending import Lending
 from till_agent.desk.problems import problem
 from till_agent.devices import Board, Resolved
 from till_agent.exceptions import TextMissing
@@ -138,6 +139,7 @@ class Agent:
             devices=self.board.health(),
             cache_as_of_ms=core.cache.as_of_ms if core else 0,
             print_trouble=self.spool.trouble,
+            lending=core.desk.lending() if core else None,
         )
 
     async def status(self) -> Status:
@@ -145,6 +147,7 @@ class Agent:
         core = self._core
         programme = core.cache.programme() if core else None
         worker = core.worker.status if core and core.worker else None
+        lending = core.desk.lending() if core else Lending()
         return Status(
             version=self.version,
             till=self.identity.till if self.identity else "",
@@ -161,6 +164,10 @@ class Agent:
             sync=self.sync_status(worker),
             devices=tuple(self.board.health()),
             prints_waiting=self.spool.waiting_count,
+            grants=lending.grants,
+            granted_points=lending.granted_points,
+            floor_spent_points=lending.floor_spent_points,
+            floor_limit_points=lending.floor_limit_points,
         )
 
     async def metrics(self) -> bytes:

@@ -161,6 +161,13 @@ def _of_status(status: Status) -> "Iterator[Metric]":
     if status.clock_skew_ms is not None:
         skew = status.clock_skew_ms / 1000
         yield GaugeMetricFamily("tillside_clock_offset_seconds", "Till's clock less the cloud's", value=skew)
+    yield GaugeMetricFamily("tillside_grants", "Members of whose points this till holds a share", value=status.grants)
+    yield GaugeMetricFamily("tillside_grant_points", "Minor points in those shares", value=status.granted_points)
+    yield GaugeMetricFamily(
+        "tillside_floor_spent_points",
+        "Minor points spent within the floor limit, until the cloud has it",
+        value=status.floor_spent_points,
+    )
     yield GaugeMetricFamily("tillside_prints_waiting", "Slips in the print queue", value=status.prints_waiting)
     up = GaugeMetricFamily("tillside_device_up", "1 when the device is there and works", labels=["device", "role"])
     for device in status.devices:

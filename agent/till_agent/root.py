@@ -232,12 +232,14 @@ async def _stop_core(agent: Agent) -> None:
 
 
 async def _keep_house(agent: Agent) -> None:
-    """Give back holds that no sale can use, and tell every problem once when it comes up."""
+    """Give back holds that no sale can use and grants that ended, and tell every problem once when it comes up."""
     told: frozenset[str] = frozenset()
     while True:
         core = agent.open_core
-        if core is not None and await release_abandoned(core.desk):
-            agent.committed()
+        if core is not None:
+            core.giving.wake()
+            if await release_abandoned(core.desk):
+                agent.committed()
         found = {message.code: message for message in agent.problems()}
         for code in found.keys() - told:
             agent.events.publish("alert", found[code])

@@ -6,6 +6,8 @@ from typing import Literal
 from msgspec import Struct
 
 from till_agent.api import Health, Message, SyncStatus
+from till_agent.desk.allowing import HOUR_MS
+from till_agent.desk.lending import Lending
 from till_agent.journal.figures import Figures
 from till_agent.journal.place import OpenReport
 from till_drivers.states import DeviceState
@@ -16,6 +18,9 @@ SKEW_LIMIT_MS = 120_000
 
 CACHE_AGE_LIMIT_MS = 24 * 3_600_000
 """Balances older than a day are said to be old."""
+
+FLOOR_WARNING_PERCENT = 80
+"""Of the till's points or hours within the floor limit: then store IT is told while there is still time."""
 
 _WELL = frozenset({DeviceState.READY.value, DeviceState.BUSY.value, DeviceState.DISABLED.value})
 
@@ -43,6 +48,7 @@ class Facts(Struct, frozen=True, kw_only=True):
     devices: Sequence[Health]
     cache_as_of_ms: int = 0
     print_trouble: str = ""
+    lending: Lending | None = None
 
 
 def missing(facts: Facts) -> tuple[str, ...]:
@@ -67,6 +73,7 @@ def problems(facts: Facts) -> tuple[Message, ...]:
         found.append(_said(facts.not_ready, f"{text} ({facts.detail})" if facts.detail else text, "error"))
     found += _of_journal(facts)
     found += _of_sync(facts)
+    found += _of_lending(facts.lending)
     if facts.print_trouble:
         text = f"{facts.print_trouble}: no slip comes out. Free the disk of agent.state_dir, let the agent write there"
         found.append(_said("print_queue_unavailable", text, "error"))
@@ -126,6 +133,22 @@ def _of_sync(facts: Facts) -> list[Message]:
         seconds = worker.skew_ms // 1000
         found.append(_said("clock_skew", f"the till's clock is {-seconds} s from the cloud's: set it"))
     return found
+
+
+def _of_lending(lending: Lending | None) -> list[Message]:
+    """How near this till is to the end of what members may spend here at the retailer's risk."""
+    if lending is None or not lending.floor_limit_points:
+        return []
+    spent, most = lending.floor_spent_points, lending.floor_limit_points
+    silent_ms, longest_ms = lending.silent_ms, lending.floor_limit_ms
+    told = f"spent without a line within the floor limit: {spent} of {most} points"
+    if silent_ms >= 0:
+        told += f"; the cloud has been silent for {silent_ms // HOUR_MS} of {longest_ms // HOUR_MS} hours"
+    if spent >= most or silent_ms >= longest_ms or silent_ms < 0:
+        return [_said("floor_reached", f"{told}: points are earned and not spent till the line is back", "error")]
+    if max(spent * 100 // most, silent_ms * 100 // longest_ms) >= FLOOR_WARNING_PERCENT:
+        return [_said("floor_near_limit", f"{told}: mend the line")]
+    return []
 
 
 def sync_status(

@@ -4,7 +4,9 @@ from msgspec.structs import replace
 
 from fakes.clock import FakeClock
 from till_agent.exceptions import CloudUnreachable, HoldRefused, JournalUnavailable
+from till_agent.journal.exceptions import HoldNotOpen
 from till_agent.ports import Draft, StoredHold
+from till_sync.ops import cover_of
 from till_sync.wire import HoldAnswer, HoldRequest
 
 
@@ -33,6 +35,10 @@ class FakeHoldStore:
         self._check_disk()
         self._change(answer.hold, "granted", points=answer.points, deadline_mono_ms=deadline_mono_ms)
 
+    async def own(self, request: HoldRequest, deadline_mono_ms: int) -> None:
+        await self.remember(request, deadline_mono_ms)
+        self._change(request.hold, "granted", points=request.points, deadline_mono_ms=deadline_mono_ms)
+
     async def refused(self, hold: str) -> None:
         self._check_disk()
         self._change(hold, "released")
@@ -55,6 +61,8 @@ class FakeHoldStore:
         release = draft.kind == "hold-release"
         stored = self.holds.get(draft.hold)
         fitting = ("asked", "granted") if release else ("granted",)
+        if stored is not None and cover_of(stored.hold) and stored.state not in fitting:
+            raise HoldNotOpen(draft.hold, stored.state)
         if stored is None or stored.state not in fitting:
             raise AssertionError(f"an op names the hold {draft.hold}, which is {stored and stored.state}")
         self._change(draft.hold, "released" if release else "used")

@@ -13,10 +13,14 @@ from fakes.pending import FakePending
 from fakes.sales import FakeSales
 from fakes.slips import FakeSlipDesk
 from till_agent.desk import Desk, DeskParts, DeskSettings, StoreIdentity
+from till_agent.ports import CachedGrant, Seen
 from till_agent.registrations import Registrations
 from till_loyalty.identifiers import tag
 from till_loyalty.programme import CardRange, Exclusion, Identifiers, Match, Programme, Redemption, Rule, Tier
 from till_loyalty.receipt import Line, Receipt
+from till_sync import vouchers
+from till_sync.keys import public_of
+from till_sync.vouchers import Voucher
 from till_sync.wire import MemberRow
 
 T = TypeVar("T")
@@ -28,7 +32,17 @@ ANNA_TAGS = (tag(KEY, "card", ANNA_CARD), tag(KEY, "phone", ANNA_PHONE))
 STRANGER_CARD = "2900000000025"
 STRANGER_TAG = tag(KEY, "card", STRANGER_CARD)
 
-IDENTITY = StoreIdentity(till="t1", store="s1", store_name="Аптека № 1", time_zone="Asia/Almaty", identifier_key=KEY)
+CLOUD_PRIVATE_KEY = "07" * 32
+"""What the chain's cloud signs vouchers with."""
+
+IDENTITY = StoreIdentity(
+    till="t1",
+    store="s1",
+    store_name="Аптека № 1",
+    time_zone="Asia/Almaty",
+    identifier_key=KEY,
+    cloud_key=public_of(CLOUD_PRIVATE_KEY),
+)
 
 PROGRAMME = Programme(
     format=1,
@@ -93,6 +107,7 @@ class FakeTill:
         self.codes = FakeConfirmations(self.clock)
         self.sales = FakeSales(self.clock)
         self.registrations = Registrations()
+        self.nudges = 0
         self.slips = FakeSlipDesk()
         self.settings = DeskSettings(**settings)
         self.identity = IDENTITY if enrolled else None
@@ -117,14 +132,40 @@ class FakeTill:
             confirmations=self.codes,
             sales=self.sales,
             registrations=self.registrations,
+            epoch=lambda: self.journal.reader.epoch,
+            nudge=self._nudge,
         )
+
+    def _nudge(self) -> None:
+        self.nudges += 1
 
     def know(self, *rows: MemberRow, included: tuple[int, int] = (0, 0)) -> "FakeTill":
         """A page with those members comes in now."""
         self.cache.store(*rows, as_of_ms=self.clock.wall, included=included)
+        self.cache.seen = Seen(mono_ms=self.clock.mono, boot=self.clock.boot, wall_ms=self.clock.wall)
         for row in rows:
             self.gateway.points[row.member_id] = row.balance
         return self
+
+    def lend(self, points: int, *, member_id: str = "m-anna", epoch: int = 1, **more: Any) -> "FakeTill":
+        """A page brings a grant for this till, own ops up to `included` taken off."""
+        fields: dict[str, Any] = {"included": (epoch, 0)}
+        row = CachedGrant(member_id=member_id, points=points, epoch=epoch, **(fields | more))
+        self.cache.grants[member_id] = row
+        return self
+
+    def voucher(self, points: int = 70, *, key: str = CLOUD_PRIVATE_KEY, **changes: Any) -> str:
+        """The text of a voucher that is good here for an hour."""
+        fields: dict[str, Any] = {
+            "voucher": "v-00000001",
+            "member_id": "m-anna",
+            "holder": "t1",
+            "store": "s1",
+            "points": points,
+            "made_at_ms": self.clock.wall,
+            "expires_at_ms": self.clock.wall + 3_600_000,
+        }
+        return vouchers.encode(Voucher(**(fields | changes)), key)
 
     @staticmethod
     def run(call: Coroutine[Any, Any, T]) -> T:

@@ -9,8 +9,10 @@ from collections.abc import Callable
 import msgspec
 from msgspec import Struct
 
+from till_agent.desk.allowing import ALLOWING_REASONS, Allowed, Allowing
 from till_agent.desk.finding import Found
 from till_agent.ports import Cache, CachedMember, HoldGateway, HoldStore, PendingBalances, PendingFacts
+from till_sync.ops import Cover, cover_of
 
 NOTHING_INCLUDED = (0, 0)
 """What the balance of a tag includes that the cloud never told this till about: no op at all."""
@@ -26,6 +28,7 @@ class Figures(Struct, frozen=True, kw_only=True):
     """`unconfirmed` is the part of `balance` that the cloud has not confirmed; `held` is reserved for open receipts.
 
     `inactive` points are in the balance and can't be spent yet. `pending` is what own ops changed of other facts.
+    `allowed` is what may be spent without asking the cloud; with a line that and more, for `online`.
     `reason` says why not all of `balance` may be spent now ("" when it may). `as_of_ms`: the cloud's time that the
     confirmed part stands for, 0 when there is none.
     """
@@ -37,6 +40,8 @@ class Figures(Struct, frozen=True, kw_only=True):
     as_of_ms: int
     inactive: int = 0
     pending: PendingFacts = PendingFacts()
+    allowed: Allowed = Allowed()
+    online: bool = True
 
     @property
     def free(self) -> int:
@@ -46,16 +51,35 @@ class Figures(Struct, frozen=True, kw_only=True):
     @property
     def spendable(self) -> int:
         """Points that may be spent now."""
-        return self.free if self.reason in SPENDING_REASONS else 0
+        if self.reason in SPENDING_REASONS or self.reason in ALLOWING_REASONS:
+            return max(self.free, self.allowed.voucher) if self.online else self.allowed.points
+        return 0
 
-    def after(self, effect_points: int, *, resolved_hold_points: int = 0, inactive_points: int = 0) -> "Figures":
+    def after(
+        self,
+        effect_points: int,
+        *,
+        resolved_hold_points: int = 0,
+        inactive_points: int = 0,
+        cover: Cover = "",
+        spent_points: int = 0,
+    ) -> "Figures":
         """As they are once an op with that effect, which resolves an own hold of so many points, is committed;
-        `inactive_points` of the effect can't be spent yet."""
+        `inactive_points` of the effect can't be spent yet. What such a hold's `cover` keeps is less by what was spent.
+        """
         held = max(0, self.held - resolved_hold_points)
         inactive = self.inactive + inactive_points
+        free = max(0, self.balance + effect_points - held - inactive)
+        back = resolved_hold_points - spent_points
+        allowed = msgspec.structs.replace(
+            self.allowed,
+            grant=self.allowed.grant + (back if cover == "grant" else 0),
+            floor=min(free, self.allowed.floor + (back if cover == "floor" else 0)),
+            voucher=0 if cover == "voucher" and spent_points else self.allowed.voucher,
+        )
         reason = self.reason
-        if reason in SPENDING_REASONS:
-            reason = _why_less(held, inactive)
+        if reason in SPENDING_REASONS or reason in ALLOWING_REASONS:
+            reason = why_less(free, held, inactive, None if self.online else allowed)
         return msgspec.structs.replace(
             self,
             balance=self.balance + effect_points,
@@ -63,6 +87,7 @@ class Figures(Struct, frozen=True, kw_only=True):
             held=held,
             inactive=inactive,
             reason=reason,
+            allowed=allowed,
         )
 
 
@@ -76,12 +101,14 @@ class Balances:
         holds: HoldStore,
         gateway: HoldGateway,
         today: Callable[[], str],
+        allowing: Allowing,
     ) -> None:
         self._cache = cache
         self._pending = pending
         self._holds = holds
         self._gateway = gateway
         self._today = today
+        self._allowing = allowing
 
     def of(self, found: Found) -> Figures:
         """The figures of `found` as they are now."""
@@ -99,19 +126,30 @@ class Balances:
                 pending=facts,
             )
         unconfirmed = self._pending.effect(found.keys, cached.included)
+        member_id = cached.row.member_id
+        own = [each for each in self._holds.unresolved() if member_id and each.member_id == member_id]
+        local = sum([each.points for each in own if cover_of(each.hold)])
         # The cloud's figure may include this till's own holds or not yet: the larger of the two is on the safe side.
-        held = max(0, cached.row.held, self._holds.for_member(cached.row.member_id))
+        # Of those that this till gave itself the cloud knows nothing.
+        held = max(0, cached.row.held, sum([each.points for each in own]) - local) + local
         facts = self._pending.facts(found.keys, cached.facts_included)
         inactive = max(0, cached.row.inactive) + self._asleep(facts)
+        balance = cached.row.balance + unconfirmed
+        free = max(0, balance - held - inactive)
+        online = self._gateway.online
+        allowed = self._allowing.of(member_id, free, found.voucher, online=online) if member_id else Allowed()
+        why = why_less(free, held, inactive, None if online else allowed)
         return Figures(
-            balance=cached.row.balance + unconfirmed,
+            balance=balance,
             unconfirmed=unconfirmed,
             held=held,
-            reason=self._reason(cached.row.status, held, inactive) if cached.row.member_id else _why_new(cached),
+            reason=self._reason(cached.row.status, why) if member_id else _why_new(cached),
             # A row that later pages did not bring has not changed since: it is as fresh as the newest page.
-            as_of_ms=max(cached.as_of_ms, self._cache.as_of_ms) if cached.row.member_id else 0,
+            as_of_ms=max(cached.as_of_ms, self._cache.as_of_ms) if member_id else 0,
             inactive=inactive,
             pending=facts,
+            allowed=allowed,
+            online=online,
         )
 
     def _asleep(self, facts: PendingFacts) -> int:
@@ -121,15 +159,13 @@ class Balances:
         today = self._today()
         return sum([points for active_from, points in facts.inactive if active_from > today])
 
-    def _reason(self, status: str, held: int, inactive: int) -> str:
+    def _reason(self, status: str, why: str) -> str:
         if status in ("blocked", "provisional"):
             return status
         programme = self._cache.programme()
         if programme is None or not programme.programme.redemption.enabled:
             return "disabled"
-        if not self._gateway.online:
-            return "offline"
-        return _why_less(held, inactive)
+        return why
 
 
 def _why_new(cached: CachedMember) -> str:
@@ -137,8 +173,10 @@ def _why_new(cached: CachedMember) -> str:
     return "provisional" if cached.row.status == "provisional" else "unknown_member"
 
 
-def _why_less(held: int, inactive: int) -> str:
-    """Why less than the balance may be spent."""
+def why_less(free: int, held: int, inactive: int, allowed: Allowed | None) -> str:
+    """Why less than the balance may be spent; `allowed` is all that counts without a line, None with one."""
+    if allowed is not None and not 0 < free <= allowed.points:
+        return allowed.reason
     if held:
         return HELD
     return INACTIVE if inactive else ALL_FREE

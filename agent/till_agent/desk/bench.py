@@ -4,8 +4,10 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
+from till_agent.desk.allowing import Allowing
 from till_agent.desk.balances import Balances, Figures
 from till_agent.desk.clock import store_clock
+from till_agent.desk.cloud_time import CloudTime
 from till_agent.desk.coupons import CouponDesk
 from till_agent.desk.finding import Finder, Found
 from till_agent.desk.knowing import Knowing, Known
@@ -13,6 +15,7 @@ from till_agent.desk.parts import DeskParts, StoreIdentity
 from till_agent.desk.problems import problem
 from till_agent.desk.views import View
 from till_agent.exceptions import JournalUnavailable
+from till_agent.journal.exceptions import HoldNotOpen
 from till_agent.ports import CachedProgramme, Committed, Draft, Entry, JournalReader, PendingFacts
 from till_agent.slips.compose import member_language
 from till_agent.texts import Words, local_datetime, supported
@@ -37,8 +40,10 @@ class Bench:
     def __init__(self, parts: DeskParts, identity: StoreIdentity) -> None:
         self.parts = parts
         self.identity = identity
-        self.finder = Finder(parts.cache, identity.identifier_key, parts.registrations)
-        self.balances = Balances(parts.cache, parts.pending, parts.holds, parts.gateway, self.today)
+        self.finder = Finder(parts.cache, identity.identifier_key, parts.registrations, identity.cloud_key)
+        time = CloudTime(parts.cache, parts.clock)
+        self.allowing = Allowing(parts.cache, parts.pending, parts.holds, time, parts.epoch)
+        self.balances = Balances(parts.cache, parts.pending, parts.holds, parts.gateway, self.today, self.allowing)
         self.coupons = CouponDesk(parts.coupons, parts.pending, parts.clock, parts.settings.cloud_budget_ms)
         self.knowing = Knowing(parts.cache, parts.pending, self.coupons, identity.store)
 
@@ -101,6 +106,9 @@ class Bench:
             return await self.parts.journal.commit(decide)
         except JournalUnavailable as exc:
             raise _unavailable(exc) from exc
+        except HoldNotOpen as exc:
+            # It was given back while the sale waited for its turn.
+            raise problem("hold_expired", str(exc), pointer="/hold") from exc
 
     async def read(self, query: Callable[[JournalReader], T]) -> T:
         """Ask the journal; DeskProblem `journal_unavailable` when the disk refuses."""

@@ -23,6 +23,7 @@ from till_agent.desk.asking import coupon
 from till_agent.desk.bench import Bench
 from till_agent.desk.codes import Codes
 from till_agent.desk.holding import Holding
+from till_agent.desk.lending import Lending, lending_of
 from till_agent.desk.lookup import Lookup
 from till_agent.desk.parts import DeskParts
 from till_agent.desk.problems import problem
@@ -58,6 +59,8 @@ class Desk:
         """Who was scanned or keyed. Somebody not known here is no error: `known` is false, and sales accrue to them."""
         bench = self._enrolled().bench
         found = bench.finder.find(request)
+        if found.voucher is not None:
+            await self._enrolled().holding.covering.check(found.voucher)
         return bench.view(found, bench.words(language)).member(bench.balances.of(found))
 
     async def quote(self, request: QuoteRequest) -> Quote:
@@ -111,6 +114,15 @@ class Desk:
     async def release_abandoned(self) -> int:
         """Give back holds that no sale can use any more; to be called after a start and every few seconds."""
         return await self._open.holding.release_abandoned() if self._open is not None else 0
+
+    async def give_back_grants(self) -> int:
+        """Give back what the cloud recalled of this till's grants, and those that ended; after each page, and now and
+        then. How many were."""
+        return await self._open.holding.give_back_grants() if self._open is not None else 0
+
+    def lending(self) -> Lending:
+        """What this till has been granted, and spent within the floor limit."""
+        return lending_of(self._open.bench) if self._open is not None else Lending()
 
     def sentence(
         self, code: str, values: Mapping[str, int | str] = NO_VALUES, *, status: int = 500, language: str | None = None

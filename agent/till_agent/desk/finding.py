@@ -16,7 +16,9 @@ from till_loyalty import identifiers
 from till_loyalty.exceptions import IdentifierError
 from till_loyalty.identifiers import Identifier
 from till_loyalty.programme import CardRange, Identifiers
+from till_sync import vouchers
 from till_sync.ops import OpId, RegisterBody, Subject
+from till_sync.vouchers import Voucher
 from till_sync.wire import MemberFacts, MemberRow
 
 _SHOPS_OWN = CardRange(prefix="2", lengths=(13,), check="ean13")
@@ -36,14 +38,20 @@ class Found(Struct, frozen=True, kw_only=True):
     keys: tuple[str, ...]
     card_masked: str = ""
     phone_masked: str = ""
+    voucher: Voucher | None = None
+    """The voucher by which they were named; `reference` then is its text."""
+    reference: str = ""
 
 
 class Finder:
     """Reads the cache only; nothing here waits."""
 
-    def __init__(self, cache: Cache, identifier_key: bytes, registrations: Registrations | None = None) -> None:
+    def __init__(
+        self, cache: Cache, identifier_key: bytes, registrations: Registrations | None = None, cloud_key: str = ""
+    ) -> None:
         self._cache = cache
         self._key = identifier_key
+        self._cloud_key = cloud_key
         self._new = registrations or Registrations()
 
     def find(self, who: Identify, *, pointer: str = "", lenient: bool = False) -> Found:
@@ -55,6 +63,8 @@ class Finder:
         """
         name, value = _only_one(who, pointer)
         pointer = f"{pointer}/{name}"
+        if value.startswith(vouchers.PREFIX):
+            return self._by_voucher(value, pointer)
         if name == "reference":
             return self._by_reference(value, pointer, lenient)
         programme = self._cache.programme()
@@ -153,6 +163,15 @@ class Finder:
                 "identifier_ambiguous", "expected either a card or a phone, not what could be both", pointer=pointer
             )
         return _unknown(tags[0], candidates[0])
+
+    def _by_voucher(self, text: str, pointer: str) -> Found:
+        """The member that a voucher is made out to, if the chain's cloud made it; whether it is good is asked later."""
+        voucher = vouchers.decode(text, self._cloud_key) if self._cloud_key else None
+        if voucher is None:
+            raise problem("voucher_invalid", "expected a voucher that the chain's cloud signed", pointer=pointer)
+        subject = Subject(member_id=voucher.member_id)
+        found = self.by_subject(subject) or Found(subject=subject, cached=None, keys=(subject.key,))
+        return replace(found, voucher=voucher, reference=text)
 
     def _by_reference(self, reference: str, pointer: str, lenient: bool) -> Found:
         if TAG.fullmatch(reference):

@@ -11,14 +11,16 @@ from functools import partial
 from msgspec.structs import replace
 
 from till_agent.api import Hold, HoldCreate, SaleRequest
+from till_agent.desk.allowing import OFFLINE
 from till_agent.desk.answers import request_digest
 from till_agent.desk.bench import Bench, sale_body
+from till_agent.desk.covering import Covering, hold_prefix
 from till_agent.desk.finding import Found
 from till_agent.desk.problems import problem
 from till_agent.exceptions import CloudUnreachable, DeskProblem, HoldRefused, JournalUnavailable
-from till_agent.ports import Draft, Entry, HoldStore, JournalReader, StoredHold
+from till_agent.ports import Draft, Entry, JournalReader, StoredHold
 from till_loyalty.programme import Redemption
-from till_sync.ops import HoldReleaseBody, Subject, encode_body
+from till_sync.ops import HoldReleaseBody, Subject, cover_of, encode_body
 from till_sync.ports import Clock
 from till_sync.wire import HoldRequest
 
@@ -40,18 +42,19 @@ class Holding:
 
     def __init__(self, bench: Bench) -> None:
         self._bench = bench
+        self.covering = Covering(bench)
         # One at a time: two calls for one receipt must not reserve twice, and a till has one cashier.
         self._turn = asyncio.Lock()
 
     async def hold(self, request: HoldCreate) -> Hold:
-        """Reserve points for a receipt; asks the cloud within the budget.
+        """Reserve points for a receipt: of what this till was granted, else the cloud is asked within the budget.
 
         An open hold of the same receipt and member that covers the wish is handed out again; a smaller one is given
         back first. DeskProblem when the member can't spend, the cloud refuses or is not reached.
         """
         found = self._spender(request)
-        if self._bench.offline:
-            raise problem("cloud_unreachable", "expected a line to the cloud to reserve points")
+        if found.voucher is not None:
+            await self.covering.check(found.voucher)
         self._check_balance(request, found)
         async with self._turn:
             if await self._bench.read(lambda reader: reader.find("sale", request.sale_uid)) is not None:
@@ -59,6 +62,18 @@ class Holding:
             stored = await self._open_for(request, found)
             if stored is not None and stored.state == "granted":
                 return self._handed_out(stored)
+            # With a proof to be checked only the cloud can say; it may also hold the answer that was lost.
+            may = stored is None or self._bench.offline
+            cover = self.covering.cover_of(request, found) if may else ""
+            if cover:
+                if stored is not None:
+                    await self._give_back(stored)
+                return await self.covering.give(request, found, cover)
+            if self._bench.offline:
+                raise self._out_of_reach(request, found)
+            if await self.covering.release_grant(found.subject.member_id):
+                # The cloud can reserve them once it has heard of that; it waits a moment for it.
+                self._bench.parts.nudge()
             return await self._reserve(request, found, stored)
 
     async def release(self, hold: str) -> None:
@@ -70,6 +85,15 @@ class Holding:
             raise _used()
         if stored.state != "released":
             await self._give_back(stored)
+
+    async def give_back_grants(self) -> int:
+        """Give back what the cloud recalled, and grants whose time is over; how many were. Never raises."""
+        async with self._turn:
+            try:
+                return await self.covering.give_back_due()
+            except DeskProblem as exc:
+                log.warning("grants wait to be given back: %s", exc)
+                return 0
 
     async def release_abandoned(self) -> int:
         """Give back what no sale can use any more; how many were. Never raises: what fails is tried the next time."""
@@ -103,6 +127,17 @@ class Holding:
         redemption = programme.programme.redemption
         self._check_proof(request, redemption)
         return found
+
+    def _out_of_reach(self, request: HoldCreate, found: Found) -> DeskProblem:
+        """Why the wish can't be met without a line, and what can."""
+        figures = self._bench.balances.of(found)
+        allowed, most = figures.allowed, figures.spendable
+        if not most and figures.reason == OFFLINE:
+            return problem("cloud_unreachable", "expected a line to the cloud to reserve points")
+        reason = allowed.reason
+        told = self._bench.words().message(reason, points=most).text
+        detail = f"expected at most {most} points without a line to the cloud, not {request.points}"
+        return problem("offline_limit", detail, pointer="/points", available_points=most, reason=reason, cashier=told)
 
     def _check_proof(self, request: HoldCreate, redemption: Redemption) -> None:
         """That one is given where one is asked for; only the cloud can tell whether it is good."""
@@ -188,6 +223,11 @@ class Holding:
         return Hold(hold=stored.hold, points=stored.points, expires_in_ms=max(0, left_ms))
 
     async def _give_back(self, stored: StoredHold) -> None:
+        if cover_of(stored.hold):
+            left = await self.covering.take_back(stored)
+            if left is not None and left.state == "used":
+                raise _used()
+            return
         clock = self._bench.parts.clock
         body = HoldReleaseBody(
             uid=stored.hold,
@@ -223,9 +263,7 @@ def _decide(reader: JournalReader, *, stored: StoredHold, body: HoldReleaseBody,
     )
 
 
-def hold_for_sale(
-    uid: str, request: SaleRequest, found: Found | None, holds: HoldStore, clock: Clock
-) -> StoredHold | None:
+def hold_for_sale(uid: str, request: SaleRequest, found: Found | None, bench: Bench) -> StoredHold | None:
     """The hold that the sale resolves. A sale that spends must name a good one; one that spends nothing takes it along
     when it can, and goes on without it when it can't."""
     if not request.hold:
@@ -233,22 +271,22 @@ def hold_for_sale(
             raise problem("redemption_needs_hold", "expected the hold that covers redeem_points", pointer="/hold")
         return None
     try:
-        return _good_hold(uid, request, found, holds, clock)
+        return _good_hold(uid, request, found, bench)
     except DeskProblem:
         if request.redeem_points:
             raise
         return None
 
 
-def _good_hold(uid: str, request: SaleRequest, found: Found | None, holds: HoldStore, clock: Clock) -> StoredHold:
-    stored = holds.get(request.hold)
+def _good_hold(uid: str, request: SaleRequest, found: Found | None, bench: Bench) -> StoredHold:
+    stored = bench.parts.holds.get(request.hold)
     if stored is None or stored.state == "asked":
         raise problem("hold_unknown", "expected a hold that this till was granted", pointer="/hold")
     if stored.sale_uid != uid or found is None or stored.member_id != found.subject.member_id:
         raise problem("hold_mismatch", "expected a hold for this receipt and member", pointer="/hold")
     if stored.state == "used":
         raise _used()
-    if stored.state == "released" or not usable(stored, clock):
+    if stored.state == "released" or not usable(stored, bench.parts.clock) or _of_another_epoch(stored, bench):
         raise problem("hold_expired", "expected a hold that is still open", pointer="/hold")
     if request.redeem_points > stored.points:
         raise problem(
@@ -257,6 +295,14 @@ def _good_hold(uid: str, request: SaleRequest, found: Found | None, holds: HoldS
             pointer="/redeem_points",
         )
     return stored
+
+
+def _of_another_epoch(stored: StoredHold, bench: Bench) -> bool:
+    """Is it of points that an earlier journal was granted? The cloud would not spend them."""
+    cover = cover_of(stored.hold)
+    if cover not in ("grant", "floor"):
+        return False
+    return not stored.hold.startswith(hold_prefix(cover, bench.identity.till, bench.allowing.epoch()))
 
 
 def usable(stored: StoredHold, clock: Clock) -> bool:
@@ -269,9 +315,9 @@ def _used() -> DeskProblem:
 
 
 def _refusal(exc: HoldRefused) -> DeskProblem:
-    if exc.code == "insufficient_points":
+    if exc.code in ("insufficient_points", "points_lent"):
         extras = {"available_points": exc.available_points} if exc.available_points >= 0 else {}
-        return problem("insufficient_points", exc.detail, pointer="/points", **extras)
+        return problem(exc.code, exc.detail, pointer="/points", **extras)
     if exc.code in ("member_unknown", "member_blocked", "member_provisional", "redemption_disabled"):
         return problem(exc.code, exc.detail, pointer="/member")
     if exc.code in ("proof_required", "proof_invalid"):

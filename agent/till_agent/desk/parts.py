@@ -1,5 +1,6 @@
 """What the sale desk is built from, and who the till is."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from msgspec import Struct
@@ -28,6 +29,8 @@ class StoreIdentity(Struct, frozen=True, kw_only=True):
     store_name: str
     time_zone: str
     identifier_key: bytes
+    cloud_key: str = ""
+    """By which vouchers are checked; "": none is taken here."""
 
     def __repr__(self) -> str:
         """Without the key: reprs end up in logs."""
@@ -68,5 +71,9 @@ class DeskParts:
     """Who sends one-time codes; None where there is no cloud to ask."""
     sales: SaleGateway | None = None
     """Who knows the sales of other tills; None where there is no cloud to ask."""
+    epoch: Callable[[], int] = lambda: 1
+    """The journal's own, which this till's grants are bound to."""
+    nudge: Callable[[], None] = lambda: None
+    """There is an op that somebody waits for: push now."""
     registrations: Registrations = field(default_factory=Registrations)
     """Who registered here and is not in the cache yet."""

@@ -82,6 +82,12 @@ PROBLEMS = MappingProxyType(
         "pin_locked": Kind(409),
         "pin_not_set": Kind(409),
         "insufficient_points": Kind(409),
+        "points_lent": Kind(409, retryable=True),
+        "offline_limit": Kind(409, retryable=True),
+        "voucher_invalid": Kind(422),
+        "voucher_elsewhere": Kind(409),
+        "voucher_expired": Kind(409),
+        "voucher_used": Kind(409),
         "cloud_unreachable": Kind(503, retryable=True),
         # slips
         "no_printer": Kind(409),

@@ -13,6 +13,7 @@ from till_agent.api import DiscountTaken, Member, Quote, QuoteRequest, Sale, Sal
 from till_agent.desk.answers import Answered, encode, request_digest
 from till_agent.desk.balances import Figures
 from till_agent.desk.bench import BIG_RECEIPT_LINES, Bench, same_request, work
+from till_agent.desk.covering import Covering, voucher_of
 from till_agent.desk.finding import Found
 from till_agent.desk.holding import RELEASE, hold_for_sale, usable
 from till_agent.desk.knowing import Known
@@ -29,7 +30,7 @@ from till_loyalty.explain_result import explain
 from till_loyalty.limits import usage_of
 from till_loyalty.receipt import Receipt, StoreClock, Usage
 from till_loyalty.results import Calculation, DiscountGiven, Reason
-from till_sync.ops import OP_BODY_LIMIT_BYTES, SaleBody, Subject, encode_body
+from till_sync.ops import OP_BODY_LIMIT_BYTES, SaleBody, Subject, cover_of, encode_body
 from till_sync.ports import Clock
 
 log = logging.getLogger(__name__)
@@ -51,11 +52,14 @@ class Selling:
 
     def __init__(self, bench: Bench) -> None:
         self._bench = bench
+        self._covering = Covering(bench)
 
     async def quote(self, request: QuoteRequest) -> Quote:
         """What the receipt would give; changes nothing."""
         bench = self._bench
         found = bench.finder.find(request.member, pointer="/member") if request.member else None
+        if found is not None and found.voucher is not None:
+            await self._covering.check(found.voucher)
         figures = bench.balances.of(found) if found else None
         if request.codes and found is not None:
             await bench.learn_codes(found, request.codes)
@@ -116,19 +120,33 @@ class Selling:
                 raise
             committed = Committed(entry=same_request(earlier, digest), replayed=True)
         else:
-            decide = partial(_decide, uid=uid, digest=digest, prepared=prepared, clock=bench.parts.clock)
-            committed = await bench.commit(decide)
+            prepared, committed = await self._commit(uid, request, digest, prepared)
             bench.coupons.forget(prepared.body.usage)
         if request.print_slip:
             bench.print_first_slip(committed, request.language)
         return Answered(body=committed.entry.answer, replayed=committed.replayed)
+
+    async def _commit(
+        self, uid: str, request: SaleRequest, digest: bytes, prepared: Prepared
+    ) -> tuple[Prepared, Committed]:
+        """Write it. A sale that spends nothing goes on without a hold that was given back while it waited."""
+        bench = self._bench
+        decide = partial(_decide, uid=uid, digest=digest, prepared=prepared, clock=bench.parts.clock)
+        try:
+            return prepared, await bench.commit(decide)
+        except DeskProblem as exc:
+            if exc.code != "hold_expired" or request.redeem_points:
+                raise
+        prepared = replace(prepared, hold=None, body=_uncovered(prepared.body))
+        decide = partial(_decide, uid=uid, digest=digest, prepared=prepared, clock=bench.parts.clock)
+        return prepared, await bench.commit(decide)
 
     async def _prepare(self, uid: str, request: SaleRequest) -> Prepared:
         bench = self._bench
         wall_ms = bench.parts.clock.wall_ms()
         found = bench.finder.find(request.member, pointer="/member", lenient=True) if request.member else None
         figures = bench.balances.of(found) if found else None
-        hold = hold_for_sale(uid, request, found, bench.parts.holds, bench.parts.clock)
+        hold = hold_for_sale(uid, request, found, bench)
         held = hold.points if hold else 0
         programme = bench.programme
         known = bench.known(found, figures, request.local_time, request.codes, _spendable(figures, held, request))
@@ -159,6 +177,8 @@ class Selling:
             codes=known.codes,
             budgets=known.budgets,
             usage=_usage(programme, calculation, known),
+            cover=cover_of(hold.hold) if hold else "",
+            voucher=voucher_of(hold.hold) if hold else "",
         )
         return Prepared(
             body=body,
@@ -182,7 +202,13 @@ class Selling:
         rules = programme.programme if programme else None
         later = points_later(calculation, body.clock.business_date)
         effect = _effect(calculation)
-        after = before.after(effect, resolved_hold_points=held, inactive_points=sum(later.values())) if before else None
+        after = before and before.after(
+            effect,
+            resolved_hold_points=held,
+            inactive_points=sum(later.values()),
+            cover=body.cover,
+            spent_points=calculation.redeemed_points,
+        )
         return Sale(
             uid=body.uid,
             op="",
@@ -220,7 +246,7 @@ def _decide(reader: JournalReader, *, uid: str, digest: bytes, prepared: Prepare
     if prepared.hold is not None and not _still_open(reader, prepared.hold, clock):
         if body.result.redeemed_points:
             raise problem("hold_expired", "expected a hold that is still open", pointer="/hold")
-        body = replace(body, hold="")
+        body = _uncovered(body)
     encoded = encode_body(body)
     if len(encoded) > OP_BODY_LIMIT_BYTES:
         detail = f"expected an operation of at most {OP_BODY_LIMIT_BYTES} bytes, not {len(encoded)}"
@@ -242,6 +268,11 @@ def _decide(reader: JournalReader, *, uid: str, digest: bytes, prepared: Prepare
 def _still_open(reader: JournalReader, hold: StoredHold, clock: Clock) -> bool:
     """Once more, now that nobody else can come between: the wait for the disk may have been long."""
     return usable(hold, clock) and reader.find(RELEASE, hold.hold) is None
+
+
+def _uncovered(body: SaleBody) -> SaleBody:
+    """A sale that spends nothing, without the hold that it need not have."""
+    return replace(body, hold="", cover="", voucher="")
 
 
 def _effect(calculation: Calculation) -> int:

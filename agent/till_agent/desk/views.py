@@ -7,6 +7,7 @@ from typing import Literal
 from msgspec import Struct
 
 from till_agent.api import Expiring, Member, Message
+from till_agent.desk.allowing import ALLOWING_REASONS
 from till_agent.desk.balances import SPENDING_REASONS, Figures
 from till_agent.desk.finding import Found
 from till_agent.texts import Words
@@ -53,7 +54,7 @@ class View(Struct, frozen=True, kw_only=True):
         messages = self._messages(figures)
         if self.found.cached is None:
             return Member(
-                reference=self.found.subject.key,
+                reference=self.found.reference or self.found.subject.key,
                 known=False,
                 status="unknown",
                 balance_points=figures.balance,
@@ -69,7 +70,7 @@ class View(Struct, frozen=True, kw_only=True):
             )
         row = self.found.cached.row
         return Member(
-            reference=self.found.subject.key,
+            reference=self.found.reference or self.found.subject.key,
             known=True,
             # The finder takes a removed member for one not known here.
             status="unknown" if row.status == "removed" else row.status,
@@ -101,8 +102,8 @@ class View(Struct, frozen=True, kw_only=True):
             said.append(words.message("member_provisional"))
         if not self.has_programme:
             said.append(words.message("no_programme", level="warning"))
-        if figures.reason == "offline":
-            said.append(words.message("offline", level="warning"))
+        if figures.reason in ALLOWING_REASONS:
+            said.append(words.message(figures.reason, level="warning", points=figures.spendable))
         if figures.reason == "held":
             said.append(words.message("points_held", points=figures.held))
         if cached is None:
@@ -127,7 +128,7 @@ def quote_messages(words: Words, calculation: Calculation, figures: Figures | No
     said = [words.message("will_earn", points=calculation.earned_points)]
     if calculation.redeemable_points:
         said.append(words.message("can_redeem", points=calculation.redeemable_points))
-    if wish == 0 or figures.reason not in SPENDING_REASONS:
+    if wish == 0 or not (figures.reason in SPENDING_REASONS or figures.spendable):
         return tuple(said)
     level: Literal["info", "warning"] = "info" if wish < 0 else "warning"
     for reason in calculation.reasons:

@@ -45,8 +45,18 @@ class DiskHoldStore:
 
         await self._writer.submit(run, writes=True, after=self.note)
 
+    async def own(self, request: HoldRequest, deadline_mono_ms: int) -> None:
+        """The till gives itself a hold, of what it was granted."""
+        boot = self._clock.boot
+
+        def run(session: Session) -> StoredHold:
+            session.remember_hold(request, deadline_mono_ms, boot)
+            return session.grant_hold(request.hold, request.points, deadline_mono_ms, boot)
+
+        await self._writer.submit(run, writes=True, after=self.note)
+
     async def refused(self, hold: str) -> None:
-        """The cloud said no: nothing is reserved, so no release need be sent."""
+        """The cloud said no, or never heard of it: nothing is reserved there, so no release need be sent."""
         await self._writer.submit(lambda session: session.refuse_hold(hold), writes=True, after=self.note)
 
     def get(self, hold: str) -> StoredHold | None:

@@ -23,7 +23,7 @@ from till_loyalty.engine import empty_calculation
 from till_loyalty.exceptions import ReceiptError, ReturnError
 from till_loyalty.programme import CardRange, Redemption
 from till_loyalty.receipt import LARGEST_AMOUNT_MINOR, Line, Receipt
-from unit.desk import registration_cases
+from unit.desk import offline_cases, registration_cases
 
 ANNA = Identify(card=ANNA_CARD)
 Call = Coroutine[Any, Any, Any]
@@ -237,81 +237,93 @@ def cloud_unreachable(till: FakeTill) -> Call:
     return till.desk.hold(HoldCreate(sale_uid="u1", member=ANNA, points=1))
 
 
-PROVOKERS: dict[str, Callable[[FakeTill], Call]] = {
-    function.__name__: function
-    for function in (
-        till_not_enrolled,
-        journal_unavailable,
-        identifier_invalid,
-        identifier_choice,
-        bank_card,
-        identifier_ambiguous,
-        reference_unknown,
-        member_unknown,
-        member_blocked,
-        member_provisional,
-        receipt_empty,
-        receipt_too_large,
-        line_number_repeated,
-        minimum_price_too_high,
-        codes_too_many,
-        discount_line_unknown,
-        discount_invalid,
-        discount_too_large,
-        local_time_invalid,
-        uid_conflict,
-        sale_exists,
-        sale_unknown,
-        sale_elsewhere,
-        sale_ambiguous,
-        sale_voided,
-        sale_has_returns,
-        return_line_unknown,
-        return_nothing_asked,
-        return_quantity_exceeds,
-        return_amount_exceeds,
-        return_nothing_left,
-        redemption_disabled,
-        redemption_needs_hold,
-        redemption_exceeds,
-        hold_unknown,
-        hold_expired,
-        hold_used,
-        hold_mismatch,
-        hold_refused,
-        insufficient_points,
-        cloud_unreachable,
-    )
-} | registration_cases.PROVOKERS
+PROVOKERS: dict[str, Callable[[FakeTill], Call]] = (
+    {
+        function.__name__: function
+        for function in (
+            till_not_enrolled,
+            journal_unavailable,
+            identifier_invalid,
+            identifier_choice,
+            bank_card,
+            identifier_ambiguous,
+            reference_unknown,
+            member_unknown,
+            member_blocked,
+            member_provisional,
+            receipt_empty,
+            receipt_too_large,
+            line_number_repeated,
+            minimum_price_too_high,
+            codes_too_many,
+            discount_line_unknown,
+            discount_invalid,
+            discount_too_large,
+            local_time_invalid,
+            uid_conflict,
+            sale_exists,
+            sale_unknown,
+            sale_elsewhere,
+            sale_ambiguous,
+            sale_voided,
+            sale_has_returns,
+            return_line_unknown,
+            return_nothing_asked,
+            return_quantity_exceeds,
+            return_amount_exceeds,
+            return_nothing_left,
+            redemption_disabled,
+            redemption_needs_hold,
+            redemption_exceeds,
+            hold_unknown,
+            hold_expired,
+            hold_used,
+            hold_mismatch,
+            hold_refused,
+            insufficient_points,
+            cloud_unreachable,
+        )
+    }
+    | registration_cases.PROVOKERS
+    | offline_cases.PROVOKERS
+)
 
-POINTERS = {
-    "identifier_invalid": "/phone",
-    "identifier_choice": "/member",
-    "bank_card": "/scan",
-    "reference_unknown": "/reference",
-    "receipt_empty": "/receipt/lines",
-    "line_number_repeated": "/receipt/lines/1/number",
-    "minimum_price_too_high": "/receipt/lines/0/minimum_price_minor",
-    "local_time_invalid": "/local_time",
-    "codes_too_many": "/codes",
-    "discount_line_unknown": "/discounts/0/line",
-    "discount_too_large": "/discounts/0/amount_minor",
-    "sale_unknown": "/sale_uid",
-    "sale_elsewhere": "/sale_uid",
-    "sale_ambiguous": "/sold_at",
-    "return_line_unknown": "/lines/0/number",
-    "return_quantity_exceeds": "/lines/0/quantity_thousandths",
-    "return_amount_exceeds": "/lines/0/amount_minor",
-    "redemption_exceeds": "/redeem_points",
-    "hold_expired": "/hold",
-    "insufficient_points": "/points",
-    "member_unknown": "/member",
-} | registration_cases.POINTERS
-EXTRAS = {
-    "return_quantity_exceeds": {"line": 1, "left_thousandths": 600},
-    "redemption_exceeds": {"allowed_points": 50},
-    "insufficient_points": {"available_points": 500},
-} | registration_cases.EXTRAS
+POINTERS = (
+    {
+        "identifier_invalid": "/phone",
+        "identifier_choice": "/member",
+        "bank_card": "/scan",
+        "reference_unknown": "/reference",
+        "receipt_empty": "/receipt/lines",
+        "line_number_repeated": "/receipt/lines/1/number",
+        "minimum_price_too_high": "/receipt/lines/0/minimum_price_minor",
+        "local_time_invalid": "/local_time",
+        "codes_too_many": "/codes",
+        "discount_line_unknown": "/discounts/0/line",
+        "discount_too_large": "/discounts/0/amount_minor",
+        "sale_unknown": "/sale_uid",
+        "sale_elsewhere": "/sale_uid",
+        "sale_ambiguous": "/sold_at",
+        "return_line_unknown": "/lines/0/number",
+        "return_quantity_exceeds": "/lines/0/quantity_thousandths",
+        "return_amount_exceeds": "/lines/0/amount_minor",
+        "redemption_exceeds": "/redeem_points",
+        "hold_expired": "/hold",
+        "insufficient_points": "/points",
+        "member_unknown": "/member",
+    }
+    | registration_cases.POINTERS
+    | offline_cases.POINTERS
+)
+EXTRAS = (
+    {
+        "return_quantity_exceeds": {"line": 1, "left_thousandths": 600},
+        "redemption_exceeds": {"allowed_points": 50},
+        "insufficient_points": {"available_points": 500},
+    }
+    | registration_cases.EXTRAS
+    | offline_cases.EXTRAS
+)
 
 
 def test_every_problem_of_the_table_is_provoked_here() -> None:

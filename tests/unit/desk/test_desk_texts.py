@@ -10,6 +10,7 @@ import pytest
 
 from fakes.till import PROGRAMME
 from till_agent import texts
+from till_agent.desk.allowing import ALLOWING_REASONS
 from till_agent.desk.codes import STATE_MESSAGES
 from till_agent.desk.problems import PROBLEMS
 from till_agent.desk.registering import NEED_MESSAGES
@@ -62,7 +63,7 @@ def test_every_problem_has_a_sentence_and_every_sentence_a_problem() -> None:
 def test_every_message_that_is_said_has_a_sentence_and_the_other_way_round() -> None:
     """The codes are read from the desk's source."""
     said = called("message") | LIMITING_REASONS | REFUSING_REASONS | COUPON_REASONS | RULE_REASONS
-    said |= STATE_MESSAGES | NEED_MESSAGES
+    said |= STATE_MESSAGES | NEED_MESSAGES | ALLOWING_REASONS
     assert set(catalogue("ru")["messages"]) == said
 
 
