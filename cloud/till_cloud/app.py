@@ -19,6 +19,7 @@ from till_cloud.feed import Feed
 from till_cloud.sending import CodeSender
 from till_cloud.store import meta
 from till_cloud.store.tills import TillRow
+from till_sync import digests
 from till_sync.http.bodies import read_json
 from till_sync.http.packed import PackedAnswers
 from till_sync.http.problems import install_problem_handlers, problem_response
@@ -127,9 +128,14 @@ class CloudApp:
             if wait_ms and since:
                 await self.feed.wait_beyond(self._position_of(since), min(wait_ms, LARGEST_WAIT_MS) / 1000)
             async with self._busy.reading():
-                page = await run_in_threadpool(
-                    self._centre.changes, till, since=since, limit=limit, with_grants=with_grants
-                )
+                wish = _digest_wish(request)
+                if isinstance(wish, tuple):
+                    after, last = wish
+                    page = await run_in_threadpool(self._centre.stretch, till, since=since, after=after, last=last)
+                else:
+                    page = await run_in_threadpool(
+                        self._centre.changes, till, since=since, limit=limit, with_grants=with_grants, check=wish
+                    )
         except CursorError as error:
             status, code = (410, "cursor_gone") if error.stale else (400, "cursor_invalid")
             raise RefusedError(status, code, str(error)) from error
@@ -278,6 +284,14 @@ def _whole(request: Request, name: str, default: int, least: int, most: int) -> 
         detail = f"expected {name} to be a whole number of {least} to {most}, not {text[:40]!r}"
         raise RefusedError(400, "parameter_invalid", detail, parameter=name)
     return int(text)
+
+
+def _digest_wish(request: Request) -> str | tuple[str, str] | None:
+    """After which member a digest is wanted, or which stretch itself; None for neither, or digests of another form."""
+    query = request.query_params
+    if "members_after" in query:
+        return query["members_after"], query.get("members_to", "")
+    return query.get("check") if query.get("form") == str(digests.FORM) else None
 
 
 async def _on_store_unavailable(_request: Request, error: Exception) -> Response:

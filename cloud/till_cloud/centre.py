@@ -17,6 +17,7 @@ from till_cloud.exceptions import RefusedError, StoreUnavailableError
 from till_cloud.facts import answer_codes
 from till_cloud.guard import TWO_HISTORIES, CloneFoundError, Guard
 from till_cloud.ingest.push import Ingest
+from till_cloud.rationing import Rationed
 from till_cloud.registry import Registry
 from till_cloud.sold import answer_sale
 from till_cloud.store import meta, tills
@@ -96,6 +97,7 @@ class Centre:
             self._writer.close()
             raise
         self._quick_lock = threading.Lock()
+        self._digests = Rationed(self.wall_ms)
 
     def _committed(self) -> None:
         self.on_commit()
@@ -189,8 +191,13 @@ class Centre:
         pushing.add_done_callback(lambda done: self._told_twice(till_id, done))
         return pushing
 
-    def changes(self, till: TillRow, *, since: str, limit: int, with_grants: bool = False) -> ChangesAnswer:
-        """One page; CursorError when `since` is not a cursor of this database. Call it from a worker thread."""
+    def changes(
+        self, till: TillRow, *, since: str, limit: int, with_grants: bool = False, check: str | None = None
+    ) -> ChangesAnswer:
+        """One page; CursorError when `since` is not a cursor of this database. Call it from a worker thread.
+
+        `check`: with the last page, the digest of members after that id, when there is time for digests now.
+        """
         self._grant_shares(till.till)
         if with_grants is not self.quick(lambda connection: takes(connection, till.till)):
             # Only a till that reads of its grants gets any: nobody would give those of another back.
@@ -199,10 +206,25 @@ class Centre:
 
         def page(connection: sqlite3.Connection) -> ChangesAnswer:
             return changes.page(
-                connection, self.registry, till, since=since, limit=limit, now_ms=now_ms, with_grants=with_grants
+                connection,
+                self.registry,
+                till,
+                since=since,
+                limit=limit,
+                now_ms=now_ms,
+                with_grants=with_grants,
+                check=check if turn else None,
             )
 
-        return self.read(page)
+        with self._digests.turn(wanted=check is not None) as turn:
+            return self.read(page)
+
+    def stretch(self, till: TillRow, *, since: str, after: str, last: str) -> ChangesAnswer:
+        """Members of a stretch as they are now; CursorError. A read: call it from a worker thread."""
+        now_ms = self.wall_ms()
+        return self.read(
+            lambda connection: changes.stretch(connection, till, since=since, after=after, last=last, now_ms=now_ms)
+        )
 
     def _grant_shares(self, till_id: str) -> None:
         """Give a till more of the budgets where it runs short: before its page is read, which then tells of it."""

@@ -11,10 +11,11 @@ from till_cloud import budgets
 from till_cloud.exceptions import CursorError
 from till_cloud.facts import open_keys
 from till_cloud.registry import Registry
-from till_cloud.store import grants, members, meta, programmes, tills
+from till_cloud.store import grants, members, meta, programmes, stretches, tills
+from till_sync import digests
 from till_sync.ops import NEWEST_PROTOCOL
 from till_sync.packing import ZSTD
-from till_sync.wire import ChangeRow, ChangesAnswer, HelloAnswer, Limits
+from till_sync.wire import ChangeRow, ChangesAnswer, HelloAnswer, Limits, StretchDigest
 
 PAGE_LIMIT = 10_000
 """Rows of the largest page: about 3 MB of JSON and under a second of reading."""
@@ -33,20 +34,35 @@ def encode_cursor(incarnation: str, position: int) -> str:
 
 def decode_cursor(text: str, *, incarnation: str, newest: int) -> int:
     """The position of a cursor; 0 for "". CursorError: `stale` when another incarnation made it."""
+    return decode_places(text, incarnation=incarnation, newest=newest)[0]
+
+
+def encode_places(incarnation: str, position: int, own: int) -> str:
+    """The cursor of a till that has everybody's rows up to `position`, and what is its own alone up to `own`."""
+    if own == position:
+        return encode_cursor(incarnation, position)
+    return base64.urlsafe_b64encode(f"{incarnation}:{position}:{own}".encode()).decode().rstrip("=")
+
+
+def decode_places(text: str, *, incarnation: str, newest: int) -> tuple[int, int]:
+    """The positions of `encode_places`; the same twice of a usual cursor."""
     if not text:
-        return 0
+        return 0, 0
     if len(text) > CURSOR_TEXT_LIMIT:
         raise CursorError(f"expected a cursor of at most {CURSOR_TEXT_LIMIT} characters, not {len(text)}", stale=False)
     try:
         plain = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True).decode("ascii")
     except (binascii.Error, UnicodeError, ValueError):
         raise CursorError("expected a cursor that this cloud made, not this text", stale=False) from None
-    name, separator, digits = plain.partition(":")
-    if not separator or not digits.isdigit() or len(digits) > len(str(LARGEST_POSITION)):
+    name, separator, rest = plain.partition(":")
+    digits, _, own = rest.partition(":")
+    own = own or digits
+    longest = max(len(digits), len(own))
+    if not (separator and digits.isdigit() and own.isdigit()) or longest > len(str(LARGEST_POSITION)):
         raise CursorError("expected a cursor that this cloud made, not this text", stale=False)
-    if name != incarnation or int(digits) > newest:
+    if name != incarnation or int(digits) > newest or int(own) > int(digits):
         raise CursorError("the cursor belongs to another life of this database: start again without one", stale=True)
-    return int(digits)
+    return int(digits), int(own)
 
 
 def page(
@@ -58,14 +74,16 @@ def page(
     limit: int,
     now_ms: int,
     with_grants: bool = False,
+    check: str | None = None,
 ) -> ChangesAnswer:
     """Up to `limit` rows after `since`. Call it within one read transaction; `till` may be older than that.
 
-    `with_grants`: the till knows rows of grants, which a former one can't read.
+    `with_grants`: the till knows rows of grants, which a former one can't read. `check`: with the last page, the digest
+    of some members after that id.
     """
     incarnation = meta.incarnation(connection)
     newest = meta.position(connection)
-    after = decode_cursor(since, incarnation=incarnation, newest=newest)
+    after, own = decode_places(since, incarnation=incarnation, newest=newest)
     current = tills.till(connection, till.till) or till
     rows: list[ChangeRow] = []
     if not since:
@@ -85,17 +103,69 @@ def page(
     rows += [version for position, version in versions if position <= reached]
     rows += [member for member in found if member.position <= reached]
     rows += lent
+    if own < after:
+        # The till has a snapshot, which is everybody's: its own comes first.
+        rows, reached, own = _own_rows(connection, till.till, own, after, limit, now_ms)
+    else:
+        own = reached
     selling_by = registry.active(connection)
     return ChangesAnswer(
         incarnation=incarnation,
         rows=tuple(rows),
-        next=encode_cursor(incarnation, reached),
-        more=reached < newest,
+        next=encode_places(incarnation, reached, own),
+        more=min(reached, own) < newest,
         epoch=current.epoch,
         acked_seq=current.acked_seq,
         server_time_ms=now_ms,
         shares={} if selling_by is None else budgets.shares(connection, till.till, selling_by.programme),
         place=tills.place(connection, current.store),
+        stretch=None
+        if check is None or min(reached, own) < newest
+        else stretch_digest(connection, till.till, check, now_ms),
+    )
+
+
+def _own_rows(
+    connection: sqlite3.Connection, till: str, own: int, after: int, limit: int, now_ms: int
+) -> tuple[list[ChangeRow], int, int]:
+    """Grants of a till up to position `after`, and their members as it sees them; and the places reached."""
+    room = max(limit // 2, 1)
+    lent = grants.page(connection, till, own, after, room)
+    reached = lent[-1].position if len(lent) == room else after
+    seen = members.of_ids(connection, [row.member_id for row in lent], open_keys(now_ms), holder=till)
+    return [*seen, *lent], after, reached
+
+
+def stretch_digest(connection: sqlite3.Connection, till: str, after: str, now_ms: int) -> StretchDigest:
+    """The digest of the next members after an id, as this till sees them."""
+    ids, last = stretches.ids_after(connection, after, digests.STRETCH_MEMBERS)
+    keys = open_keys(now_ms)
+    return digests.digest_of(members.of_ids(connection, ids, keys, holder=till), keys, after=after, last=last)
+
+
+def stretch(
+    connection: sqlite3.Connection, till: tills.TillRow, *, since: str, after: str, last: str, now_ms: int
+) -> ChangesAnswer:
+    """All members of a stretch as they are now, for a till that has come apart there; at most a page of them.
+
+    It is no page of the feed: `next` is the cursor that the till has. CursorError as of `page`.
+    """
+    incarnation = meta.incarnation(connection)
+    decode_places(since, incarnation=incarnation, newest=meta.position(connection))
+    current = tills.till(connection, till.till) or till
+    ids, reached = stretches.ids_after(connection, after, PAGE_LIMIT, last)
+    keys = open_keys(now_ms)
+    rows = members.of_ids(connection, ids, keys, holder=till.till)
+    return ChangesAnswer(
+        incarnation=incarnation,
+        rows=tuple(rows),
+        next=since,
+        more=False,
+        epoch=current.epoch,
+        acked_seq=current.acked_seq,
+        server_time_ms=now_ms,
+        place=tills.place(connection, current.store),
+        stretch=digests.digest_of(rows, keys, after=after, last=reached),
     )
 
 

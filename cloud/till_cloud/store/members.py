@@ -1,8 +1,10 @@
 """Members and their identifiers, as rows, and the pages of them that tills pull."""
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from till_cloud.store import usage
@@ -42,8 +44,8 @@ _ADD_TAG = "INSERT INTO identifiers (tag, member_id) VALUES (?, ?)"
 _ADD_BALANCE = "INSERT INTO balances (member_id, position) VALUES (?, ?)"
 _TOUCH = "UPDATE balances SET position = ? WHERE member_id = ?"
 
-# A page of members in the order of their last change. The soonest expiring lot comes from a partial index.
-_PAGE = """
+# Members as tills see them. The soonest expiring lot comes from a partial index.
+_SEEN = """
 SELECT b.position, m.member_id, m.status, m.tier, m.name_masked, m.phone_masked, m.card_masked, m.language,
        b.balance,
        b.held + CASE b.granted WHEN 0 THEN 0 ELSE b.granted - coalesce(
@@ -54,7 +56,13 @@ SELECT b.position, m.member_id, m.status, m.tier, m.name_masked, m.phone_masked,
         GROUP BY l.expires_at_ms ORDER BY l.expires_at_ms LIMIT 1),
        m.segments, m.birth_date, m.member_since, m.purchases, m.last_purchase, m.referral_code
 FROM balances b JOIN members m ON m.member_id = b.member_id
-WHERE b.position > :after ORDER BY b.position LIMIT :limit
+"""
+# A page of them in the order of their last change.
+_PAGE = f"{_SEEN} WHERE b.position > :after ORDER BY b.position LIMIT :limit"
+# Those of some ids, in the order of these.
+_SOME = f"{_SEEN} WHERE m.member_id IN (SELECT value FROM json_each(:ids)) ORDER BY m.member_id"  # noqa: S608 - constants of this file
+_SOME_TAGS = """
+SELECT member_id, tag FROM identifiers WHERE member_id IN (SELECT value FROM json_each(?)) ORDER BY tag
 """
 
 _FACTS = 12
@@ -138,10 +146,29 @@ def page(
     if not found:
         return []
     until = found[-1][0]
+    return _rows(
+        found, connection.execute(_PAGE_TAGS, (after, until)), *usage.page(connection, after, until, open_keys)
+    )
+
+
+def of_ids(
+    connection: sqlite3.Connection, ids: Sequence[str], open_keys: Sequence[str], *, holder: str = ""
+) -> list[MemberRow]:
+    """The members of these ids in the order of ids, as `page` gives them."""
+    text = msgspec.json.encode(list(ids)).decode()
+    found = connection.execute(_SOME, {"ids": text, "holder": holder}).fetchall()
+    return _rows(found, connection.execute(_SOME_TAGS, (text,)), *usage.of_ids(connection, text, open_keys))
+
+
+def _rows(
+    found: Sequence[Any],
+    tag_rows: Iterable[tuple[str, str]],
+    used: Mapping[str, Sequence[Usage]],
+    coupons: Mapping[str, Sequence[str]],
+) -> list[MemberRow]:
     owned: dict[str, list[str]] = {}
-    for member_id, tag in connection.execute(_PAGE_TAGS, (after, until)):
+    for member_id, tag in tag_rows:
         owned.setdefault(member_id, []).append(tag)
-    used, coupons = usage.page(connection, after, until, open_keys)
     rows: list[MemberRow] = []
     for row in found:
         member_id = row[1]

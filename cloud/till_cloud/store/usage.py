@@ -48,6 +48,17 @@ ORDER BY 1, 2, 3, 4
 """
 
 
+# The same of the members of some ids.
+_OF_IDS = """
+SELECT u.member_id, u.rule, u.per, u.key, u.amount, u.uses FROM member_usage u
+WHERE u.member_id IN (SELECT value FROM json_each(?1)) AND u.key IN (SELECT value FROM json_each(?2))
+UNION ALL
+SELECT c.member_id, c.coupon, '', '', 0, 0 FROM member_coupons c
+WHERE c.member_id IN (SELECT value FROM json_each(?1))
+ORDER BY 1, 2, 3, 4
+"""
+
+
 def of_member(connection: sqlite3.Connection, member_id: str, keys: Sequence[str]) -> tuple[Usage, ...]:
     """What a member has used in the periods of these keys."""
     found = connection.execute(_OF_MEMBER, (member_id, _json(keys)))
@@ -99,9 +110,22 @@ def page(
     connection: sqlite3.Connection, after: int, until: int, keys: Sequence[str]
 ) -> tuple[dict[str, list[Usage]], dict[str, list[str]]]:
     """Use in the periods of `keys`, and coupons held, by member, of the members changed in (`after`, `until`]."""
+    return _apart(connection.execute(_PAGE, (after, until, _json(keys))))
+
+
+def of_ids(
+    connection: sqlite3.Connection, ids: str, keys: Sequence[str]
+) -> tuple[dict[str, list[Usage]], dict[str, list[str]]]:
+    """The same of the members of a JSON list of ids."""
+    return _apart(connection.execute(_OF_IDS, (ids, _json(keys))))
+
+
+def _apart(
+    rows: Iterable[tuple[str, str, str, str, int, int]],
+) -> tuple[dict[str, list[Usage]], dict[str, list[str]]]:
     used: dict[str, list[Usage]] = {}
     held: dict[str, list[str]] = {}
-    for member_id, rule, per, key, amount, uses in connection.execute(_PAGE, (after, until, _json(keys))):
+    for member_id, rule, per, key, amount, uses in rows:
         if per:
             used.setdefault(member_id, []).append(Usage(rule=rule, per=per, key=key, amount=amount, uses=uses))
         else:
