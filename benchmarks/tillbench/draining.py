@@ -8,10 +8,8 @@ from pathlib import Path
 
 import msgspec
 
-from till_agent.journal import DiskJournal, EpochKeeper, Place
-from till_sync.clock import SystemClock
 from till_sync.wire import PushAnswer, PushRequest
-from tillbench import people
+from tillbench.backlog import open_place, sell
 from tillbench.starting import SETTLE_S
 from tillbench.wire import Connection, request
 from tillbench.world import CLOUD_MEMBERS, TILL, RunningTill, World
@@ -50,7 +48,7 @@ class Drain:
         port = world.start_cloud()
         config = world.config("drain", world.state_dir, port)
         till = world.start_agent(config)
-        self._wait_members(till)
+        self.wait_members(till)
         world.parts.stop("cloud")
         shutil.copy2(world.cloud_db, fresh_db)
         time.sleep(SETTLE_S)
@@ -58,7 +56,8 @@ class Drain:
         sell_s = self._sell(till)
         resident_kib = till.resident_kib()
         queued = world.folder / "state-queued"
-        line_s, adjusted = self._line_up(till, port)
+        world.start_cloud(port)
+        line_s, adjusted = self.line_up(till)
         world.stop_agent()
         world.parts.stop("cloud")
         # The same queue once more: as a till that was off over night finds it in the morning.
@@ -81,22 +80,12 @@ class Drain:
 
     def _sell(self, till: RunningTill) -> float:
         """Sales of known members, one after the other, as one cash desk makes them."""
-        connection = Connection(till.port)
         started = time.perf_counter()
-        for number in range(self._ops):
-            body = people.sale_body(0, number).replace(
-                f'"reference":"{people.member_id(0)}"'.encode(),
-                f'"card":"{people.card(number * 7 % CLOUD_MEMBERS)}"'.encode(),
-            )
-            message = request("PUT", f"/v1/sales/d-{number}", till.port, body, token=till.token, close=False)
-            connection.call(message)
-        connection.close()
+        sell(till, 0, self._ops)
         return time.perf_counter() - started
 
-    def _line_up(self, till: RunningTill, port: int) -> tuple[float, int]:
+    def line_up(self, till: RunningTill) -> tuple[float, int]:
         """Seconds from the first look at a line that is back to an empty queue, and how much was adjusted."""
-        world = self._world
-        world.start_cloud(port)
         looker, asker = Connection(till.port), Connection(till.port)
         started = time.perf_counter()
         ask = request("POST", "/v1/sync", till.port, b"{}", token=till.admin, close=False)
@@ -154,7 +143,8 @@ class Drain:
             raise RuntimeError(f"expected {self._ops} ops to be applied, not {len(results)}: {results[:2]}")
         return took
 
-    def _wait_members(self, till: RunningTill) -> None:
+    def wait_members(self, till: RunningTill) -> None:
+        """Until the cache holds all that the cloud has."""
         connection = Connection(till.port)
         started = time.perf_counter()
         while till.status(connection)["members_cached"] < CLOUD_MEMBERS:
@@ -165,8 +155,7 @@ class Drain:
 
 async def _batches(state: Path, incarnation: str) -> list[PushRequest]:
     """The journal's ops as the pusher would get them."""
-    place = Place(path=state / "journal.db", till=TILL, keeper=EpochKeeper(0, lambda _epoch: None), clock=SystemClock())
-    journal = DiskJournal(place, _Nowhere())
+    journal = open_place(state)
     await journal.start()
     batches: list[PushRequest] = []
     try:
@@ -178,16 +167,6 @@ async def _batches(state: Path, incarnation: str) -> list[PushRequest]:
             await journal.record(batch.epoch, batch.ops[-1].seq, ())
     finally:
         await journal.stop()
-
-
-class _Nowhere:
-    """Effects that nobody asks for."""
-
-    def add_row(self, row_id: int, subject_key: str, effect_points: int) -> None:
-        """Nothing."""
-
-    def add_change(self, row_id: int, subject_key: str, packed: bytes) -> None:
-        """Nothing."""
 
 
 def _unacknowledge(path: Path) -> None:

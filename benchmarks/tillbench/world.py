@@ -32,9 +32,10 @@ CLOUD_MEMBERS = 2_000
 class World:
     """Folders, processes and settings. `parts` ends every process that was started here, and nothing else."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, programme: str = "") -> None:
         self.folder = folder
         self.parts = Processes(folder)
+        self._programme = programme or example_text("supermarket")
 
     @property
     def state_dir(self) -> Path:
@@ -51,8 +52,8 @@ class World:
         return load_identity((state_dir or self.state_dir) / IDENTITY_FILE)
 
     def programme(self) -> str:
-        """The packaged supermarket programme."""
-        return example_text("supermarket")
+        """The packaged supermarket programme, unless another was given."""
+        return self._programme
 
     def programme_row(self) -> ProgrammeRow:
         """The programme as the cloud sends it."""
@@ -111,6 +112,10 @@ class World:
         words = ("cloud", "run", "--db", str(db or self.cloud_db), "--port", str(port), "--ready-file", str(ready))
         self.parts.start("cloud", *words, ready=ready)
         return int(ready_facts(ready)["port"])
+
+    def pid_of_cloud(self) -> int:
+        """Of the process that `start_cloud` started last."""
+        return int(ready_facts(self.folder / "cloud.ready")["pid"])
 
     def start_agent(self, config: Path) -> "RunningTill":
         """The installed command, as the service would run it."""

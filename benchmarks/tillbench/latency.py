@@ -1,0 +1,132 @@
+"""What a sale takes while ten thousand changed members come in, and while a queue goes out, against a till at rest.
+
+Blocks of sales in turn, in rounds, on one agent: at rest without a line; while the line is back and the page of a delta
+is applied; at rest again; while a long queue is pushed. A pause after each sale leaves the machine its cores, as a
+cash desk does: a client that never rests would measure only how busy it is itself.
+"""
+
+import csv
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tillbench import people
+from tillbench.backlog import extend, sale_message, sample
+from tillbench.draining import Drain
+from tillbench.figures import percentile
+from tillbench.wire import Connection, request
+from tillbench.world import CLOUD_MEMBERS, RunningTill, World
+
+PAUSE_S = 0.004
+DELTA_ROWS = 10_000
+QUEUE_OPS = 8_000
+IDLE_SALES = 200
+"""A block at rest: about as many as fit into the others."""
+TIMEOUT_S = 120.0
+REST, DELTA, DRAIN = "at rest", "10,000 rows come in", "a queue goes out"
+
+
+@dataclass
+class Latency:
+    """Microseconds of each sale, by what else went on."""
+
+    taken: dict[str, list[float]] = field(default_factory=lambda: {REST: [], DELTA: [], DRAIN: []})
+
+    def ratio(self, name: str, share: float = 0.99) -> float:
+        """Percentile of `name` against that at rest."""
+        return percentile(self.taken[name], share) / percentile(self.taken[REST], share)
+
+
+class Desk:
+    """One cash desk of a running till. Each sale has a number of its own in the whole measurement."""
+
+    def __init__(self, till: RunningTill, first: int) -> None:
+        self.till = till
+        self.next = first
+        self._connection = Connection(till.port)
+        self._looker = Connection(till.port)
+
+    def sell(self) -> float:
+        """Microseconds of one sale, and a pause after it."""
+        message = sale_message(self.till, self.next, "l")
+        self.next += 1
+        took = self._connection.time_us(message)
+        time.sleep(PAUSE_S)
+        return took
+
+    def sell_until(self, done: Callable[[], bool], taken: list[float]) -> None:
+        """Sales until `done`, which is asked between two of them."""
+        give_up = time.monotonic() + TIMEOUT_S
+        while not done():
+            taken.append(self.sell())
+            if time.monotonic() > give_up:
+                raise RuntimeError(f"not done within {TIMEOUT_S:.0f} s")
+
+    def sync(self) -> None:
+        """Have the agent look at its line now; nobody waits for the answer."""
+        asker = Connection(self.till.port)
+        asker.send(request("POST", "/v1/sync", self.till.port, b"{}", token=self.till.admin, close=True))
+        asker.close()
+
+    def waiting(self) -> int:
+        """Ops that the cloud has not got."""
+        return int(self.till.status(self._looker)["sync"]["waiting"])
+
+    def members(self) -> int:
+        """Members in the cache."""
+        return int(self.till.status(self._looker)["members_cached"])
+
+    def close(self) -> None:
+        """Hang up."""
+        self._connection.close()
+        self._looker.close()
+
+
+def measure(world: World, rounds: int, say: Callable[[str], None]) -> Latency:
+    """Rounds of all blocks, each from a till that has just been started with a queue."""
+    found = Latency()
+    port = world.start_cloud()
+    config = world.config("latency", world.state_dir, port)
+    till = world.start_agent(config)
+    Drain(world, 0).wait_members(till)
+    world.stop_agent()
+    world.parts.stop("cloud")
+    bodies = sample(world, world.state_dir, IDLE_SALES)
+    sold = members = 0
+    for number in range(rounds):
+        say(f"round {number + 1} of {rounds}")
+        extend(world.state_dir, bodies, number * QUEUE_OPS, QUEUE_OPS)
+        till = world.start_agent(config)
+        desk = Desk(till, sold)
+        for _ in range(IDLE_SALES // 4):
+            desk.sell()  # imports, page caches
+        found.taken[REST] += [desk.sell() for _ in range(IDLE_SALES)]
+        world.start_cloud(port)
+        desk.sync()
+        desk.sell_until(lambda desk=desk: desk.waiting() < QUEUE_OPS // 50, found.taken[DRAIN])  # type: ignore[misc]  # a default in a lambda
+        desk.sell_until(lambda desk=desk: desk.waiting() == 0, [])  # type: ignore[misc]  # as above
+        world.parts.stop("cloud")
+        members += DELTA_ROWS
+        _import(world, members)
+        found.taken[REST] += [desk.sell() for _ in range(IDLE_SALES)]
+        world.start_cloud(port)
+        desk.sync()
+        desk.sell_until(lambda desk=desk: desk.members() >= CLOUD_MEMBERS + members, found.taken[DELTA])  # type: ignore[misc]  # as above
+        sold = desk.next
+        desk.close()
+        world.stop_agent()
+        world.parts.stop("cloud")
+    return found
+
+
+def _import(world: World, members: int) -> None:
+    """Ten thousand members more in the cloud, before `members`; the cloud is stopped."""
+    path: Path = world.folder / "more.csv"
+    first = CLOUD_MEMBERS + members - DELTA_ROWS
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(("name", "phone", "card", "tier", "balance"))
+        for number in range(first, first + DELTA_ROWS):
+            writer.writerow((f"Member {number}", "", people.card(number), people.TIERS[0], number % 2_500))
+    world.parts.run("cloud", "member", "import", "--db", str(world.cloud_db), str(path))
