@@ -1,10 +1,13 @@
 """Deliberately broken builds: each is a mistake that somebody could make, and that a test has to catch."""
 
+import sqlite3
 from typing import Any
+
+from msgspec.structs import replace
 
 from till_agent.balances import _Effects
 from till_agent.cache import pages, schema
-from till_agent.journal import DiskJournal, connect, outbox, reader, witness, writer
+from till_agent.journal import DiskJournal, aside, carry, connect, outbox, reader, salvage, witness, wreck, writer
 from till_agent.journal.chain import row_hash
 from till_agent.journal.reader import EntryReader
 from till_agent.journal.session import Session
@@ -126,6 +129,69 @@ def _older_pages_win() -> tuple[Any, str, Any]:
     return schema, "PUT_BALANCE", schema.PUT_BALANCE_ANYWAY
 
 
+def _salvage_doubles() -> tuple[Any, str, Any]:
+    """What the journal has already is journalled once more, since it came from another file."""
+
+    def mutant(self: salvage.Carrier, proven: Any, _identity: int, _body: bytes) -> None:
+        row = replace(proven.row, uid=f"{proven.row.uid}.again")
+        self._tell(proven, "anew", str(self._new.append(replace(proven, row=row))))
+
+    return salvage.Carrier, "_tell_known", mutant
+
+
+def _moved_aside_silently() -> tuple[Any, str, Any]:
+    """No report is written, so that nobody knows of the file."""
+    return aside, "write_report", lambda _folder, _report: None
+
+
+def _damaged_row_carried() -> tuple[Any, str, Any]:
+    """A row is taken for what it says, whatever its hash."""
+
+    def mutant(op_id: OpId, _salt: str, columns: Any, befores: Any) -> Any:
+        before = next(iter(befores), b"")
+        row = reader.Row(*columns[2:])
+        made = row_hash(before, op_id, _salt, row)[0]
+        return wreck.Proven(op_id.epoch, op_id.seq, before, made, row)
+
+    return wreck, "_fits", mutant
+
+
+def _failed_sync_tried_again() -> tuple[Any, str, Any]:
+    """After a sync that failed the same connection commits once more; the kernel has forgotten the failure by then."""
+    whole = writer.Writer._write
+
+    def mutant(self: writer.Writer, session: Session, jobs: Any) -> None:
+        class Patient:
+            def __init__(self, connection: Any) -> None:
+                self._connection = connection
+
+            def __getattr__(self, name: str) -> Any:
+                return getattr(self._connection, name)
+
+            def execute(self, statement: str, *values: Any) -> Any:
+                try:
+                    return self._connection.execute(statement, *values)
+                except sqlite3.OperationalError:
+                    if statement != "COMMIT":
+                        raise
+                    if self._connection.in_transaction:
+                        return self._connection.execute(statement)
+                    self._connection.execute("BEGIN IMMEDIATE")
+                    session.epochs = before
+                    for job in jobs:
+                        writer._apply(session, job)
+                    return self._connection.execute("COMMIT")
+
+        before, connection = session.epochs, session.connection
+        session.connection = Patient(connection)  # type: ignore[assignment]
+        try:
+            whole(self, session, jobs)
+        finally:
+            session.connection = connection
+
+    return writer.Writer, "_write", mutant
+
+
 MUTANTS = {
     "synchronous off": lambda: (_opening(), "connect", _pragma("OFF")),
     "synchronous normal": lambda: (_opening(), "connect", _pragma("NORMAL")),
@@ -140,6 +206,10 @@ MUTANTS = {
     "cursor before rows": _cursor_before_rows,
     "verdicts in any order": _verdicts_in_any_order,
     "older pages win": _older_pages_win,
+    "salvage doubles": _salvage_doubles,
+    "moved aside silently": _moved_aside_silently,
+    "damaged row carried": _damaged_row_carried,
+    "failed sync tried again": _failed_sync_tried_again,
 }
 
 
@@ -154,3 +224,5 @@ def break_it(name: str) -> None:
     """Break this process for good; in tests use `mutated`."""
     holder, attribute, value = MUTANTS[name]()
     setattr(holder, attribute, value)
+    if holder is aside:
+        setattr(carry, attribute, value)
