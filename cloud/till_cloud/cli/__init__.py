@@ -3,6 +3,7 @@
 import click
 
 from till_cloud.cli.chain import flags, init, store, till
+from till_cloud.cli.corrections import ops
 from till_cloud.cli.jobs import jobs
 from till_cloud.cli.members import ledger, member
 from till_cloud.cli.programmes import programme
@@ -18,5 +19,5 @@ def cloud() -> None:
     """
 
 
-for command in (run, init, store, till, programme, member, ledger, flags, report, jobs, verify, backup):
+for command in (run, init, store, till, programme, member, ledger, ops, flags, report, jobs, verify, backup):
     cloud.add_command(command)

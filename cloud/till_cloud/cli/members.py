@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from till_cloud.cli import people
+from till_cloud.cli import corrections, people
 from till_cloud.cli.common import (
     database_option,
     echo_json,
@@ -31,7 +31,15 @@ def member() -> None:
     """Members and their identifiers."""
 
 
-for _command in (people.confirm, people.coupon, people.pin, people.segment, people.tier):
+for _command in (
+    corrections.adjust,
+    corrections.adjustments,
+    people.confirm,
+    people.coupon,
+    people.pin,
+    people.segment,
+    people.tier,
+):
     member.add_command(_command)
 
 
