@@ -113,24 +113,27 @@ def release(book: Book, account: Account, row: GrantRow, points: int) -> int:
 def recall(book: Book, account: Account, points: int) -> int:
     """Ask every holder of the member's points for what is lacking; how many points are lent in all.
 
-    All of them, for some may be without a line. What comes back beyond need is lent again.
+    All of them, for some may be without a line; none when all together would not be enough. What comes back beyond need
+    is lent again.
     """
     rows = grants.open_of_member(book.connection, account.member_id)
-    for row in rows:
+    lent = sum([row.points for row in rows])
+    for row in rows if lent >= points else ():
         asked = max(row.recall, min(row.points, points))
         grants.put(
             book.connection,
             replace(row, recall=asked, recalled_at_ms=book.now_ms, position=book.next_position()),
         )
-    return sum([row.points for row in rows])
+    return lent
 
 
-def begin_epoch(book: Book, holder: str, epoch: int) -> None:
+def begin_epoch(connection: sqlite3.Connection, holder: str, epoch: int, now_ms: int) -> None:
     """A holder has a new journal: what its earlier ones still had is written off, and is the members' again.
 
-    Its vouchers go back too: the journal that remembered which were taken is gone. Call it before any account is read.
+    Its vouchers go back too: the journal that remembered which were taken is gone. Call it before the book of the
+    transaction is opened.
     """
-    connection = book.connection
+    book = Book(connection, now_ms)
     owing = grants.owing(connection, holder, epoch)
     count = grants.stale_count(connection, holder, epoch)
     if count:
@@ -142,6 +145,7 @@ def begin_epoch(book: Book, holder: str, epoch: int) -> None:
         account = book.account(member_id)
         if account is not None:
             _free(book, account, 0)
+    book.flush()
 
 
 def write_off(book: Book, row: GrantRow, reason: WriteOffReason) -> int:

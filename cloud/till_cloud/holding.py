@@ -10,7 +10,8 @@ import sqlite3
 from till_cloud import pins
 from till_cloud.confirmations import prove
 from till_cloud.exceptions import RefusedError
-from till_cloud.ledger.account import Draft
+from till_cloud.granting import recall, shown_held
+from till_cloud.ledger.account import Account, Draft
 from till_cloud.ledger.book import Book
 from till_cloud.ledger.expiring import expire_due
 from till_cloud.pins import HashedPin
@@ -40,7 +41,8 @@ def reserve(
     RefusedError 409: `insufficient_points` (with `available`), `member_blocked`, `member_provisional`, `hold_used`,
     `hold_released`, `hold_mismatch` (the id names other points), `too_many_holds`; 404 `member_unknown`;
     422 `hold_invalid`. With the `redemption` of the active programme also 409 `proof_required`, `proof_invalid`,
-    `pin_not_set`, `pin_locked`; and `pin_wrong`, which is returned, not raised, so that its count is committed.
+    `pin_not_set`, `pin_locked`; and `pin_wrong`, which is returned, not raised, so that its count is committed; as is
+    `points_lent` (with `available` and `lent`), when tills were asked to give points back: ask again.
     `pin` is the request's, hashed by `pins.guess`.
     """
     if not HOLD_ID.fullmatch(request.hold):
@@ -63,11 +65,14 @@ def reserve(
             f"expected fewer than {OPEN_HOLDS_LIMIT} open holds: the till has ops to push",
             retryable=True,
         )
+    if book.due_points(account):
+        expire_due(book, account, now_ms)  # the job has not come yet
+    lent = _ask_back(book, account, request.points)
+    if lent is not None:
+        return lent
     wrong = _check_proof(connection, request, redemption, pin, now_ms)
     if wrong is not None:
         return wrong
-    if book.due_points(account):
-        expire_due(book, account, now_ms)  # the job has not come yet
     if request.points > account.available:
         detail = f"expected at most {account.available} points, not {request.points}"
         raise RefusedError(409, "insufficient_points", detail, available=account.available)
@@ -84,12 +89,28 @@ def reserve(
         made_at_ms=now_ms,
         expires_at_ms=now_ms + request.ttl_ms,
         balance=account.balance,
-        held=account.held,
+        held=shown_held(connection, account, request.till),
         position=account.position,
         inactive=account.inactive,
     )
     holds.add(connection, granted)
     return _answer(granted, now_ms)
+
+
+def _ask_back(book: Book, account: Account, points: int) -> RefusedError | None:
+    """Where tills have what is lacking, ask them for it; 409 `points_lent`, returned so that the asking is kept.
+
+    Nothing is asked back that would not be enough. No proof is used up by it: the till will ask for this hold again.
+    """
+    lacking = points - account.available
+    if lacking <= 0 or not account.granted:
+        return None
+    lent = recall(book, account, lacking)
+    if lent < lacking:
+        return None
+    book.flush()
+    detail = f"expected at most {account.available} points for now, not {points}: tills were asked for {lacking}"
+    return RefusedError(409, "points_lent", detail, retryable=True, available=account.available, lent=lent)
 
 
 def _check_proof(

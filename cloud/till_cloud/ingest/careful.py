@@ -90,7 +90,7 @@ def _poisoned(context: Context, op: WireOp, failure: poison.Failure, describe: D
     """Record the verdict `poison`, with the member's figures as they were; answers the op's kind too."""
     op_id = OpId(context.till, context.epoch, op.seq)
     kind, uid, account = describe(context, op)
-    result = Verdict(status="rejected", code="poison", account=account).result(op_id)
+    result = Verdict(status="rejected", code="poison", account=account).result(op_id, context.book.connection)
     book = context.book
     poison.record_poison(book.connection, op_id, op, result, failure, kind=kind, uid=uid, now_ms=book.now_ms)
     return result, kind

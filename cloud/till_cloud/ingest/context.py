@@ -1,11 +1,13 @@
 """What applying an op needs and gives: the transaction's book, the programmes, and a verdict."""
 
+import sqlite3
 from collections.abc import Callable
 from datetime import date
 from typing import Any
 
 from msgspec import Struct
 
+from till_cloud.granting import shown_held
 from till_cloud.ledger.account import Account
 from till_cloud.ledger.book import Book
 from till_cloud.ledger.issuing import time_zone_of
@@ -88,8 +90,8 @@ class Verdict(Struct, frozen=True, kw_only=True):
     effect_points: int = 0
     flags: tuple[Flag, ...] = ()
 
-    def result(self, op_id: OpId) -> OpResult:
-        """The wire's form, with the member's figures of this moment."""
+    def result(self, op_id: OpId, connection: sqlite3.Connection) -> OpResult:
+        """The wire's form, with the member's figures of this moment, as the op's till shows them."""
         account = self.account
         if account is None:
             return OpResult(seq=op_id.seq, status=self.status, code=self.code, tag=self.tag)
@@ -100,7 +102,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
             member_id=account.member_id,
             tag=self.tag,
             balance=account.balance,
-            held=account.held,
+            held=shown_held(connection, account, op_id.till),
             effect_points=self.effect_points,
             position=account.position,
         )

@@ -130,9 +130,9 @@ class Ingest:
         fresh = request.ops[len(results) :]
         if fresh and request.first_seq == acked + 1:
             _check_chain(till, request)
-        book = Book(connection, now_ms)
         if request.epoch > till.epoch > 0:
-            begin_epoch(book, till_id, request.epoch)
+            begin_epoch(connection, till_id, request.epoch, now_ms)
+        book = Book(connection, now_ms)
         context = Context(book, self._registry, till_id, request.epoch, self._new_id)
         if careful:
             results += one_by_one(context, request, fresh, _apply, _named, self._sound)
@@ -232,8 +232,8 @@ def _apply(context: Context, salt: str, op: WireOp) -> OpResult:
         verdict = _rejection(context, op_id, begun_at, error.code, str(error))
     if verdict.status != "rejected":
         context.applied.add(kind)
-    result = verdict.result(op_id)
     connection, now_ms = context.book.connection, context.book.now_ms
+    result = verdict.result(op_id, connection)
     ops.add_op(
         connection, op_id, kind=kind, uid=uid, fingerprint=op.fingerprint, body=raw, verdict=result, now_ms=now_ms
     )

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from till_cloud.jobs import birthdays, lots, tiers, usage
+from till_cloud.jobs import birthdays, lending, lots, tiers, usage
 from till_cloud.registry import Registry
 
 Transact = Callable[[Callable[[sqlite3.Connection], bool]], bool]
@@ -14,7 +14,10 @@ Transact = Callable[[Callable[[sqlite3.Connection], bool]], bool]
 
 
 class JobsDone(Struct):
-    """What a run did. `expired_points` of `expired_members`; members whose points awoke, who had a birthday, moved."""
+    """What a run did. `expired_points` of `expired_members`; members whose points awoke, who had a birthday, moved.
+
+    `lent_points` were put at hand of tills, of `lent_members`.
+    """
 
     expired_members: int = 0
     expired_points: int = 0
@@ -23,6 +26,8 @@ class JobsDone(Struct):
     birthday_points: int = 0
     tier_moves: int = 0
     usage_removed: int = 0
+    lent_members: int = 0
+    lent_points: int = 0
 
 
 class Job(Protocol):
@@ -58,6 +63,7 @@ def run_jobs(
         tiers.TierPeriods(registry, due_ms, wall_ms),
         birthdays.Birthdays(registry, due_ms, wall_ms),
         usage.OldUsage(due_ms, wall_ms),
+        lending.Lending(registry, wall_ms),
     )
     done = JobsDone()
     for job in jobs:

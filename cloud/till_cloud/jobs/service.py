@@ -5,6 +5,7 @@ import contextlib
 import logging
 
 from till_cloud.centre import Centre
+from till_cloud.jobs.lending import Lending, waiting
 from till_cloud.jobs.running import JobsDone, run_jobs
 
 log = logging.getLogger(__name__)
@@ -13,24 +14,34 @@ PERIOD_S = 60.0
 """A lot that is due wakes or expires this much later at most; with nothing due, a run takes some ten reads."""
 
 
+LENDING_PERIOD_S = 2.0
+"""What was earned is at hand of tills this much later; with nothing changed, a look takes three indexed reads."""
+
+
 class JobsService:
     """Runs the jobs in a worker thread, behind the centre's one writer. `start` once, then `stop`."""
 
-    def __init__(self, centre: Centre, *, period_s: float = PERIOD_S) -> None:
+    def __init__(
+        self, centre: Centre, *, period_s: float = PERIOD_S, lending_period_s: float = LENDING_PERIOD_S
+    ) -> None:
         self._centre = centre
         self._period_s = period_s
+        self._lending_period_s = lending_period_s
+        self._lending: asyncio.Task[None] | None = None
         self._stop = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._loop(), name="cloud-jobs")
+        self._lending = asyncio.create_task(self._lend(), name="cloud-lending")
 
     async def stop(self) -> None:
         """End after the block under way."""
         self._stop.set()
-        if self._task is not None:
-            await self._task
-            self._task = None
+        for task in (self._task, self._lending):
+            if task is not None:
+                await task
+        self._task = self._lending = None
 
     async def _loop(self) -> None:
         while not self._stop.is_set():
@@ -43,6 +54,24 @@ class JobsService:
                     log.info("Jobs: %s", done)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stop.wait(), self._period_s)
+
+    async def _lend(self) -> None:
+        """Lend often: a till that loses its line can spend only what it has by then."""
+        while not self._stop.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stop.wait(), self._lending_period_s)
+            try:
+                await asyncio.to_thread(self._lend_once)
+            except Exception:  # whatever failed is tried again, as with the other jobs
+                log.exception("Points were not lent; that goes on in %.0f s", self._lending_period_s)
+
+    def _lend_once(self) -> None:
+        centre = self._centre
+        if not centre.quick(lambda connection: waiting(connection, centre.registry, centre.wall_ms())):
+            return
+        job = Lending(centre.registry, centre.wall_ms)
+        while not self._stop.is_set() and centre.write(job.block).result():
+            pass
 
     def _run(self) -> JobsDone:
         centre = self._centre

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from till_cloud import holding
-from till_cloud.ingest import counting, push, reversals, sales
+from till_cloud.ingest import counting, covering, push, reversals, sales
 from till_cloud.ledger import account, book
 from till_cloud.ledger.account import Account, Draft
 from till_cloud.store import holds, meta, ops
@@ -83,20 +83,20 @@ def promise_twice(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def spend_without_hold(monkeypatch: pytest.MonkeyPatch) -> None:
     """7: the till's word is enough to spend."""
-    original = sales._promise
+    original = sales.promised
 
-    def promise(context: object, body: sales.SaleBody, who: Account | None) -> sales._Promise:
-        found = original(context, body, who)
+    def promise(context: object, version: object, body: sales.SaleBody, who: Account | None) -> covering.Promise:
+        found = original(context, version, body, who)
         wanted = body.result.redeemed_points
         if found.code and who is not None and wanted <= who.available:
             row = holds.HoldRow(
                 hold="x", till="", member_id="", sale_uid="", points=0, state="open", made_at_ms=0, expires_at_ms=0,
                 balance=wanted, held=0, position=0,
             )  # fmt: skip
-            return sales._Promise(row, wanted, "")
+            return covering.Promise(hold=row, points=wanted, spendable=wanted)
         return found
 
-    monkeypatch.setattr(sales, "_promise", promise)
+    monkeypatch.setattr(sales, "promised", promise)
 
 
 def release_by_time(monkeypatch: pytest.MonkeyPatch) -> None:
