@@ -1,8 +1,9 @@
 """What sync needs from whoever runs it: a clock, the outbox, and a place for pulled rows."""
 
-from typing import Protocol
+from pathlib import Path
+from typing import Protocol, runtime_checkable
 
-from till_sync.wire import ChangesAnswer, HelloAnswer, OpResult, PushRequest
+from till_sync.wire import ChangesAnswer, HelloAnswer, OpResult, PushRequest, SnapshotAnswer, StretchDigest
 
 
 class Clock(Protocol):
@@ -70,4 +71,37 @@ class CacheSink(Protocol):
 
     async def reset(self) -> None:
         """Forget the cursor (not the rows): the cloud is another incarnation or answered 410."""
+        ...
+
+
+@runtime_checkable
+class SnapshotSink(CacheSink, Protocol):
+    """A cache that can be built from a snapshot."""
+
+    @property
+    def snapshot_path(self) -> Path:
+        """Where its bytes are put while they come; what is there after a crash is gone on with."""
+        ...
+
+    async def adopt(self, answer: SnapshotAnswer) -> None:
+        """Build a cache from the whole file at `snapshot_path`, beside the one that serves. `cursor` and `store_page`
+        are those of the new one from then on, until a page without `more` puts it in the place of the other.
+        """
+        ...
+
+
+@runtime_checkable
+class DigestSink(CacheSink, Protocol):
+    """A cache that compares what it holds with the digests of pages."""
+
+    async def check_after(self) -> str:
+        """After which member the next digest is wanted."""
+        ...
+
+    async def apart(self) -> StretchDigest | None:
+        """The stretch that the last page showed to have come apart from the cloud."""
+        ...
+
+    async def mend(self, page: ChangesAnswer) -> None:
+        """Put the members of `page.stretch` in place of those in the cache."""
         ...

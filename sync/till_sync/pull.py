@@ -1,11 +1,12 @@
-"""The cloud's way to the cache: pages of changes after a cursor, stored one by one."""
+"""The cloud's way to the cache: a snapshot for a cache without a cursor, then pages of changes after it, one by one."""
 
 from msgspec import Struct
 
 from till_sync.batch_size import BatchSize
 from till_sync.client import CloudClient
 from till_sync.exceptions import AnswerMismatch, CloudUnreachable, CursorGone, IncarnationChanged
-from till_sync.ports import CacheSink, Clock
+from till_sync.ports import CacheSink, Clock, DigestSink, SnapshotSink
+from till_sync.snapshots import SINCE, Loading, SnapshotLoader
 from till_sync.wire import ChangesAnswer
 
 FIRST_PAGE_ROWS = 1_000
@@ -16,6 +17,10 @@ LEAST_PAGE_ROWS = 50
 
 PAGES_AT_ONCE = 10
 """Then the push gets its turn: a first load of a million members must not keep sales from the cloud."""
+
+
+CHECK_EVERY_MS = 60_000
+"""Between two digests: a million members are gone round in four hours, for some 50 ms of either end a minute."""
 
 
 class Pulled(Struct, frozen=True):
@@ -34,9 +39,19 @@ class Puller:
         self._sink = sink
         self._clock = clock
         self._rows = BatchSize(initial=FIRST_PAGE_ROWS, ceiling=MOST_PAGE_ROWS, floor=LEAST_PAGE_ROWS)
+        self._loader = SnapshotLoader(client, sink, clock=clock) if isinstance(sink, SnapshotSink) else None
+        self._digests = sink if isinstance(sink, DigestSink) else None
+        self._check_due_ms = 0
+
+    @property
+    def loading(self) -> Loading:
+        """How far a snapshot has come."""
+        return Loading() if self._loader is None else self._loader.loading
 
     async def reset(self) -> None:
         """Forget the cursor; the rows keep serving until the new pages replace them."""
+        if self._loader is not None:
+            self._loader.forget()
         await self._sink.reset()
 
     async def pull(
@@ -49,6 +64,8 @@ class Puller:
         """
         stored = rows = resets = 0
         while stored < pages:
+            if self._loader is not None and await self._loader.wanted() and await self._loader.step(incarnation):
+                return Pulled(stored, rows, more=True)
             cursor = await self._sink.cursor()
             try:
                 page = await self._page(cursor, wait_ms)
@@ -64,21 +81,43 @@ class Puller:
             stored += 1
             rows += len(page.rows)
             if not page.more:
+                await self._mend(page.next, incarnation, known)
                 return Pulled(stored, rows, more=False)
         return Pulled(stored, rows, more=True)
 
     async def _page(self, cursor: str, wait_ms: int) -> ChangesAnswer:
         asked = self._rows.current
+        check = await self._check_after(cursor)
         started_ms = self._clock.mono_ms()
         try:
-            page = await self._client.changes(cursor, limit=asked, wait_ms=wait_ms)
+            page = await self._client.changes(cursor, limit=asked, wait_ms=wait_ms, check=check)
         except CloudUnreachable as error:
             if error.code == "timeout":
                 self._rows.too_slow(asked)
             raise
         if page.more:
             self._rows.done(asked, self._clock.mono_ms() - started_ms)
+        elif check is not None:
+            self._check_due_ms = self._clock.mono_ms() + CHECK_EVERY_MS
         return page
+
+    async def _check_after(self, cursor: str) -> str | None:
+        """After which member to ask for a digest now; None when it is not time, or there is nothing to compare yet."""
+        due = self._clock.mono_ms() >= self._check_due_ms
+        if self._digests is None or not cursor or not due or self._client.protocol < SINCE:
+            return None
+        return await self._digests.check_after()
+
+    async def _mend(self, cursor: str, incarnation: str, known: tuple[int, int]) -> None:
+        """Read a stretch anew that has come apart."""
+        apart = None if self._digests is None else await self._digests.apart()
+        if self._digests is None or apart is None:
+            return
+        page = await self._client.changes(cursor, limit=self._rows.current, members=(apart.after, apart.last))
+        check_page(page, incarnation=incarnation, cursor=cursor, known=known)
+        if page.stretch is None or page.stretch.after != apart.after or page.more:
+            raise AnswerMismatch(f"expected the members after {apart.after!r}, not a page")
+        await self._digests.mend(page)
 
 
 def check_page(page: ChangesAnswer, *, incarnation: str, cursor: str, known: tuple[int, int]) -> None:

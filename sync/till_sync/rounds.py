@@ -21,6 +21,7 @@ from till_sync.pull import Puller
 from till_sync.push import Pushed, Pusher
 from till_sync.retry import Backoff, Line, RetryBudget
 from till_sync.retry_after import RETRY_AFTER_LIMIT_MS
+from till_sync.snapshots import Loading
 
 log = logging.getLogger(__name__)
 
@@ -80,6 +81,11 @@ class Rounds:
         """Code of what stops a half; "" when both go on."""
         halt = self._push_halt or self._pull_halt
         return halt.code if halt is not None else ""
+
+    @property
+    def loading(self) -> Loading:
+        """How far a snapshot has come."""
+        return self._puller.loading
 
     @property
     def refusal(self) -> str:
