@@ -17,6 +17,7 @@ from till_cloud.confirmations import NewCode, unsent
 from till_cloud.exceptions import CursorError, RefusedError, StoreUnavailableError
 from till_cloud.feed import Feed
 from till_cloud.sending import CodeSender
+from till_cloud.snapshot_routes import SnapshotRoutes
 from till_cloud.store import meta
 from till_cloud.store.tills import TillRow
 from till_sync import digests
@@ -88,6 +89,7 @@ class CloudApp:
             Route(PATHS["coupons"], self.coupons, methods=["POST"]),
             Route(PATHS["sale"], self.sale, methods=["GET"]),
             Route(KEY_PATH, self.key, methods=["POST"]),
+            *SnapshotRoutes(self._centre, self._asker).routes(),
             Route("/livez", self.livez, methods=["GET"]),
             Route("/readyz", self.readyz, methods=["GET"]),
         ]

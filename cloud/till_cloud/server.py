@@ -15,6 +15,7 @@ from till_cloud.app import CloudApp
 from till_cloud.busy import Busy
 from till_cloud.centre import Centre
 from till_cloud.jobs.service import JobsService
+from till_cloud.jobs.snapshots import SnapshotService
 from till_cloud.sending import CodeSender
 from till_sync.http.serving import Server
 
@@ -92,14 +93,17 @@ async def serve(path: Path, *, hosts: Sequence[str], port: int, ready_file: Path
     _stop_on_signals(stop)
     server = CloudServer(Centre(path), hosts=hosts, port=port, send_codes=send_codes)
     jobs = JobsService(server.centre)
+    snapshots = SnapshotService(server.centre)
     try:
         bound = await server.start()
         if ready_file is not None:
             _tell_ready(ready_file, bound)
         jobs.start()
+        snapshots.start()
         await stop.wait()
         log.info("Stopping")
     finally:
+        await snapshots.stop()
         await jobs.stop()
         await server.stop()
         if ready_file is not None:

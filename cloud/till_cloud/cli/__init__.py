@@ -9,6 +9,7 @@ from till_cloud.cli.members import ledger, member
 from till_cloud.cli.programmes import programme
 from till_cloud.cli.reports import report
 from till_cloud.cli.running import backup, run, verify
+from till_cloud.cli.snapshots import snapshot
 
 
 @click.group()
@@ -19,5 +20,5 @@ def cloud() -> None:
     """
 
 
-for command in (run, init, store, till, programme, member, ledger, ops, flags, report, jobs, verify, backup):
+for command in (run, init, store, till, programme, member, ledger, ops, flags, report, jobs, snapshot, verify, backup):
     cloud.add_command(command)

@@ -1,0 +1,58 @@
+"""Which snapshot is the newest, and its bytes by ranges."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import Route
+
+from till_cloud import snapshots
+from till_cloud.centre import Centre
+from till_sync.wire import PATHS
+
+CHUNK_BYTES = 512 * 1024
+"""Of the file that is read, and sent, at once."""
+
+_encode = msgspec.json.Encoder().encode
+
+
+class _SnapshotResponse(FileResponse):
+    """Range, If-Range and 416 are Starlette's."""
+
+    chunk_size = CHUNK_BYTES
+
+
+class SnapshotRoutes:
+    """Handlers over one centre; `check` raises unless the request comes from the till of that id."""
+
+    def __init__(self, centre: Centre, check: Callable[[Request, str], object]) -> None:
+        self._centre = centre
+        self._check = check
+        self._folder: Path = snapshots.folder_of(centre.path)
+
+    def routes(self) -> list[Route]:
+        return [
+            Route(PATHS["snapshot"], self.newest, methods=["GET"]),
+            Route(PATHS["snapshot_bytes"], self.file, methods=["GET"]),
+        ]
+
+    async def newest(self, request: Request) -> Response:
+        self._check(request, request.path_params["till"])
+        now_ms = self._centre.wall_ms()
+        found = await run_in_threadpool(
+            self._centre.read, lambda connection: snapshots.answer(connection, self._folder, now_ms)
+        )
+        return Response(_encode(found), media_type="application/json", headers={"Cache-Control": "no-store"})
+
+    async def file(self, request: Request) -> Response:
+        """The till that asks is named by the query, for all tills share the path."""
+        self._check(request, request.query_params.get("till", ""))
+        wanted = request.path_params["snapshot"]
+        path, row = await run_in_threadpool(
+            self._centre.read, lambda connection: snapshots.file_of(connection, self._folder, wanted)
+        )
+        headers = {"ETag": f'"{row.sha256}"', "Cache-Control": "private, max-age=31536000, immutable"}
+        return _SnapshotResponse(path, media_type="application/octet-stream", headers=headers)
