@@ -20,12 +20,14 @@ NOTHING_INCLUDED = (0, 0)
 ALL_FREE = ""
 HELD = "held"
 INACTIVE = "inactive"
-SPENDING_REASONS = frozenset((ALL_FREE, HELD, INACTIVE))
+LENT = "lent"
+SPENDING_REASONS = frozenset((ALL_FREE, HELD, INACTIVE, LENT))
 """With these what is free may be spent."""
 
 
 class Figures(Struct, frozen=True, kw_only=True):
-    """`unconfirmed` is the part of `balance` that the cloud has not confirmed; `held` is reserved for open receipts.
+    """`unconfirmed` is the part of `balance` that the cloud has not confirmed; `held` is reserved for open receipts, or
+    lies with other tills: `lent` of it the cloud can call back while the customer waits, unless their lines are down.
 
     `inactive` points are in the balance and can't be spent yet. `pending` is what own ops changed of other facts.
     `allowed` is what may be spent without asking the cloud; with a line that and more, for `online`.
@@ -42,11 +44,12 @@ class Figures(Struct, frozen=True, kw_only=True):
     pending: PendingFacts = PendingFacts()
     allowed: Allowed = Allowed()
     online: bool = True
+    lent: int = 0
 
     @property
     def free(self) -> int:
-        """Active points that no hold reserves, never below 0."""
-        return max(0, self.balance - self.held - self.inactive)
+        """Active points that no hold reserves, never below 0; with those that can be called back."""
+        return max(0, self.balance - self.held + self.lent - self.inactive)
 
     @property
     def spendable(self) -> int:
@@ -69,7 +72,7 @@ class Figures(Struct, frozen=True, kw_only=True):
         """
         held = max(0, self.held - resolved_hold_points)
         inactive = self.inactive + inactive_points
-        free = max(0, self.balance + effect_points - held - inactive)
+        free = max(0, self.balance + effect_points - held + self.lent - inactive)
         back = resolved_hold_points - spent_points
         allowed = msgspec.structs.replace(
             self.allowed,
@@ -79,7 +82,7 @@ class Figures(Struct, frozen=True, kw_only=True):
         )
         reason = self.reason
         if reason in SPENDING_REASONS or reason in ALLOWING_REASONS:
-            reason = why_less(free, held, inactive, None if self.online else allowed)
+            reason = why_less(free, held - self.lent, self.lent, inactive, None if self.online else allowed)
         return msgspec.structs.replace(
             self,
             balance=self.balance + effect_points,
@@ -131,14 +134,16 @@ class Balances:
         local = sum([each.points for each in own if cover_of(each.hold)])
         # The cloud's figure may include this till's own holds or not yet: the larger of the two is on the safe side.
         # Of those that this till gave itself the cloud knows nothing.
-        held = max(0, cached.row.held, sum([each.points for each in own]) - local) + local
+        asked = sum([each.points for each in own]) - local
+        held = max(0, cached.row.held, asked) + local
         facts = self._pending.facts(found.keys, cached.facts_included)
         inactive = max(0, cached.row.inactive) + self._asleep(facts)
         balance = cached.row.balance + unconfirmed
-        free = max(0, balance - held - inactive)
         online = self._gateway.online
+        lent = max(0, cached.row.held - asked) if online and self._calls_back() else 0
+        free = max(0, balance - held + lent - inactive)
         allowed = self._allowing.of(member_id, free, found.voucher, online=online) if member_id else Allowed()
-        why = why_less(free, held, inactive, None if online else allowed)
+        why = why_less(free, held - lent, lent, inactive, None if online else allowed)
         return Figures(
             balance=balance,
             unconfirmed=unconfirmed,
@@ -150,7 +155,17 @@ class Balances:
             pending=facts,
             allowed=allowed,
             online=online,
+            lent=lent,
         )
+
+    def _calls_back(self) -> bool:
+        """Whether what others keep may be called back: tills have grants. What a hold of another till keeps is taken
+        for lent too, for the page does not tell them apart; the cloud says so when it is asked.
+
+        With a least balance to spend from only what is sure counts, for the cloud looks at that too.
+        """
+        redemption = self._allowing.redemption
+        return redemption is not None and redemption.offline != "refuse" and not redemption.minimum_balance_points
 
     def _asleep(self, facts: PendingFacts) -> int:
         """Points of own sales that can't be spent yet today."""
@@ -173,10 +188,12 @@ def _why_new(cached: CachedMember) -> str:
     return "provisional" if cached.row.status == "provisional" else "unknown_member"
 
 
-def why_less(free: int, held: int, inactive: int, allowed: Allowed | None) -> str:
+def why_less(free: int, held: int, lent: int, inactive: int, allowed: Allowed | None) -> str:
     """Why less than the balance may be spent; `allowed` is all that counts without a line, None with one."""
     if allowed is not None and not 0 < free <= allowed.points:
         return allowed.reason
     if held:
         return HELD
+    if lent:
+        return LENT
     return INACTIVE if inactive else ALL_FREE

@@ -102,10 +102,7 @@ class View(Struct, frozen=True, kw_only=True):
             said.append(words.message("member_provisional"))
         if not self.has_programme:
             said.append(words.message("no_programme", level="warning"))
-        if figures.reason in ALLOWING_REASONS:
-            said.append(words.message(figures.reason, level="warning", points=figures.spendable))
-        if figures.reason == "held":
-            said.append(words.message("points_held", points=figures.held))
+        said += _why_not_all(words, figures)
         if cached is None:
             return tuple(said)
         if figures.inactive:
@@ -119,6 +116,15 @@ class View(Struct, frozen=True, kw_only=True):
             points = min(expiring.points, figures.balance)
             said.append(words.message("expiring_soon", date=words.date(expiring.at_ms, self.time_zone), points=points))
         return tuple(said)
+
+
+def _why_not_all(words: Words, figures: Figures) -> list[Message]:
+    """What may be spent now, where that is not all."""
+    if figures.reason in ALLOWING_REASONS:
+        return [words.message(figures.reason, level="warning", points=figures.spendable)]
+    if figures.reason == "held":
+        return [words.message("points_held", points=figures.held - figures.lent)]
+    return [words.message("points_lent", points=figures.lent)] if figures.reason == "lent" else []
 
 
 def quote_messages(words: Words, calculation: Calculation, figures: Figures | None, wish: int) -> tuple[Message, ...]:

@@ -23,6 +23,8 @@ from till_sync.wire import ExpiringPoints, MemberRow, OpResult
 
 DAY_MS = 24 * 3600 * 1000
 
+LENDS_NOTHING = msgspec.structs.replace(PROGRAMME, redemption=Redemption(offline="refuse"))
+
 
 def identify(till: FakeTill, **who: str) -> Member:
     return till.run(till.desk.identify(Identify(**who)))
@@ -143,8 +145,19 @@ def test_digits_that_are_a_card_of_one_and_a_phone_of_another_ask_the_cashier() 
 )
 def test_what_may_be_spent_and_why_not_all(change: dict[str, object], reason: str, spendable: int) -> None:
     """Never below 0, never more than the balance."""
-    member = identify(FakeTill().know(anna(**change)), card=ANNA_CARD)
+    member = identify(FakeTill(programme=LENDS_NOTHING).know(anna(**change)), card=ANNA_CARD)
     assert (member.spendable_reason, member.spendable_points) == (reason, spendable)
+
+
+def test_what_lies_with_other_tills_can_be_called_back() -> None:
+    """With a line it may be spent, and the cashier is told that it takes a moment; but not where the programme asks for
+    a least balance, which the cloud looks at as well."""
+    till = FakeTill().know(anna(held=120))
+    member = identify(till, card=ANNA_CARD)
+    assert (member.spendable_reason, member.spendable_points, codes(member)) == ("lent", 500, ["points_lent"])
+    till.cache.sell_by(msgspec.structs.replace(PROGRAMME, redemption=Redemption(minimum_balance_points=1)))
+    member = identify(till, card=ANNA_CARD)
+    assert (member.spendable_reason, member.spendable_points, codes(member)) == ("held", 380, ["points_held"])
 
 
 def test_without_a_line_nothing_may_be_spent() -> None:
@@ -165,7 +178,7 @@ def test_a_programme_without_redemption_says_so() -> None:
 
 def test_own_holds_are_taken_off_once_whether_the_cloud_shows_them_yet_or_not() -> None:
     """The cloud's figure of what is held may include this till's hold or not yet."""
-    till = FakeTill().know(anna())
+    till = FakeTill(programme=LENDS_NOTHING).know(anna())
     till.run(till.desk.hold(HoldCreate(sale_uid="u1", member=Identify(card=ANNA_CARD), points=200)))
     assert identify(till, card=ANNA_CARD).spendable_points == 300
     till.know(anna(held=200))
