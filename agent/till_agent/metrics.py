@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from till_agent.api import Status
+from till_agent.journal.schema import WAITING_AGE_LIMIT_MS, WAITING_OPS_LIMIT
 
 if TYPE_CHECKING:
     from prometheus_client import Metric
@@ -144,6 +145,10 @@ def _of_status(status: Status) -> "Iterator[Metric]":
     yield GaugeMetricFamily("tillside_queue_records", "Ops that the cloud has not acknowledged", value=sync.waiting)
     yield GaugeMetricFamily(
         "tillside_queue_oldest_age_seconds", "Age of the oldest of them", value=sync.oldest_waiting_ms / 1000
+    )
+    fill = max(sync.waiting / WAITING_OPS_LIMIT, sync.oldest_waiting_ms / WAITING_AGE_LIMIT_MS)
+    yield GaugeMetricFamily(
+        "tillside_queue_limit_ratio", "The larger share of its limits (ops, age) that the queue takes", value=fill
     )
     yield _counter("tillside_queue_dropped", "Ops that were given up: there is no way to, so always 0", 0)
     yield GaugeMetricFamily("tillside_sync_enrolled", "1 when the till has its identity", value=int(sync.enrolled))

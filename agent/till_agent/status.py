@@ -95,21 +95,20 @@ def _of_journal(facts: Facts) -> list[Message]:
     found: list[Message] = []
     if facts.figures is not None:
         level = facts.figures.level(facts.now_wall_ms)
-        waiting = f"waiting for the cloud: {facts.figures.waiting}"
+        fix = "mend the line, `tillside sync status` says what is wrong with it"
+        waiting = facts.figures.waiting_text(facts.now_wall_ms)
         if level == "over":
-            found.append(
-                _said("queue_over_limit", f"{waiting}, past the limit; none is dropped: mend the line", "error")
-            )
+            text = f"{waiting}: past the limit. Sales go on and none is dropped; {fix}"
+            found.append(_said("queue_over_limit", text, "error"))
         elif level == "warning":
-            found.append(_said("queue_near_limit", f"{waiting}, near the limit: mend the line"))
-        if facts.figures.rejected:
-            found.append(
-                _said(
-                    "ops_rejected",
-                    f"refused by the cloud: {facts.figures.rejected}, see `tillside queue list --newest` here and "
-                    "`tillside cloud flags` there",
-                )
-            )
+            found.append(_said("queue_near_limit", f"{waiting}: {fix}"))
+        see = "see `tillside queue list --rejected` here and `tillside cloud ops rejected` there"
+        refused = facts.figures.rejected - facts.figures.parked
+        if refused:
+            found.append(_said("ops_rejected", f"refused by the cloud: {refused}, {see}"))
+        if facts.figures.parked:
+            text = f"parked, since the cloud could not take them: {facts.figures.parked}; they are kept here, {see}"
+            found.append(_said("ops_parked", text))
     if facts.report is not None and facts.report.reason not in ("", "new"):
         lost = f", {facts.report.rows_lost} acknowledged rows are missing" if facts.report.rows_lost else ""
         moved = f", the old file is {facts.report.damage.moved_to}" if facts.report.damage else ""

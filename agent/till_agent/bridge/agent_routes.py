@@ -32,8 +32,10 @@ def handlers(bridge: Bridge) -> dict[str, Handler]:
         return Answer(_encode(await bridge.status()))
 
     async def queue(call: Call) -> Answer:
+        which = call.parameters.get("which", "waiting")
         waiting, ops = await bridge.core.queue.listed(
-            waiting_only=call.parameters.get("which", "waiting") == "waiting",
+            waiting_only=which == "waiting",
+            rejected=which == "rejected",
             limit=int(call.parameters.get("limit", QUEUE_DEFAULT)),
         )
         return Answer(_encode(Queue(waiting=waiting, ops=ops)))

@@ -63,8 +63,13 @@ class SlipCalls(Protocol):
 class QueueCalls(Protocol):
     """The journal as a list of ops."""
 
-    async def listed(self, *, waiting_only: bool, limit: int) -> tuple[int, tuple[QueuedOp, ...]]:
-        """How many ops wait, and: the oldest waiting ones, oldest first; or the newest ones, newest first."""
+    async def listed(
+        self, *, waiting_only: bool, limit: int, rejected: bool = False
+    ) -> tuple[int, tuple[QueuedOp, ...]]:
+        """How many ops wait, and: the oldest waiting ones, oldest first; or the newest ones, newest first.
+
+        `rejected`: only those that the cloud refused, newest first.
+        """
         ...
 
     async def one(self, seq: int, epoch: int | None) -> tuple[QueuedOp, bytes] | None:

@@ -127,9 +127,9 @@ LANGUAGE = Parameter(
 )
 WHICH = Parameter(
     name="which",
-    pattern=re.compile(r"^(waiting|newest)$"),
-    choices=("waiting", "newest"),
-    description="Ops that wait for the cloud (when left out), or the newest whatever became of them.",
+    pattern=re.compile(r"^(waiting|newest|rejected)$"),
+    choices=("waiting", "newest", "rejected"),
+    description="Ops that wait for the cloud (when left out), the newest whatever became of them, or those it refused.",
 )
 EPOCH = Parameter(
     name="epoch",

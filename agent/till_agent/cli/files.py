@@ -38,6 +38,10 @@ class JournalView(Struct, frozen=True):
         after = schema.row_id(newest.epoch, max(0, newest.last_seq - limit))
         return tuple(reversed(list(self._rows(after, limit))))
 
+    def rejected(self, limit: int) -> tuple[QueuedOp, ...]:
+        """Those that the cloud refused, newest first."""
+        return tuple(self._shown(self.reader.connection.execute(schema.LIST_REJECTED, (limit,))))
+
     def one(self, seq: int, epoch: int | None) -> tuple[QueuedOp, bytes] | None:
         """An op with its body; None when there is none. JournalCorrupt when it is not as it was written."""
         op_id = OpId(self.till, epoch or self.epochs[-1].epoch, seq)
@@ -48,10 +52,11 @@ class JournalView(Struct, frozen=True):
         return row, entry.body
 
     def _rows(self, after: int, limit: int) -> Iterator[QueuedOp]:
+        return self._shown(self.reader.connection.execute(schema.LIST, (after, limit)))
+
+    def _shown(self, rows: sqlite3.Cursor) -> Iterator[QueuedOp]:
         acked = {state.epoch: state.acked_seq for state in self.epochs}
-        for identity, kind, uid, at_wall_ms, size, status, code in self.reader.connection.execute(
-            schema.LIST, (after, limit)
-        ):
+        for identity, kind, uid, at_wall_ms, size, status, code in rows:
             epoch, seq = schema.split_id(identity)
             yield QueuedOp(
                 op=str(OpId(self.till, epoch, seq)),

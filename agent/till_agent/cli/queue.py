@@ -10,31 +10,43 @@ from till_agent.cli.options import config_option, echo_json, json_option
 if TYPE_CHECKING:
     from till_agent.cli.files import JournalView
 
+DO = {
+    "parked": "the cloud could not take it, though it was well; it is kept here. Send `tillside queue show SEQ` to the "
+    "chain, who correct the points (`tillside cloud member adjust`)",
+    "poison": "the cloud's own code broke over it; the chain corrects the points (`tillside cloud member adjust`)",
+}
+DO_ELSE = "nothing of it was counted; if it should have, the chain corrects it (`tillside cloud member adjust`)"
+"""What to do about a rejected op, by the code of its verdict. No verdict ever changes, and nothing is sent again."""
+
 
 @click.group(help="Look into the till's queue of operations.")
 def queue() -> None:
     """Nothing of its own to do."""
 
 
-@queue.command("list", short_help="List operations that wait for the cloud, or the newest.")
+@queue.command("list", short_help="List operations that wait for the cloud, the newest, or the rejected.")
 @config_option
 @json_option
 @click.option("--newest", is_flag=True, help="The newest operations, whatever became of them.")
+@click.option("--rejected", is_flag=True, help="Those that the cloud refused, also parked ones, newest first.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=100, show_default=True, help="At most as many.")
-def list_(config: Path, as_json: bool, newest: bool, limit: int) -> None:
+def list_(config: Path, as_json: bool, newest: bool, rejected: bool, limit: int) -> None:
     """List operations that wait for the cloud, oldest first; with --newest the newest of all, newest first."""
+    if newest and rejected:
+        raise click.UsageError("expected one of --newest and --rejected")
     from till_agent.cli.asking import ask_or_read
     from till_config import load
 
     def read(view: "JournalView") -> dict[str, Any]:
         import msgspec
 
-        ops = view.listed(waiting_only=not newest, limit=limit)
+        ops = view.rejected(limit) if rejected else view.listed(waiting_only=not newest, limit=limit)
         return {"waiting": view.waiting, "ops": msgspec.to_builtins(ops)}
 
-    path = f"/v1/queue?which={'newest' if newest else 'waiting'}&limit={limit}"
+    which = "rejected" if rejected else "newest" if newest else "waiting"
+    path = f"/v1/queue?which={which}&limit={limit}"
     found = ask_or_read(Path(load(config).agent.state_dir), path, read)
-    echo_json(found) if as_json else _show(found)
+    echo_json(found) if as_json else _show(found, oldest_first=which == "waiting")
 
 
 @queue.command(short_help="Show one operation with its body.")
@@ -59,14 +71,35 @@ def show(config: Path, seq: int, epoch: int | None) -> None:
     echo_json(found)
 
 
-def _show(found: dict[str, Any]) -> None:
+def _show(found: dict[str, Any], *, oldest_first: bool) -> None:
     from till_agent.cli.words import moment, table
 
     waiting = found["waiting"]
     click.echo("1 operation waits for the cloud." if waiting == 1 else f"{waiting} operations wait for the cloud.")
+    _warn(waiting, found["ops"][0]["at_wall_ms"] if oldest_first and found["ops"] else 0)
     rows = [("OPERATION", "KIND", "DOCUMENT", "MADE", "BYTES", "STATE")]
     for op in found["ops"]:
         state = f"{op['status']} ({op['code']})" if op["code"] else op["status"]
         rows.append((op["op"], op["kind"], op["uid"], moment(op["at_wall_ms"]), str(op["bytes"]), state))
     if len(rows) > 1:
         table(rows)
+    codes = {op["code"] for op in found["ops"] if op["status"] == "rejected"}
+    for code in sorted(codes):
+        click.echo(f"{code}: {DO.get(code, DO_ELSE)}")
+
+
+def _warn(waiting: int, oldest_wall_ms: int) -> None:
+    """Say when the queue is near its limits or past them, and what to do."""
+    import time
+
+    from till_agent.journal.figures import Figures
+
+    now_ms = time.time_ns() // 1_000_000
+    figures = Figures("", 0, 0, 0, waiting, oldest_wall_ms, 0, 0)
+    level = figures.level(now_ms)
+    if level != "ok":
+        where = "past" if level == "over" else "near"
+        click.echo(
+            f"That is {where} the limit: {figures.waiting_text(now_ms)}. None is dropped and sales go on. "
+            "Mend the line: `tillside sync status` says what is wrong with it."
+        )

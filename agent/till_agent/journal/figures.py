@@ -1,8 +1,14 @@
 """Where the journal stands, in numbers for status and metrics."""
 
+import logging
+
 from msgspec import Struct
 
 from till_agent.journal import schema
+
+_log = logging.getLogger(__name__)
+
+DAY_MS = 86_400_000
 
 
 class Figures(Struct, frozen=True):
@@ -17,6 +23,8 @@ class Figures(Struct, frozen=True):
     """When the oldest waiting op was made; 0 when none waits."""
     adjusted: int
     rejected: int
+    parked: int = 0
+    """Of the rejected ones those that the cloud could not take; their bytes are only here."""
 
     @property
     def waiting_percent(self) -> int:
@@ -29,9 +37,37 @@ class Figures(Struct, frozen=True):
             return 0
         return max(0, now_wall_ms - self.oldest_waiting_wall_ms) * 100 // schema.WAITING_AGE_LIMIT_MS
 
+    def waiting_text(self, now_wall_ms: int) -> str:
+        """How much waits and for how long, each with its limit, for people."""
+        oldest_ms = self.oldest_waiting_wall_ms
+        days = max(0, now_wall_ms - oldest_ms) // DAY_MS if oldest_ms else 0
+        return (
+            f"{self.waiting} operations wait for the cloud (limit {schema.WAITING_OPS_LIMIT}), "
+            f"the oldest for {days} days (limit {schema.WAITING_AGE_LIMIT_MS // DAY_MS})"
+        )
+
     def level(self, now_wall_ms: int) -> str:
         """`ok`, `warning` from 80 % of a limit on, `over` past it: a journal never drops an op, it says so."""
         percent = max(self.waiting_percent, self.age_percent(now_wall_ms))
         if percent >= 100:
             return "over"
         return "warning" if percent >= schema.WARN_AT_PERCENT else "ok"
+
+
+class LimitWatch:
+    """Tells the log when the queue comes near its limits, passes them, and is well again. Used on the loop only."""
+
+    def __init__(self) -> None:
+        self._level = "ok"
+
+    def note(self, figures: Figures, now_wall_ms: int) -> None:
+        """Look; log only what is another level than before."""
+        level = figures.level(now_wall_ms)
+        if level == self._level:
+            return
+        self._level = level
+        if level == "ok":
+            _log.info("The queue is well within its limits again: %d operations wait", figures.waiting)
+            return
+        grave = logging.ERROR if level == "over" else logging.WARNING
+        _log.log(grave, "%s: none is dropped, mend the line", figures.waiting_text(now_wall_ms))

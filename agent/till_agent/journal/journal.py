@@ -11,7 +11,7 @@ from till_agent.exceptions import JournalCorrupt
 from till_agent.journal import carry, outbox, schema, verify
 from till_agent.journal.changes import NOTHING, pack_change
 from till_agent.journal.exceptions import DamagedError
-from till_agent.journal.figures import Figures
+from till_agent.journal.figures import Figures, LimitWatch
 from till_agent.journal.holdstore import DiskHoldStore
 from till_agent.journal.open import open_session
 from till_agent.journal.place import OpenReport, Place
@@ -90,6 +90,7 @@ class DiskJournal:
         self._effects = effects
         self._verdicts = verdicts
         self._figures = Figures(place.till, 0, 0, 0, 0, 0, 0, 0)
+        self._limits = LimitWatch()
         self._reports: list[OpenReport] = []
         self._writer = Writer(lambda: open_session(place), on_opened=self._opened, on_figures=self._note_figures)
         self.holds = DiskHoldStore(self._writer, place.clock)
@@ -206,6 +207,15 @@ class DiskJournal:
 
         return await self._writer.submit(run, writes=False)
 
+    async def list_rejected(self, limit: int = LIST_LIMIT) -> list[QueuedOp]:
+        """Ops that the cloud refused, newest first; at most LIST_LIMIT."""
+
+        def run(session: Session) -> list[QueuedOp]:
+            rows = session.connection.execute(schema.LIST_REJECTED, (min(limit, LIST_LIMIT),))
+            return _queued(session, rows.fetchall())
+
+        return await self._writer.submit(run, writes=False)
+
     async def show(self, op_id: OpId) -> tuple[Entry, OpResult | None] | None:
         """One op and what the cloud said to it."""
 
@@ -296,6 +306,7 @@ class DiskJournal:
 
     def _note_figures(self, figures: Figures) -> None:
         self._figures = figures
+        self._limits.note(figures, self._place.clock.wall_ms())
 
     def _committed(self, written: _Written) -> None:
         draft = written.draft
@@ -341,7 +352,6 @@ def _checker(epoch: int, first: int, last: int) -> Callable[[Session], int]:
 
 
 def _list(session: Session, after: OpId | None, waiting_only: bool, limit: int) -> list[QueuedOp]:
-    positions = {state.epoch: state.acked_seq for state in session.epochs}
     if after is not None:
         begin = schema.row_id(after.epoch, after.seq)
     elif waiting_only:
@@ -351,8 +361,14 @@ def _list(session: Session, after: OpId | None, waiting_only: bool, limit: int) 
         begin = schema.row_id(state.epoch, state.acked_seq)
     else:
         begin = 0
+    return _queued(session, session.connection.execute(schema.LIST, (begin, limit)).fetchall())
+
+
+def _queued(session: Session, rows: list[tuple[int, str, str, int, int, str | None, str | None]]) -> list[QueuedOp]:
+    """Rows of `schema.LIST` as the list shows them."""
+    positions = {state.epoch: state.acked_seq for state in session.epochs}
     found: list[QueuedOp] = []
-    for identity, kind, uid, at_wall_ms, size, status, code in session.connection.execute(schema.LIST, (begin, limit)):
+    for identity, kind, uid, at_wall_ms, size, status, code in rows:
         epoch, seq = schema.split_id(identity)
         unjudged = "waiting" if seq > positions.get(epoch, 0) else "acknowledged"
         found.append(

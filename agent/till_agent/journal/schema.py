@@ -149,6 +149,13 @@ LIST = (
     "FROM entries e LEFT JOIN verdicts v ON v.id = e.id WHERE e.id > ? ORDER BY e.id LIMIT ?"
 )
 
+# Ops that the cloud refused, newest first.
+LIST_REJECTED = (
+    "SELECT e.id, e.kind, e.uid, e.at_wall_ms, length(e.body), v.status, v.code "
+    "FROM verdicts v JOIN entries e ON e.id = v.id "
+    "WHERE v.status IN ('adjusted', 'rejected') AND v.status = 'rejected' ORDER BY v.id DESC LIMIT ?"
+)
+
 # One new row.
 APPEND = (
     "INSERT INTO entries (id, row_hash, at_wall_ms, effect_points, kind, uid, about_uid, subject_key, hold, "
@@ -171,6 +178,11 @@ RECORD_VERDICT = (
 )
 # How many ops the cloud changed or refused.
 COUNT_VERDICTS = "SELECT status, count(*) FROM verdicts WHERE status IN ('adjusted', 'rejected') GROUP BY status"
+
+# Of the refused ones those that were parked: the cloud could not take them. Both conditions, for the index's sake.
+COUNT_PARKED = (
+    "SELECT count(*) FROM verdicts WHERE status IN ('adjusted', 'rejected') AND status = 'rejected' AND code = 'parked'"
+)
 
 HOLD_COLUMNS = "hold, sale_uid, member_id, points, state, deadline_mono_ms, boot"
 OPEN_HOLDS = f"SELECT {HOLD_COLUMNS} FROM holds WHERE state IN ('asked', 'granted') ORDER BY number"  # noqa: S608 - only constants here

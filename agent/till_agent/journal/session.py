@@ -31,7 +31,7 @@ class Session:
         self._path = path
         self.reader = EntryReader(connection, till, _read_epochs(connection))
         self._witness = witness
-        self._adjusted, self._rejected = self._count_verdicts()
+        self._adjusted, self._rejected, self._parked = self._count_verdicts()
         self._oldest_waiting = (0, 0)
 
     @property
@@ -129,7 +129,7 @@ class Session:
         if acked_seq > state.acked_seq:
             self.move_acked(epoch, acked_seq)
         if any((result.first or result.status) in ("adjusted", "rejected") for result in results):
-            self._adjusted, self._rejected = self._count_verdicts()
+            self._adjusted, self._rejected, self._parked = self._count_verdicts()
 
     def move_acked(self, epoch: int, acked_seq: int) -> None:
         """Set how far the cloud holds an epoch; backwards when the cloud was restored from an older backup."""
@@ -216,6 +216,7 @@ class Session:
             oldest_waiting_wall_ms=self._oldest_waiting[1],
             adjusted=self._adjusted,
             rejected=self._rejected,
+            parked=self._parked,
         )
 
     def bear_witness(self) -> None:
@@ -242,9 +243,11 @@ class Session:
             raise HoldNotOpen(hold, "")
         return stored
 
-    def _count_verdicts(self) -> tuple[int, int]:
+    def _count_verdicts(self) -> tuple[int, int, int]:
         counts = dict(self.connection.execute(schema.COUNT_VERDICTS).fetchall())
-        return counts.get("adjusted", 0), counts.get("rejected", 0)
+        rejected = counts.get("rejected", 0)
+        parked = self.connection.execute(schema.COUNT_PARKED).fetchone()[0] if rejected else 0
+        return counts.get("adjusted", 0), rejected, parked
 
 
 def _stored_hold(columns: tuple[str, str, str, int, str, int, str]) -> StoredHold:

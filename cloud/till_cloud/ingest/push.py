@@ -262,13 +262,16 @@ _KINDS: dict[type[OpBody], str] = {
 }
 
 
+_WITHOUT_SUBJECT = HoldReleaseBody | GrantReleaseBody
+
+
 def _named(context: Context, op: WireOp) -> tuple[str, str, Account | None]:
     """What can be said of an op that broke our code: kind, uid, and whose it is; nothing where that breaks too."""
     kind, uid = "unknown", ""
     try:
         body = _decode(bytes(op.body))
         kind, uid = _KINDS[type(body)], body.uid if UID.fullmatch(body.uid) else ""
-        return kind, uid, find(context, body.subject) if hasattr(body, "subject") else None
+        return kind, uid, None if isinstance(body, _WITHOUT_SUBJECT) else find(context, body.subject)
     except Exception:  # noqa: BLE001 - the op is known to break our code, here perhaps as well
         return kind, uid, None
 

@@ -11,7 +11,7 @@ from till_agent.journal import DiskJournal
 from till_agent.journal.session import Session
 from till_agent.journal.witness import Mark, Witness
 from till_sync.exceptions import HistoryConflict
-from till_sync.ops import NEWEST_PROTOCOL, PROTOCOL, OpId, fingerprint
+from till_sync.ops import PROTOCOL, OpId, fingerprint, protocol_of
 from till_sync.wire import HelloAnswer, OpResult, PushRequest
 from unit.agent_stores.stores_kit import TILL, Identity, StepClock, draft, journal_in, once, place, run
 
@@ -97,7 +97,7 @@ def test_ops_of_a_later_protocol_begin_a_batch_of_it(tmp_path: Path):
             assert (first.protocol, len(first.ops), first.remaining) == (PROTOCOL, 2, 4)
             await journal.record(1, 2, ())
             second = await batch_of(journal)
-            assert (second.protocol, len(second.ops), second.prev_hash) == (NEWEST_PROTOCOL, 4, first.head_hash)
+            assert (second.protocol, len(second.ops), second.prev_hash) == (protocol_of("register"), 4, first.head_hash)
             await journal.record(1, 5, ())
             assert (await batch_of(journal)).protocol == PROTOCOL
 

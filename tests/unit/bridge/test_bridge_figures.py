@@ -152,6 +152,7 @@ def test_till_that_is_well_has_no_problem() -> None:
         ({"worker": WorkerStatus(online=True, halted="stale_epoch")}, "sync_halted"),
         ({"worker": WorkerStatus(online=True, skew_ms=-121_000)}, "clock_skew"),
         ({"figures": msgspec.structs.replace(FIGURES, rejected=2)}, "ops_rejected"),
+        ({"figures": msgspec.structs.replace(FIGURES, rejected=1, parked=1)}, "ops_parked"),
         ({"figures": msgspec.structs.replace(FIGURES, waiting=85_000)}, "queue_near_limit"),
         ({"figures": msgspec.structs.replace(FIGURES, waiting=100_000)}, "queue_over_limit"),
         ({"report": OpenReport(epoch=2, reason="gap", rows_lost=4)}, "journal_replaced"),
