@@ -144,21 +144,64 @@ def till_code(till_id: str, db: Path) -> None:
 @json_option
 def till_list(db: Path, *, as_json: bool) -> None:
     """Every till and how far its operations have come."""
+    from msgspec import structs
+
     from till_cloud.store import tills
 
     with reading(db) as connection:
         rows = tills.all_tills(connection)
     if as_json:
-        names = ("till", "store", "epoch", "acked_seq", "head_hash", "enrolled_at_ms", "seen_at_ms")
-        echo_json([{name: getattr(row, name) for name in names} for row in rows])
+        secret = ("token_sha256", "salt")
+        echo_json([{name: value for name, value in structs.asdict(row).items() if name not in secret} for row in rows])
         return
     echo_table(
-        ("till", "store", "enrolled", "epoch", "ops", "last seen (UTC)"),
+        ("till", "store", "enrolled", "epoch", "ops", "last seen (UTC)", "key", "quarantine"),
         [
-            (row.till, row.store, time_text(row.enrolled_at_ms), row.epoch, row.acked_seq, time_text(row.seen_at_ms))
+            (
+                row.till,
+                row.store,
+                time_text(row.enrolled_at_ms),
+                row.epoch,
+                row.acked_seq,
+                time_text(row.seen_at_ms),
+                row.public_key[:8],
+                f"{row.quarantine_reason} {time_text(row.quarantined_at_ms)}" if row.quarantined_at_ms else "",
+            )
             for row in rows
         ],
     )
+
+
+@till.command("release")
+@click.argument("till_id", metavar="ID")
+@database_option
+@click.option(
+    "--forget-key", is_flag=True, help="Ask it for no signatures until it hands in a key: before it goes back to 0.1."
+)
+def till_release(till_id: str, db: Path, *, forget_key: bool) -> None:
+    """End a till's quarantine. First enrol the wrong one of the two machines as another till, or switch it off."""
+    import sqlite3
+
+    from till_cloud.exceptions import AdminError
+    from till_cloud.store import tills
+
+    def free(connection: sqlite3.Connection) -> tills.TillRow:
+        row = tills.till(connection, till_id)
+        if row is None:
+            raise AdminError(f"expected a till that was added, not {till_id!r}: `cloud till list` names them")
+        tills.release(connection, till_id)
+        if forget_key:
+            tills.forget_key(connection, till_id)
+        return row
+
+    with writing(db) as writer:
+        before = writer.call(free)
+    if before.quarantined_at_ms:
+        click.echo(f"Till {till_id} is released; it comes back within five minutes, or by `tillside sync now` on it")
+    else:
+        click.echo(f"Till {till_id} was in no quarantine")
+    if forget_key:
+        click.echo(f"Till {till_id} is asked for no signatures until it hands in a key")
 
 
 @click.command()

@@ -1,4 +1,4 @@
-"""Two machines that are one till are found while both are online; whatever else befalls a till is taken for no clone."""
+"""Two machines that are one till are found while both are online; nothing else that befalls a till looks like it."""
 
 import asyncio
 import shutil
