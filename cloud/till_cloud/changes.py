@@ -105,9 +105,10 @@ def page(
     rows += lent
     if own < after:
         # The till has a snapshot, which is everybody's: its own comes first.
-        rows, reached, own = _own_rows(connection, till.till, own, after, limit, now_ms)
-    else:
-        own = reached
+        theirs, own = _own_rows(connection, till.till, own, after, limit, now_ms)
+        rows = [*theirs, *rows] if own == after else theirs
+        reached = reached if own == after else after
+    own = reached if own >= after else own
     selling_by = registry.active(connection)
     return ChangesAnswer(
         incarnation=incarnation,
@@ -127,13 +128,13 @@ def page(
 
 def _own_rows(
     connection: sqlite3.Connection, till: str, own: int, after: int, limit: int, now_ms: int
-) -> tuple[list[ChangeRow], int, int]:
-    """Grants of a till up to position `after`, and their members as it sees them; and the places reached."""
+) -> tuple[list[ChangeRow], int]:
+    """Grants of a till up to position `after`, and their members as it sees them; and the place reached."""
     room = max(limit // 2, 1)
     lent = grants.page(connection, till, own, after, room)
     reached = lent[-1].position if len(lent) == room else after
     seen = members.of_ids(connection, [row.member_id for row in lent], open_keys(now_ms), holder=till)
-    return [*seen, *lent], after, reached
+    return [*seen, *lent], reached
 
 
 def stretch_digest(connection: sqlite3.Connection, till: str, after: str, now_ms: int) -> StretchDigest:

@@ -67,6 +67,11 @@ LARGEST_BYTES = 64 * 1024**3
 
 
 def schema_of(statements: tuple[str, ...]) -> list[tuple[str, str]]:
-    """Name and text of each table as `sqlite_schema` keeps them, sorted."""
-    texts = [statement.strip() for statement in statements]
+    """Name and text of each table, sorted, as `normal` of those in a file's `sqlite_schema` must be."""
+    texts = [normal(statement) for statement in statements]
     return sorted((text.split()[2], text) for text in texts)
+
+
+def normal(text: str) -> str:
+    """A statement with single spaces."""
+    return " ".join(text.split())

@@ -119,7 +119,7 @@ def _check(connection: sqlite3.Connection, answer: SnapshotAnswer) -> None:
     if marks != (snapshot_layout.APPLICATION_ID, snapshot_layout.VERSION):
         raise SnapshotUnusable(f"expected a snapshot of version {snapshot_layout.VERSION}, not {marks}")
     found = connection.execute("SELECT type, name, sql FROM sqlite_schema").fetchall()
-    tables = sorted((name, text) for kind, name, text in found if kind == "table")
+    tables = sorted((name, snapshot_layout.normal(text)) for kind, name, text in found if kind == "table")
     if len(tables) != len(found) or tables != snapshot_layout.schema_of(snapshot_layout.CREATE):
         raise SnapshotUnusable("expected a snapshot's tables, not others")
     problems = [row[0] for row in connection.execute("PRAGMA quick_check(1)")]
