@@ -16,6 +16,7 @@ from till_cloud.changes import DEFAULT_PAGE, PAGE_LIMIT, decode_cursor
 from till_cloud.confirmations import NewCode, unsent
 from till_cloud.exceptions import CursorError, RefusedError, StoreUnavailableError
 from till_cloud.feed import Feed
+from till_cloud.grant_routes import GrantRoutes, after_recall
 from till_cloud.sending import CodeSender
 from till_cloud.snapshot_routes import SnapshotRoutes
 from till_cloud.store import meta
@@ -90,6 +91,7 @@ class CloudApp:
             Route(PATHS["sale"], self.sale, methods=["GET"]),
             Route(KEY_PATH, self.key, methods=["POST"]),
             *SnapshotRoutes(self._centre, self._asker).routes(),
+            *GrantRoutes(self._centre, self._asker).routes(),
             Route("/livez", self.livez, methods=["GET"]),
             Route("/readyz", self.readyz, methods=["GET"]),
         ]
@@ -152,6 +154,7 @@ class CloudApp:
                 self._asker(request, hold.till)
             pin = await run_in_threadpool(self._centre.pin_of, hold) if hold.pin else None
             answer = await asyncio.wrap_future(self._centre.hold(hold, pin))
+        answer = await after_recall(self._centre, hold, pin, answer)
         if isinstance(answer, RefusedError):
             raise answer
         return _json(answer)

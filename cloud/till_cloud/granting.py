@@ -11,13 +11,16 @@ from typing import Literal
 
 from msgspec.structs import replace
 
+from till_cloud.exceptions import AdminError, RefusedError
 from till_cloud.ledger.account import Account, Draft
 from till_cloud.ledger.book import Book
-from till_cloud.store import grants, vouchers
+from till_cloud.store import grants, tills, vouchers
 from till_cloud.store.grants import GrantRow
+from till_cloud.store.tills import TillRow
 from till_loyalty.days import local_day
 from till_loyalty.lending import wanted
 from till_loyalty.programme import Programme
+from till_sync.wire import GrantAnswer, GrantRequest
 
 REST_MS = 120_000
 """After points were asked back nothing is lent of that member for so long: the receipt that wants them comes first."""
@@ -88,6 +91,47 @@ def lend(book: Book, account: Account, holder: str, epoch: int, points: int, *, 
     return row
 
 
+def ask(
+    connection: sqlite3.Connection, till: str, request: GrantRequest, programme: Programme | None, now_ms: int
+) -> GrantAnswer:
+    """What a till asks for: `points` of a member in all, or its usual share; as many as are free, in the programme's
+    limits. RefusedError: 404 `member_unknown`; 409 `grants_off`, `grants_not_taken`.
+    """
+    if programme is None or not lends(programme):
+        raise RefusedError(409, "grants_off", "expected a programme that lends points to tills")
+    row = tills.till(connection, till)
+    if row is None or not row.epoch or not grants.takes(connection, till):
+        raise RefusedError(409, "grants_not_taken", "expected a till that has pushed, and asks for grants with changes")
+    book = Book(connection, now_ms)
+    account = book.account(request.member_id)
+    if account is None or account.status == "removed":
+        raise RefusedError(404, "member_unknown", "expected a member of this chain")
+    if request.points:
+        _top_up(book, programme, account, row, request.points)
+    else:
+        # The till says that the member is here: that is as good as a purchase.
+        book.visited(account.member_id, row.store, local_day(now_ms, "UTC").isoformat(), times=0)
+        book.flush()
+        share_out(book, programme, account)
+    book.flush()
+    found = grants.find(connection, till, request.member_id)
+    granted = found or GrantRow(holder=till, member_id=request.member_id, epoch=row.epoch)
+    return GrantAnswer(grant=granted.wire(), server_time_ms=now_ms)
+
+
+def _top_up(book: Book, programme: Programme, account: Account, till: TillRow, points: int) -> None:
+    """Up to `points` in all, of what is free, by the programme's limits."""
+    lending, step = programme.redemption.lending, max(programme.redemption.step_points, 1)
+    had = grants.points_of(book.connection, till.till, account.member_id)
+    total = account.available + account.granted
+    most = min(points, lending.maximum_points or points)
+    more = min(most - had, account.available, total * lending.share_basis_points // 10_000 - account.granted)
+    more -= more % step
+    soonest_ms = grants.soonest_expiry_ms(book.connection, account.member_id)
+    if account.status == "active" and more > 0 and not 0 < soonest_ms <= book.now_ms:
+        lend(book, account, till.till, till.epoch, more, until_ms=soonest_ms)
+
+
 def used(book: Book, row: GrantRow, points: int) -> None:
     """A sale spent points of a grant; its draft has taken them off what the member has granted."""
     left = row.points - points
@@ -120,11 +164,40 @@ def recall(book: Book, account: Account, points: int) -> int:
     lent = sum([row.points for row in rows])
     for row in rows if lent >= points else ():
         asked = max(row.recall, min(row.points, points))
+        if asked == row.recall and book.now_ms < row.recalled_at_ms + REST_MS // 2:
+            continue  # it was asked just now
         grants.put(
             book.connection,
             replace(row, recall=asked, recalled_at_ms=book.now_ms, position=book.next_position()),
         )
     return lent
+
+
+def move_grants(book: Book, old: str, into: str) -> None:
+    """What holders have of a merged member they have of the one kept; both accounts are changed by the caller.
+
+    A holder's sale that names the old member finds the new grant, for `old` leads to `into`.
+    """
+    connection = book.connection
+    for row in grants.open_of_member(connection, old):
+        closed = replace(row, points=0, recall=0, released=row.released + row.points, position=book.next_position())
+        grants.put(connection, closed)
+        had = grants.find(connection, row.holder, into)
+        if had is None or had.epoch != row.epoch:
+            had = replace(
+                had or GrantRow(holder=row.holder, member_id=into, epoch=row.epoch), epoch=row.epoch, until_ms=0
+            )
+        ends = [each for each in (had.until_ms, row.until_ms) if each]
+        grown = replace(
+            had,
+            points=had.points + row.points,
+            granted=had.granted + row.points,
+            recall=had.recall + row.recall,
+            until_ms=min(ends, default=0),
+            position=book.next_position(),
+        )
+        grants.put(connection, grown)
+    vouchers.move(connection, old, into)
 
 
 def begin_epoch(connection: sqlite3.Connection, holder: str, epoch: int, now_ms: int) -> None:
@@ -158,6 +231,32 @@ def write_off(book: Book, row: GrantRow, reason: WriteOffReason) -> int:
     grants.put(book.connection, closed)
     grants.add_write_off(book.connection, row.holder, row.member_id, row.epoch, row.points, reason, now_ms=book.now_ms)
     return row.points
+
+
+def revoke(
+    connection: sqlite3.Connection, till: str, member_id: str, reason: WriteOffReason, now_ms: int
+) -> tuple[int, int]:
+    """Give up what a till has of a member, or of all (""): how many members, and how many points.
+
+    It is lent nothing more until it asks for its changes again, which shows that it lives. Of all members, its vouchers
+    go back too.
+    """
+    row = tills.till(connection, till)
+    if row is None:
+        raise AdminError(f"expected a till of this chain, not {till!r}")
+    book = Book(connection, now_ms)
+    members: set[str] = set()
+    points = 0
+    for lent in grants.open_rows(connection, holder=till, member_id=member_id, limit=-1):
+        points += write_off(book, lent, reason)
+        members.add(lent.member_id)
+    for voucher in () if member_id else vouchers.open_of_holder(connection, till):
+        give_up_voucher(book, voucher, epoch=row.epoch, reason=reason)
+        points += voucher.points
+        members.add(voucher.member_id)
+    grants.set_takes(connection, till, asks=False)
+    book.flush()
+    return len(members), points
 
 
 def give_up_voucher(book: Book, row: vouchers.VoucherRow, *, epoch: int, reason: WriteOffReason) -> None:

@@ -8,10 +8,11 @@ import msgspec
 from msgspec.structs import replace
 
 from till_cloud.exceptions import AdminError
+from till_cloud.granting import move_grants
 from till_cloud.ledger.account import Account, Draft, IssuedLot
 from till_cloud.ledger.book import Book
 from till_cloud.registry import Registry
-from till_cloud.store import events, people, pins
+from till_cloud.store import events, grants, people, pins
 from till_cloud.store.people import Person
 from till_loyalty.exceptions import invariant
 from till_loyalty.programme import Programme
@@ -22,14 +23,19 @@ ON CONFLICT (member_id, position) DO NOTHING
 """
 
 
-def may_merge(old: Account) -> bool:
-    """Points promised to a receipt under way stay where they are until the hold is resolved."""
-    return old.held == 0
+def may_merge(old: Account, into: Account | None = None) -> bool:
+    """Points promised to a receipt under way stay where they are until the hold is resolved.
+
+    Granted points go over with the grants, but no debt may be paid from them: with one on either side they stay too.
+    """
+    owing = old.debt or (into is not None and into.debt)
+    return old.held == 0 and not (old.granted and owing)
 
 
 def merge(book: Book, old: Account, into: Account, *, uid: str, programme: Programme | None) -> None:
     """Make `old` a removed member whose everything is `into`'s. Ask `may_merge` before."""
-    invariant(may_merge(old) and old.member_id != into.member_id, "expected two members, the old one without holds")
+    free = may_merge(old, into) and old.member_id != into.member_id
+    invariant(free, "expected two members, the old one without holds")
     connection = book.connection
     gone, person = people.find(connection, old.member_id), people.find(connection, into.member_id)
     if gone is None or person is None:
@@ -39,6 +45,7 @@ def merge(book: Book, old: Account, into: Account, *, uid: str, programme: Progr
     people.go_over(connection, old.member_id, into.member_id)
     # A PIN never goes over: whoever chose it may be a stranger to the one kept.
     pins.remove(connection, old.member_id)
+    grants.move_visits(connection, old.member_id, into.member_id)
     joined = _joined(person, gone, programme)
     # The code of the old member goes first: no two members may have one.
     people.write(connection, replace(gone, status="removed", merged_into=into.member_id, referral_code="", referrer=""))
@@ -58,7 +65,9 @@ def move_points(book: Book, old: Account, into: Account, *, uid: str) -> None:
         paid = Draft(old)
         paid.settle_debt()
         book.touch(paid, book.next_position())
-    taken, given = Draft(old), Draft(into)
+    taken, given = Draft(old, granted=0), Draft(into, granted=into.granted + old.granted)
+    if old.granted:
+        move_grants(book, old.member_id, into.member_id)
     taken_at = book.next_position()
     if old.debt:
         # New points pay the old member's debt, and the other one owes them instead.
@@ -113,7 +122,7 @@ def merge_by_hand(book: Book, registry: Registry, old_id: str, into_id: str) -> 
             raise AdminError(f"expected a member who is there, not {name!r}")
     if old is None or into is None or old_id == into_id:
         raise AdminError("expected two different members")
-    if not may_merge(old):
+    if not may_merge(old, into):
         raise AdminError(f"expected no open holds of {old_id}: wait until its receipts are through, and try again")
     version = registry.active(book.connection)
     merge(book, old, into, uid="", programme=None if version is None else version.programme)

@@ -5,6 +5,7 @@ import click
 from till_cloud.cli.chain import flags, init, store, till
 from till_cloud.cli.corrections import ops
 from till_cloud.cli.jobs import jobs
+from till_cloud.cli.lending import grant, voucher
 from till_cloud.cli.members import ledger, member
 from till_cloud.cli.programmes import programme
 from till_cloud.cli.reports import report
@@ -20,5 +21,9 @@ def cloud() -> None:
     """
 
 
-for command in (run, init, store, till, programme, member, ledger, ops, flags, report, jobs, snapshot, verify, backup):
+_COMMANDS = (
+    *(run, init, store, till, programme, member, ledger, ops, flags, grant, voucher, report),
+    *(jobs, snapshot, verify, backup),
+)
+for command in _COMMANDS:
     cloud.add_command(command)

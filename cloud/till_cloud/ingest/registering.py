@@ -113,7 +113,7 @@ def _take_over(context: Context, carrier: Account, holder: Account, uid: str, pr
     """Merge a card's owner whom nobody registered into the member; "" or why not."""
     if _person(context, carrier).registered:
         return "card_taken"
-    if not may_merge(carrier):
+    if not may_merge(carrier, holder):
         return "merge_waits"
     merge(context.book, carrier, holder, uid=uid, programme=programme)
     return ""

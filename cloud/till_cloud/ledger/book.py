@@ -207,10 +207,10 @@ class Book:
             last, largest = max(had.last, business_date), max(had.largest_minor, paid_minor)
             self._purchases[member_id] = Purchases(had.times + 1, last, largest)
 
-    def visited(self, member_id: str, store: str, business_date: str) -> None:
+    def visited(self, member_id: str, store: str, business_date: str, *, times: int = 1) -> None:
         """One purchase more of a member in a store; written with the rest, once for a batch."""
-        times, day = self._visits.get((member_id, store), (0, ""))
-        self._visits[member_id, store] = (times + 1, max(day, business_date))
+        before, day = self._visits.get((member_id, store), (0, ""))
+        self._visits[member_id, store] = (before + times, max(day, business_date))
 
     def settle_purchases(self, member_id: str = "") -> None:
         """Write what `bought` keeps, so that members' rows are right; with a member named, only if it is theirs."""

@@ -28,6 +28,17 @@ class GrantRow(Struct, frozen=True, kw_only=True):
     recalled_at_ms: int = 0
     position: int = 0
 
+    def wire(self) -> WireRow:
+        """As the holder hears of it."""
+        return WireRow(
+            member_id=self.member_id,
+            points=self.points,
+            epoch=self.epoch,
+            recall=self.recall,
+            until_ms=self.until_ms,
+            position=self.position,
+        )
+
 
 _COLUMNS = (
     "holder, member_id, epoch, points, recall, granted, used, released, written_off, until_ms, recalled_at_ms, position"
