@@ -347,5 +347,5 @@ class ScanEvent(Struct, frozen=True, kw_only=True):
     seq: int
     text: str
     symbology: str
-    kind: Literal["card", "phone", "goods", "unknown"]
+    kind: Literal["card", "phone", "voucher", "goods", "unknown"]
     member: Member | None = None

@@ -18,7 +18,7 @@ from till_agent.api import Identify, Message, QueuedOp
 from till_agent.balances import OwnEffects
 from till_agent.cache import CacheStore, CacheUnavailable
 from till_agent.desk import Desk, DeskParts, DeskSettings, StoreIdentity
-from till_agent.devices import Resolved
+from till_agent.devices import Kind, Resolved
 from till_agent.exceptions import CloudUnreachable, DeskProblem, HoldRefused, SlipTemplateError
 from till_agent.gateways import confirmations_of, coupons_of, sales_of
 from till_agent.giving_back import GivingBack
@@ -35,6 +35,7 @@ from till_loyalty.digits import is_gtin
 from till_loyalty.exceptions import IdentifierError
 from till_loyalty.programme import Identifiers
 from till_sync import exceptions as sync_errors
+from till_sync import vouchers
 from till_sync.client import CloudClient
 from till_sync.counters import COUNTER_FILE, Counter
 from till_sync.holds import CloudHoldGateway, NoHoldGateway
@@ -122,7 +123,9 @@ class Core:
         return True
 
     async def resolve(self, text: str) -> Resolved:
-        """What a scanned text is: a member's card or phone, goods, or nothing we know."""
+        """What a scanned text is: a member's card, phone or voucher, goods, or nothing we know."""
+        if text.startswith(vouchers.PREFIX):
+            return await self._identified("voucher", text)
         programme = self.cache.programme()
         rules = programme.programme.identifiers if programme else Identifiers()
         try:
@@ -134,6 +137,9 @@ class Core:
             if exc.code != "identifier_ambiguous":
                 return Resolved(kind="goods" if is_gtin(text) else "unknown", text=text)
             kind = "card"
+        return await self._identified(kind, text)
+
+    async def _identified(self, kind: Kind, text: str) -> Resolved:
         try:
             return Resolved(kind=kind, text=text, member=await self.desk.identify(Identify(scan=text)))
         except DeskProblem as exc:

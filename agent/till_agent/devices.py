@@ -37,7 +37,7 @@ _EVERY_SLIP = frozenset({DeviceState.BUSY.value, DeviceState.READY.value})
 """States that a printer passes through with each slip: told as events, too many for the log."""
 
 Role = Literal["scanner", "printer"]
-Kind = Literal["card", "phone", "goods", "unknown"]
+Kind = Literal["card", "phone", "voucher", "goods", "unknown"]
 
 
 class Resolved(Struct, frozen=True, kw_only=True):
