@@ -18,7 +18,7 @@ from till_agent.journal.migrations import STEPS, migrate
 from till_agent.journal.place import Place
 from till_agent.journal.salvage import ATTEMPTS, BUDGET_MS, Carrier, NewEpoch, Salvage, deadline, summed
 from till_agent.journal.session import Session
-from till_agent.journal.witness import Mark
+from till_agent.journal.witness import Mark, Witness
 from till_agent.journal.wreck import Wreck, WreckEpoch
 
 _log = logging.getLogger(__name__)
@@ -43,14 +43,13 @@ def replaced_of_late(place: Place) -> int:
 
 def put_aside(place: Place, damage: DamagedError, log: bytes = b"") -> DamageReport:
     """Move the journal's files away with a report that says what waited in them. OSError."""
-    ours = damage.code != "foreign" and place.path.is_file()
     report = DamageReport(
         found_wall_ms=place.clock.wall_ms(),
         code=damage.code,
         detail=damage.detail,
         moved_to="",
         first_bad_seq=damage.seq,
-        salvage=Salvage() if ours else None,
+        salvage=Salvage() if place.path.is_file() else None,
     )
     connection = None
     index = place.path.with_name(place.path.name + "-shm")
@@ -100,8 +99,9 @@ def make_journal(
         wreck, epochs = None, []
         if damage is not None and damage.salvage is not None and damage.salvage.state == "begun":
             out_of_time = deadline(place.clock.mono_ms, BUDGET_MS)
-            wreck = stack.enter_context(Wreck(place.path.with_name(damage.moved_to), out_of_time))
-            epochs = [each for each in wreck.epochs() if each.till == place.till]
+            noted = Witness(place.witness_path).read_salt()
+            wreck = stack.enter_context(Wreck(place.path.with_name(damage.moved_to), out_of_time, noted))
+            epochs = wreck.epochs(place.till)
         # An epoch that only the wreck tells of counts if it has rows; a changed number has none.
         there = [each.epoch for each in epochs if wreck is not None and _has_rows(wreck, each)]
         epoch = max([place.keeper.last_epoch, mark.epoch if mark else 0, *there]) + 1
@@ -165,7 +165,7 @@ def carry_later(session: Session, place: Place, name: str, budget_ms: int) -> Sa
     new = NewEpoch(session.connection, place.till, current.epoch, current.salt, current.last_seq, current.head)
     with Wreck(place.path.with_name(name), deadline(place.clock.mono_ms, budget_ms)) as wreck:
         carrier = Carrier(session.connection, wreck, place.till, new)
-        found = carrier.run([each for each in wreck.epochs() if each.till == place.till])
+        found = carrier.run(wreck.epochs(place.till))
     session.grown(new.seq, new.head)
     return found
 

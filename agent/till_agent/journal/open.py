@@ -15,7 +15,7 @@ from till_agent.journal.place import OpenReport, Place
 from till_agent.journal.session import Session
 from till_agent.journal.verify import Check, check_at_start
 from till_agent.journal.witness import Mark, Witness
-from till_agent.journal.wreck import read_log
+from till_agent.journal.wreck import LOG_HEADER_BYTES, read_log
 from till_loyalty.exceptions import InvariantError
 
 _log = logging.getLogger(__name__)
@@ -76,6 +76,8 @@ def _prepare(
     version = _recognise(connection)
     reason, rows_lost = "", 0
     if version == 0:
+        if damage is None and mark is not None and len(log) > LOG_HEADER_BYTES:
+            raise DamagedError("damaged", "expected a journal, not an empty file whose log can't be read")
         # A start may have been cut short between moving the old file and making this one.
         damage = damage or next((each for each in reversed(list(begun(place.path)))), None)
         reason = damage.code if damage else ("missing" if seen_epoch else "new")
@@ -99,6 +101,7 @@ def _prepare(
             place.keeper.raise_to(session.reader.current.epoch)
             finish_salvage(session, place)
     session.bear_witness()
+    session.note_salt()
     report = OpenReport(
         epoch=session.reader.current.epoch,
         reason=reason,

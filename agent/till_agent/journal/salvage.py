@@ -126,6 +126,9 @@ class Carrier:
     def run(self, epochs: list[WreckEpoch]) -> Salvage:
         """All epochs of the wreck, oldest first; what waits before what is acknowledged."""
         done = [(epoch, self._waiting(epoch)) for epoch in epochs]
+        if not epochs:
+            # Nothing is known of what waited; it was not more than the witness saw.
+            self._count("lost", schema.split_id(self._top)[1])
         if self._keeps_past:
             # Newest first: today's receipts are those that are asked for.
             for epoch, last in reversed(done):

@@ -224,6 +224,11 @@ class Session:
         current = self.reader.current
         self._witness.write(Mark(self.till, current.epoch, current.last_seq))
 
+    def note_salt(self) -> None:
+        """Note the epoch's salt there too; called once the file is open."""
+        current = self.reader.current
+        self._witness.write_salt(current.epoch, current.salt)
+
     def make_room(self) -> None:
         """Make the log as long as it will be, so that no commit waits for the file to grow. OSError."""
         make_room(self._path)

@@ -4,6 +4,8 @@ SQLite drops what it can't read at the end of a write-ahead log, and then the jo
 what was acknowledged. The same holds for an old copy put back. Only something outside the database can tell. The mark
 is written after each commit and not synced: a mark that is older than the journal says nothing, one that is ahead of
 it says that rows were lost.
+
+Behind the mark stands the salt of the epoch, without which no row can be proven: in the journal it is on one page only.
 """
 
 import contextlib
@@ -62,6 +64,27 @@ class Witness:
             if not self._failed:
                 _log.warning("the journal's witness file can't be written: %s", exc)
             self._failed = True
+
+    def read_salt(self) -> tuple[int, str] | None:
+        """(epoch, salt) of the epoch that was begun last; None where that is not known."""
+        try:
+            text, checksum = self.path.read_bytes()[RECORD_BYTES:].decode("ascii").rstrip().rsplit(" ", 1)
+            if f"{zlib.crc32(text.encode()):08x}" != checksum:
+                return None
+            epoch, salt = text.split(" ")
+            return int(epoch), salt
+        except (OSError, ValueError):
+            return None
+
+    def write_salt(self, epoch: int, salt: str) -> None:
+        """Put it behind the mark, which must have been written; trouble stops nothing, as with the mark."""
+        text = f"{epoch} {salt}"
+        if self._file is not None and len(text) < RECORD_BYTES - 10:
+            with contextlib.suppress(OSError):
+                self._file.seek(RECORD_BYTES)
+                self._file.write(
+                    f"{text} {zlib.crc32(text.encode()):08x}".ljust(RECORD_BYTES - 1).encode("ascii") + b"\n"
+                )
 
     def close(self) -> None:
         """Close the file; a later write opens it again."""

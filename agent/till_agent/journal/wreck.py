@@ -9,16 +9,19 @@ import contextlib
 import os
 import shutil
 import sqlite3
+import struct
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 from urllib.parse import quote
 
 from msgspec import Struct
 
 from till_agent.journal import schema
 from till_agent.journal.chain import FIRST, Row, row_hash
+from till_agent.journal.migrations import STEPS, migrate
 from till_sync.ops import OpId
 
 SLICE_ROWS = 50
@@ -26,12 +29,17 @@ SLICE_ROWS = 50
 STEPS_BETWEEN_LOOKS = 10_000
 """SQLite's steps between two looks at the clock: pages that lead round in a circle would be read for ever."""
 LOG_HEADER_BYTES, FRAME_HEADER_BYTES = 32, 24
+USUAL_PAGE_BYTES = 4096
+PAGES_LIMIT = 1_000_000
+"""4 GB: a page beyond that is a number that was changed."""
+EPOCHS_LIMIT = 100
 SCRATCH_SUFFIX = "-scratch"
 
 Columns = tuple[Any, ...]
 
 _UNREADABLE = (sqlite3.Error, ValueError, TypeError, OverflowError, MemoryError)
 _ROWS = f"SELECT {schema.ENTRY_COLUMNS} FROM entries e WHERE e.id BETWEEN ? AND ?"  # noqa: S608 - only constants
+_NEXT_ID = "SELECT id FROM entries WHERE id > ? ORDER BY id LIMIT 1"
 _NAMES = "SELECT id, kind, uid FROM entries INDEXED BY entries_by_uid WHERE id BETWEEN ? AND ? LIMIT ?"
 _LAST_BY_INDEX = "SELECT max(id) FROM entries INDEXED BY entries_by_uid WHERE +id BETWEEN ? AND ?"
 
@@ -62,11 +70,19 @@ class Proven(Struct, frozen=True):
 class Wreck:
     """A damaged journal at `path`, its log beside it; a context, since it opens files."""
 
-    def __init__(self, path: Path, out_of_time: Callable[[], bool]) -> None:
+    def __init__(self, path: Path, out_of_time: Callable[[], bool], salt: tuple[int, str] | None = None) -> None:
+        """`salt`: what the witness says of an epoch's salt."""
         self._path = path
+        self._salt = salt
         self._out_of_time = out_of_time
         self._views: list[sqlite3.Connection] = []
-        self._more: list[Callable[[], sqlite3.Connection | None]] = [self._laid_over, self._without_log]
+        self._more: list[Callable[[], sqlite3.Connection | None]] = [
+            lambda: self._laid_over(checked=False),
+            lambda: self._laid_over(checked=True),
+            self._without_log,
+            self._with_a_new_first_page,
+        ]
+        self._scratches: list[Path] = []
         self._stopped = False
         self._index = Path(f"{path}-shm")
         self._had_index = self._index.exists()
@@ -82,21 +98,60 @@ class Wreck:
             with contextlib.suppress(sqlite3.Error):
                 view.close()
         self._views.clear()
-        self._scratch.unlink(missing_ok=True)
+        for scratch in self._scratches:
+            scratch.unlink(missing_ok=True)
         if not self._had_index:
             self._index.unlink(missing_ok=True)
 
-    def epochs(self) -> list[WreckEpoch]:
-        """Every epoch that some view tells of, oldest first."""
-        found: dict[int, WreckEpoch] = {}
+    def epochs(self, till: str) -> list[WreckEpoch]:
+        """Epochs of this till, oldest first, by the first view that can tell.
+
+        Rows prove whose they are. So an epoch counts that is told to be another till's, or to have another number,
+        if there are rows which say that it is not.
+        """
         for view in self._every_view():
+            stored: list[tuple[int, str, str, int]] = []
             with contextlib.suppress(*_UNREADABLE):
-                for epoch, till, salt, acked_seq in view.execute(schema.EPOCHS).fetchall():
-                    if 0 < epoch <= schema.LARGEST_EPOCH and 0 <= acked_seq <= schema.LARGEST_SEQ:
-                        found.setdefault(epoch, WreckEpoch(epoch, str(till), str(salt), acked_seq))
-            if found:
-                break
-        return [found[epoch] for epoch in sorted(found)]
+                stored = [row for row in view.execute(schema.EPOCHS).fetchall() if _is_epoch(row)]
+            if stored:
+                told = {row[0]: self._salted(WreckEpoch(row[0], till, row[2], row[3])) for row in stored}
+                doubtful = {row[0] for row in stored if row[1] != till}
+                for number in self._epochs_of_rows(view) - told.keys():
+                    # A number that changed: its rows have the old one, and some epoch has none.
+                    for each in list(told.values()):
+                        found = WreckEpoch(number, till, each.salt, each.acked_seq)
+                        if not self.last_seq(each.epoch) and self._proves(found):
+                            told[number] = found
+                return [told[number] for number in sorted(told) if number not in doubtful or self._proves(told[number])]
+        if self._salt is not None:
+            # How much of it the cloud has is not known: all of it is sent once more, as duplicates.
+            found = WreckEpoch(self._salt[0], till, self._salt[1], 0)
+            return [found] if self._proves(found) else []
+        return []
+
+    def _salted(self, epoch: WreckEpoch) -> WreckEpoch:
+        """The epoch with the witness's salt, where its own proves nothing."""
+        if self._salt is None or self._salt[0] != epoch.epoch or self._salt[1] == epoch.salt or self._proves(epoch):
+            return epoch
+        return WreckEpoch(epoch.epoch, epoch.till, self._salt[1], epoch.acked_seq)
+
+    def _epochs_of_rows(self, view: sqlite3.Connection) -> set[int]:
+        found: set[int] = set()
+        after = 0
+        with contextlib.suppress(*_UNREADABLE):
+            while len(found) < EPOCHS_LIMIT and (row := view.execute(_NEXT_ID, (after,)).fetchone()):
+                epoch = schema.split_id(row[0])[0]
+                found.add(epoch)
+                after = schema.row_id(epoch, schema.LARGEST_SEQ)
+        return found
+
+    def _proves(self, epoch: WreckEpoch) -> bool:
+        """Is there a row at either end that fits this epoch's salt, number and till?"""
+        last = self.last_seq(epoch.epoch)
+        ends = [(1, min(last, SLICE_ROWS)), (max(1, last - SLICE_ROWS), last)]
+        with contextlib.suppress(OutOfTime):
+            return any(True for first, end in ends for _ in self.proven(epoch, first, end))
+        return False
 
     def last_seq(self, epoch: int) -> int:
         """The last seq that any view or index knows of; 0 when none does."""
@@ -216,22 +271,41 @@ class Wreck:
     def _without_log(self) -> sqlite3.Connection:
         return _connect(self._path, "mode=ro&immutable=1")
 
-    @property
-    def _scratch(self) -> Path:
-        return self._path.with_name(self._path.name + SCRATCH_SUFFIX)
+    def _laid_over(self, *, checked: bool) -> sqlite3.Connection | None:
+        """A copy with every page of the log in its place; with `checked`, those whose own checksum is right.
 
-    def _laid_over(self) -> sqlite3.Connection | None:
-        """A copy with every page of the log in its place, valid or not."""
+        A page that was changed stands in the log in former states too, most often.
+        """
         log = Path(f"{self._path}-wal").read_bytes()
         if len(log) < LOG_HEADER_BYTES + FRAME_HEADER_BYTES:
             return None
-        shutil.copyfile(self._path, self._scratch)
-        with self._scratch.open("r+b", buffering=0) as file:
-            for page_number, page in _pages_of(log):
+        scratch = self._copy()
+        with scratch.open("r+b", buffering=0) as file:
+            for page_number, page in _pages_of(log, checked=checked):
                 file.seek((page_number - 1) * len(page))
                 file.write(page)
         # What the pages say is read as it is: to lay the log over it once more would be SQLite's choice of them.
-        return _connect(self._scratch, "mode=ro&immutable=1")
+        return _connect(scratch, "mode=ro&immutable=1")
+
+    def _with_a_new_first_page(self) -> sqlite3.Connection:
+        """A copy whose header and schema are those of a new journal, which are the same in each."""
+        scratch, fresh = self._copy(), self._copy()
+        fresh.unlink()
+        made = sqlite3.connect(fresh, isolation_level=None)
+        migrate(made, STEPS)
+        made.close()
+        page = bytearray(fresh.read_bytes()[:USUAL_PAGE_BYTES])
+        page[28:32] = (scratch.stat().st_size // USUAL_PAGE_BYTES).to_bytes(4, "big")
+        page[92:96] = page[24:28]
+        with scratch.open("r+b", buffering=0) as file:
+            file.write(page)
+        return _connect(scratch, "mode=ro&immutable=1")
+
+    def _copy(self) -> Path:
+        scratch = self._path.with_name(f"{self._path.name}{SCRATCH_SUFFIX}-{len(self._scratches)}")
+        self._scratches.append(scratch)
+        shutil.copyfile(self._path, scratch)
+        return scratch
 
 
 def read_log(path: Path) -> bytes:
@@ -242,18 +316,39 @@ def read_log(path: Path) -> bytes:
         return b""
 
 
-def _pages_of(log: bytes) -> Iterator[tuple[int, bytes]]:
-    """(page number, page) of each frame of the log's present round, in order; the checksums are not looked at."""
+def _pages_of(log: bytes, *, checked: bool) -> Iterator[tuple[int, bytes]]:
+    """(page number, page) of each frame of the log's present round, in order."""
     size = int.from_bytes(log[8:12], "big")
-    size = 65_536 if size == 1 else size
     if not 512 <= size <= 65_536 or size & (size - 1):
-        return
-    salts = log[16:24]
-    largest = max(1, len(log) // size + 1_000_000)
-    for start in range(LOG_HEADER_BYTES, len(log) - FRAME_HEADER_BYTES - size + 1, FRAME_HEADER_BYTES + size):
-        number = int.from_bytes(log[start : start + 4], "big")
-        if log[start + 8 : start + 16] == salts and 0 < number <= largest:
-            yield number, log[start + FRAME_HEADER_BYTES : start + FRAME_HEADER_BYTES + size]
+        size = USUAL_PAGE_BYTES
+    stride = FRAME_HEADER_BYTES + size
+    starts = range(LOG_HEADER_BYTES, len(log) - stride + 1, stride)
+    # The header may be what was changed: the first frames are of the present round too.
+    salts = Counter([log[16:24], *(log[start + 8 : start + 16] for start in starts[:2])]).most_common(1)[0][0]
+    order: Literal["little", "big"] = "big" if log[3] & 1 else "little"
+    seed = log[24:32]
+    largest = len(starts) + PAGES_LIMIT
+    for start in starts:
+        head, page = log[start : start + FRAME_HEADER_BYTES], log[start + FRAME_HEADER_BYTES : start + stride]
+        number = int.from_bytes(head[:4], "big")
+        whole = not checked or _checksum(seed, head[:8] + page, order) == head[16:24]
+        if head[8:16] == salts and 0 < number <= largest and whole:
+            yield number, page
+        seed = head[16:24]
+
+
+def _checksum(seed: bytes, data: bytes, order: Literal["little", "big"]) -> bytes:
+    """SQLite's checksum of a frame, which goes on from that of the frame before."""
+    one, two = int.from_bytes(seed[:4], "big"), int.from_bytes(seed[4:], "big")
+    words = struct.unpack(f"{'<' if order == 'little' else '>'}{len(data) // 4}I", data)
+    for index in range(0, len(words), 2):
+        one = (one + words[index] + two) & 0xFFFFFFFF
+        two = (two + words[index + 1] + one) & 0xFFFFFFFF
+    return one.to_bytes(4, "big") + two.to_bytes(4, "big")
+
+
+def _is_epoch(row: Columns) -> bool:
+    return 0 < row[0] <= schema.LARGEST_EPOCH and 0 <= row[3] <= schema.LARGEST_SEQ and isinstance(row[2], str)
 
 
 def _connect(path: Path, options: str) -> sqlite3.Connection:

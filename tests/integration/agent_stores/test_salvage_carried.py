@@ -230,14 +230,29 @@ def test_another_tills_ops_are_not_sent_on(tmp_path: Path):
     run(work())
 
 
-def test_a_salt_that_was_changed_loses_all_and_says_so(tmp_path: Path):
-    """Without it nothing can be proven, and what can't be proven is not sent."""
+@pytest.mark.parametrize("statement", ["UPDATE epochs SET salt = 'x' || substr(salt, 2)", "DELETE FROM epochs"])
+@pytest.mark.parametrize("noted", [True, False], ids=["noted by the witness", "known to nobody"])
+def test_without_a_salt_nothing_is_proven_and_nothing_sent(tmp_path: Path, statement: str, noted: bool):
+    """It stands on one page of the journal, and behind the witness's mark."""
     identity = Identity()
     fill(tmp_path, identity, 4, acked=1)
-    change(tmp_path, "UPDATE epochs SET salt = 'x' || substr(salt, 2)")
+    change(tmp_path, statement)
+    if not noted:
+        (tmp_path / "journal.db-witness").unlink()
     found = salvage_of(reopen(tmp_path, identity))
-    assert (found.sent_on, found.anew, found.lost) == (0, 0, 3)
-    assert pushed(tmp_path, identity) == []
+    waiting = 4 if statement.startswith("DELETE") else 3
+    assert (found.sent_on, found.anew) == (waiting if noted else 0, 0)
+    assert sum(len(batch.ops) for batch in pushed(tmp_path, identity)) == (waiting if noted else 0)
+
+
+def test_a_header_that_was_destroyed_is_made_anew(tmp_path: Path):
+    """Header and schema are the same in every journal, so no op is lost with them."""
+    identity = Identity()
+    fill(tmp_path, identity, 6, acked=2)
+    path = tmp_path / "journal.db"
+    path.write_bytes(b"\xa5" * 4096 + path.read_bytes()[4096:])
+    found = salvage_of(reopen(tmp_path, identity))
+    assert (found.sent_on, found.kept, found.lost) == (4, 2, 0)
 
 
 def test_an_acknowledged_position_that_was_changed_loses_nothing(tmp_path: Path):
