@@ -27,7 +27,7 @@ SAMPLE = 1_000
 POUCH_BATCH = 1_000
 """As large as ours: of 100 (its default), 500 and 1,000 the fastest."""
 POUCH_DEFAULT_BATCH = 100
-PARTS = 5
+PARTS = 4
 QUEUED = 2_000
 """Put and taken one by one, a part."""
 SYNCED = 5_000

@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from tillbench.against import OURS_PLAIN, POUCH, Against
 from tillbench.calls import ANYBODY, DISK, ECHO, IDENTIFY, KEPT, NEW, QUOTE, SALE
 from tillbench.figures import Series, ratio, shares_of_disk
+from tillbench.latency import DELTA, DRAIN, Latency
 from tillbench.rules import Rules
 
 QUOTE_OF_ECHO = 3.0
@@ -14,6 +16,11 @@ DRAIN_OPS_PER_SECOND = 3_000
 TILL_RULES_US = 500
 LARGEST_RULES_US = 10_000
 SIMULATED_PER_SECOND = 1_500
+TIMES_POUCH = 5.0
+INGEST_OPS_PER_SECOND = 3_000
+SALE_P99_OF_REST = 2.0
+SNAPSHOT_S = 8.0
+SNAPSHOT_MEMBERS = 1_000_000
 
 Aim = dict[str, Any]
 Calls = dict[tuple[str, str], Series]
@@ -73,6 +80,47 @@ def of_rules(found: Rules) -> list[Aim]:
     ]
     wanted, rate = f">= {SIMULATED_PER_SECOND:,} a second", found.simulated_per_s
     return [*aims, _aim("receipts simulated", wanted, f"{rate:,.0f} a second", reached=rate >= SIMULATED_PER_SECOND)]
+
+
+def of_ingest(ops_per_second: float) -> Aim:
+    """The cloud alone, every sale counted again."""
+    wanted, found = f">= {INGEST_OPS_PER_SECOND:,} ops/s", f"{ops_per_second:,.0f} ops/s"
+    return _aim("ingest in process", wanted, found, reached=ops_per_second >= INGEST_OPS_PER_SECOND)
+
+
+def of_peers(found: Against) -> list[Aim]:
+    """The ledger alone against PouchDB; nothing where PouchDB could not be had."""
+    times = found.times(OURS_PLAIN, POUCH)
+    if not times:
+        return []
+    return [
+        _aim(
+            "drain, ledger alone, of PouchDB's replication",
+            f">= {TIMES_POUCH:g} x",
+            f"{times:.1f} x",
+            reached=times >= TIMES_POUCH,
+        )
+    ]
+
+
+def of_latency(found: Latency) -> list[Aim]:
+    """A sale while other things go on."""
+    return [
+        _aim(
+            f"sale p99 while {name}",
+            f"<= {SALE_P99_OF_REST:g} x at rest",
+            f"{found.ratio(name):.2f} x",
+            reached=found.ratio(name) <= SALE_P99_OF_REST,
+        )
+        for name in (DELTA, DRAIN)
+    ]
+
+
+def of_snapshot(seconds: float, members: int) -> Aim:
+    """From nothing to a cache that serves."""
+    wanted = f"<= {SNAPSHOT_S:g} s for {SNAPSHOT_MEMBERS:,}"
+    reached = seconds <= SNAPSHOT_S and members >= SNAPSHOT_MEMBERS
+    return _aim("snapshot to serving cache", wanted, f"{seconds:.1f} s for {members:,}", reached=reached)
 
 
 def call_rows(calls: Calls) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ import csv
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from tillbench import people
@@ -69,13 +70,14 @@ class Desk:
         asker.send(request("POST", "/v1/sync", self.till.port, b"{}", token=self.till.admin, close=True))
         asker.close()
 
-    def waiting(self) -> int:
-        """Ops that the cloud has not got."""
-        return int(self.till.status(self._looker)["sync"]["waiting"])
+    def has_sent(self, ops: int | None) -> bool:
+        """Whether the cloud has so many of the queue; None: all that there are."""
+        waiting = int(self.till.status(self._looker)["sync"]["waiting"])
+        return waiting == 0 if ops is None else waiting <= QUEUE_OPS - ops
 
-    def members(self) -> int:
-        """Members in the cache."""
-        return int(self.till.status(self._looker)["members_cached"])
+    def knows(self, members: int) -> bool:
+        """Whether so many members are in the cache."""
+        return int(self.till.status(self._looker)["members_cached"]) >= members
 
     def close(self) -> None:
         """Hang up."""
@@ -104,15 +106,15 @@ def measure(world: World, rounds: int, say: Callable[[str], None]) -> Latency:
         found.taken[REST] += [desk.sell() for _ in range(IDLE_SALES)]
         world.start_cloud(port)
         desk.sync()
-        desk.sell_until(lambda desk=desk: desk.waiting() < QUEUE_OPS // 50, found.taken[DRAIN])  # type: ignore[misc]  # a default in a lambda
-        desk.sell_until(lambda desk=desk: desk.waiting() == 0, [])  # type: ignore[misc]  # as above
+        desk.sell_until(partial(desk.has_sent, QUEUE_OPS * 49 // 50), found.taken[DRAIN])
+        desk.sell_until(partial(desk.has_sent, None), [])
         world.parts.stop("cloud")
         members += DELTA_ROWS
         _import(world, members)
         found.taken[REST] += [desk.sell() for _ in range(IDLE_SALES)]
         world.start_cloud(port)
         desk.sync()
-        desk.sell_until(lambda desk=desk: desk.members() >= CLOUD_MEMBERS + members, found.taken[DELTA])  # type: ignore[misc]  # as above
+        desk.sell_until(partial(desk.knows, CLOUD_MEMBERS + members), found.taken[DELTA])
         sold = desk.next
         desk.close()
         world.stop_agent()

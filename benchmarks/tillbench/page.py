@@ -30,14 +30,32 @@ def render(rows: Sequence[Row], summary: Row) -> str:
     ]
     aims = [(aim["aim"], aim["wanted"], aim["found"], "yes" if aim["reached"] else "no") for aim in summary["aims"]]
     plain = [(row["name"], f"{row['value']:,} {row['unit']}".strip()) for row in rows if row["figure"] == "plain"]
-    machine = summary["machine"]
-    head = (
-        f"{machine['cores']} cores, Python {machine['python']}, SQLite {machine['sqlite']}; "
-        f"{summary['members']:,} cached members. Load of the machine: {machine['load_before']} before the run, "
-        f"{machine['load_after']} at its end."
+    parts = (head_of(summary), table(AIMS_HEAD, aims), table(CALLS_HEAD, calls), table(PLAIN_HEAD, plain))
+    return "\n\n".join([*parts, *_tables(rows)])
+
+
+def head_of(summary: Row) -> str:
+    """On what, of which commits, and how busy the machine was."""
+    machine, parts = summary["machine"], summary["parts"]
+    commits = ", ".join(dict.fromkeys(part["commit"] for part in parts if part["commit"])) or "no commit known"
+    loads = [part[name] for part in parts for name in ("load_before", "load_after")] or [0]
+    return (
+        f"{machine['cores']} cores, Python {machine['python']}, SQLite {machine['sqlite']}; measured at {commits}, "
+        f"in {summary['seconds']:,} s. Load of the machine between parts, our own included: {min(loads)} to "
+        f"{max(loads)}."
     )
-    parts = (head, table(AIMS_HEAD, aims), table(CALLS_HEAD, calls), table(PLAIN_HEAD, plain))
-    return "\n\n".join(parts)
+
+
+def _tables(rows: Sequence[Row]) -> list[str]:
+    """Tables that parts bring themselves, each under its name."""
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        if row["figure"] == "cells":
+            found.setdefault(row["table"], []).append(row)
+    return [
+        f"**{name[:1].upper()}{name[1:]}**\n\n" + table(own[0]["head"], [row["row"] for row in own])
+        for name, own in found.items()
+    ]
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

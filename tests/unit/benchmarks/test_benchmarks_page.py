@@ -7,8 +7,12 @@ import pytest
 from tillbench import page
 
 SUMMARY = {
-    "members": 1_000_000,
-    "machine": {"cores": 2, "python": "3.11.0", "sqlite": "3.40.1", "load_before": 0.1, "load_after": 0.9},
+    "seconds": 700,
+    "machine": {"cores": 2, "python": "3.11.0", "sqlite": "3.40.1"},
+    "parts": [
+        {"part": "drain", "commit": "abc1234", "seconds": 50, "load_before": 0.1, "load_after": 1.9},
+        {"part": "calls", "commit": "abc1234", "seconds": 70, "load_before": 0.9, "load_after": 0.9},
+    ],
     "aims": [{"aim": "drain", "wanted": ">= 3,000 ops/s", "found": "2,999 ops/s", "reached": False}],
 }
 ROWS = [
@@ -16,6 +20,8 @@ ROWS = [
     | {"samples": 9, "echo_ratio": 2.95},
     {"figure": "plain", "name": "ready, full till", "value": 412, "unit": "ms"},
     {"figure": "journal", "ratio_p50": 1.1},
+    {"figure": "cells", "table": "sales", "head": ["sale while", "p99"], "row": ["at rest", "4.00 ms"]},
+    {"figure": "cells", "table": "sales", "head": ["sale while", "p99"], "row": ["a queue goes out", "5.00 ms"]},
 ]
 
 
@@ -25,7 +31,8 @@ def test_tables_say_what_was_found() -> None:
     assert "| quote | keep-alive | 0.51 ms | 0.70 ms | 1.50 ms | 3.0 x |" in text
     assert "| drain | >= 3,000 ops/s | 2,999 ops/s | no |" in text
     assert "| ready, full till | 412 ms |" in text
-    assert "1,000,000 cached members" in text
+    assert "measured at abc1234, in 700 s. Load of the machine between parts, our own included: 0.1 to 1.9." in text
+    assert "**Sales**\n\n| sale while | p99 |\n|---|---|\n| at rest | 4.00 ms |\n| a queue goes out | 5.00 ms |" in text
 
 
 def test_writing_twice_is_as_writing_once(tmp_path: Path) -> None:

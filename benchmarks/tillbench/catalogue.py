@@ -1,0 +1,248 @@
+"""Every part of a run, in order, and what each says: figures as rows, aims with whether they were reached."""
+
+import asyncio
+import shutil
+import time
+from collections.abc import Callable
+from statistics import median
+
+import journal_floor
+from tillbench import against, aims, granting, ingesting, latency, rules, scanning, snapshot
+from tillbench.backlog import extend, sample
+from tillbench.calls import Calls, Plan, check_answers
+from tillbench.draining import Drain
+from tillbench.figures import percentile
+from tillbench.floor import DiskFloor
+from tillbench.parts import Bench, Found, Row, cells, plain
+from tillbench.starting import EMPTY, FULL, SETTLE_S, Starts
+from tillbench.world import World, echo_server
+
+
+def cache(bench: Bench) -> Found:
+    """A full cache: how fast pages fill it, and its bytes."""
+    _, state = bench.full()
+    members = bench.size.members
+    size = sum(path.stat().st_size for path in state.glob("cache.db*"))
+    return Found(
+        [
+            plain("members put into the cache by pages, a second", members / bench.cache_s, ""),
+            plain("cache, bytes a member", size / members, "bytes"),
+        ]
+    )
+
+
+def calls(bench: Bench) -> Found:
+    """Calls of a full till beside echo and disk."""
+    world, state = bench.full()
+    size = bench.size
+    till = world.start_agent(world.config("calls", state))
+    check_answers(till, size.members)
+    time.sleep(SETTLE_S)
+    disk = DiskFloor(world.folder)
+    with echo_server(world.folder) as echo_port:
+        found = Calls(till, echo_port, Plan(size.rounds, size.block, size.members), "c").run(disk)
+    disk.close()
+    world.stop_agent()
+    return Found(aims.call_rows(found), aims.of_calls(found))
+
+
+def scan(bench: Bench) -> Found:
+    """A card through a pseudo-terminal."""
+    world, state = bench.full()
+    series = scanning.measure(world, state, bench.size.scans, bench.size.members)
+    world.stop_agent()
+    return Found([] if series is None else [plain("scan on the line to event, p50", series.p50 / 1000, "ms", places=2)])
+
+
+def drain(bench: Bench) -> Found:
+    """A day's queue as a real till made it."""
+    with bench.chain("drain") as world:
+        drained = Drain(world, bench.size.ops).run()
+    ops = drained.ops
+    rows = [
+        plain(f"{ops:,} ops queued, line up, to an empty queue", ops / drained.line_s, "ops/s"),
+        plain(f"{ops:,} ops queued, from a till just started", ops / drained.restart_s, "ops/s"),
+        plain("the cloud alone on the same ops", ops / drained.ingest_s, "ops/s"),
+        plain("sales of one cash desk, one after the other", ops / drained.sell_s, "a second"),
+        plain("of these, counted otherwise by the cloud", drained.adjusted, ""),
+        plain("resident memory with a cloud, before these sales", drained.resident_before_kib / 1024, "MiB", places=1),
+        plain("resident memory after them, all waiting", drained.resident_kib / 1024, "MiB", places=1),
+    ]
+    return Found(rows, [aims.of_drain(ops / drained.line_s)])
+
+
+def starts(bench: Bench) -> Found:
+    """Starts of a till with a full cache and a queue that waits."""
+    world, state = bench.full()
+    extend(state, _bodies(bench), 0, bench.size.ops)
+    found = Starts(world, state, bench.size.starts)
+    found.run()
+    ready_ms = median(found.ready[FULL].samples)
+    rows = [
+        plain("start of the interpreter alone", median(found.python.samples), "ms"),
+        plain("ready, empty till", median(found.ready[EMPTY].samples), "ms"),
+        plain("ready, full till", ready_ms, "ms"),
+        plain("resident memory, empty till", found.resident_kib[EMPTY] / 1024, "MiB", places=1),
+        plain("resident memory, full till", found.resident_kib[FULL] / 1024, "MiB", places=1),
+    ]
+    return Found(rows, aims.of_start(ready_ms, found.resident_kib[FULL] / 1024))
+
+
+def _bodies(bench: Bench) -> list[against.SaleBody]:
+    with bench.chain(f"sample-{time.monotonic_ns()}") as world:
+        _fill_small_cache(world)
+        return sample(world, world.state_dir, 200)
+
+
+def _fill_small_cache(world: World) -> None:
+    port = world.start_cloud()
+    till = world.start_agent(world.config("fill", world.state_dir, port))
+    Drain(world, 0).wait_members(till)
+    world.stop_agent()
+    world.parts.stop("cloud")
+
+
+def journal(bench: Bench) -> Found:
+    """Commits of the journal beside the disk's own."""
+    folder = bench.folder / "journal"
+    folder.mkdir()
+    found = asyncio.run(journal_floor.measure(folder, bench.size.commits))
+    shutil.rmtree(folder)
+    ratios = {name: float(str(found[name])) for name in ("ratio_p50", "ratio_p99")}
+    return Found(
+        [
+            {"figure": "journal", **found},
+            plain("journal commit alone, p50, of the disk's floor", ratios["ratio_p50"], "x", places=2),
+            plain("journal commit alone, p99, of the disk's floor", ratios["ratio_p99"], "x", places=2),
+        ]
+    )
+
+
+def rules_alone(bench: Bench) -> Found:
+    """The rules without anything around them."""
+    found = rules.measure(bench.size.receipts)
+    return Found(found.rows(), aims.of_rules(found))
+
+
+def ingest(bench: Bench) -> Found:
+    """The cloud's ingest in one process, with and without counting again."""
+    with bench.chain("ingest") as world:
+        found = ingesting.measure(world, bench.size.ingest_ops)
+    rows = [
+        plain("ingest in process, every sale counted again, ops a processor second", found.whole, ""),
+        plain("the same without counting, as far as that could ever go", found.uncounted, ""),
+        plain("of which counting is", 100 * (1 - found.whole / found.uncounted), "%"),
+        plain("ingest in process, on the wall", found.wall, "ops/s"),
+    ]
+    return Found(rows, [aims.of_ingest(found.wall)])
+
+
+def peers(bench: Bench) -> Found:
+    """A long queue against PouchDB; the journal against two queues."""
+    folder = bench.folder / "peers"
+    folder.mkdir()
+    found = against.run(folder, bench.size.peer_ops, bench.say)
+    shutil.rmtree(folder, ignore_errors=True)
+    return Found([*_peer_rows(found), *_queue_rows(found)], aims.of_peers(found))
+
+
+def _peer_rows(found: against.Against) -> list[Row]:
+    head = ("drain", "ops/s, middle of parts", "least and most", "of PouchDB", "syncs of the disk, 5,000 ops")
+    table = f"{found.ops:,} ops to the other side, documents of {found.bytes_an_op:,} bytes"
+    rows = []
+    for name, rates in found.rates.items():
+        times = found.times(name, against.POUCH)
+        syncs = ", ".join(f"{process} {count}" for process, count in found.syncs.get(name, {}).items())
+        rows.append(
+            cells(
+                table,
+                head,
+                name,
+                f"{median(rates):,.0f}",
+                f"{min(rates):,.0f} to {max(rates):,.0f}",
+                f"{times:.1f} x" if times else "-",
+                syncs or "-",
+            )
+        )
+    return rows + [plain(word, 0, "") for word in found.missing]
+
+
+def _queue_rows(found: against.Against) -> list[Row]:
+    head = ("queue on this disk alone", "put one by one, durable, a second", "taken and acknowledged, a second")
+    return [
+        cells("queues", head, name, f"{median(puts):,.0f}", f"{median(found.takes[name]):,.0f}")
+        for name, puts in found.puts.items()
+    ]
+
+
+def sale_latency(bench: Bench) -> Found:
+    """Sales while rows come in and a queue goes out."""
+    with bench.chain("latency") as world:
+        found = latency.measure(world, bench.size.latency_rounds, bench.say)
+    head = ("sale while", "sales", "p50", "p95", "p99", "p99 of that at rest")
+    rows = [
+        cells(
+            "sales",
+            head,
+            name,
+            f"{len(taken):,}",
+            *(f"{percentile(taken, share) / 1000:.2f} ms" for share in (0.50, 0.95, 0.99)),
+            f"{found.ratio(name):.2f} x",
+        )
+        for name, taken in found.taken.items()
+    ]
+    return Found(rows, aims.of_latency(found))
+
+
+def snapshots(bench: Bench) -> Found:
+    """A million members from the cloud's snapshot to a cache that serves."""
+    with bench.chain("snapshot") as world:
+        found = snapshot.measure(world, bench.size.members, bench.say)
+    rows = [
+        plain("members imported by the cloud, a second", found.imported_per_s, ""),
+        plain("snapshot made by the cloud", found.made_s, "s", places=1),
+        plain("snapshot, bytes a member as sent", found.bytes_a_member, "bytes", places=1),
+        plain(
+            f"{found.members:,} members, from an agent's start to serving all of them", found.serving_s, "s", places=1
+        ),
+        plain("the same file copied and synced, the floor", found.floor_s, "s", places=2),
+    ]
+    return Found(rows, [aims.of_snapshot(found.serving_s, found.members)])
+
+
+def grants(bench: Bench) -> Found:
+    """Redemptions of real receipts that a grant could have served."""
+    try:
+        found = granting.measure(granting.shared_folder(), all_strategies=bench.size.name == "full")
+    except OSError:
+        bench.say("left out: expected shared/data/x5_retailhero beside the project")
+        return Found()
+    head = ("redemptions offline, by grants", "tills in a store", "wholly", "of the points", "online, calling back")
+    return Found(
+        [
+            cells(
+                f"grants, opening balance {'the least' if not each.extra else f'{each.extra // 100} roubles more'}",
+                head,
+                each.strategy,
+                str(each.tills),
+                *each.served.row()[:3],
+            )
+            for each in found
+        ]
+    )
+
+
+PARTS: dict[str, Callable[[Bench], Found]] = {
+    "cache": cache,
+    "calls": calls,
+    "scan": scan,
+    "starts": starts,
+    "journal": journal,
+    "rules": rules_alone,
+    "ingest": ingest,
+    "drain": drain,
+    "peers": peers,
+    "latency": sale_latency,
+    "snapshot": snapshots,
+    "granting": grants,
+}
