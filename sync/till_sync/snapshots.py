@@ -65,6 +65,7 @@ class SnapshotLoader:
         self._answer: SnapshotAnswer | None = None
         self._not_before_ms = 0
         self._told = 0
+        self._renewed = False
         self.loading = Loading()
 
     def forget(self) -> None:
@@ -92,10 +93,9 @@ class SnapshotLoader:
         except (CloudRefused, AnswerMismatch) as error:
             if isinstance(error, IdentityRefused):
                 raise
-            self._give_up(error.code, str(error))
+            return self._give_up(error.code, str(error))
         except (SnapshotUnusable, OSError) as error:
-            self._give_up(getattr(error, "code", "disk"), str(error))
-        return False
+            return self._give_up(getattr(error, "code", "disk"), str(error))
 
     async def _begin(self, incarnation: str) -> bool:
         try:
@@ -129,6 +129,7 @@ class SnapshotLoader:
         # One try: a till that has no cursor soon after this takes pages.
         self._not_before_ms = self._clock.mono_ms() + AGAIN_MS
         await self._sink.adopt(answer)
+        self._renewed = False
         _forget(self._sink.snapshot_path)
         self.loading = Loading()
         return True
@@ -151,14 +152,18 @@ class SnapshotLoader:
             self._told = tenth
             log.info("Snapshot: %d of %d bytes", self.loading.fetched_bytes, answer.bytes)
 
-    def _give_up(self, code: str, why: str) -> None:
-        log.error("The snapshot can't be used (%s: %s); members come by pages", code, why)
+    def _give_up(self, code: str, why: str) -> bool:
+        """Whether there is another to be asked for: one that is gone was followed by a newer."""
         self._answer = None
         self.loading = Loading()
-        # One that is gone was followed by another, which may be asked for at once.
-        if code != "snapshot_gone":
-            self._not_before_ms = self._clock.mono_ms() + AGAIN_MS
         _forget(self._sink.snapshot_path)
+        if code == "snapshot_gone" and not self._renewed:
+            self._renewed = True
+            log.warning("The snapshot under way is kept no more; beginning with the newest")
+            return True
+        log.error("The snapshot can't be used (%s: %s); members come by pages", code, why)
+        self._not_before_ms = self._clock.mono_ms() + AGAIN_MS
+        return False
 
 
 def _prepare(path: Path, answer: SnapshotAnswer) -> int:
