@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from till_loyalty.doubt_lines import Lines, can_meet, is_for_all, lines_of, some_moment, tiers_of
 from till_loyalty.money import WHOLE_PERCENT, minor_points
-from till_loyalty.programme import NO_PERCENT, Event, Programme, Rule
+from till_loyalty.programme import NO_PERCENT, Event, Lending, Programme, Redemption, Rule
 from till_loyalty.rule_parts import Coupon, When, Who
 
 WEEKS_LOOKED_AT = 2
@@ -55,7 +55,26 @@ def doubts(programme: Programme, today: date) -> list[Doubt]:
     if programme.redemption.enabled and not programme.redemption.max_share_basis_points:
         sentence = "a share of 0 lets no point pay: say enabled = false if that is meant"
         found.append(Doubt("redemption.max_share_basis_points", "redemption_of_nothing", sentence))
+    found += _offline(programme.redemption)
     return found
+
+
+def _offline(terms: Redemption) -> Iterator[Doubt]:
+    """What is said of spending without a line and has no effect, or another one than it looks like."""
+    if terms.floor is not None and terms.offline != "floor":
+        sentence = f"offline = {terms.offline!r} looks at no floor limit: say offline = 'floor' if that is meant"
+        yield Doubt("redemption.floor", "floor_without_effect", sentence)
+    if not terms.enabled:
+        return
+    if terms.offline == "refuse" and terms.lending != Lending():
+        yield Doubt("redemption.lending", "lending_without_effect", "offline = 'refuse' grants no till anything")
+    if terms.offline == "grant" and not terms.lending.share_basis_points:
+        sentence = "a share of 0 grants no till anything: say offline = 'refuse' if that is meant"
+        yield Doubt("redemption.lending.share_basis_points", "lending_of_nothing", sentence)
+    needs_proof = terms.proof and terms.floor is not None and terms.floor.member_points > terms.proof_above_points
+    if needs_proof and terms.offline == "floor":
+        sentence = f"without a line no proof can be checked, so no more than {terms.proof_above_points} is spent"
+        yield Doubt("redemption.floor.member_points", "floor_needs_proof", sentence)
 
 
 def _of_rule(programme: Programme, placed: _Placed, earlier: list[_Placed], today: date) -> Iterator[Doubt]:

@@ -90,6 +90,21 @@ class _Told:
         if terms.proof:
             ways = "_or_".join(sorted(set(terms.proof)))
             yield self.say(f"redeem_proof_{ways}", points=words.points(terms.proof_above_points))
+        yield from self._redemption_offline()
+
+    def _redemption_offline(self) -> Iterator[str]:
+        terms, words = self.programme.redemption, self.words
+        if terms.offline == "refuse":
+            yield self.say("redeem_offline_refuse")
+            return
+        if terms.lending.share_basis_points:
+            yield self.say("redeem_offline_grant", percent=words.percent(terms.lending.share_basis_points))
+        if terms.offline == "floor" and terms.floor is not None:
+            floor = terms.floor
+            member, till = words.points(floor.member_points), words.points(floor.till_points)
+            yield self.say("redeem_offline_floor", member=member, till=till, hours=str(floor.hours))
+            if floor.sale_points:
+                yield self.say("redeem_floor_sale", points=words.points(floor.sale_points))
 
     def _rule(self, rule: Rule) -> str:
         parts, words = self.parts, self.words

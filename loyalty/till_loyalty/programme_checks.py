@@ -37,6 +37,7 @@ def programme_problems(programme: Programme) -> Iterator[Problem]:
     for index, event in enumerate(programme.events):
         yield from _title_problems(f"events[{index}]", event.title)
     yield from _points_problems(programme)
+    yield from _offline_problems(programme)
     for index, country in enumerate(programme.identifiers.phone_countries):
         yield from _country_problems(f"identifiers.phone_countries[{index}]", country)
     for index, card_range in enumerate(programme.identifiers.cards):
@@ -109,6 +110,24 @@ def _points_problems(programme: Programme) -> Iterator[Problem]:
         for form in forms:
             if form not in known:
                 yield f"{place}.{form}", f"expected one of the forms {', '.join(known)}, not {form!r}"
+
+
+def _offline_problems(programme: Programme) -> Iterator[Problem]:
+    """A floor limit is money of the retailer's: it is never taken for granted, and its caps must fit each other."""
+    redemption = programme.redemption
+    lending, floor = redemption.lending, redemption.floor
+    if lending.maximum_points and lending.maximum_points < lending.minimum_points:
+        most, least = lending.maximum_points, lending.minimum_points
+        yield "redemption.lending.maximum_points", f"expected 0 or at least minimum_points ({least}), not {most}"
+    if redemption.offline == "floor" and floor is None:
+        yield "redemption.floor", "expected the limits of what is spent without a line, not nothing beside 'floor'"
+    if floor is None:
+        return
+    for name, least in (("till_points", floor.member_points), ("member_points", floor.sale_points)):
+        have = getattr(floor, name)
+        if have < least:
+            smaller = "member_points" if name == "till_points" else "sale_points"
+            yield f"redemption.floor.{name}", f"expected at least {smaller} ({least}), not {have}"
 
 
 def _country_problems(place: str, country: str) -> Iterator[Problem]:

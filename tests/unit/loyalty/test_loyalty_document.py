@@ -131,6 +131,16 @@ SEMANTIC = {
     "points_exponent = 2\npoint_value_minor = 50\nredemption = { step_points = 3 }": [
         "redemption.step_points: expected a multiple of 2, not 3: 3 minor points are no whole money at 50 a point"
     ],
+    'redemption = { offline = "floor" }': [
+        "redemption.floor: expected the limits of what is spent without a line, not nothing beside 'floor'"
+    ],
+    '[redemption]\noffline = "floor"\nfloor = { member_points = 9, till_points = 8, sale_points = 10 }': [
+        "redemption.floor.till_points: expected at least member_points (9), not 8",
+        "redemption.floor.member_points: expected at least sale_points (10), not 9",
+    ],
+    "redemption = { lending = { maximum_points = 5, minimum_points = 6 } }": [
+        "redemption.lending.maximum_points: expected 0 or at least minimum_points (6), not 5"
+    ],
     'points_name = { ru = { one = "б", few = "", other = "б", two = "б" }, en = { one = "p", other = "p" }, de = {}}': [
         "points_name.ru.few: expected this plural form, not nothing",
         "points_name.ru.many: expected this plural form, not nothing",

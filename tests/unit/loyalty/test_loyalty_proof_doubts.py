@@ -168,6 +168,27 @@ CASES = {
         "redemption.max_share_basis_points",
         "redemption_of_nothing",
     ),
+    "a floor limit that nobody looks at": (
+        "[redemption]\nfloor = { member_points = 1, till_points = 1 }\n",
+        "redemption.floor",
+        "floor_without_effect",
+    ),
+    "lending beside refusal": (
+        '[redemption]\noffline = "refuse"\nlending = { seen_days = 30 }\n',
+        "redemption.lending",
+        "lending_without_effect",
+    ),
+    "nothing is lent": (
+        "[redemption]\nlending = { share_basis_points = 0 }\n",
+        "redemption.lending.share_basis_points",
+        "lending_of_nothing",
+    ),
+    "a floor limit above what needs a proof": (
+        '[redemption]\noffline = "floor"\nproof = ["code"]\nproof_above_points = 5\n'
+        "floor = { member_points = 6, till_points = 6 }\n",
+        "redemption.floor.member_points",
+        "floor_needs_proof",
+    ),
 }
 
 
@@ -192,6 +213,9 @@ def test_a_doubt_is_told_with_its_place_and_nothing_else_is(name: str) -> None:
         rule("a", f'{ONE}\nwhen = {{ business_from = "2027-01-04", business_to = "2027-01-12", weekdays = ["sun"] }}'),
         rule("a", f'{ONE}\nwhen = {{ to = "2026-06-10T10:00:00" }}'),
         rule("a", f'{ONE}\nwho = {{ coupon = "c" }}') + COUPON,
+        '[redemption]\noffline = "floor"\nlending = { share_basis_points = 0 }\n'
+        "floor = { member_points = 5, till_points = 9, sale_points = 5 }\n",
+        '[redemption]\noffline = "refuse"\n',
     ],
 )
 def test_what_may_well_be_meant_is_not_doubted(text: str) -> None:
