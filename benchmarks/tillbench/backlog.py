@@ -8,6 +8,8 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from till_agent.journal import DiskJournal, EpochKeeper, Place
 from till_agent.ports import Draft
 from till_sync.clock import SystemClock
@@ -28,6 +30,9 @@ class Nowhere:
         """Nothing."""
 
     def add_change(self, row_id: int, subject_key: str, packed: bytes) -> None:
+        """Nothing."""
+
+    def forget(self, included: tuple[int, int]) -> None:
         """Nothing."""
 
 
@@ -100,8 +105,6 @@ async def _add(journal: DiskJournal, like: SaleBody, number: int) -> None:
 
 def as_draft(like: SaleBody, number: int) -> Draft:
     """The same sale once more, as another one."""
-    from msgspec.structs import replace
-
     uid = f"q-{number}"
     body = encode_body(replace(like, uid=uid, number=str(number)))
     return Draft(

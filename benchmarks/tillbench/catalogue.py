@@ -7,6 +7,7 @@ from collections.abc import Callable
 from statistics import median
 
 import journal_floor
+from till_sync.ops import SaleBody
 from tillbench import against, aims, granting, ingesting, latency, rules, scanning, snapshot
 from tillbench.backlog import extend, sample
 from tillbench.calls import Calls, Plan, check_answers
@@ -88,7 +89,7 @@ def starts(bench: Bench) -> Found:
     return Found(rows, aims.of_start(ready_ms, found.resident_kib[FULL] / 1024))
 
 
-def _bodies(bench: Bench) -> list[against.SaleBody]:
+def _bodies(bench: Bench) -> list[SaleBody]:
     with bench.chain(f"sample-{time.monotonic_ns()}") as world:
         _fill_small_cache(world)
         return sample(world, world.state_dir, 200)
