@@ -52,18 +52,23 @@ class HonestTill:
             if isinstance(row, GrantRow):
                 self.rows[row.member_id] = row
         for row in list(self.rows.values()):
-            asked = min(row.recall, self.left(row.member_id))
+            left = self.left(row.member_id)
+            asked = left if self.is_over(row) else min(row.recall, left)
             pending = sum(points for seq, points in self.used.get(row.member_id, ()) if seq > self.page_acked)
             if row.epoch == self.till.epoch and asked > 0 and not pending:
                 release(self.till, row.member_id, asked)
                 self.note(row.member_id, asked)
+
+    def is_over(self, row: GrantRow) -> bool:
+        """Whether the first of the points behind it have expired, so that all of it goes back."""
+        return 0 < row.until_ms <= self.world.wall()
 
     def note(self, member: str, points: int) -> None:
         self.used.setdefault(member, []).append((len(self.till.ops), points))
 
     def spend(self, member: str, points: int, uid: str) -> None:
         points = min(points, self.left(member))
-        if points > 0:
+        if points > 0 and not self.is_over(self.rows[member]):
             covered(self.till, uid, member, points, "grant")
             self.note(member, points)
             self.sold.append(uid)
