@@ -1,6 +1,7 @@
 """A day's queue and the cloud: sold while the line was down, then pushed; and the cloud's own speed on the same ops."""
 
 import asyncio
+import itertools
 import shutil
 import time
 from dataclasses import dataclass
@@ -8,6 +9,8 @@ from pathlib import Path
 
 import msgspec
 
+from till_sync import signing
+from till_sync.identity import Identity
 from till_sync.wire import PushAnswer, PushRequest
 from tillbench.backlog import open_place, sell
 from tillbench.starting import SETTLE_S
@@ -18,6 +21,8 @@ DRAIN_TIMEOUT_S = 120.0
 POLL_S = 0.02
 BATCH_OPS = 1000
 """What the cloud takes at most; the till comes to it by doubling."""
+COUNTERS_FROM = 10**9
+"""Over all that the till itself has counted."""
 
 
 @dataclass
@@ -124,14 +129,26 @@ class Drain:
         _unacknowledge(state / "journal.db")
         port = world.start_cloud(0, db)
         hello = Connection(port)
+        counters = itertools.count(COUNTERS_FROM)
+        path = f"/v1/tills/{TILL}/hello"
+        headers = _signed(identity, next(counters), "GET", path)
         incarnation = msgspec.json.decode(
-            hello.call(request("GET", f"/v1/tills/{TILL}/hello", port, token=identity.token, close=False))
+            hello.call(request("GET", path, port, token=identity.token, headers=headers, close=False))
         )["incarnation"]
         batches = asyncio.run(_batches(state, incarnation))
         path = f"/v1/tills/{TILL}/ops"
+        bodies = [msgspec.json.encode(batch) for batch in batches]
         messages = [
-            request("POST", path, port, msgspec.json.encode(batch), token=identity.token, close=False)
-            for batch in batches
+            request(
+                "POST",
+                path,
+                port,
+                body,
+                token=identity.token,
+                headers=_signed(identity, next(counters), "POST", path, body),
+                close=False,
+            )
+            for body in bodies
         ]
         started = time.perf_counter()
         answers = [hello.call(message) for message in messages]
@@ -151,6 +168,21 @@ class Drain:
             _give_up(started)
             time.sleep(POLL_S)
         connection.close()
+
+
+def _signed(identity: Identity, counter: int, method: str, path: str, body: bytes = b"") -> list[str]:
+    """Header lines that sign a request as the till does."""
+    headers = signing.sign(
+        identity.private_key,
+        till=identity.till,
+        run="0" * 16,
+        counter=counter,
+        created_s=int(time.time()),
+        method=method,
+        target=path,
+        body=body,
+    )
+    return [f"{name}: {value}" for name, value in headers.items()]
 
 
 async def _batches(state: Path, incarnation: str) -> list[PushRequest]:
