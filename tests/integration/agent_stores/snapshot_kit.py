@@ -128,7 +128,7 @@ def run(work) -> None:
     """A test's coroutine, bounded."""
 
     async def bounded() -> None:
-        async with asyncio.timeout(50):
+        async with asyncio.timeout(100):
             await work
 
     asyncio.run(bounded())

@@ -53,8 +53,8 @@ def cached_rows(path: Path) -> list[tuple]:
 
 
 COLUMNS = (
-    "balance, held, position, expiring_points, expiring_at_ms, included_epoch, included_seq, as_of_ms, inactive, facts, "
-    "facts_epoch, facts_seq"
+    "balance, held, position, expiring_points, expiring_at_ms, included_epoch, included_seq, as_of_ms, inactive, "
+    "facts, facts_epoch, facts_seq"
 )
 OTHER_PROFILE = "SELECT data FROM members WHERE member_id = 'm-0000151'"
 DIVERGENCES: dict[str, tuple[str, ...]] = {
