@@ -97,6 +97,7 @@ class Rounds:
 
         Raises SyncError when the round could not be ended; what was stored until then stays.
         """
+        self.slot_mono_ms = 0
         try:
             if self._line.down or not self._greeted:
                 await self._greet()

@@ -204,8 +204,9 @@ class SyncWorker:
     async def _idle(self) -> None:
         """Until a new op, the next poll, or somebody asks; a slot that the cloud gave is waited for first."""
         now_ms = self._clock.mono_ms()
-        if now_ms < self._rounds.slot_mono_ms:
-            await self._wait(self._rounds.slot_mono_ms - now_ms, self._asked)
+        if self._rounds.slot_mono_ms:
+            # It may have come while pages were pulled: then what waits is pushed at once, not with the next poll.
+            await self._wait(max(0, self._rounds.slot_mono_ms - now_ms), self._asked)
         elif not self._more:
             await self._wait(max(0, self._pull_due_mono_ms - now_ms), self._asked, self._nudged)
 
