@@ -1,7 +1,7 @@
 """Runs `tillside` with one deliberate defect: `python mutants.py NAME COMMAND...`. What no mutant fails is no test.
 
-Each mutant is a mistake that somebody could make. The first three are no defects: they end the process at a moment that
-chance hits seldom.
+Each mutant is a mistake that somebody could make. The first three, and `finds_no_names`, are no defects but accidents
+that chance brings seldom.
 """
 
 import os
@@ -111,6 +111,62 @@ def page_acknowledges() -> None:
     CloudClient.push = mutant
 
 
+def believes_in_luck() -> None:
+    """A push without an answer is taken for carried out."""
+    import msgspec
+
+    from till_sync.client import CloudClient
+    from till_sync.exceptions import CloudUnreachable
+    from till_sync.wire import OpResult, PushAnswer, PushRequest
+
+    push = CloudClient.push
+
+    async def mutant(self: Any, batch: bytes) -> PushAnswer:
+        try:
+            return await push(self, batch)
+        except CloudUnreachable:
+            sent = msgspec.json.decode(batch, type=PushRequest)
+            results = tuple(OpResult(seq=op.seq, status="applied") for op in sent.ops)
+            last = sent.ops[-1].seq
+            return PushAnswer(incarnation=sent.incarnation, acked_seq=last, results=results, server_time_ms=0)
+
+    CloudClient.push = mutant
+
+
+def hears_no_advice() -> None:
+    """A till asks again at once, whatever it was told about when to come back."""
+    from till_sync.retry import Backoff
+
+    Backoff.delay_ms = lambda self, error, attempt: 50
+
+
+def finds_no_names() -> None:
+    """No defect: names can't be resolved for as long as there is a file `no-names` beside."""
+    import socket
+    from pathlib import Path
+
+    found = socket.getaddrinfo
+
+    def mutant(host: Any, *rest: Any, **more: Any) -> Any:
+        if Path("no-names").exists() and host == "localhost":
+            raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+        return found(host, *rest, **more)
+
+    socket.getaddrinfo = mutant
+
+
+def trusts_anybody() -> None:
+    """Whatever certificate is shown is taken for the cloud's."""
+    import ssl
+
+    import truststore
+
+    def mutant(*_: Any) -> ssl.SSLContext:
+        return ssl._create_unverified_context()
+
+    truststore.SSLContext = mutant
+
+
 def applies_again() -> None:
     """An op that came a second time moves its points a second time."""
     from till_cloud.ingest.push import Ingest
@@ -209,6 +265,10 @@ MUTANTS: dict[str, Callable[[], None]] = {
         answers_before_commit,
         sells_again,
         page_acknowledges,
+        believes_in_luck,
+        hears_no_advice,
+        finds_no_names,
+        trusts_anybody,
         applies_again,
         prints_again,
         reprints_unknown,

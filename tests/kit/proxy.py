@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ssl
 import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, Literal
@@ -42,10 +43,12 @@ class Line:
     became of them.
     """
 
-    def __init__(self, target_port: int = 0) -> None:
+    def __init__(self, target_port: int = 0, *, tls: ssl.SSLContext | None = None) -> None:
         self.target_port = target_port
-        self.mode: Mode | Callable[[str, str], Mode] = "pass"
-        self.seen: list[tuple[str, str, Mode]] = []
+        self.tls = tls
+        """By what certificate it answers, from the next `mend` on; None: without encryption."""
+        self.mode: Any | Callable[[str, str], Any] = "pass"
+        self.seen: list[tuple[str, str, str]] = []
         self.held = 0
         """Requests that are stalled at this moment."""
         self._loop = asyncio.new_event_loop()
@@ -84,7 +87,7 @@ class Line:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(CALL_TIMEOUT_S)
 
     async def _listen(self, port: int) -> int:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", port)
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", port, ssl=self.tls)
         return int(self._server.sockets[0].getsockname()[1])
 
     async def _close(self) -> int:

@@ -13,15 +13,27 @@ from kit.chain import PEOPLE, Chain
 from kit.processes import Part, Ran, run
 from kit.proof import Row, check_balances, check_cloud, check_journal
 from kit.proxy import Line
-from kit.waiting import wait_for
+from kit.waiting import PATIENCE_S, wait_for
 from kit.zygote import Zygote
 from till_drivers.simulators.printer_control import control_printer
+
+DRAIN_PATIENCE_S = 60.0
+"""A soak leaves thousands of ops behind."""
 
 
 class Till:
     """One till: its state directory and configuration, and its agent while that runs."""
 
-    def __init__(self, name: str, folder: Path, *, cloud_url: str, devices: str = "", more: str = "") -> None:
+    def __init__(
+        self,
+        name: str,
+        folder: Path,
+        *,
+        cloud_url: str,
+        devices: str = "",
+        more: str = "",
+        request_timeout_ms: int = 5_000,
+    ) -> None:
         self.name = name
         self.folder = folder
         self.state_dir = folder / name
@@ -30,7 +42,8 @@ class Till:
             f'[agent]\nstate_dir = "{self.state_dir}"\nlanguage = "en"\n'
             f"[bridge]\nport = 0\nrate_limit_per_second = 10000\n{more}"
             f'[cloud]\nurl = "{cloud_url}"\npoll_interval_ms = 200\nspread_ms = 0\n'
-            f"request_timeout_ms = 5000\n{devices}",
+            f"connect_timeout_ms = {min(3_000, request_timeout_ms)}\n"
+            f"request_timeout_ms = {request_timeout_ms}\n{devices}",
             encoding="utf-8",
         )
         self.agent: Part | None = None
@@ -90,9 +103,11 @@ class Till:
         """How long the journal is."""
         return int(self.admin.ask("GET", "/v1/sync")["last_seq"])
 
-    def wait_status(self, holds: Callable[[dict[str, Any]], object], what: str) -> dict[str, Any]:
+    def wait_status(
+        self, holds: Callable[[dict[str, Any]], object], what: str, *, patience_s: float = PATIENCE_S
+    ) -> dict[str, Any]:
         """The status, as soon as `holds` is true of it."""
-        return wait_for(lambda: status if holds(status := self.status()) else None, what)
+        return wait_for(lambda: status if holds(status := self.status()) else None, what, patience_s=patience_s)
 
     def wait_members(self) -> Self:
         """Until the cache holds the whole chain and the line is up."""
@@ -110,14 +125,14 @@ class Till:
 
         return wait_for(found, f"the {role} to be {' or '.join(states)}")
 
-    def drain(self) -> dict[str, Any]:
+    def drain(self, patience_s: float = PATIENCE_S) -> dict[str, Any]:
         """Exchange until nothing waits; the sync's figures."""
 
         def drained() -> dict[str, Any] | None:
             found: dict[str, Any] = self.admin.ask("POST", "/v1/sync")
             return found if found["waiting"] == 0 and found["online"] and not found["last_error"] else None
 
-        return wait_for(drained, "the queue to reach the cloud")
+        return wait_for(drained, "the queue to reach the cloud", patience_s=patience_s)
 
     def command(self, *words: str | Path, status: int | None = 0) -> Ran:
         """Run a command of `tillside` with this till's configuration."""
@@ -138,11 +153,11 @@ class Till:
 class World:
     """Everything of one test. Parts are started by the test; all that were are ended when the context is left."""
 
-    def __init__(self, folder: Path, chain: Chain) -> None:
+    def __init__(self, folder: Path, chain: Chain, line: Line | None = None) -> None:
         self.folder = folder
         chain.copy(folder)
         self.cloud_db = folder / "cloud.db"
-        self.line = Line()
+        self.line = line or Line()
         self.cloud: Part | None = None
         self.printer: Part | None = None
         self.scanner: Part | None = None
@@ -205,16 +220,27 @@ class World:
         """All slips that came out so far, oldest first."""
         return [path.read_text(encoding="utf-8") for path in sorted(self.slips.glob("slip-*.txt"))]
 
-    def till(self, name: str = "till-1", *, printer_port: int = 0, more: str = "") -> Till:
-        """A till of the chain, not started yet. It has the scanner and the printer of this world, there or not."""
+    def till(
+        self,
+        name: str = "till-1",
+        *,
+        printer_port: int = 0,
+        more: str = "",
+        request_timeout_ms: int = 5_000,
+        url: str = "",
+    ) -> Till:
+        """A till of the chain, not started yet. It has the scanner and the printer of this world, there or not.
+
+        Its line goes to `url`, or else to this world's.
+        """
         port = printer_port
         if self.printer is not None:
             port = int(self.printer.facts()["port"])
         devices = f'[[scanners]]\nname = "scanner"\nport = "{self.scanner_port}"\n'
         if port:
             devices += f'[[printers]]\nname = "printer"\ndriver = "tcp"\nhost = "127.0.0.1"\nport = {port}\n'
-        url = f"http://127.0.0.1:{self.line.port}"
-        till = Till(name, self.folder, cloud_url=url, devices=devices, more=more)
+        url = url or f"http://127.0.0.1:{self.line.port}"
+        till = Till(name, self.folder, cloud_url=url, devices=devices, more=more, request_timeout_ms=request_timeout_ms)
         self._tills.append(till)
         return till
 
@@ -232,7 +258,7 @@ class World:
 
     def prove_ops(self, till: Till, answers: dict[str, bytes], tried: set[str] | None = None) -> list[Row]:
         """Drain and stop one till of several: its journal and the cloud hold what was answered, once."""
-        till.drain()
+        till.drain(DRAIN_PATIENCE_S)
         till.stop()
         rows = check_journal(till.state_dir, answers, tried)
         check_cloud(self.cloud_db, till.name, rows)
