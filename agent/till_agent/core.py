@@ -216,9 +216,7 @@ async def open_core(identity: Identity, around: Surroundings) -> Core:
     """Open the stores and build the rest. JournalUnavailable when there is no disk to sell on; else it comes up."""
     settings, clock = around.settings, around.clock
     state_dir = around.identity_path.parent
-    effects = OwnEffects()
-    registrations = Registrations()
-
+    effects, registrations = OwnEffects(), Registrations()
     on_page: list[Callable[[], None]] = []
 
     def complete(floor: tuple[int, int]) -> None:
@@ -231,26 +229,9 @@ async def open_core(identity: Identity, around: Surroundings) -> Core:
     keeper = EpochKeeper(identity.last_epoch, lambda epoch: _keep_epoch(around.identity_path, epoch))
     place = Place(path=state_dir / JOURNAL_FILE, till=identity.till, keeper=keeper, clock=clock)
     journal = DiskJournal(place, effects, cache, begins_anew=True)
-    try:
-        await cache.start()
-    except CacheUnavailable as exc:
-        log.error("the cache can't be opened; nobody is known here until it can: %s", exc)  # noqa: TRY400 - says it all
-    try:
-        await journal.start(cache.floor)
-        registrations.load(await journal.registrations(cache.floor))
-    except BaseException:
-        await stop_part("cache", cache.stop)
-        raise
+    await _start_stores(cache, journal, registrations)
     client, worker, gateway = _sync_parts(identity, around, journal, cache)
     template = _template(settings.slips.template)
-    store = StoreIdentity(
-        till=identity.till,
-        store=identity.store,
-        store_name=identity.store_name,
-        time_zone=identity.time_zone,
-        identifier_key=identity.key,
-        cloud_key=identity.cloud_key,
-    )
     slip_desk = SpoolSlipDesk(
         around.spool,
         around.printer,
@@ -262,7 +243,7 @@ async def open_core(identity: Identity, around: Surroundings) -> Core:
     nudge = worker.nudge if worker is not None else _nobody
     desk = Desk(
         DeskParts(
-            identity=store,
+            identity=_store(identity),
             journal=journal,
             cache=cache,
             pending=effects,
@@ -270,12 +251,7 @@ async def open_core(identity: Identity, around: Surroundings) -> Core:
             gateway=gateway,
             slips=slip_desk,
             clock=clock,
-            settings=DeskSettings(
-                language=settings.agent.language,
-                cloud_budget_ms=settings.bridge.cloud_budget_ms,
-                print_slips=settings.slips.print,
-                columns=around.printer.profile.columns if around.printer else DeskSettings().columns,
-            ),
+            settings=_desk_settings(around),
             template=template,
             confirmations=confirmations_of(client, worker),
             coupons=coupons_of(client, worker),
@@ -299,6 +275,40 @@ async def open_core(identity: Identity, around: Surroundings) -> Core:
         client=client,
         worker=worker,
         giving=giving,
+    )
+
+
+async def _start_stores(cache: CacheStore, journal: DiskJournal, registrations: Registrations) -> None:
+    try:
+        await cache.start()
+    except CacheUnavailable as exc:
+        log.error("the cache can't be opened; nobody is known here until it can: %s", exc)  # noqa: TRY400 - says it all
+    try:
+        await journal.start(cache.floor)
+        registrations.load(await journal.registrations(cache.floor))
+    except BaseException:
+        await stop_part("cache", cache.stop)
+        raise
+
+
+def _store(identity: Identity) -> StoreIdentity:
+    return StoreIdentity(
+        till=identity.till,
+        store=identity.store,
+        store_name=identity.store_name,
+        time_zone=identity.time_zone,
+        identifier_key=identity.key,
+        cloud_key=identity.cloud_key,
+    )
+
+
+def _desk_settings(around: Surroundings) -> DeskSettings:
+    settings = around.settings
+    return DeskSettings(
+        language=settings.agent.language,
+        cloud_budget_ms=settings.bridge.cloud_budget_ms,
+        print_slips=settings.slips.print,
+        columns=around.printer.profile.columns if around.printer else DeskSettings().columns,
     )
 
 

@@ -141,7 +141,6 @@ class CacheStore:
 
     @property
     def seen(self) -> Seen | None:
-        """When the newest page came, by the till's clocks; None before the first."""
         return self._progress.allotted.seen
 
     def grant(self, member_id: str) -> CachedGrant | None:
