@@ -71,6 +71,38 @@ def show(config: Path, seq: int, epoch: int | None) -> None:
     echo_json(found)
 
 
+@queue.command(short_help="Look once more into a journal that was put aside.")
+@config_option
+@json_option
+@click.argument("name")
+def salvage(config: Path, as_json: bool, name: str) -> None:
+    """Look once more into the journal NAME that was put aside, such as journal.db.damaged-20260301T101500Z.
+
+    At its start the agent looks for some seconds only. What waited there and can be proven is journalled anew; what the
+    journal has already stays as it is, so that the command may be used again. While an agent runs, the journal is in
+    use: then it is done when the agent starts next.
+    """
+    import msgspec
+
+    from till_agent.bridge.exceptions import AgentStartError
+    from till_agent.cli.salvaging import salvage_again
+    from till_agent.exceptions import AgentError
+    from till_config import load
+    from till_sync.exceptions import IdentityError
+
+    try:
+        report, done = salvage_again(Path(load(config).agent.state_dir), name)
+    except (AgentError, AgentStartError, IdentityError, OSError, msgspec.DecodeError) as exc:
+        raise click.ClickException(str(exc)) from exc
+    if as_json:
+        echo_json(msgspec.to_builtins(report))
+    elif not done:
+        click.echo("An agent is running: it looks into the file when it starts next.")
+    elif report.salvage is not None:
+        found = report.salvage
+        click.echo(f"Sent on {found.sent_on}, journalled anew {found.anew}, known {found.known}, lost {found.lost}.")
+
+
 def _show(found: dict[str, Any], *, oldest_first: bool) -> None:
     from till_agent.cli.words import moment, table
 

@@ -16,7 +16,7 @@ from till_agent.journal.aside import DamageReport, begun, move_aside, survey, sy
 from till_agent.journal.exceptions import DamagedError
 from till_agent.journal.migrations import STEPS, migrate
 from till_agent.journal.place import Place
-from till_agent.journal.salvage import ATTEMPTS, BUDGET_MS, Carrier, NewEpoch, Salvage, deadline, summed
+from till_agent.journal.salvage import ATTEMPTS, Carrier, NewEpoch, Salvage, deadline
 from till_agent.journal.session import Session
 from till_agent.journal.witness import Mark, Witness
 from till_agent.journal.wreck import Wreck, WreckEpoch
@@ -98,7 +98,7 @@ def make_journal(
     with contextlib.ExitStack() as stack:
         wreck, epochs = None, []
         if damage is not None and damage.salvage is not None and damage.salvage.state == "begun":
-            out_of_time = deadline(place.clock.mono_ms, BUDGET_MS)
+            out_of_time = deadline(place.clock.mono_ms, place.salvage_budget_ms)
             noted = Witness(place.witness_path).read_salt()
             wreck = stack.enter_context(Wreck(place.path.with_name(damage.moved_to), out_of_time, noted))
             epochs = wreck.epochs(place.till)
@@ -134,7 +134,7 @@ def begin_epoch(
     with contextlib.ExitStack() as stack:
         connection.execute("BEGIN IMMEDIATE")
         if damage is not None and damage.salvage is not None and damage.salvage.state == "begun":
-            out_of_time = deadline(place.clock.mono_ms, BUDGET_MS)
+            out_of_time = deadline(place.clock.mono_ms, place.salvage_budget_ms)
             wreck = stack.enter_context(Wreck(place.path.with_name(damage.moved_to), out_of_time))
             carrier = Carrier(connection, wreck, place.till, NewEpoch(connection, place.till, epoch, salt))
             cut = WreckEpoch(current.epoch, place.till, current.salt, current.acked_seq)
@@ -154,25 +154,21 @@ def finish_salvage(session: Session, place: Place) -> None:
         attempted = _attempt(place, report)
         if attempted is not None and attempted.salvage is not None and attempted.salvage.state == "begun":
             session.connection.execute("BEGIN IMMEDIATE")
-            found = carry_later(session, place, attempted.moved_to, BUDGET_MS)
+            found = _carry_later(session, place, attempted.moved_to)
             session.connection.execute("COMMIT")
-            _conclude(place, attempted, found)
+            before = attempted.salvage
+            _conclude(place, attempted, msgspec.structs.replace(found, kept=before.kept, holds=before.holds))
 
 
-def carry_later(session: Session, place: Place, name: str, budget_ms: int) -> Salvage:
+def _carry_later(session: Session, place: Place, name: str) -> Salvage:
     """Journal anew what a file that was put aside still holds; within the transaction that the caller has begun."""
     current = session.reader.current
     new = NewEpoch(session.connection, place.till, current.epoch, current.salt, current.last_seq, current.head)
-    with Wreck(place.path.with_name(name), deadline(place.clock.mono_ms, budget_ms)) as wreck:
+    with Wreck(place.path.with_name(name), deadline(place.clock.mono_ms, place.salvage_budget_ms)) as wreck:
         carrier = Carrier(session.connection, wreck, place.till, new)
         found = carrier.run(wreck.epochs(place.till))
     session.grown(new.seq, new.head)
     return found
-
-
-def conclude_later(place: Place, report: DamageReport, found: Salvage) -> DamageReport:
-    """The report of a file that was looked into once more."""
-    return _conclude(place, report, found if report.salvage is None else summed(report.salvage, found))
 
 
 def _has_rows(wreck: Wreck, epoch: WreckEpoch) -> bool:

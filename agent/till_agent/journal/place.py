@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from till_agent.exceptions import JournalUnavailable
 from till_agent.journal.aside import DamageReport
+from till_agent.journal.salvage import BUDGET_MS
 from till_sync.exceptions import IdentityError
 from till_sync.ports import Clock
 
@@ -46,6 +47,7 @@ class Place(Struct, frozen=True, kw_only=True):
     keeper: EpochKeeper
     clock: Clock
     make_salt: Callable[[], str] = new_salt
+    salvage_budget_ms: int = BUDGET_MS
 
     @property
     def witness_path(self) -> Path:

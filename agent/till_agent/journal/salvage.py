@@ -311,13 +311,6 @@ def deadline(mono_ms: Callable[[], int], budget_ms: int) -> Callable[[], bool]:
     return lambda: mono_ms() > end
 
 
-def summed(one: Salvage, other: Salvage) -> Salvage:
-    """A later salvage of the same file added to what an earlier one found."""
-    fates = {op.op: op for op in (*one.ops, *other.ops) if op.fate != "known"}
-    known = {op.op: op for op in other.ops if op.op not in fates}
-    return replace(other, ops=tuple((fates | known).values())[:NAMED_LIMIT], kept=one.kept, sent_on=one.sent_on)
-
-
 def report_path(moved: Path) -> Path:
     """Where the report of a moved file stands."""
     return moved.with_name(moved.name + ".json")

@@ -18,7 +18,12 @@ from integration.agent_stores.salvage_kit import (
     written,
 )
 from till_agent.balances import OwnEffects
+from till_agent.cli.salvaging import salvage_again
+from till_agent.exceptions import JournalUnavailable
+from till_agent.instance import StateDir
 from till_agent.journal.salvage import ATTEMPTS
+from till_sync.identity import IDENTITY_FILE, save_identity
+from till_sync.identity import Identity as Enrolled
 from till_sync.wire import HelloAnswer, HoldRequest
 from unit.agent_stores.stores_kit import TILL, Identity, draft, journal_in, once, run
 
@@ -281,3 +286,58 @@ def _hash(folder: Path, seq: int) -> str:
     found = connection.execute("SELECT row_hash FROM entries WHERE id = ?", ((1 << 40) | seq,)).fetchone()
     connection.close()
     return bytes(found[0]).hex()
+
+
+def identity_file(folder: Path, epoch: int) -> None:
+    """An enrolled till's identity."""
+    identity = Enrolled(
+        till=TILL, store="s", store_name="S", time_zone="UTC", token="t", identifier_key="00" * 32, last_epoch=epoch
+    )
+    save_identity(folder / IDENTITY_FILE, identity)
+
+
+def test_the_command_looks_into_a_file_that_was_given_up(tmp_path: Path):
+    """What waited there comes anew; a second look finds it there, under the same new ids."""
+    identity = Identity()
+    fill(tmp_path, identity, 5, acked=1)
+    spoil(tmp_path, 3)
+    report = reopen(tmp_path, identity)
+    assert report.damage is not None
+    for path in (tmp_path / "journal.db", tmp_path / "journal.db-witness"):
+        path.unlink()
+    reopen(tmp_path, identity)
+    identity_file(tmp_path, identity.last_epoch)
+    looks = [salvage_again(tmp_path, report.damage.moved_to) for _ in range(2)]
+    assert [done for _report, done in looks] == [True, True]
+    first, second = (each.salvage for each, _done in looks)
+    assert first is not None
+    assert second is not None
+    assert (first.anew, first.lost, first.sent_on) == (3, 1, 0)
+    assert (second.ops, second.anew) == (first.ops, 3)
+    assert sum(len(batch.ops) for batch in pushed(tmp_path, identity)) == 3
+
+
+def test_while_an_agent_runs_the_command_leaves_it_to_its_next_start(tmp_path: Path):
+    """The journal is in use; the report says that it is to be looked into."""
+    identity = Identity()
+    fill(tmp_path, identity, 5, acked=1)
+    spoil(tmp_path, 3)
+    report = reopen(tmp_path, identity)
+    assert report.damage is not None
+    identity_file(tmp_path, identity.last_epoch)
+    with StateDir(tmp_path):
+        found, done = salvage_again(tmp_path, report.damage.moved_to)
+    assert (done, found.salvage and found.salvage.state) == (False, "begun")
+    reopen(tmp_path, identity)
+    after = written(tmp_path, report).salvage
+    assert after is not None
+    assert (after.state, after.sent_on, after.anew, after.lost) == ("done", 1, 2, 1)
+
+
+@pytest.mark.parametrize("name", ["journal.db", "../journal.db.damaged-x", "journal.db.damaged-20200101T000000Z", ""])
+def test_the_command_takes_only_journals_that_were_put_aside(tmp_path: Path, name: str):
+    """Not the journal itself, nor a file elsewhere."""
+    fill(tmp_path, Identity(), 1, acked=0)
+    identity_file(tmp_path, 1)
+    with pytest.raises(JournalUnavailable, match="put aside"):
+        salvage_again(tmp_path, name)
