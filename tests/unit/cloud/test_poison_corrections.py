@@ -130,8 +130,9 @@ def test_only_rejected_ops_are_marked_and_the_first_mark_stays(world: Chain) -> 
     assert till.push_last().status == "rejected"
 
     def mark(op: str, by: str) -> bool:
-        work = lambda c: adjusting.resolve(c, op, by=by, note="in order", now_ms=world.wall())  # noqa: E731
-        return world.centre.write(work).result()
+        return world.centre.write(
+            lambda c: adjusting.resolve(c, op, by=by, note="in order", now_ms=world.wall())
+        ).result()
 
     assert mark("k1:1:2", "Anna") is True
     assert mark("k1:1:2", "Boris") is False

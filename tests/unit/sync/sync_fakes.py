@@ -319,7 +319,7 @@ class FakeCloud:
             repeated = op.seq <= self.acked
             status, first = ("duplicate", verdict) if repeated else (verdict, "")
             code = "parked" if op.seq in self.parked else ""
-            results.append(OpResult(seq=op.seq, status=status, first=first, code=code))  # type: ignore[arg-type]  # one
+            results.append(OpResult(seq=op.seq, status=status, first=first, code=code))  # type: ignore[arg-type]  # known to be one of the verdicts
             self.acked = max(self.acked, op.seq)
         return json_reply(
             PushAnswer(
