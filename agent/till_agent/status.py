@@ -10,6 +10,7 @@ from till_agent.desk.allowing import HOUR_MS
 from till_agent.desk.lending import Lending
 from till_agent.journal.figures import Figures
 from till_agent.journal.place import OpenReport
+from till_agent.journal.salvage import Salvage
 from till_drivers.states import DeviceState
 from till_sync.status import WorkerStatus
 
@@ -112,9 +113,18 @@ def _of_journal(facts: Facts) -> list[Message]:
     if facts.report is not None and facts.report.reason not in ("", "new"):
         lost = f", {facts.report.rows_lost} acknowledged rows are missing" if facts.report.rows_lost else ""
         moved = f", the old file is {facts.report.damage.moved_to}" if facts.report.damage else ""
-        text = f"the journal was not as it was left ({facts.report.reason}{lost}{moved}); call support"
+        saved = _of_salvage(facts.report.damage.salvage) if facts.report.damage else ""
+        text = f"the journal was not as it was left ({facts.report.reason}{lost}{moved}){saved}; call support"
         found.append(_said("journal_replaced", text, "error"))
     return found
+
+
+def _of_salvage(found: Salvage | None) -> str:
+    """What became of the operations that waited in a file that was put aside."""
+    if found is None:
+        return ""
+    unread = f", not read in time {found.unread} (`tillside queue salvage`)" if found.unread else ""
+    return f"; of what waited there, sent on {found.sent_on}, journalled anew {found.anew}, lost {found.lost}{unread}"
 
 
 def _of_sync(facts: Facts) -> list[Message]:
