@@ -18,6 +18,7 @@ from till_cloud.store import grants, tills, vouchers
 from till_cloud.store.grants import GrantRow
 from till_cloud.store.tills import TillRow
 from till_loyalty.days import local_day
+from till_loyalty.exceptions import invariant
 from till_loyalty.lending import wanted
 from till_loyalty.programme import Programme
 from till_sync.wire import GrantAnswer, GrantRequest
@@ -67,28 +68,36 @@ def share_out(book: Book, programme: Programme, account: Account) -> list[GrantR
         tills=[use for use, _ in tills.values()],
         step_points=max(programme.redemption.step_points, 1),
     )
-    return [
-        lend(book, account, holder, tills[holder][1], points, until_ms=soonest_ms) for holder, points in more.items()
-    ]
+    return _lend(book, account, {holder: (tills[holder][1], points) for holder, points in more.items()}, soonest_ms)
 
 
 def lend(book: Book, account: Account, holder: str, epoch: int, points: int, *, until_ms: int) -> GrantRow:
     """Put points of a member that are free under a holder's journal; InvariantError where they are not free."""
-    connection = book.connection
-    book.touch(Draft(account, granted=account.granted + points), book.next_position())
-    row = grants.find(connection, holder, account.member_id) or GrantRow(
-        holder=holder, member_id=account.member_id, epoch=epoch
-    )
-    row = replace(
-        row,
-        epoch=epoch,
-        points=row.points + points,
-        granted=row.granted + points,
-        until_ms=until_ms,
-        position=book.next_position(),
-    )
-    grants.put(connection, row)
-    return row
+    return _lend(book, account, {holder: (epoch, points)}, until_ms)[0]
+
+
+def _lend(book: Book, account: Account, more: dict[str, tuple[int, int]], until_ms: int) -> list[GrantRow]:
+    """Lend to each holder's (epoch, points), as one change of the member."""
+    total = sum([points for _, points in more.values()])
+    if not total:
+        return []
+    invariant(total <= account.available, f"expected at most {account.available} points to lend, not {total}")
+    book.touch(Draft(account, granted=account.granted + total), book.next_position())
+    rows: list[GrantRow] = []
+    for holder, (epoch, points) in more.items():
+        known = grants.find(book.connection, holder, account.member_id)
+        had = known or GrantRow(holder=holder, member_id=account.member_id, epoch=epoch)
+        row = replace(
+            had,
+            epoch=epoch,
+            points=had.points + points,
+            granted=had.granted + points,
+            until_ms=until_ms,
+            position=book.next_position(),
+        )
+        grants.put(book.connection, row)
+        rows.append(row)
+    return rows
 
 
 def ask(

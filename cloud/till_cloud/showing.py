@@ -34,7 +34,7 @@ class LotView(Struct, frozen=True):
 class MemberView(Struct, frozen=True):
     """A member with their account. `balance` is what tills show: points in the lots less the debt.
 
-    `inactive` points are among those in the lots and can't be spent yet.
+    `inactive` points are among those in the lots and can't be spent yet; `granted` ones lie with tills and on vouchers.
     """
 
     member_id: str
@@ -55,6 +55,7 @@ class MemberView(Struct, frozen=True):
     expired: int
     position: int
     inactive: int
+    granted: int
     lots: tuple[LotView, ...]
 
 
@@ -78,7 +79,8 @@ class MovementView(Struct, frozen=True):
 
 _BALANCE = """
 SELECT balance - debt, held, debt, earned, redeemed, given_back, reversed, expired, position,
-    (SELECT coalesce(sum(l.left), 0) FROM lots l WHERE l.member_id = b.member_id AND l.active_at_ms IS NOT NULL)
+    (SELECT coalesce(sum(l.left), 0) FROM lots l WHERE l.member_id = b.member_id AND l.active_at_ms IS NOT NULL),
+    granted
 FROM balances b WHERE member_id = ?
 """
 _LOTS = """
@@ -102,7 +104,7 @@ def member(
     if profile is None:
         raise AdminError("expected a member of this chain, but nobody has this reference, card or phone")
     account = connection.execute(_BALANCE, (profile.member_id,)).fetchone()
-    balance, held, debt, earned, redeemed, given_back, taken, expired, position, inactive = account
+    balance, held, debt, earned, redeemed, given_back, taken, expired, position, inactive, granted = account
     lots = connection.execute(_LOTS, (profile.member_id, LOTS_SHOWN)).fetchall()
     return MemberView(
         member_id=profile.member_id,
@@ -123,6 +125,7 @@ def member(
         expired=expired,
         position=position,
         inactive=inactive,
+        granted=granted,
         lots=tuple(LotView(*row) for row in reversed(lots)),
     )
 

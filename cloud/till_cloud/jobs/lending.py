@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 JOB = "lending"
 
-BLOCK_MEMBERS = 200
-"""Members of one transaction: some ten milliseconds, which a till's push may have to wait."""
+BLOCK_MEMBERS = 100
+"""Members of one transaction: some twenty milliseconds with four tills each, which a till's push may have to wait."""
 
 
 class Lending:
