@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 
 from till_cloud.registry import Version
 from till_cloud.store import people, usage
@@ -14,7 +15,11 @@ from till_sync.wire import CouponAnswer, CouponQuestion
 
 PERIODS = ("day", "week", "month", "life")
 
+DAYS_KEPT = 64
+"""Days whose keys are remembered: sales that come at one time are of few days."""
 
+
+@lru_cache(maxsize=DAYS_KEPT)
 def keys_of(day: date) -> tuple[str, ...]:
     """Keys of the periods that a day lies in."""
     return tuple([period_key(per, day) for per in PERIODS])

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date
+from functools import lru_cache
 
 from till_loyalty.allocation import allocate
 from till_loyalty.conditions import Situation
@@ -14,7 +15,11 @@ from till_loyalty.rule_parts import Limit
 MEMBER_PERIODS = frozenset(("day", "week", "month", "life"))
 """Limits that count what a member has had."""
 
+DAYS_KEPT = 64
+"""Names of periods that are remembered: of the few days that sales of one time are of."""
 
+
+@lru_cache(maxsize=DAYS_KEPT)
 def period_key(per: str, day: date) -> str:
     """The name of the period of `day`: `2026-01-31`, `2026-W05` (ISO), `2026-01`; empty for a whole life."""
     if per == "day":

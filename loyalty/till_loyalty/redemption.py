@@ -31,6 +31,10 @@ def redeem(plan: Plan, lines: tuple[Line, ...], redeems: list[bool], spendable: 
     programme = plan.programme
     terms = programme.redemption
     value, exponent = programme.point_value_minor, programme.points_exponent
+    if not terms.enabled or spendable <= 0:
+        # So it is for most sales at the cloud: what the lines would allow need not be worked out.
+        why = _why_nothing(plan, spendable, 0, 0, 0, wish)
+        return Redeemed(0, 0, 0, [0] * len(lines), [0] * len(lines), [] if why is None else [why])
     least = terms.minimum_line_price_minor
     weights = [line.amount_minor if may else 0 for line, may in zip(lines, redeems, strict=True)]
     caps = [

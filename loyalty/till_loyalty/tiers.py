@@ -8,6 +8,7 @@ in a tier that spending doesn't give.
 
 from collections.abc import Iterable, Mapping
 from datetime import date
+from functools import lru_cache
 from typing import NamedTuple
 
 from till_loyalty.programme import Programme, Tier
@@ -16,6 +17,8 @@ LIFE = "life"
 """The one period of a programme that counts all that a member ever spent."""
 TIER_LAG_MS = 10 * 60 * 1000
 """So long after a move a till may still sell by the tier before it: it pulls every few seconds, but clocks differ."""
+PERIODS_KEPT = 64
+"""Names of periods whose predecessors are remembered: each sale that counts for a tier asks for one."""
 _PARTS = {"month": 12, "quarter": 4, "year": 1}
 """Periods in a year."""
 
@@ -38,6 +41,7 @@ def period_of(programme: Programme, day: date) -> str:
     return LIFE if programme.tier_period == LIFE else ""
 
 
+@lru_cache(maxsize=PERIODS_KEPT)
 def period_before(period: str) -> str:
     """The name of the period before the one named; "" when there is none, as for a whole life."""
     year, _, part = period.partition("-")
