@@ -40,6 +40,9 @@ REASON_LIMIT = 80
 _CONSIDERED = frozenset({400, 413, 422})
 """Statuses of a refusal that speak of what was sent."""
 
+_OF_THE_WAY = frozenset({"digest_mismatch", "encoding_broken", "parameter_invalid"})
+"""Codes of such a refusal that speak of how it was sent."""
+
 
 class _Head(Struct, frozen=True):
     """What is told of an op whose bytes don't go out."""
@@ -157,7 +160,9 @@ def speaks_of_ops(error: SyncError) -> bool:
     """Whether `error` may be about what was sent: the cloud broke over it, or it is too large or malformed to it."""
     if isinstance(error, CloudFailed | OpTooLarge):
         return True
-    return isinstance(error, CloudRefused) and error.status in _CONSIDERED and not error.retryable
+    if not isinstance(error, CloudRefused) or error.retryable or error.code in _OF_THE_WAY:
+        return False
+    return error.status in _CONSIDERED
 
 
 def _reason_of(error: SyncError) -> str:

@@ -187,6 +187,21 @@ def test_a_former_cloud_is_sent_no_parked_op(name: str) -> None:
     bench.run(case)
 
 
+@pytest.mark.parametrize("code", ["digest_mismatch", "encoding_broken"])
+def test_what_was_spoilt_on_the_way_is_no_op_s_fault(code: str) -> None:
+    """Neither is anything searched for: the push waits and goes on when the way is mended."""
+    bench = bench_of(4, problem_reply(400, code), 2)
+
+    async def case(bench: Bench) -> None:
+        await pass_time(bench, 3_600_000)
+        assert (bench.cloud.parked, bench.outbox.acked) == ({}, 0)
+        bench.cloud.cant_take.clear()
+        await pass_time(bench, 2 * HALT_PROBE_MS)
+        assert bench.outbox.acked == 4
+
+    bench.run(case)
+
+
 def test_where_all_ops_are_refused_a_few_are_parked_and_the_rest_wait() -> None:
     """It is not the ops then. The line halts, as for anything that a person has to mend, and goes on afterwards."""
     bench = bench_of(10, REFUSALS["422"], *range(1, 11))
