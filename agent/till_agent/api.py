@@ -60,8 +60,8 @@ class Member(Struct, frozen=True, kw_only=True):
     unconfirmed_points: int
     spendable_reason: str
     """"" when everything may be spent; else a stable code: unknown_member, blocked, provisional, held, inactive,
-    disabled; lent (some lies with other tills, and is called back when it is asked for); without a line to the cloud: offline, offline_grant, offline_floor, floor_till_limit, floor_hours,
-    offline_proof; voucher."""
+    disabled; lent (some lies with other tills, and is called back when it is asked for); without a line to the cloud:
+    offline, offline_grant, offline_floor, floor_till_limit, floor_hours, offline_proof; voucher."""
     as_of_ms: int
     """Cloud's time that the confirmed part stands for; 0: never confirmed."""
     offline: bool
@@ -300,6 +300,15 @@ class SyncStatus(Struct, frozen=True, kw_only=True):
     rejected: int
     halted: str = ""
     """Stable code of what a person has to mend before the exchange goes on; "" when it goes on by itself."""
+    loading: bool = False
+    """Members are being loaded, for the first time or anew: some may not be known yet."""
+    members: int = 0
+    """Members in the cache that serves."""
+    snapshot_bytes: int = 0
+    """Of the snapshot under way; 0 when none is, or members come by pages."""
+    fetched_bytes: int = 0
+    divergences: int = 0
+    """Stretches of members that had come apart from the cloud, and were read anew."""
 
 
 class Status(Struct, frozen=True, kw_only=True):

@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import logging
 import random
-import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from till_agent.devices import Kind, Resolved
 from till_agent.exceptions import CloudUnreachable, DeskProblem, HoldRefused, SlipTemplateError
 from till_agent.gateways import confirmations_of, coupons_of, sales_of
 from till_agent.giving_back import GivingBack
+from till_agent.identity_file import CloudKey, change_identity, keep_epoch
 from till_agent.journal import DiskJournal, EpochKeeper, Place
 from till_agent.ports import HoldGateway
 from till_agent.registrations import Registrations
@@ -40,7 +40,7 @@ from till_sync.client import CloudClient
 from till_sync.counters import COUNTER_FILE, Counter
 from till_sync.holds import CloudHoldGateway, NoHoldGateway
 from till_sync.httpx_transport import HttpxTransport
-from till_sync.identity import Identity, load_identity, save_identity
+from till_sync.identity import Identity
 from till_sync.ops import OpId
 from till_sync.ports import Clock
 from till_sync.secured import SecuredTransport
@@ -49,8 +49,6 @@ from till_sync.wire import HoldAnswer, HoldRequest
 from till_sync.worker import SyncWorker, WorkerSettings
 
 log = logging.getLogger(__name__)
-
-_identity_lock = threading.Lock()
 
 JOURNAL_FILE = "journal.db"
 CACHE_FILE = "cache.db"
@@ -226,7 +224,7 @@ async def open_core(identity: Identity, around: Surroundings) -> Core:
             told()
 
     cache = CacheStore(state_dir / CACHE_FILE, identity.till, on_complete=complete, clock=clock)
-    keeper = EpochKeeper(identity.last_epoch, lambda epoch: _keep_epoch(around.identity_path, epoch))
+    keeper = EpochKeeper(identity.last_epoch, lambda epoch: keep_epoch(around.identity_path, epoch))
     place = Place(path=state_dir / JOURNAL_FILE, till=identity.till, keeper=keeper, clock=clock)
     journal = DiskJournal(place, effects, cache, begins_anew=True)
     await _start_stores(cache, journal, registrations)
@@ -241,6 +239,7 @@ async def open_core(identity: Identity, around: Surroundings) -> Core:
         template=template,
     )
     nudge = worker.nudge if worker is not None else _nobody
+    key = CloudKey(identity, around.identity_path, client)
     desk = Desk(
         DeskParts(
             identity=_store(identity),
@@ -258,6 +257,7 @@ async def open_core(identity: Identity, around: Surroundings) -> Core:
             sales=sales_of(client, worker),
             epoch=lambda: journal.figures.epoch,
             nudge=nudge,
+            cloud_key=key,
             registrations=registrations,
         )
     )
@@ -265,7 +265,7 @@ async def open_core(identity: Identity, around: Surroundings) -> Core:
         desk.entry, slip_desk, store_name=identity.store_name, time_zone=identity.time_zone, template=template
     )
     giving = GivingBack(desk, nudge)
-    on_page.append(giving.wake)
+    on_page += [giving.wake, key.look]
     return Core(
         identity=identity,
         journal=journal,
@@ -331,7 +331,7 @@ def _sync_parts(
         clock=around.clock,
         counter=Counter(path.with_name(COUNTER_FILE)),
         private_key=identity.private_key,
-        keep_key=lambda key: _change_identity(path, lambda kept: kept.with_private_key(key)),
+        keep_key=lambda key: change_identity(path, lambda kept: kept.with_private_key(key)),
     )
     client = CloudClient(
         transport,
@@ -359,16 +359,6 @@ def _template(path: str) -> SlipTemplate | None:
     except SlipTemplateError as exc:
         log.error("the packaged slip is printed instead of slips.template: %s", exc)  # noqa: TRY400 - says it all
         return None
-
-
-def _keep_epoch(path: Path, epoch: int) -> None:
-    _change_identity(path, lambda kept: kept.with_epoch(epoch))
-
-
-def _change_identity(path: Path, change: Callable[[Identity], Identity]) -> None:
-    """One change at a time, whichever thread makes it, so that none undoes another."""
-    with _identity_lock:
-        save_identity(path, change(load_identity(path)))
 
 
 async def stop_part(name: str, stop: Callable[[], Awaitable[object]], timeout_s: float = STOP_TIMEOUT_S) -> None:

@@ -90,6 +90,7 @@ class CloudClient:
         self._timeout_ms = request_timeout_ms
         self._skew_ms: int | None = None
         self._protocol = 0
+        self._cloud_key = ""
 
     @property
     def skew_ms(self) -> int | None:
@@ -101,6 +102,11 @@ class CloudClient:
         """The newest that the cloud speaks, as it said last; 0 before it said anything."""
         return self._protocol
 
+    @property
+    def cloud_key(self) -> str:
+        """By which vouchers are checked (hex), as the cloud said last; "" before it said so."""
+        return self._cloud_key
+
     async def hello(self, *, waiting: int = 0) -> HelloAnswer:
         """Who the cloud is and what it holds of this till; with ops `waiting`, also when to begin pushing them."""
         path = self._path("hello") + (f"?waiting={waiting}" if waiting else "")
@@ -108,6 +114,7 @@ class CloudClient:
         if answer.till != self._till:
             raise IdentityRefused(f"expected to be till {self._till}, not {answer.till}", status=200, code="wrong_till")
         self._protocol = answer.protocol
+        self._cloud_key = answer.cloud_key or self._cloud_key
         return answer
 
     async def push(self, batch: bytes) -> PushAnswer:

@@ -83,6 +83,10 @@ class Identity(Struct, frozen=True, kw_only=True):
             raise IdentityError("expected a till without a key, not one that signs already")
         return structs.replace(self, private_key=private_key)
 
+    def with_cloud_key(self, cloud_key: str) -> "Identity":
+        """The same till, told by a greeting what vouchers are checked by: its enrolment was before there were any."""
+        return structs.replace(self, cloud_key=cloud_key)
+
     def with_epoch(self, epoch: int) -> "Identity":
         """The same till with a later journal; an epoch never goes back (IdentityError)."""
         if epoch < self.last_epoch:

@@ -40,7 +40,12 @@ class Bench:
     def __init__(self, parts: DeskParts, identity: StoreIdentity) -> None:
         self.parts = parts
         self.identity = identity
-        self.finder = Finder(parts.cache, identity.identifier_key, parts.registrations, identity.cloud_key)
+        self.finder = Finder(
+            parts.cache,
+            identity.identifier_key,
+            parts.registrations,
+            cloud_key=lambda: parts.cloud_key() or identity.cloud_key,
+        )
         time = CloudTime(parts.cache, parts.clock)
         self.allowing = Allowing(parts.cache, parts.pending, parts.holds, time, parts.epoch)
         self.balances = Balances(parts.cache, parts.pending, parts.holds, parts.gateway, self.today, self.allowing)

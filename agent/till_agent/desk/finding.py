@@ -4,6 +4,7 @@ Numbers live for the length of a call: what leaves this module is a member id or
 """
 
 import re
+from collections.abc import Callable
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -47,7 +48,12 @@ class Finder:
     """Reads the cache only; nothing here waits."""
 
     def __init__(
-        self, cache: Cache, identifier_key: bytes, registrations: Registrations | None = None, cloud_key: str = ""
+        self,
+        cache: Cache,
+        identifier_key: bytes,
+        registrations: Registrations | None = None,
+        *,
+        cloud_key: Callable[[], str] = lambda: "",
     ) -> None:
         self._cache = cache
         self._key = identifier_key
@@ -166,7 +172,8 @@ class Finder:
 
     def _by_voucher(self, text: str, pointer: str) -> Found:
         """The member that a voucher is made out to, if the chain's cloud made it; whether it is good is asked later."""
-        voucher = vouchers.decode(text, self._cloud_key) if self._cloud_key else None
+        key = self._cloud_key()
+        voucher = vouchers.decode(text, key) if key else None
         if voucher is None:
             raise problem("voucher_invalid", "expected a voucher that the chain's cloud signed", pointer=pointer)
         subject = Subject(member_id=voucher.member_id)

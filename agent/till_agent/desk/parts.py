@@ -73,6 +73,8 @@ class DeskParts:
     """Who knows the sales of other tills; None where there is no cloud to ask."""
     epoch: Callable[[], int] = lambda: 1
     """The journal's own, which this till's grants are bound to."""
+    cloud_key: Callable[[], str] = lambda: ""
+    """By which vouchers are checked, where the cloud has said so since the enrolment; "" for the identity's own."""
     nudge: Callable[[], None] = lambda: None
     """There is an op that somebody waits for: push now."""
     registrations: Registrations = field(default_factory=Registrations)

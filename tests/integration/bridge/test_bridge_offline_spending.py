@@ -1,6 +1,7 @@
 """Agents, cloud and a line that is cut: what was granted ahead is spent without it, and not a point more."""
 
 import contextlib
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from importlib.resources import files
@@ -12,6 +13,7 @@ import pytest
 from integration.bridge.agent_kit import LiveAgent, body_of, live_agent, receipt
 from integration.bridge.registration_kit import Line, enrolled
 from integration.bridge.serving_kit import cloud_served, tillside
+from till_sync.identity import IDENTITY_FILE, load_identity, save_identity
 
 MEMBERS = "member_id,name,phone,card,tier,language,status,balance\nm-kim,Ким,+79161231235,,silver,ru,active,50000\n"
 KIM = {"member": {"reference": "m-kim"}}
@@ -62,6 +64,13 @@ class Shop:
 
     def stop(self, name: str) -> None:
         self._running.pop(name).close()
+
+    def kill(self, name: str) -> None:
+        """Its files are as a power cut at this moment leaves them."""
+        shutil.copytree(self.folder / name, self.folder / "cut")
+        self.stop(name)
+        shutil.rmtree(self.folder / name)
+        (self.folder / "cut").rename(self.folder / name)
 
     def drain(self, name: str) -> None:
         till = self.tills[name]
@@ -166,7 +175,7 @@ def test_two_tills_cut_off_spend_their_shares_and_not_a_point_more(tmp_path: Pat
     shop.verify()
 
 
-def test_a_restart_without_a_line_revives_nothing(tmp_path: Path, stack: contextlib.ExitStack) -> None:
+def test_a_power_cut_without_a_line_revives_nothing(tmp_path: Path, stack: contextlib.ExitStack) -> None:
     """What was spent is in the journal, an open hold too."""
     shop = Shop(tmp_path, chain(tmp_path), stack)
     shop.open("t1")
@@ -175,7 +184,7 @@ def test_a_restart_without_a_line_revives_nothing(tmp_path: Path, stack: context
     till = shop.tills["t1"]
     spend(till, 1_000, "a")
     open_hold = body_of(hold(till, 2_000, "b"))["hold"]
-    shop.stop("t1")
+    shop.kill("t1")
     till = shop.start("t1")
     till.wait_for(lambda: till.running.agent.open_core is not None)
     assert spendable(till) == lent - 3_000
@@ -228,6 +237,51 @@ def test_the_floor_limit_costs_at_most_what_the_retailer_named(tmp_path: Path, s
     assert 80_000 - balance <= 40_000
     assert left >= -40_000
     assert "floor_overdrawn" in {code for (code,) in shop.ask("SELECT code FROM flags")}
+    shop.verify()
+
+
+def test_a_voucher_is_taken_once_without_a_line(tmp_path: Path, stack: contextlib.ExitStack) -> None:
+    """By the key of the enrolment, or, where that was before there were vouchers, by what a greeting told."""
+    shop = Shop(tmp_path, chain(tmp_path, 'offline = "grant"\nlending = { share_basis_points = 0 }\n'), stack)
+    shop.open("t1")
+    shop.stop("t1")
+    path = tmp_path / "t1" / IDENTITY_FILE
+    save_identity(path, load_identity(path).with_cloud_key(""))
+    till = shop.start("t1")
+    till.wait_for(lambda: load_identity(path).cloud_key != "")
+    words = ("cloud", "voucher", "issue", "m-kim", "--till", "t1", "--points", "7000", "--db", str(shop.database))
+    text = next(word for word in tillside(*words).split() if word.startswith("TSV1."))
+    shop.cut()
+    shop.stop("t1")
+    till = shop.start("t1")
+    shown = body_of(till.call("POST", "/v1/identify", {"scan": text}))
+    assert (shown["spendable_points"], shown["spendable_reason"]) == (7_000, "voucher")
+    who = {"member": {"reference": shown["reference"]}}
+    held = body_of(till.call("POST", "/v1/holds", {"sale_uid": "v", "points": 7_000} | who))["hold"]
+    body_of(till.call("PUT", "/v1/sales/v", receipt(1_000_000) | who | {"redeem_points": 7_000, "hold": held}))
+    assert till.call("POST", "/v1/identify", {"scan": text}).json["code"] == "voucher_used"
+    shop.mend()
+    assert shop.verdicts() == set()
+    assert shop.ask("SELECT state FROM vouchers") == [("used",)]
+    assert shop.balance()[1:] == (0, 0, 0)
+    shop.verify()
+
+
+def test_a_till_that_comes_back_gives_up_what_was_recalled(tmp_path: Path, stack: contextlib.ExitStack) -> None:
+    """What it spent meanwhile is its own all the same, and the other till has the rest then."""
+    shop = Shop(tmp_path, chain(tmp_path), stack)
+    shop.open("t1", "t2")
+    lent = shop.lend()
+    away = shop.tills["t2"]
+    shop.stop("t2")
+    wish = shop.balance()[0] // 100 * 100
+    answer = hold(shop.tills["t1"], wish, "large")
+    assert (answer.status, answer.json["code"]) == (409, "points_lent")
+    away = shop.start("t2")
+    away.wait_for(lambda: core(away).worker.status.online)
+    away.wait_for(lambda: granted(away) == 0 and core(away).journal.figures.waiting == 0)
+    assert shop.ask("SELECT released FROM grants WHERE holder = 't2'") == [(lent["t2"],)]
+    body_of(hold(shop.tills["t1"], wish, "large"))
     shop.verify()
 
 

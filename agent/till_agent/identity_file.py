@@ -1,0 +1,47 @@
+"""Changes of a running till's identity file: one at a time, whichever thread makes them: none undoes another."""
+
+import logging
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from till_sync.client import CloudClient
+from till_sync.exceptions import IdentityError
+from till_sync.identity import Identity, load_identity, save_identity
+
+log = logging.getLogger(__name__)
+
+_lock = threading.Lock()
+
+
+def change_identity(path: Path, change: Callable[[Identity], Identity]) -> None:
+    """Read it, change it, keep it; IdentityError."""
+    with _lock:
+        save_identity(path, change(load_identity(path)))
+
+
+def keep_epoch(path: Path, epoch: int) -> None:
+    """A journal of that epoch is about to begin; IdentityError."""
+    change_identity(path, lambda kept: kept.with_epoch(epoch))
+
+
+class CloudKey:
+    """What vouchers are checked by: from the enrolment, or as the cloud said since; kept for a start without a line."""
+
+    def __init__(self, identity: Identity, path: Path, client: CloudClient | None) -> None:
+        self._kept = identity.cloud_key
+        self._path = path
+        self._client = client
+
+    def __call__(self) -> str:
+        return self._kept
+
+    def look(self) -> None:
+        """The cloud may have said it."""
+        told = self._client.cloud_key if self._client is not None else ""
+        if told and told != self._kept:
+            self._kept = told
+            try:
+                change_identity(self._path, lambda kept: kept.with_cloud_key(told))
+            except IdentityError as exc:
+                log.warning("the key of vouchers is not kept beyond this run: %s", exc)
