@@ -168,7 +168,7 @@ class Centre:
         try:
             writing = self._writer.submit(put)
         except StoreUnavailableError as error:
-            log.error("The quarantine of till %s could not be stored: %s", found.till, error)  # noqa: TRY400
+            log.error("The quarantine of till %s could not be stored: %s", found.till, error)  # noqa: TRY400 - says it all
             return
         writing.add_done_callback(lambda done: self._guard.keep(found.till) if done.exception() is None else None)
 

@@ -270,7 +270,7 @@ def test_a_mend_is_tried_once(tmp_path: Path) -> None:
                 made.chain.wall.ms = NOON_MS + 10**9 * len(sent)
                 return await inner(*arguments, **named)
 
-            machine.transport._inner.exchange = counted  # type: ignore[method-assign]
+            machine.transport._inner.exchange = counted
             with pytest.raises(CloudRefused, match="signature_stale"):
                 await client.hello()
             assert len(sent) == 2

@@ -26,7 +26,7 @@ class Seen:
         self.sent: list[tuple[str, dict[str, str], bytes]] = []
         self.got: list[Reply] = []
         self._exchange = transport._inner.exchange
-        transport._inner.exchange = self.exchange  # type: ignore[method-assign]
+        transport._inner.exchange = self.exchange
 
     async def exchange(self, method: str, path: str, **parts: Any) -> Reply:
         self.sent.append((path, dict(parts["headers"]), parts["body"]))
@@ -130,7 +130,7 @@ def test_a_cloud_that_no_longer_takes_it_gets_it_plain(status: int, code: str, t
                     return Reply(status, {"content-type": "application/problem+json"}, msgspec.json.encode(problem))
                 return await exchange(method, path, **parts)
 
-            machine.transport._inner.exchange = former  # type: ignore[method-assign]
+            machine.transport._inner.exchange = former
             assert (await machine.client.push(many(made, 10))).acked_seq == 10
 
     run(case())
@@ -212,7 +212,7 @@ def test_an_answer_in_another_packing_is_not_our_clouds(name: str, tmp_path: Pat
             async def portal(*_: Any, **__: Any) -> Reply:
                 return Reply(200, {"content-type": "application/json", "content-encoding": encoding}, body)
 
-            machine.transport._inner.exchange = portal  # type: ignore[method-assign]
+            machine.transport._inner.exchange = portal
             with pytest.raises(NotOurCloud):
                 await machine.client.changes("", limit=10)
 
