@@ -112,6 +112,7 @@ class Agent:
         return sync_status(
             enrolled=self.identity is not None,
             figures=core.journal.figures if core else None,
+            cache=core.cache if core else None,
             worker=worker,
             now_wall_ms=self.clock.wall_ms(),
             last_error="" if self.settings.cloud.url else "cloud.url is not set",

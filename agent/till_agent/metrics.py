@@ -159,6 +159,9 @@ def _of_status(status: Status) -> "Iterator[Metric]":
     yield _counter("tillside_sync_resent", "Ops sent more than once", sync.resent)
     yield GaugeMetricFamily("tillside_sync_adjusted", "Ops that the cloud worked out otherwise", value=sync.adjusted)
     yield GaugeMetricFamily("tillside_sync_rejected", "Ops that the cloud refused", value=sync.rejected)
+    yield _counter(
+        "tillside_cache_divergences", "Stretches of members read anew: they had come apart", sync.divergences
+    )
     yield GaugeMetricFamily("tillside_cache_members", "Members known on this till", value=status.members_cached)
     yield GaugeMetricFamily(
         "tillside_cache_time_seconds", "Cloud's time of the newest pulled page", value=status.cache_as_of_ms / 1000

@@ -1,7 +1,7 @@
 """What store IT must know at a glance: problems in words, and the whole status. Nothing personal."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
@@ -13,6 +13,9 @@ from till_agent.journal.place import OpenReport
 from till_agent.journal.salvage import Salvage
 from till_drivers.states import DeviceState
 from till_sync.status import WorkerStatus
+
+if TYPE_CHECKING:
+    from till_agent.cache import CacheStore
 
 SKEW_LIMIT_MS = 120_000
 """A clock that is further off is shown; what the till writes on slips is wrong then."""
@@ -161,7 +164,13 @@ def _of_lending(lending: Lending | None) -> list[Message]:
 
 
 def sync_status(
-    *, enrolled: bool, figures: Figures | None, worker: WorkerStatus | None, now_wall_ms: int, last_error: str = ""
+    *,
+    enrolled: bool,
+    figures: Figures | None,
+    worker: WorkerStatus | None,
+    now_wall_ms: int,
+    last_error: str = "",
+    cache: "CacheStore | None" = None,
 ) -> SyncStatus:
     """Queue by the journal, exchange by the worker; verdicts are counted over the journal's whole life."""
     worker = worker or WorkerStatus(last_error=last_error)
@@ -181,6 +190,11 @@ def sync_status(
         adjusted=figures.adjusted if figures else 0,
         rejected=figures.rejected if figures else 0,
         halted=worker.halted,
+        loading=cache is not None and cache.filling,
+        members=cache.member_count if cache else 0,
+        snapshot_bytes=worker.loading.total_bytes,
+        fetched_bytes=worker.loading.fetched_bytes,
+        divergences=cache.divergences if cache else 0,
     )
 
 

@@ -121,6 +121,7 @@ class SyncWorker:
             skew_ms=self._client.skew_ms,
             incarnation=self._rounds.incarnation,
             retry_in_ms=max(0, self._next_mono_ms - self._clock.mono_ms()),
+            loading=self._rounds.loading,
         )
 
     def start(self) -> None:

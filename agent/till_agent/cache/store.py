@@ -141,6 +141,7 @@ class CacheStore:
 
     @property
     def seen(self) -> Seen | None:
+        """When the newest page came, by the till's clocks; None before the first."""
         return self._progress.allotted.seen
 
     def grant(self, member_id: str) -> CachedGrant | None:
@@ -215,7 +216,6 @@ class CacheStore:
 
     async def store_page(self, page: ChangesAnswer) -> None:
         """Rows and cursor in one transaction; CacheUnavailable when it can't be kept."""
-
         clock = self._clock
         seen = Seen(mono_ms=clock.mono_ms(), boot=clock.boot, wall_ms=clock.wall_ms()) if clock else None
         if self._aside is not None:

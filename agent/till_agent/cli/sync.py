@@ -61,5 +61,11 @@ def _show(found: dict[str, object]) -> None:
     click.echo(f"last pull              {moment(found['last_pull_ms'])}")
     click.echo(f"sent, sent again       {found['pushed']}, {found['resent']}")
     click.echo(f"adjusted, rejected     {found['adjusted']}, {found['rejected']}")
+    if found["loading"]:
+        fetched, of = int(str(found["fetched_bytes"])), int(str(found["snapshot_bytes"]))
+        how = f"{fetched * 100 // of} % of a snapshot of {of // 1_000_000} MB" if of else "members come by pages"
+        click.echo(f"first load             {how}; {found['members']} members so far")
+    if found["divergences"]:
+        click.echo(f"mended stretches       {found['divergences']}")
     if found["last_error"]:
         click.echo(f"last error             {found['last_error']}")
