@@ -21,8 +21,6 @@ SEED = 11
 SECTOR = 512
 UP_WITHIN_S = 10.0
 """What the product promises of a start, whatever the journal has come to."""
-CUTS = 6
-FLIPS = 4
 
 
 @pytest.fixture
@@ -87,8 +85,9 @@ class Day:
         wait_for(shown, f"the till to show {balance}")
 
 
-def test_every_kind_of_damage_leaves_a_till_that_goes_on(open_world: World):
-    """Flipped bits in file and log, a log cut, deleted or garbled, its index garbled: one life after another."""
+@pytest.mark.parametrize("each", [1, pytest.param(20, marks=(pytest.mark.soak, pytest.mark.timeout(0)))])
+def test_every_kind_of_damage_leaves_a_till_that_goes_on(open_world: World, each: int):
+    """A changed bit in file and log, a log cut, deleted or garbled, its index garbled: one life after another."""
     day = Day(open_world)
     draw = random.Random(SEED)
     log, main = (day.image / "journal.db-wal").read_bytes(), (day.image / "journal.db").read_bytes()
@@ -100,10 +99,12 @@ def test_every_kind_of_damage_leaves_a_till_that_goes_on(open_world: World):
         return lambda folder: (folder / name).write_bytes(changed)
 
     used = len(log.rstrip(b"\0"))
-    changes = [flip("journal.db-wal", log[:used]) for _ in range(FLIPS // 2)]
-    changes += [flip("journal.db", main) for _ in range(FLIPS // 2) if main]
-    lengths = [used * number // CUTS // SECTOR * SECTOR for number in range(1, CUTS)]
-    changes += [lambda folder, n=n: (folder / "journal.db-wal").write_bytes(log[:n]) for n in draw.sample(lengths, 2)]
+    changes = [flip("journal.db-wal", log[:used]) for _ in range(each)]
+    changes += [flip("journal.db", main) for _ in range(each) if main]
+    lengths = range(SECTOR, used, SECTOR)
+    changes += [
+        lambda folder, n=n: (folder / "journal.db-wal").write_bytes(log[:n]) for n in draw.sample(lengths, each)
+    ]
     changes += [
         lambda folder: (folder / "journal.db-wal").unlink(),
         lambda folder: (folder / "journal.db-shm").write_bytes(b"\xa5" * 32_768),
