@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -38,6 +39,7 @@ def main() -> int:
     def tell(words: str) -> None:
         print(f"{time.monotonic() - started:6.0f} s  {words}", file=sys.stderr, flush=True)
 
+    signal.signal(signal.SIGTERM, _stopped)
     bench = Bench(folder, size, lambda words: tell(f"        {words}"))
     try:
         for number, name in enumerate(chosen.only, 1):
@@ -55,6 +57,11 @@ def main() -> int:
         page.write(PAGE, page.render(all_rows(size.name), summary))
     say(summary | {"failed": failed})
     return 1 if failed else 0
+
+
+def _stopped(*_: object) -> None:
+    """End as by Ctrl-C: every process that a part started is ended with it."""
+    raise KeyboardInterrupt
 
 
 def _arguments() -> argparse.Namespace:

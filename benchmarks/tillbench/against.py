@@ -28,8 +28,8 @@ POUCH_BATCH = 1_000
 """As large as ours: of 100 (its default), 500 and 1,000 the fastest."""
 POUCH_DEFAULT_BATCH = 100
 PARTS = 4
-QUEUED = 2_000
-"""Put and taken one by one, a part."""
+QUEUED = 1_000
+"""Put and taken one by one, a part; fewer where a part is smaller."""
 SYNCED = 5_000
 """Ops of the short run in which syncs are counted: it is not timed."""
 SETTLE_S = 2.0
@@ -152,7 +152,7 @@ def run(folder: Path, ops: int, say: Say) -> Against:
             if pouch is not None:
                 pouch.fill(part)
                 found.rates.setdefault(POUCH, []).append(part / pouch.replicate(POUCH_BATCH, part))
-            _queues(found, folder, documents, lines[OURS_WHOLE].bodies)
+            _queues(found, folder, documents, lines[OURS_WHOLE].bodies, min(QUEUED, part))
         if pouch is not None:
             pouch.fill(part)
             found.rates[POUCH_DEFAULT] = [part / pouch.replicate(POUCH_DEFAULT_BATCH, part)]
@@ -179,12 +179,12 @@ def _syncs(found: Against, folder: Path, lines: dict[str, Line], pouch: Pouch | 
         found.syncs[POUCH] = tracer.stop()
 
 
-def _queues(found: Against, folder: Path, documents: Path, bodies: list[SaleBody]) -> None:
-    put, take = asyncio.run(_own_queue(folder / "own", bodies))
+def _queues(found: Against, folder: Path, documents: Path, bodies: list[SaleBody], count: int) -> None:
+    put, take = asyncio.run(_own_queue(folder / "own", bodies, count))
     rates = {"our journal": {"put": put, "take": take}}
     if not any(word.startswith("queues") for word in found.missing):
         try:
-            rates |= queues(folder / "queues", documents, QUEUED)
+            rates |= queues(folder / "queues", documents, count)
         except Missing as error:
             found.missing.append(str(error))
     for name, pair in rates.items():
@@ -192,7 +192,7 @@ def _queues(found: Against, folder: Path, documents: Path, bodies: list[SaleBody
         found.takes.setdefault(name, []).append(pair["take"])
 
 
-async def _own_queue(folder: Path, bodies: list[SaleBody]) -> tuple[float, float]:
+async def _own_queue(folder: Path, bodies: list[SaleBody], count: int) -> tuple[float, float]:
     """Puts a second one by one, each durable; takes a second in batches, each acknowledged durably."""
     folder.mkdir(exist_ok=True)
     for old in folder.iterdir():
@@ -200,11 +200,11 @@ async def _own_queue(folder: Path, bodies: list[SaleBody]) -> tuple[float, float
     journal = open_place(folder)
     await journal.start()
     try:
-        drafts = [as_draft(bodies[number % len(bodies)], number) for number in range(QUEUED)]
+        drafts = [as_draft(bodies[number % len(bodies)], number) for number in range(count)]
         started = time.perf_counter()
         for draft in drafts:
             await journal.commit(lambda _reader, draft=draft: draft)  # type: ignore[misc]  # mypy: a default in a lambda
-        put = QUEUED / (time.perf_counter() - started)
+        put = count / (time.perf_counter() - started)
         started = time.perf_counter()
         taken = 0
         while (batch := await journal.next_batch(max_ops=1_000, max_bytes=1 << 24, incarnation="bench")) is not None:

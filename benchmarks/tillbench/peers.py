@@ -20,6 +20,7 @@ BUILD = Path(__file__).resolve().parents[2] / "build" / "bench-peers"
 QUEUE_PACKAGES = ("persist-queue==1.1.0", "litequeue==0.9")
 INSTALL_TIMEOUT_S = 240
 READY_TIMEOUT_S = 30
+QUEUES_TIMEOUT_S = 120
 SYNC = re.compile(r"\bf(?:data)?sync\(")
 """Not the second half of a call that strace saw in two."""
 
@@ -66,8 +67,12 @@ def queues(folder: Path, documents: Path, count: int) -> dict[str, dict[str, flo
     """Items a second put and taken, by queue; Missing."""
     folder.mkdir()
     words = [str(install_queues()), str(HERE / "queues.py"), str(folder), str(documents), str(count)]
-    done = subprocess.run(words, capture_output=True, timeout=INSTALL_TIMEOUT_S, check=False)
-    shutil.rmtree(folder)
+    try:
+        done = subprocess.run(words, capture_output=True, timeout=QUEUES_TIMEOUT_S, check=False)
+    except subprocess.TimeoutExpired:
+        raise Missing(f"queues left out: {count} items took over {QUEUES_TIMEOUT_S} s") from None
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
     if done.returncode != 0:
         raise RuntimeError(f"the queues failed: {done.stderr.decode(errors='replace')[-1000:]}")
     found: dict[str, dict[str, float]] = json.loads(done.stdout)
