@@ -51,6 +51,7 @@ def share_out(book: Book, programme: Programme, account: Account) -> list[GrantR
     soonest_ms = grants.soonest_expiry_ms(connection, account.member_id)
     if soonest_ms and soonest_ms <= book.now_ms:
         return []  # what is over expires first; the member comes again then
+    grants.count_visits(connection, account.member_id)
     seen = timedelta(days=lending.seen_days)
     tills = grants.candidates(
         connection,
@@ -118,9 +119,8 @@ def ask(
     if request.points:
         _top_up(book, programme, account, row, request.points)
     else:
-        # The till says that the member is here: that is as good as a purchase.
-        book.visited(account.member_id, row.store, local_day(now_ms, "UTC").isoformat(), times=0)
-        book.flush()
+        # The till says that the member is here.
+        grants.seen_in(connection, account.member_id, row.store, local_day(now_ms, "UTC").isoformat())
         share_out(book, programme, account)
     book.flush()
     found = grants.find(connection, till, request.member_id)

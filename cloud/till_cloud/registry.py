@@ -26,7 +26,6 @@ class Needs(Struct, frozen=True):
     spending: bool = False
     events: bool = False
     life: bool = False
-    lending: bool = False
 
 
 class Version(Struct, frozen=True):
@@ -52,7 +51,6 @@ def needs_of(programme: Programme) -> Needs:
         discounts=any(rule.discount is not None for rule in programme.rules),
         spending=bool(programme.tier_period),
         events=bool(programme.events),
-        lending=programme.redemption.enabled and programme.redemption.offline in {"grant", "floor"},
         life=programme.life is not None or any(rule.life is not None for rule in programme.rules),
     )
 

@@ -74,8 +74,6 @@ def after_sale(
     active = context.active()
     if active is None:
         return
-    if active.needs.lending:
-        context.book.visited(account.member_id, context.place().store, counting.day.isoformat())
     if active.needs.spending:
         period = period_of(active.programme, counting.day)
         tiers.spend(connection, account.member_id, period, counted.payable_minor)

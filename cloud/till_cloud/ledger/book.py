@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from till_cloud.ledger.account import Account, Draft, Figures, Term
-from till_cloud.store import facts, grants, meta
+from till_cloud.store import facts, meta
 from till_cloud.store.facts import Purchases
 from till_loyalty.exceptions import invariant
 from till_loyalty.lots import Lot, Movement
@@ -83,7 +83,6 @@ class Book:
         self._touched: dict[str, Account] = {}
         self._on_flush: list[Callable[[], None]] = []
         self._purchases: dict[str, Purchases] = {}
-        self._visits: dict[tuple[str, str], tuple[int, str]] = {}
 
     @property
     def position(self) -> int:
@@ -207,11 +206,6 @@ class Book:
             last, largest = max(had.last, business_date), max(had.largest_minor, paid_minor)
             self._purchases[member_id] = Purchases(had.times + 1, last, largest)
 
-    def visited(self, member_id: str, store: str, business_date: str, *, times: int = 1) -> None:
-        """One purchase more of a member in a store; written with the rest, once for a batch."""
-        before, day = self._visits.get((member_id, store), (0, ""))
-        self._visits[member_id, store] = (before + times, max(day, business_date))
-
     def settle_purchases(self, member_id: str = "") -> None:
         """Write what `bought` keeps, so that members' rows are right; with a member named, only if it is theirs."""
         if self._purchases and (not member_id or member_id in self._purchases):
@@ -231,9 +225,6 @@ class Book:
         many(_WRITE_BALANCE, [_balance_row(account) for account in accounts])
         many(_WRITE_MOVEMENT, self._movements)
         many(_WRITE_MOVE, self._moves)
-        if self._visits:
-            grants.visited(self.connection, self._visits)
-            self._visits.clear()
         for write in self._on_flush:
             write()
         meta.set_position(self.connection, self._position)

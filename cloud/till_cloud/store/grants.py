@@ -107,11 +107,24 @@ _WRITE_OFF = """
 INSERT INTO grant_write_offs (holder, member_id, epoch, points, reason, at_ms) VALUES (?, ?, ?, ?, ?, ?)
 ON CONFLICT (holder, member_id, epoch) DO UPDATE SET points = points + excluded.points
 """
-_VISIT = """
-INSERT INTO member_stores (member_id, store, purchases, last_day) VALUES (?, ?, ?, ?)
+
+# Sales of a member by store, beyond those that were counted: in the ledger they stand by till, in order.
+_COUNT_VISITS = """
+INSERT INTO member_stores (member_id, store, purchases, last_day, position)
+SELECT v.member_id, t.store, count(*), date(max(v.at_ms) / 1000, 'unixepoch'), max(v.position)
+FROM movements v JOIN tills t ON t.till = v.till
+WHERE v.member_id = :member_id AND v.kind = 'sale' AND v.position >
+    (SELECT coalesce(max(position), 0) FROM member_stores WHERE member_id = :member_id)
+GROUP BY v.member_id, t.store
 ON CONFLICT (member_id, store) DO UPDATE SET purchases = purchases + excluded.purchases,
-    last_day = max(last_day, excluded.last_day)
+    last_day = max(last_day, excluded.last_day), position = excluded.position
 """
+_SEEN_IN = """
+INSERT INTO member_stores (member_id, store, purchases, last_day) VALUES (?, ?, 0, ?)
+ON CONFLICT (member_id, store) DO UPDATE SET last_day = max(last_day, excluded.last_day)
+"""
+
+# What the one kept has not counted yet of its own is still to come, so the position stays its own.
 _MOVE_VISITS = """
 INSERT INTO member_stores (member_id, store, purchases, last_day)
 SELECT ?, store, purchases, last_day FROM member_stores WHERE member_id = ?
@@ -212,9 +225,14 @@ def add_write_off(
     connection.execute(_WRITE_OFF, (holder, member_id, epoch, points, reason, now_ms))
 
 
-def visited(connection: sqlite3.Connection, visits: dict[tuple[str, str], tuple[int, str]]) -> None:
-    """Purchases of members in stores: how many more, and the day of the last, by (member, store)."""
-    connection.executemany(_VISIT, [(*key, times, day) for key, (times, day) in visits.items()])
+def count_visits(connection: sqlite3.Connection, member_id: str) -> None:
+    """Count the sales that a member's ledger has beyond those counted: where they buy, and when last."""
+    connection.execute(_COUNT_VISITS, {"member_id": member_id})
+
+
+def seen_in(connection: sqlite3.Connection, member_id: str, store: str, day: str) -> None:
+    """The member is in that store, whatever they buy."""
+    connection.execute(_SEEN_IN, (member_id, store, day))
 
 
 def move_visits(connection: sqlite3.Connection, old: str, into: str) -> None:

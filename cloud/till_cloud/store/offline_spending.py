@@ -59,6 +59,7 @@ CREATE TABLE member_stores (
     store TEXT NOT NULL,
     purchases INTEGER NOT NULL CHECK (purchases >= 0),
     last_day TEXT NOT NULL,
+    position INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (member_id, store)
 ) STRICT, WITHOUT ROWID;
 
