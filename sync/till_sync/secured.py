@@ -16,7 +16,7 @@ from msgspec import Struct, structs
 
 from till_sync import keys, packing, signing
 from till_sync.answers import problem_of
-from till_sync.counters import Counter
+from till_sync.counters import DIGITS_LIMIT, Counter
 from till_sync.exceptions import CloudUnreachable, IdentityError, NotOurCloud, PackedTooLarge, PackingError
 from till_sync.packing import ZSTD
 from till_sync.ports import Clock
@@ -155,7 +155,7 @@ class SecuredTransport:
             self._set_cloud_ms(now_ms)
         elif problem.code == "counter_behind":
             highest = problem.extras.get("counter")
-            if not _is_whole(highest):
+            if not _is_whole(highest) or len(str(highest)) > DIGITS_LIMIT:
                 return False
             self._counter.raise_to(highest + COUNTER_JUMP)
         elif problem.code == "key_unknown":
