@@ -71,8 +71,8 @@ class DeskParts:
     """Who sends one-time codes; None where there is no cloud to ask."""
     sales: SaleGateway | None = None
     """Who knows the sales of other tills; None where there is no cloud to ask."""
-    epoch: Callable[[], int] = lambda: 1
-    """The journal's own, which this till's grants are bound to."""
+    epoch: Callable[[], int] = lambda: 0
+    """The journal's own, which this till's grants are bound to; 0, which no journal has: none is used."""
     cloud_key: Callable[[], str] = lambda: ""
     """By which vouchers are checked, where the cloud has said so since the enrolment; "" for the identity's own."""
     nudge: Callable[[], None] = lambda: None

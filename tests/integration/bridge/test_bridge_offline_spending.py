@@ -124,8 +124,12 @@ def granted(till: LiveAgent) -> int:
     return row.points if row else 0
 
 
+def member(till: LiveAgent) -> Any:
+    return body_of(till.call("POST", "/v1/identify", {"reference": "m-kim"}))
+
+
 def spendable(till: LiveAgent) -> int:
-    return int(body_of(till.call("POST", "/v1/identify", {"reference": "m-kim"}))["spendable_points"])
+    return int(member(till)["spendable_points"])
 
 
 def hold(till: LiveAgent, points: int, uid: str) -> Any:
@@ -190,7 +194,12 @@ def test_a_power_cut_without_a_line_revives_nothing(tmp_path: Path, stack: conte
     assert spendable(till) == lent - 3_000
     sale = receipt(1_000_000) | KIM | {"redeem_points": 2_000, "hold": open_hold}
     body_of(till.call("PUT", "/v1/sales/b", sale))
+    shown = member(till)
+    assert shown["unconfirmed_points"] != 0
     shop.mend()
+    till.wait_for(lambda: granted(till) == lent - 3_000)
+    confirmed = member(till)
+    assert (confirmed["balance_points"], confirmed["unconfirmed_points"]) == (shown["balance_points"], 0)
     assert shop.verdicts() == set()
     assert shop.balance()[2] == lent - 3_000
     shop.verify()
