@@ -161,6 +161,23 @@ CHECKS = (
         " OR (c.next IS NULL AND c.tier_after <> m.tier)",
     ),
     Check(
+        "corrections_are_movements",
+        6,
+        "SELECT a.member_id || ' movement ' || a.position FROM adjustments a LEFT JOIN movements v"
+        " ON v.member_id = a.member_id AND v.position = a.position"
+        " WHERE v.kind IS NOT 'adjust' OR v.earned - v.reversed <> a.points"
+        " UNION ALL SELECT v.member_id || ' movement ' || v.position FROM movements v WHERE v.kind = 'adjust'"
+        " AND NOT EXISTS (SELECT 1 FROM adjustments a WHERE a.member_id = v.member_id AND a.position = v.position)",
+    ),
+    Check(
+        "what_is_put_aside_is_rejected",
+        4,
+        "SELECT p.till || ':' || p.epoch || ':' || p.seq FROM poison p LEFT JOIN ops o"
+        " ON o.till = p.till AND o.epoch = p.epoch AND o.seq = p.seq WHERE o.status IS NOT 'rejected'"
+        " UNION ALL SELECT o.till || ':' || o.epoch || ':' || o.seq FROM ops o WHERE o.code IN ('poison', 'parked')"
+        " AND NOT EXISTS (SELECT 1 FROM poison p WHERE p.till = o.till AND p.epoch = o.epoch AND p.seq = o.seq)",
+    ),
+    Check(
         "no_gap_in_ops",
         4,
         "SELECT till || ':' || epoch FROM ops GROUP BY till, epoch HAVING min(seq) <> 1 OR max(seq) <> count(*)",

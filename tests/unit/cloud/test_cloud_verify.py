@@ -52,6 +52,9 @@ DAMAGES = {
     "budgets_are_kept": "INSERT INTO budget_shares VALUES ('k1', 'test', 'base', 1, 0)",
     "events_are_given_once": "UPDATE movements SET kind = 'event', uid = 'cake' WHERE kind = 'opening'",
     "bills_are_what_was_given": "INSERT INTO funded VALUES ('m-1', 1, 1, 's', 'r', 'k1', '2027-01-15', 1001, 5, 0, 0)",
+    "corrections_are_movements": "INSERT INTO adjustments VALUES ('m-1', 1, 5, 'why', 'Anna', '', 0)",
+    "what_is_put_aside_is_rejected": "INSERT INTO poison (till, epoch, seq, reason, detail, at_ms)"
+    " VALUES ('k1', 1, 1, 'KeyError', '', 0)",
     "tiers_are_their_moves": "INSERT INTO tier_moves VALUES ('m-1', 1, '', 'gold', 'hand', 0)",
     "grants_are_granted": "UPDATE balances SET granted = 1 WHERE member_id = 'm-1'",
     "free_and_lent_are_the_gross": "UPDATE balances SET granted = 1 WHERE member_id = 'm-1'",

@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
+from msgspec.structs import replace
 
 from till_cloud import adjusting
 from till_cloud.adjusting import Adjusted
@@ -11,6 +13,7 @@ from till_cloud.exceptions import AdminError
 from till_cloud.store import poison
 from till_cloud.verify import verify
 from till_loyalty.programme import Life
+from till_sync.wire import ParkedOp
 from unit.cloud.cloud_kit import Chain, chain, programme
 
 
@@ -140,3 +143,30 @@ def test_only_rejected_ops_are_marked_and_the_first_mark_stays(world: Chain) -> 
     for op in ("k1:1:1", "k1:1:9"):
         with pytest.raises(AdminError, match="rejected operation"):
             mark(op, "Anna")
+
+
+@pytest.mark.parametrize(
+    ("sql", "code"),
+    [
+        ("UPDATE adjustments SET points = points + 1", "corrections_are_movements"),
+        ("DELETE FROM adjustments", "corrections_are_movements"),
+        ("DELETE FROM poison", "what_is_put_aside_is_rejected"),
+        ("UPDATE poison SET seq = 1", "what_is_put_aside_is_rejected"),
+    ],
+)
+def test_a_record_that_does_not_fit_the_ledger_is_found(tmp_path: Path, sql: str, code: str) -> None:
+    """`cloud verify` compares corrections with their movements, and what was put aside with its verdict."""
+    with chain(tmp_path / "other.db") as world:
+        world.member("m-1")
+        till = world.till()
+        till.sale("a", "m-1")
+        till.sale("b", "m-1")
+        till.push(1, 1)
+        stands = ParkedOp(uid="b", op_kind="sale", size_bytes=9, reason="internal_error")
+        word = replace(till.ops[1], body=msgspec.Raw(msgspec.json.encode(stands)), parked=True)
+        world.centre.push("k1", till.request(2, 2, protocol=3, ops=(word,))).result()
+        adjust(world, 10, about="k1:1:2")
+        adjust(world, -3)
+        assert world.centre.read(verify).breaches == ()
+        world.centre.write(lambda c: c.execute(sql)).result()
+        assert {breach.code for breach in world.centre.read(verify).breaches} == {code}
