@@ -85,8 +85,9 @@ def forgets_the_epoch() -> AbstractContextManager[object]:
 
 
 def cursor_without_rows() -> AbstractContextManager[object]:
-    """The cursor of a page is kept, and now and then its rows are not."""
+    """The cursor of a page is kept, and now and then its rows are not; and no digest is asked for, which would tell."""
     from till_agent.cache import pages
+    from till_sync.pull import Puller
 
     write, calls = pages._write_members, [0]
 
@@ -94,7 +95,13 @@ def cursor_without_rows() -> AbstractContextManager[object]:
         calls[0] += 1
         return write(connection, progress, page, rows if calls[0] % 7 else rows[1:])
 
-    return mock.patch.object(pages, "_write_members", mutant)
+    async def unasked(_self: Any, _cursor: str) -> None:
+        return None
+
+    both = contextlib.ExitStack()
+    both.enter_context(mock.patch.object(pages, "_write_members", mutant))
+    both.enter_context(mock.patch.object(Puller, "_check_after", unasked))
+    return both
 
 
 def counts_own_ops_twice() -> AbstractContextManager[object]:
