@@ -21,7 +21,8 @@ LAUNCHER = Path(__file__).with_name("mutants.py")
 FIRST_PORT = 20_000
 WORKERS_LIMIT = 32
 """Each worker of the suite has ports of its own; with more of them, two share."""
-COMMAND_TIMEOUT_S = 60.0
+COMMAND_TIMEOUT_S = 180.0
+"""Commands take a second or two; checking what a soak left, on a busy machine, takes minutes."""
 READY_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 15.0
 """The agent gives each of its parts up to 12 s; one that needs longer than this hangs."""
