@@ -1,5 +1,6 @@
 """The comparison with others: ratios part by part, and what is said where somebody is missing."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ def test_without_pouchdb_there_is_no_aim() -> None:
 
 def test_without_node_pouchdb_is_left_out_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     """And nothing is fetched."""
-    monkeypatch.setattr(peers.shutil, "which", lambda _name: None)
+    monkeypatch.setattr(shutil, "which", lambda _name: None)
     with pytest.raises(Missing, match="expected node and npm"):
         peers.install_pouch()
 
