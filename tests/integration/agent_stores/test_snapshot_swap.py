@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from integration.agent_stores.snapshot_kit import KNOWN, PullingTill, add_members, make_snapshot, pulling, run, served
-from till_agent.cache import CacheStore, CacheUnavailable
+from till_agent.cache import CacheStore, CacheUnavailable, schema
 from till_agent.cache import store as store_module
 from till_agent.cache.aside import Aside
 from unit.cloud.cloud_kit import Chain, Till
@@ -47,7 +47,7 @@ def begin_anew(here: PullingTill) -> None:
 
 def test_own_ops_count_once_whatever_the_snapshot_includes(world: Chain, tmp_path: Path) -> None:
     """Before the snapshot, between it and the load, while the new cache is being built, and after it; with verdicts
-    that come late. The mutant `base = (0, 0)` counts the first ones twice.
+    that come late.
     """
     till = world.till()
     sell(till, 1)
@@ -73,22 +73,42 @@ def test_own_ops_count_once_whatever_the_snapshot_includes(world: Chain, tmp_pat
     run(work())
 
 
-def test_a_member_untouched_since_the_snapshot_includes_what_the_cache_does(world: Chain, tmp_path: Path) -> None:
-    """A verdict on an op from before is no news to it; the mutant without the base would take the old balance."""
+def load_with_own_ops_before(world: Chain, folder: Path) -> None:
+    """Two own ops, then the snapshot; the verdict on the first one comes late."""
     till = world.till()
     first = sell(till, 1)
     sell(till, 2)
     make_snapshot(world)
 
     async def work() -> None:
-        async with served(world) as port, pulling(tmp_path, world, till, port) as here:
+        async with served(world) as port, pulling(folder, world, till, port) as here:
             await here.pull()
             found = here.cache.by_id(MEMBER)
             assert (found.included, found.row.balance) == ((1, 2), 2_300)
             await here.cache.record_results(1, first)
-            assert (found.included, here.cache.by_id(MEMBER).row.balance) == ((1, 2), 2_300)
+            found = here.cache.by_id(MEMBER)
+            assert (found.included, found.row.balance) == ((1, 2), 2_300)
 
     run(work())
+
+
+def test_a_member_untouched_since_the_snapshot_includes_what_the_cache_does(world: Chain, tmp_path: Path) -> None:
+    """A verdict on an op from before is no news to it."""
+    load_with_own_ops_before(world, tmp_path)
+
+
+@pytest.mark.parametrize("mutant", ["rows of a snapshot include nothing", "a late verdict counts"])
+def test_a_cache_that_forgets_what_a_snapshot_includes_is_noticed(
+    world: Chain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mutant: str
+) -> None:
+    """Own ops would be counted twice, or an old balance be taken for the newest."""
+    if mutant == "a late verdict counts":
+        monkeypatch.setattr(schema, "JUDGE_BALANCE_SINCE_SNAPSHOT", schema.JUDGE_BALANCE)
+    else:
+        as_member = store_module.as_member
+        monkeypatch.setattr(store_module, "as_member", lambda columns, _base: as_member(columns, (0, 0)))
+    with pytest.raises(AssertionError):
+        load_with_own_ops_before(world, tmp_path)
 
 
 def test_sales_and_look_ups_go_on_while_a_new_cache_is_built(world: Chain, tmp_path: Path) -> None:
