@@ -183,7 +183,7 @@ def _failed_sync_tried_again() -> tuple[Any, str, Any]:
                     return self._connection.execute("COMMIT")
 
         before, connection = session.epochs, session.connection
-        session.connection = Patient(connection)  # type: ignore[assignment]
+        session.connection = Patient(connection)  # type: ignore[assignment]  # stands for the connection
         try:
             whole(self, session, jobs)
         finally:
