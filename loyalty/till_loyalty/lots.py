@@ -20,9 +20,7 @@ from msgspec.structs import replace
 from till_loyalty.exceptions import InvariantError, LedgerError, invariant
 
 ReturnPolicy = Literal["debt", "within_balance", "refuse"]
-MovementKind = Literal[
-    "earn", "use", "give_back", "expire", "reverse", "reverse_expired", "owe", "forgive", "overdraw"
-]
+MovementKind = Literal["earn", "use", "give_back", "expire", "reverse", "reverse_expired", "owe", "forgive", "overdraw"]
 
 
 class Lot(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -23,7 +23,7 @@ def lending(version: int = 1, *, offline: str = "grant", floor: Floor | None = N
         max_share_basis_points=5000,
         offline=offline,
         floor=floor,
-        lending=Lending(**lent),  # type: ignore[arg-type]
+        lending=Lending(**lent),
     )
     return programme(version, redemption=redemption)
 
