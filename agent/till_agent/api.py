@@ -11,8 +11,8 @@ from msgspec import Meta, Struct
 from till_loyalty.explain_result import Explained
 from till_loyalty.receipt import AmountMinor, QuantityThousandths, Receipt
 from till_loyalty.results import Calculation, Reversal
+from till_sync.asking import Pin
 from till_sync.ops import Payment
-from till_sync.wire import Pin
 
 UID_PATTERN = r"^[A-Za-z0-9._-]{1,64}$"
 Uid = Annotated[str, Meta(pattern=UID_PATTERN, description="The client's own id of the document: the idempotency key.")]

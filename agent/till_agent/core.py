@@ -36,6 +36,7 @@ from till_loyalty.exceptions import IdentifierError
 from till_loyalty.programme import Identifiers
 from till_sync import exceptions as sync_errors
 from till_sync import vouchers
+from till_sync.asking import HoldAnswer, HoldRequest
 from till_sync.client import CloudClient
 from till_sync.counters import COUNTER_FILE, Counter
 from till_sync.holds import CloudHoldGateway, NoHoldGateway
@@ -45,7 +46,6 @@ from till_sync.ops import OpId
 from till_sync.ports import Clock
 from till_sync.secured import SecuredTransport
 from till_sync.status import WorkerStatus
-from till_sync.wire import HoldAnswer, HoldRequest
 from till_sync.worker import SyncWorker, WorkerSettings
 
 log = logging.getLogger(__name__)

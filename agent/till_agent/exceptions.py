@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from till_sync.wire import SaleChoice
+from till_sync.asking import SaleChoice
 
 
 class AgentError(Exception):

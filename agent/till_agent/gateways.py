@@ -4,11 +4,7 @@ from collections.abc import Awaitable
 
 from till_agent.exceptions import CloudUnreachable, CodeRefused, SaleRefused
 from till_sync import exceptions as sync_errors
-from till_sync.client import CloudClient
-from till_sync.confirmations import CloudConfirmations
-from till_sync.coupons import CloudCouponGateway
-from till_sync.sales import CloudSaleGateway
-from till_sync.wire import (
+from till_sync.asking import (
     ConfirmationAnswer,
     ConfirmationRequest,
     CouponAnswer,
@@ -16,6 +12,10 @@ from till_sync.wire import (
     SaleAnswer,
     SaleQuestion,
 )
+from till_sync.client import CloudClient
+from till_sync.confirmations import CloudConfirmations
+from till_sync.coupons import CloudCouponGateway
+from till_sync.sales import CloudSaleGateway
 from till_sync.worker import SyncWorker
 
 

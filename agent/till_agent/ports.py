@@ -10,19 +10,18 @@ from msgspec import Struct
 from till_agent.api import Health, SlipState
 from till_loyalty.programme import Programme
 from till_loyalty.receipt import Place, Usage
-from till_sync.ops import OpId, Subject
-from till_sync.wire import (
+from till_sync.asking import (
     ConfirmationAnswer,
     ConfirmationRequest,
     CouponAnswer,
     CouponQuestion,
     HoldAnswer,
     HoldRequest,
-    MemberRow,
-    OpResult,
     SaleAnswer,
     SaleQuestion,
 )
+from till_sync.ops import OpId, Subject
+from till_sync.wire import MemberRow, OpResult
 
 T = TypeVar("T")
 

@@ -22,22 +22,13 @@ from till_cloud.snapshot_routes import SnapshotRoutes
 from till_cloud.store import meta
 from till_cloud.store.tills import TillRow
 from till_sync import digests
+from till_sync.asking import CodeGiven, ConfirmationRequest, CouponQuestion, HoldRequest, SaleQuestion
 from till_sync.http.bodies import read_json
 from till_sync.http.packed import PackedAnswers
 from till_sync.http.problems import install_problem_handlers, problem_response
 from till_sync.problems import ProblemError
 from till_sync.signing import KEY_PATH, TILL_HEADER, Head, KeyAnswer, KeyRequest, verify
-from till_sync.wire import (
-    PATHS,
-    WHOLE_LIMIT,
-    CodeGiven,
-    ConfirmationRequest,
-    CouponQuestion,
-    EnrolmentRequest,
-    HoldRequest,
-    PushRequest,
-    SaleQuestion,
-)
+from till_sync.wire import PATHS, WHOLE_LIMIT, EnrolmentRequest, PushRequest
 
 LARGEST_WAIT_MS = 25_000
 """Longest a changes request is held: proxies cut idle answers after 30 s and more."""

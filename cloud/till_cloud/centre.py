@@ -27,24 +27,26 @@ from till_cloud.store.grants import set_takes, takes
 from till_cloud.store.readers import Readers
 from till_cloud.store.tills import TillRow
 from till_cloud.store.writer import Writer
-from till_sync.clock import SystemClock
-from till_sync.signing import Head
-from till_sync.wire import (
-    ChangesAnswer,
+from till_sync.asking import (
     ConfirmationAnswer,
     ConfirmationRequest,
     CouponAnswer,
     CouponQuestion,
+    HoldAnswer,
+    HoldRequest,
+    SaleAnswer,
+    SaleQuestion,
+)
+from till_sync.clock import SystemClock
+from till_sync.signing import Head
+from till_sync.wire import (
+    ChangesAnswer,
     EnrolmentAnswer,
     EnrolmentRequest,
     HelloAnswer,
-    HoldAnswer,
-    HoldRequest,
     Limits,
     PushAnswer,
     PushRequest,
-    SaleAnswer,
-    SaleQuestion,
 )
 
 log = logging.getLogger(__name__)

@@ -16,7 +16,7 @@ from till_cloud.exceptions import RefusedError
 from till_cloud.store import confirmations, members, meta
 from till_cloud.store.confirmations import ConfirmationRow
 from till_loyalty.identifiers import tag as tag_of
-from till_sync.wire import ConfirmationAnswer, ConfirmationRequest
+from till_sync.asking import ConfirmationAnswer, ConfirmationRequest
 
 CODE_DIGITS = 6
 CODE_LIFE_MS = 600_000

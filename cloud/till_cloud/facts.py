@@ -11,7 +11,7 @@ from till_cloud.store.facts import FactsRow
 from till_loyalty.coupons import coupons_by_code, normalise_code
 from till_loyalty.limits import period_key
 from till_loyalty.receipt import MemberState, Usage
-from till_sync.wire import CouponAnswer, CouponQuestion
+from till_sync.asking import CouponAnswer, CouponQuestion
 
 PERIODS = ("day", "week", "month", "life")
 

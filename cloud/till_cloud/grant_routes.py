@@ -13,8 +13,9 @@ from till_cloud.centre import Centre
 from till_cloud.exceptions import RefusedError
 from till_cloud.granting import ask
 from till_cloud.pins import HashedPin
+from till_sync.asking import GrantAnswer, GrantRequest, HoldAnswer, HoldRequest
 from till_sync.http.bodies import read_json
-from till_sync.wire import PATHS, GrantAnswer, GrantRequest, HoldAnswer, HoldRequest
+from till_sync.wire import PATHS
 
 BODY_BYTES = 4 * 1024
 """A request takes under 200 bytes."""

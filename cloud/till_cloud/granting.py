@@ -21,7 +21,7 @@ from till_loyalty.days import local_day
 from till_loyalty.exceptions import invariant
 from till_loyalty.lending import wanted
 from till_loyalty.programme import Programme
-from till_sync.wire import GrantAnswer, GrantRequest
+from till_sync.asking import GrantAnswer, GrantRequest
 
 REST_MS = 120_000
 """After points were asked back nothing is lent of that member for so long: the receipt that wants them comes first."""

@@ -17,7 +17,7 @@ from till_cloud.ledger.expiring import expire_due
 from till_cloud.pins import HashedPin
 from till_cloud.store import holds
 from till_loyalty.programme import Redemption
-from till_sync.wire import HoldAnswer, HoldRequest
+from till_sync.asking import HoldAnswer, HoldRequest
 
 HOLD_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,119}")
 

@@ -14,8 +14,8 @@ from till_cloud.ingest.sales import counted_of
 from till_cloud.store import ops, people
 from till_loyalty.receipt import StoreClock, Usage
 from till_loyalty.results import Reversal
+from till_sync.asking import SaleAnswer, SaleChoice, SaleQuestion, SaleReversal
 from till_sync.ops import OpId, Subject
-from till_sync.wire import SaleAnswer, SaleChoice, SaleQuestion, SaleReversal
 
 SALES_READ = 200
 """Sales of one uid that are looked at for a receipt's number or date. Where uids are that common, the till is named."""

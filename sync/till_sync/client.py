@@ -8,6 +8,17 @@ import msgspec
 
 from till_sync import digests
 from till_sync.answers import refusal_of
+from till_sync.asking import (
+    CodeGiven,
+    ConfirmationAnswer,
+    ConfirmationRequest,
+    CouponAnswer,
+    CouponQuestion,
+    HoldAnswer,
+    HoldRequest,
+    SaleAnswer,
+    SaleQuestion,
+)
 from till_sync.exceptions import (
     AnswerMismatch,
     CloudRefused,
@@ -26,19 +37,10 @@ from till_sync.waiting import within
 from till_sync.wire import (
     PATHS,
     ChangesAnswer,
-    CodeGiven,
-    ConfirmationAnswer,
-    ConfirmationRequest,
-    CouponAnswer,
-    CouponQuestion,
     EnrolmentAnswer,
     EnrolmentRequest,
     HelloAnswer,
-    HoldAnswer,
-    HoldRequest,
     PushAnswer,
-    SaleAnswer,
-    SaleQuestion,
     SnapshotAnswer,
 )
 

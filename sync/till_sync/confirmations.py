@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable
 
+from till_sync.asking import ConfirmationAnswer, ConfirmationRequest
 from till_sync.client import CloudClient
 from till_sync.exceptions import (
     CloudBusy,
@@ -13,7 +14,6 @@ from till_sync.exceptions import (
     UpgradeNeeded,
 )
 from till_sync.retry import Line
-from till_sync.wire import ConfirmationAnswer, ConfirmationRequest
 
 TOO_MANY = "too_many_codes"
 """The only 429 that speaks of codes and not of the cloud's load."""

@@ -1,9 +1,9 @@
 """Asking the cloud about coupon codes while the cashier waits: one exchange within a budget, or no."""
 
+from till_sync.asking import CouponAnswer, CouponQuestion
 from till_sync.client import CloudClient
 from till_sync.exceptions import CloudRefused, CloudUnreachable, IdentityRefused, SyncError, UpgradeNeeded
 from till_sync.retry import Line
-from till_sync.wire import CouponAnswer, CouponQuestion
 
 
 class CloudCouponGateway:

@@ -32,8 +32,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from till_sync.asking import SaleChoice
 from till_sync.retry_after import RetryAfter
-from till_sync.wire import SaleChoice
 
 
 class SyncError(Exception):

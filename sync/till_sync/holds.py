@@ -1,9 +1,9 @@
 """Reserving points at the cloud while the cashier waits: one exchange within a budget, or no."""
 
+from till_sync.asking import HoldAnswer, HoldRequest
 from till_sync.client import CloudClient
 from till_sync.exceptions import CloudRefused, CloudUnreachable, HoldRefused, IdentityRefused, SyncError, UpgradeNeeded
 from till_sync.retry import Line
-from till_sync.wire import HoldAnswer, HoldRequest
 
 
 class CloudHoldGateway:

@@ -2,10 +2,10 @@
 
 import msgspec
 
+from till_sync.asking import SaleAnswer, SaleChoice, SaleQuestion
 from till_sync.client import CloudClient
 from till_sync.exceptions import CloudRefused, CloudUnreachable, IdentityRefused, SaleRefused, SyncError, UpgradeNeeded
 from till_sync.retry import Line
-from till_sync.wire import SaleAnswer, SaleChoice, SaleQuestion
 
 SALE_UNKNOWN = "sale_unknown"
 SALE_AMBIGUOUS = "sale_ambiguous"

@@ -2,7 +2,7 @@
 
 from fakes.clock import FakeClock
 from till_agent.exceptions import CloudUnreachable, CodeRefused
-from till_sync.wire import ConfirmationAnswer, ConfirmationRequest
+from till_sync.asking import ConfirmationAnswer, ConfirmationRequest
 
 CODE = "123456"
 TRIES = 5

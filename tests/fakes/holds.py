@@ -6,8 +6,8 @@ from fakes.clock import FakeClock
 from till_agent.exceptions import CloudUnreachable, HoldRefused, JournalUnavailable
 from till_agent.journal.exceptions import HoldNotOpen
 from till_agent.ports import Draft, StoredHold
+from till_sync.asking import HoldAnswer, HoldRequest
 from till_sync.ops import cover_of
-from till_sync.wire import HoldAnswer, HoldRequest
 
 
 class FakeHoldStore:

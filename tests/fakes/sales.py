@@ -11,8 +11,8 @@ from till_loyalty.exceptions import ReturnError
 from till_loyalty.receipt import Usage
 from till_loyalty.results import Calculation
 from till_loyalty.returns import reverse
+from till_sync.asking import SaleAnswer, SaleChoice, SaleQuestion, SaleReversal
 from till_sync.ops import ReturnBody, Subject, decode_body
-from till_sync.wire import SaleAnswer, SaleChoice, SaleQuestion, SaleReversal
 
 
 class FakeSales:

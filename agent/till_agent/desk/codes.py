@@ -16,7 +16,7 @@ from till_agent.desk.problems import problem
 from till_agent.exceptions import CloudUnreachable, CodeRefused
 from till_agent.member_api import CodeAnswer, CodeRequest, CodeState
 from till_agent.texts import Words
-from till_sync.wire import ConfirmationAnswer, ConfirmationRequest
+from till_sync.asking import ConfirmationAnswer, ConfirmationRequest
 
 ID_DIGITS = 32
 NOT_SENT = frozenset({"code_not_sent", "too_many_codes"})

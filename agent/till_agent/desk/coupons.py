@@ -15,8 +15,8 @@ from till_loyalty.programme import Programme
 from till_loyalty.receipt import MemberState, Usage
 from till_loyalty.results import Reason
 from till_loyalty.rule_parts import Coupon
+from till_sync.asking import CouponQuestion
 from till_sync.ports import Clock
-from till_sync.wire import CouponQuestion
 
 log = logging.getLogger(__name__)
 

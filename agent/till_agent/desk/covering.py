@@ -14,9 +14,9 @@ from till_agent.desk.finding import Found
 from till_agent.desk.problems import problem
 from till_agent.exceptions import JournalUnavailable
 from till_agent.ports import Draft, JournalReader, StoredHold
+from till_sync.asking import HoldRequest
 from till_sync.ops import Cover, GrantReleaseBody, Subject, cover_of, encode_body
 from till_sync.vouchers import Voucher
-from till_sync.wire import HoldRequest
 
 log = logging.getLogger(__name__)
 

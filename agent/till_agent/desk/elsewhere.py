@@ -13,8 +13,8 @@ from till_agent.desk.problems import problem
 from till_agent.exceptions import CloudUnreachable, SaleRefused
 from till_agent.ports import Entry, JournalReader, SaleGateway
 from till_loyalty.results import Reversal
+from till_sync.asking import SaleAnswer, SaleQuestion
 from till_sync.ops import OpId, ReturnBody, SaleBody, VoidBody, decode_body
-from till_sync.wire import SaleAnswer, SaleQuestion
 
 log = logging.getLogger(__name__)
 

@@ -20,9 +20,9 @@ from till_agent.desk.problems import problem
 from till_agent.exceptions import CloudUnreachable, DeskProblem, HoldRefused, JournalUnavailable
 from till_agent.ports import Draft, Entry, JournalReader, StoredHold
 from till_loyalty.programme import Redemption
+from till_sync.asking import HoldRequest
 from till_sync.ops import HoldReleaseBody, Subject, cover_of, encode_body
 from till_sync.ports import Clock
-from till_sync.wire import HoldRequest
 
 log = logging.getLogger(__name__)
 

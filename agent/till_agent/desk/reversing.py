@@ -25,8 +25,8 @@ from till_loyalty.exceptions import ReturnError
 from till_loyalty.programme import Programme
 from till_loyalty.receipt import Usage
 from till_loyalty.results import Calculation, Reversal
+from till_sync.asking import SaleAnswer
 from till_sync.ops import ReturnBody, SaleBody, Subject, VoidBody, encode_body
-from till_sync.wire import SaleAnswer
 
 SALE = "sale"
 VOID = "void"

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from till_agent.journal.session import RELEASE_KIND, Session
 from till_agent.journal.writer import Writer
 from till_agent.ports import Draft, StoredHold
+from till_sync.asking import HoldAnswer, HoldRequest
 from till_sync.ports import Clock
-from till_sync.wire import HoldAnswer, HoldRequest
 
 RESOLVED_LIMIT = 1_000
 """Resolved holds that `get` still knows, so that a late call hears `used` rather than `unknown`; a day's worth."""

@@ -15,7 +15,8 @@ from till_agent.journal.reader import EntryReader, EpochState, as_entry
 from till_agent.journal.witness import Mark, Witness
 from till_agent.ports import Committed, Draft, Entry, StoredHold
 from till_loyalty.exceptions import invariant
-from till_sync.wire import HoldRequest, OpResult
+from till_sync.asking import HoldRequest
+from till_sync.wire import OpResult
 
 RELEASE_KIND = "hold-release"
 

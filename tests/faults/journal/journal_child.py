@@ -14,7 +14,8 @@ from faults.journal import journal_mutants
 from till_agent.balances import OwnEffects
 from till_agent.journal import DiskJournal, EpochKeeper, Place, connect, open_journal
 from till_agent.ports import Draft
-from till_sync.wire import HoldAnswer, HoldRequest, OpResult
+from till_sync.asking import HoldAnswer, HoldRequest
+from till_sync.wire import OpResult
 from unit.agent_stores.stores_kit import TILL, StepClock, draft, once
 
 LARGE = 20_000

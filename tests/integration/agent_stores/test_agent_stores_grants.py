@@ -7,7 +7,8 @@ from typing import Any
 
 from till_agent.cache import CacheStore, open_cache
 from till_agent.ports import CachedGrant, Seen
-from till_sync.wire import ChangesAnswer, GrantRow, HoldRequest, MemberRow
+from till_sync.asking import HoldRequest
+from till_sync.wire import ChangesAnswer, GrantRow, MemberRow
 from unit.agent_stores.stores_kit import TILL, StepClock, journal_in, run
 
 ANNA = "m-anna"

@@ -7,7 +7,7 @@ import pytest
 from till_agent.journal import DiskHoldStore, HoldNotOpen
 from till_agent.journal.holdstore import RESOLVED_LIMIT
 from till_agent.ports import StoredHold
-from till_sync.wire import HoldAnswer, HoldRequest
+from till_sync.asking import HoldAnswer, HoldRequest
 from unit.agent_stores.stores_kit import Identity, StepClock, draft, journal_in, once, run
 
 

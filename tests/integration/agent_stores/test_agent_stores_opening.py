@@ -16,7 +16,7 @@ from till_agent.journal.aside import DamageReport
 from till_agent.journal.place import OpenReport
 from till_agent.journal.verify import HEAD_ROWS, TAIL_ROWS, check_at_start
 from till_agent.journal.witness import Mark, Witness
-from till_sync.wire import HoldRequest
+from till_sync.asking import HoldRequest
 from unit.agent_stores.stores_kit import (
     TILL,
     Identity,

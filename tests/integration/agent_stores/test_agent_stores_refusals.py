@@ -10,8 +10,8 @@ from till_agent.balances import OwnEffects
 from till_agent.exceptions import JournalCorrupt, JournalUnavailable
 from till_agent.journal import DiskJournal
 from till_agent.journal.session import Session
+from till_sync.asking import HoldAnswer, HoldRequest
 from till_sync.ops import OpId
-from till_sync.wire import HoldAnswer, HoldRequest
 from unit.agent_stores.stores_kit import TILL, Identity, draft, journal_in, once, run
 
 

@@ -22,9 +22,10 @@ from till_agent.cli.salvaging import salvage_again
 from till_agent.exceptions import JournalUnavailable
 from till_agent.instance import StateDir
 from till_agent.journal.salvage import ATTEMPTS
+from till_sync.asking import HoldRequest
 from till_sync.identity import IDENTITY_FILE, save_identity
 from till_sync.identity import Identity as Enrolled
-from till_sync.wire import HelloAnswer, HoldRequest
+from till_sync.wire import HelloAnswer
 from unit.agent_stores.stores_kit import TILL, Identity, draft, journal_in, once, run
 
 

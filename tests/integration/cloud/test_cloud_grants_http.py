@@ -10,8 +10,9 @@ from integration.cloud.cloud_http_kit import TillClient, run, served
 from till_cloud.centre import Centre
 from till_cloud.jobs.service import JobsService
 from till_cloud.store import meta
+from till_sync.asking import GrantAnswer, HoldAnswer
 from till_sync.ops import GrantReleaseBody
-from till_sync.wire import ChangesAnswer, GrantAnswer, GrantRow, HelloAnswer, HoldAnswer
+from till_sync.wire import ChangesAnswer, GrantRow, HelloAnswer
 from unit.cloud.cloud_kit import Chain
 from unit.cloud.grants_kit import lending
 

@@ -12,7 +12,8 @@ from till_cloud import busy
 from till_cloud.store import members
 from till_cloud.store.connection import Gate
 from till_cloud.store.writer import Writer
-from till_sync.wire import ChangesAnswer, HelloAnswer, HoldAnswer, Limits, PushAnswer
+from till_sync.asking import HoldAnswer
+from till_sync.wire import ChangesAnswer, HelloAnswer, Limits, PushAnswer
 
 PROBLEM = "application/problem+json"
 

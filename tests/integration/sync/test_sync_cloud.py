@@ -14,6 +14,7 @@ from till_cloud.centre import Centre
 from till_cloud.enrolment import issue_code
 from till_cloud.server import CloudServer
 from till_cloud.store import tills
+from till_sync.asking import HoldRequest
 from till_sync.client import CloudClient
 from till_sync.clock import SystemClock
 from till_sync.enrol import enrol
@@ -22,7 +23,6 @@ from till_sync.holds import CloudHoldGateway
 from till_sync.httpx_transport import HttpxTransport
 from till_sync.identity import Identity
 from till_sync.ops import HoldReleaseBody, encode_body
-from till_sync.wire import HoldRequest
 from till_sync.worker import SyncWorker, WorkerSettings
 from unit.sync.sync_fakes import SALT, TILL, FakeClock, FakeOutbox, FakeSink
 

@@ -16,6 +16,7 @@ from till_loyalty.programme_document import digest, programme_json
 from till_loyalty.receipt import Line, MemberState, Receipt, StoreClock
 from till_loyalty.results import Calculation, ReturnLine, Reversal
 from till_loyalty.returns import reverse
+from till_sync.asking import HoldAnswer, HoldRequest
 from till_sync.ops import (
     PROTOCOL,
     HoldReleaseBody,
@@ -28,7 +29,7 @@ from till_sync.ops import (
     encode_body,
     fingerprint,
 )
-from till_sync.wire import EnrolmentRequest, HoldAnswer, HoldRequest, OpResult, PushAnswer, PushRequest, WireOp
+from till_sync.wire import EnrolmentRequest, OpResult, PushAnswer, PushRequest, WireOp
 
 NOON_MS = 1_800_000_000_000
 CLOCK = StoreClock(local_time="2027-01-15T12:00:00", business_date="2027-01-15")

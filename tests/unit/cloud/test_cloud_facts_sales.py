@@ -13,8 +13,8 @@ from till_loyalty.programme import Redemption, Rule
 from till_loyalty.receipt import Place, Usage
 from till_loyalty.results import DiscountGiven
 from till_loyalty.rule_parts import Birthday, Coupon, Discount, Funding, Limit, Where, Who
+from till_sync.asking import CouponQuestion
 from till_sync.ops import SaleBody
-from till_sync.wire import CouponQuestion
 from unit.cloud.cloud_desk import Desk, on
 from unit.cloud.cloud_kit import Chain, programme
 

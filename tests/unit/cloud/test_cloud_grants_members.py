@@ -9,7 +9,7 @@ from till_cloud.exceptions import AdminError, RefusedError
 from till_cloud.granting import ask, revoke
 from till_cloud.ledger.book import Book
 from till_cloud.merging import merge_by_hand
-from till_sync.wire import GrantRequest
+from till_sync.asking import GrantRequest
 from unit.cloud.cloud_kit import Till
 from unit.cloud.grants_kit import LendingChain, covered, lending, release
 

@@ -12,7 +12,7 @@ from till_cloud.merging import merge_by_hand
 from till_cloud.staff import remove_pin, set_pin, unlock_pin
 from till_config.main import main
 from till_loyalty.programme import Redemption
-from till_sync.wire import ConfirmationRequest, HoldRequest
+from till_sync.asking import ConfirmationRequest, HoldRequest
 from unit.cloud.cloud_kit import Chain, Till, chain, programme
 from unit.cloud.test_registration_cloud import PHONE, phone_tag
 

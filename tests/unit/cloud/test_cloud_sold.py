@@ -6,8 +6,8 @@ import pytest
 from till_cloud.exceptions import RefusedError
 from till_cloud.store import tills
 from till_loyalty.returns import reverse
+from till_sync.asking import SaleAnswer, SaleChoice, SaleQuestion
 from till_sync.ops import ReturnBody, Subject, encode_body
-from till_sync.wire import SaleAnswer, SaleChoice, SaleQuestion
 from unit.cloud.cloud_kit import CLOCK, Chain, Till, chain
 
 

@@ -16,8 +16,8 @@ from till_cloud.verify import verify
 from till_loyalty.identifiers import tag
 from till_loyalty.programme import Event, Redemption, Registration
 from till_loyalty.rule_parts import Life
+from till_sync.asking import ConfirmationRequest, HoldRequest
 from till_sync.ops import AttachCardBody, RegisterBody, Subject
-from till_sync.wire import ConfirmationRequest, HoldRequest
 from unit.cloud.cloud_kit import CLOCK, NOON_MS, Chain, Till, chain, programme
 
 PHONE = "+79161231234"

@@ -14,8 +14,9 @@ from till_agent.exceptions import DeskProblem
 from till_loyalty.engine import calculate
 from till_loyalty.receipt import MemberState, StoreClock
 from till_loyalty.results import Calculation, Reversal, ReversalLine
+from till_sync.asking import SaleReversal
 from till_sync.ops import OpId, ReturnBody, Subject, decode_body
-from till_sync.wire import OpResult, SaleReversal
+from till_sync.wire import OpResult
 
 ANNA = Identify(card=ANNA_CARD)
 CLOCK = StoreClock(local_time="2026-01-15T12:00:00", business_date="2026-01-15")

@@ -10,8 +10,8 @@ from fakes.till import ANNA_CARD, PROGRAMME, FakeTill, anna, receipt
 from till_agent.api import Hold, HoldCreate, Identify, SaleRequest
 from till_agent.exceptions import DeskProblem, HoldRefused
 from till_loyalty.programme import Redemption
+from till_sync.asking import HoldRequest
 from till_sync.ops import HoldReleaseBody, decode_body
-from till_sync.wire import HoldRequest
 
 ANNA = Identify(card=ANNA_CARD)
 TEN_MINUTES_MS = 600_000

@@ -26,8 +26,9 @@ from till_loyalty import engine
 from till_loyalty.programme import Redemption, Rule
 from till_loyalty.receipt import Place, Usage
 from till_loyalty.rule_parts import Coupon, Discount, Life, Limit, Where, Who
+from till_sync.asking import CouponAnswer, CouponQuestion
 from till_sync.ops import ReturnBody, SaleBody, VoidBody, decode_body
-from till_sync.wire import CouponAnswer, CouponQuestion, MemberFacts, OpResult
+from till_sync.wire import MemberFacts, OpResult
 
 ANNA = Identify(card=ANNA_CARD)
 RULES = replace(

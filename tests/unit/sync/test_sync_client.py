@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from till_sync.answers import DETAIL_LIMIT, problem_of, refusal_of
+from till_sync.asking import HoldAnswer, HoldRequest
 from till_sync.client import CloudClient
 from till_sync.exceptions import (
     BatchTooLarge,
@@ -27,7 +28,6 @@ from till_sync.holds import CloudHoldGateway, NoHoldGateway
 from till_sync.problems import PROBLEM_MEDIA_TYPE
 from till_sync.retry import Line
 from till_sync.transport import Reply
-from till_sync.wire import HoldAnswer, HoldRequest
 from unit.sync.sync_fakes import (
     TILL,
     WALL_MS,

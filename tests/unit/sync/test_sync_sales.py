@@ -6,13 +6,13 @@ import pytest
 from msgspec.structs import replace
 
 from till_loyalty.results import Calculation
+from till_sync.asking import SaleAnswer, SaleChoice, SaleQuestion
 from till_sync.client import CloudClient
 from till_sync.exceptions import CloudUnreachable, SaleRefused
 from till_sync.ops import Subject
 from till_sync.retry import Line
 from till_sync.sales import CloudSaleGateway
 from till_sync.transport import Reply
-from till_sync.wire import SaleAnswer, SaleChoice, SaleQuestion
 from unit.sync.sync_fakes import TILL, WALL_MS, FakeClock, FakeCloud, FixedRandom, json_reply, problem_reply, run
 
 ANSWER = SaleAnswer(
