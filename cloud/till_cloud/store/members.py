@@ -47,7 +47,7 @@ _TOUCH = "UPDATE balances SET position = ? WHERE member_id = ?"
 # Members as tills see them. The soonest expiring lot comes from a partial index.
 _SEEN = """
 SELECT b.position, m.member_id, m.status, m.tier, m.name_masked, m.phone_masked, m.card_masked, m.language,
-       b.balance,
+       b.balance - b.debt,
        b.held + CASE b.granted WHEN 0 THEN 0 ELSE b.granted - coalesce(
            (SELECT g.points FROM grants g WHERE g.holder = :holder AND g.member_id = b.member_id), 0) END,
        (SELECT coalesce(sum(l.left), 0) FROM lots l WHERE l.member_id = m.member_id AND l.active_at_ms IS NOT NULL),

@@ -1,0 +1,54 @@
+"""A member's figures are the same wherever a till hears of them: verdict, page, snapshot, digest."""
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from integration.agent_stores.snapshot_kit import make_snapshot
+from till_cloud import snapshots
+from till_sync import digests, snapshot_layout
+from till_sync.snapshot_file import unpack
+from till_sync.wire import MemberRow
+from unit.cloud.grants_kit import LendingChain
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[LendingChain]:
+    made = LendingChain(tmp_path / "c.db")
+    yield made
+    made.sound()
+    made.centre.close()
+
+
+def test_a_debt_is_off_the_balance_in_all_of_them(
+    world: LendingChain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A member who owes, with points left that a receipt keeps: the shown balance must not jump with the next page."""
+    monkeypatch.setattr(snapshot_layout, "LEAST_MEMBERS", 1)
+    till = world.taker()
+    world.member("m-1", points=300)
+    till.sale("a", "m-1", 10_000)
+    till.push_last()
+    world.hold(till, "h", "m-1", 1_250)
+    till.take_return("r", "a")
+    verdict = till.push_last()
+    assert world.balances("m-1") == (1_250, 1_250, 950)
+
+    page = world.pull(till)
+    shown = next(row for row in page.rows if isinstance(row, MemberRow))
+    assert (verdict.balance, verdict.held) == (300, 1_250)
+    assert (shown.balance, shown.held) == (300, 1_250)
+
+    row = world.centre.authenticate(till.name, f"Bearer {till.token}")
+    stretch = world.centre.changes(row, since=page.next, limit=10, with_grants=True, check="").stretch
+    assert stretch is not None
+    assert stretch.digest == digests.digest_of([shown], [], after="", last="").digest
+
+    snapshot = make_snapshot(world)
+    cache = tmp_path / "cache.db"
+    unpack(snapshots.folder_of(world.centre.path) / snapshot.snapshot, cache, sha256=snapshot.sha256)
+    file = sqlite3.connect(cache)
+    assert file.execute("SELECT balance FROM balances WHERE member_id = 'm-1'").fetchall() == [(300,)]
+    file.close()
