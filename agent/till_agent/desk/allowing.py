@@ -31,20 +31,22 @@ ALLOWING_REASONS = frozenset(
 class Allowed(Struct, frozen=True, kw_only=True):
     """Points that may be spent now without asking, by what covers them; one sale uses one of the three.
 
-    `cause` says why the floor limit allows no more, or that there is none; `proof`: the most that may be spent by
-    somebody who can't prove who they are, -1 for no such limit.
+    `has` is all that the member has by what this till knows, whatever was granted: a void may have taken points while
+    they were lent. `cause` says why the floor limit allows no more, or that there is none; `proof`: the most that may
+    be spent by somebody who can't prove who they are, -1 for no such limit.
     """
 
     grant: int = 0
     floor: int = 0
     voucher: int = 0
+    has: int = 0
     cause: str = OFFLINE
     proof: int = -1
 
     @property
     def covered(self) -> int:
         """The most that one of them covers."""
-        return max(self.grant, self.floor, self.voucher)
+        return min(max(self.grant, self.floor, self.voucher), self.has)
 
     @property
     def points(self) -> int:
@@ -56,9 +58,9 @@ class Allowed(Struct, frozen=True, kw_only=True):
         """What keeps it from being more."""
         if self.points < self.covered:
             return OFFLINE_PROOF
-        if self.voucher and self.voucher == self.covered:
+        if self.covered and self.voucher >= self.covered:
             return VOUCHER
-        if self.grant and self.grant >= self.floor:
+        if self.covered and self.grant >= self.covered:
             return OFFLINE_GRANT
         return self.cause
 
@@ -91,8 +93,9 @@ class Allowing:
         self.time = time
         self.epoch = epoch
 
-    def of(self, member_id: str, free: int, voucher: Voucher | None, *, online: bool) -> Allowed:
-        """What a member, of whose balance so much is `free`, may spend now. The floor limit is for lack of a line."""
+    def of(self, member_id: str, has: int, free: int, voucher: Voucher | None, *, online: bool) -> Allowed:
+        """What a member who `has` so much, of which that is `free`, may spend now. The floor limit is for lack of a
+        line."""
         redemption = self.redemption
         if redemption is None or not redemption.enabled:
             return Allowed()
@@ -101,6 +104,7 @@ class Allowing:
             grant=self.grant(member_id) if redemption.offline != "refuse" else 0,
             floor=floor,
             voucher=voucher.points if voucher is not None and voucher.member_id == member_id else 0,
+            has=has,
             cause=cause,
             proof=redemption.proof_above_points if redemption.proof else -1,
         )

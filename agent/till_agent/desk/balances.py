@@ -28,6 +28,7 @@ SPENDING_REASONS = frozenset((ALL_FREE, HELD, INACTIVE, LENT))
 class Figures(Struct, frozen=True, kw_only=True):
     """`unconfirmed` is the part of `balance` that the cloud has not confirmed; `held` is reserved for open receipts, or
     lies with other tills: `lent` of it the cloud can call back while the customer waits, unless their lines are down.
+    `own` is what this till's own open receipts keep.
 
     `inactive` points are in the balance and can't be spent yet. `pending` is what own ops changed of other facts.
     `allowed` is what may be spent without asking the cloud; with a line that and more, for `online`.
@@ -45,6 +46,7 @@ class Figures(Struct, frozen=True, kw_only=True):
     allowed: Allowed = Allowed()
     online: bool = True
     lent: int = 0
+    own: int = 0
 
     @property
     def free(self) -> int:
@@ -55,7 +57,8 @@ class Figures(Struct, frozen=True, kw_only=True):
     def spendable(self) -> int:
         """Points that may be spent now."""
         if self.reason in SPENDING_REASONS or self.reason in ALLOWING_REASONS:
-            return max(self.free, self.allowed.voucher) if self.online else self.allowed.points
+            most = min(self.allowed.voucher, self.allowed.has)
+            return max(self.free, most) if self.online else self.allowed.points
         return 0
 
     def after(
@@ -71,6 +74,7 @@ class Figures(Struct, frozen=True, kw_only=True):
         `inactive_points` of the effect can't be spent yet. What such a hold's `cover` keeps is less by what was spent.
         """
         held = max(0, self.held - resolved_hold_points)
+        own = max(0, self.own - resolved_hold_points)
         inactive = self.inactive + inactive_points
         free = max(0, self.balance + effect_points - held + self.lent - inactive)
         back = resolved_hold_points - spent_points
@@ -79,6 +83,7 @@ class Figures(Struct, frozen=True, kw_only=True):
             grant=self.allowed.grant + (back if cover == "grant" else 0),
             floor=min(free, self.allowed.floor + (back if cover == "floor" else 0)),
             voucher=0 if cover == "voucher" and spent_points else self.allowed.voucher,
+            has=max(0, self.balance + effect_points - own - inactive),
         )
         reason = self.reason
         if reason in SPENDING_REASONS or reason in ALLOWING_REASONS:
@@ -91,6 +96,7 @@ class Figures(Struct, frozen=True, kw_only=True):
             inactive=inactive,
             reason=reason,
             allowed=allowed,
+            own=own,
         )
 
 
@@ -134,7 +140,8 @@ class Balances:
         local = sum([each.points for each in own if cover_of(each.hold)])
         # The cloud's figure may include this till's own holds or not yet: the larger of the two is on the safe side.
         # Of those that this till gave itself the cloud knows nothing.
-        asked = sum([each.points for each in own]) - local
+        reserved = sum([each.points for each in own])
+        asked = reserved - local
         held = max(0, cached.row.held, asked) + local
         facts = self._pending.facts(found.keys, cached.facts_included)
         inactive = max(0, cached.row.inactive) + self._asleep(facts)
@@ -142,7 +149,8 @@ class Balances:
         online = self._gateway.online
         lent = max(0, cached.row.held - asked) if online and self._calls_back() else 0
         free = max(0, balance - held + lent - inactive)
-        allowed = self._allowing.of(member_id, free, found.voucher, online=online) if member_id else Allowed()
+        has = max(0, balance - reserved - inactive)
+        allowed = self._allowing.of(member_id, has, free, found.voucher, online=online) if member_id else Allowed()
         why = why_less(free, held - lent, lent, inactive, None if online else allowed)
         return Figures(
             balance=balance,
@@ -156,6 +164,7 @@ class Balances:
             allowed=allowed,
             online=online,
             lent=lent,
+            own=reserved,
         )
 
     def _calls_back(self) -> bool:

@@ -134,6 +134,9 @@ class Holding:
         allowed, most = figures.allowed, figures.spendable
         if not most and figures.reason == OFFLINE:
             return problem("cloud_unreachable", "expected a line to the cloud to reserve points")
+        if figures.free <= most < request.points:
+            detail = f"expected at most {most} points, not {request.points}"
+            return problem("insufficient_points", detail, pointer="/points", available_points=most)
         reason = allowed.reason
         told = self._bench.words().message(reason, points=most).text
         detail = f"expected at most {most} points without a line to the cloud, not {request.points}"
