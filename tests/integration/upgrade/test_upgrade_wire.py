@@ -23,7 +23,7 @@ from integration.upgrade.upgrade_kit import (
     wanted_balances,
 )
 from till_cloud.verify import verify
-from till_sync import wire
+from till_sync import asking, wire
 from till_sync.ops import decode_body
 
 PATHS = {"ops": "/v1/tills/k1/ops", "holds": "/v1/holds", "enrolments": "/v1/enrolments"}
@@ -35,9 +35,16 @@ ANSWERS = {
     "changes": "ChangesAnswer",
     "hello": "HelloAnswer",
 }
+ONLY_WHEN_ASKED = {("ChangesAnswer", "rows"): {"grant"}}
+"""Words that no till of 0.1.0 gets, since it does not ask for them; `test_an_old_till_reads_every_page_of_today`."""
 STRUCTS = sorted(
     name for name, found in vars(old_wire()).items() if isinstance(found, type(msgspec.Struct)) and name != "Struct"
 )
+
+
+def today_s(name: str) -> Any:
+    """A message as today's code has it; two modules share them since 0.1.0."""
+    return getattr(wire, name, None) or getattr(asking, name)
 
 
 def waiting_pushes() -> list[tuple[str, str]]:
@@ -158,7 +165,7 @@ def test_an_old_till_reads_every_page_of_today(tmp_path: Path) -> None:
             cursor = page.next
             if not page.more:
                 break
-        assert seen == {who: figures[0] for who, figures in cloud.balances().items()}
+        assert seen == {who: balance - debt for who, (balance, debt, *_figures) in cloud.balances().items()}
         assert len(programmes) == 1
         assert page.acked_seq == cloud.acked()
         assert till.get("changes", since=cursor, limit=3).rows == ()
@@ -201,7 +208,7 @@ def test_todays_till_reads_every_answer_of_the_old_cloud(kind: str) -> None:
     found = exchanges(kind)
     assert found
     for _asked, answer in found:
-        read = msgspec.json.decode(answer, type=getattr(wire, ANSWERS[kind]))
+        read = msgspec.json.decode(answer, type=today_s(ANSWERS[kind]))
         old = msgspec.json.decode(answer, type=getattr(old_wire(), ANSWERS[kind]))
         assert contains(shown(read), shown(old))
 
@@ -212,7 +219,7 @@ def test_todays_cloud_reads_every_request_of_the_old_till(kind: str) -> None:
     found = exchanges(kind)
     assert found
     for asked, _answer in found:
-        today = msgspec.json.decode(asked, type=getattr(wire, REQUESTS[kind]))
+        today = msgspec.json.decode(asked, type=today_s(REQUESTS[kind]))
         again = msgspec.json.decode(msgspec.json.encode(today), type=getattr(old_wire(), REQUESTS[kind]))
         assert again == msgspec.json.decode(asked, type=getattr(old_wire(), REQUESTS[kind]))
 
@@ -245,7 +252,7 @@ def contains(new: Any, old: Any) -> bool:
 def test_no_message_lost_a_field_or_asks_for_a_new_one(name: str) -> None:
     """The rule for every message: what 0.1.0 knew is there under its name, always sent if 0.1.0 asks for it, and what
     is new may be left out."""
-    old, new = getattr(old_wire(), name), getattr(wire, name)
+    old, new = getattr(old_wire(), name), today_s(name)
     before = {field.name: field for field in msgspec.structs.fields(old)}
     today = {field.name: field for field in msgspec.structs.fields(new)}
     assert before.keys() <= today.keys()
@@ -260,9 +267,10 @@ def test_no_message_lost_a_field_or_asks_for_a_new_one(name: str) -> None:
 @pytest.mark.parametrize("name", STRUCTS)
 def test_no_message_has_a_word_that_the_old_till_does_not_know(name: str) -> None:
     """A new word in a closed list of words would make the whole answer unreadable there."""
-    old, new = typing.get_type_hints(getattr(old_wire(), name)), typing.get_type_hints(getattr(wire, name))
+    old, new = typing.get_type_hints(getattr(old_wire(), name)), typing.get_type_hints(today_s(name))
     for field, hint in old.items():
-        assert words(new[field]) <= words(hint), f"{name}.{field}"
+        known = words(hint) | ONLY_WHEN_ASKED.get((name, field), set())
+        assert words(new[field]) <= known, f"{name}.{field}"
 
 
 def words(hint: Any) -> set[Any]:
