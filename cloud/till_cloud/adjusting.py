@@ -11,8 +11,7 @@ from till_cloud.ledger.account import Account, Draft
 from till_cloud.ledger.book import Book
 from till_cloud.ledger.issuing import issue
 from till_cloud.registry import Registry
-from till_cloud.store import jobs, members, ops, people, poison
-from till_loyalty.exceptions import LedgerError
+from till_cloud.store import grants, jobs, members, ops, people, poison
 from till_loyalty.life import LotTerms, life_of
 from till_sync.ops import OpId
 from till_sync.wire import TILL_ID_PATTERN
@@ -75,9 +74,10 @@ def adjust(
 ) -> Adjusted:
     """Give a member (id or tag) `points` minor points, or take them, in the caller's transaction.
 
-    Points given live as the programme says. Points taken are never those promised to a receipt under way; what is not
-    there is refused, or owed with `into_debt`. `about` marks a rejected op as put right. AdminError: nobody, nothing to
-    do, not enough, or a second correction of the same op without `again`.
+    Points given live as the programme says. Points taken are never those promised to a receipt under way or by a
+    voucher; what is not there is refused, or owed with `into_debt`. What tills were lent is there, and asked back.
+    `about` marks a rejected op as put right. AdminError: nobody, nothing to do, not enough, or a second correction
+    of the same op without `again`.
     """
     _check(points, why, by)
     op_id = parse_op(about) if about else None
@@ -92,7 +92,8 @@ def adjust(
         day, time_zone = jobs.chain_day(connection, now_ms)
         draft.earn_lots(issue(book, [_terms(connection, points, day)], time_zone))
     else:
-        _take(draft, -points, into_debt=into_debt)
+        lent = sum([row.points for row in grants.open_of_member(connection, account.member_id)])
+        _take(draft, -points, account.balance - account.held - (account.granted - lent), into_debt=into_debt)
     uid = "" if op_id is None else _uid(connection, op_id)
     book.post(draft, kind="adjust", op=None, about_uid=uid, position=position)
     book.flush()
@@ -154,14 +155,13 @@ def _account(book: Book, reference: str) -> Account:
     return account
 
 
-def _take(draft: Draft, points: int, *, into_debt: bool) -> None:
-    try:
-        draft.take_back((), points, "debt" if into_debt else "refuse")
-    except LedgerError as error:
+def _take(draft: Draft, points: int, most: int, *, into_debt: bool) -> None:
+    if points > most and not into_debt:
         raise AdminError(
             f"expected to take no more points than are there and not held, not {points}: "
             "--into-debt lets the member owe the rest"
-        ) from error
+        )
+    draft.take_back((), points, "debt")
 
 
 def _terms(connection: sqlite3.Connection, points: int, day: date) -> LotTerms:

@@ -99,7 +99,7 @@ def _take_doubles(book: Book, old: Account, into: Account) -> None:
         own = book.lots_of(old.member_id, row.position)
         book.load_lots(old, own)
         draft = Draft(old)
-        draft.take_back(own, sum([old.lots[number].left for number in own]), "within_balance")
+        draft.take_back(own, sum([old.lots[number].left for number in own]), "within_balance", only_free=True)
         if draft.moves:
             position = book.next_position()
             book.post(draft, kind="event", op=None, uid=row.event, about_uid=row.about, position=position)

@@ -144,16 +144,22 @@ class Draft:
                 self._keep(arithmetic.give_back(state, (use,), given, expires_not_before_ms=grace))
             points -= given
 
-    def take_back(self, own: Iterable[int], points: int, policy: ReturnPolicy) -> None:
+    def take_back(self, own: Iterable[int], points: int, policy: ReturnPolicy, *, only_free: bool = False) -> None:
         """Take back what a returned sale earned; LedgerError `points_spent` where the policy refuses.
 
         Holds and grants are of active points only. So lots that are asleep are taken whole where active ones must leave
         what is reserved: the sale's own first, then its active and its expired ones, then any others of the member.
+        What is reserved is there, not spent: it is owed by any policy until it comes back, but for `only_free`. Else
+        whoever buys, and returns while tills have been lent the points, would keep them.
         """
         mine = frozenset(str(number) for number in own)
         points -= self._take(mine, points, asleep=True)
         points -= self._take(mine, points, asleep=False)
         points -= self._take(frozenset(), points, asleep=True)
+        owed = 0 if only_free else min(points, max(self.reserved - self.debt, 0))
+        if owed:
+            self._keep(arithmetic.take_back(arithmetic.Account(debt=self.debt), (), owed, policy="debt"))
+            points -= owed
         if points:
             self._keep(arithmetic.take_back(arithmetic.Account(debt=self.debt), (), points, policy=policy))
 

@@ -4,8 +4,10 @@ import sqlite3
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from msgspec.structs import replace
+
 from till_cloud.ledger.account import Account, Draft, Figures, Term
-from till_cloud.store import facts, meta
+from till_cloud.store import facts, grants, meta
 from till_cloud.store.facts import Purchases
 from till_loyalty.exceptions import invariant
 from till_loyalty.lots import Lot, Movement
@@ -83,6 +85,7 @@ class Book:
         self._touched: dict[str, Account] = {}
         self._on_flush: list[Callable[[], None]] = []
         self._purchases: dict[str, Purchases] = {}
+        self._tills: dict[str, str] = {}
 
     @property
     def position(self) -> int:
@@ -165,6 +168,8 @@ class Book:
         self._touched[account.member_id] = account
         figures = draft.figures
         till, epoch, seq = ("", 0, 0) if op is None else (op.till, op.epoch, op.seq)
+        if account.debt:
+            self._tills[account.member_id] = till or self._tills.get(account.member_id, "")
         self._movements.append(
             (
                 *(account.member_id, position, kind, till, epoch, seq, uid, about_uid),
@@ -227,6 +232,9 @@ class Book:
         many(_WRITE_MOVE, self._moves)
         for write in self._on_flush:
             write()
+        for account in accounts:
+            if account.debt and account.granted:
+                self._ask_for_debt(account)
         meta.set_position(self.connection, self._position)
         for account in accounts:
             account.dirty.clear()
@@ -234,6 +242,25 @@ class Book:
         self._moves.clear()
         self._touched.clear()
         self._on_flush.clear()
+        self._tills.clear()
+
+    def _ask_for_debt(self, account: Account) -> None:
+        """What a member owes is asked back from the tills that have their points, before it is spent a second time.
+
+        The till whose operation it was is asked for all of it: it has a line. Of the others each is asked for what then
+        lacks, for some may be without one. No rest begins: nobody waits for these
+        points, and none of them is lent again.
+        """
+        rows = grants.open_of_member(self.connection, account.member_id)
+        first = self._tills.get(account.member_id, "")
+        rows.sort(key=lambda row: row.holder != first)
+        lacking = account.debt - sum([row.recall for row in rows])
+        for row in rows:
+            mine = row.holder == first
+            asked = min(row.points, account.debt if mine else row.recall + max(lacking, 0))
+            if asked > row.recall:
+                grants.put(self.connection, replace(row, recall=asked, position=self.next_position()))
+                lacking -= asked - row.recall if mine else 0
 
 
 def _load(account: Account, row: tuple[int, int, int, int, int, int, int | None, int, int | None]) -> None:
