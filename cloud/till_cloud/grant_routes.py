@@ -67,8 +67,11 @@ async def after_recall(
 ) -> HoldAnswer | RefusedError:
     """A hold's answer; when points are lent, it is asked again as soon as enough came back, within `RECALL_WAIT_S`.
 
-    The wait is outside the writer, and outside what the server counts as load.
+    The wait is outside the writer, and outside what the server counts as load. A till with a grant of its own
+    hears at once: it gives that back, and asks again.
     """
+    if request.own_grant:
+        return answer
     end = asyncio.get_running_loop().time() + RECALL_WAIT_S
     while _is_lent(answer) and asyncio.get_running_loop().time() < end:
         await asyncio.sleep(RECALL_LOOK_S)

@@ -29,6 +29,9 @@ class HoldRequest(Struct, frozen=True, kw_only=True):
     """The proof that the member gave back a one-time code; this or `pin` is needed above the programme's threshold."""
     pin: Pin = ""
     """What the member keyed. It goes to the cloud and nowhere else."""
+    own_grant: Count = 0
+    """Points of this member that the asking till has been granted and could give back: where points are lacking that
+    are lent, the cloud says `points_lent` at once, and the till gives them back and asks again."""
 
     def __repr__(self) -> str:
         """Without the PIN: reprs end up in logs."""

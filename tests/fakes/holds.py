@@ -1,5 +1,7 @@
 """Holds in memory, and a cloud that reserves as it is told to."""
 
+from collections.abc import Callable
+
 from msgspec.structs import replace
 
 from fakes.clock import FakeClock
@@ -90,10 +92,12 @@ class FakeHoldGateway:
         self.refusal: HoldRefused | None = None
         self.lose_request = False
         self.lose_answer = False
+        self.before_answer: Callable[[HoldRequest], None] = lambda _request: None
 
     async def reserve(self, request: HoldRequest, *, budget_ms: int) -> HoldAnswer:
         self.asked.append(request)
         self.budgets_ms.append(budget_ms)
+        self.before_answer(request)
         if self.lose_request or not self.online:
             raise CloudUnreachable("no answer in time")
         if self.refusal is not None:

@@ -140,8 +140,9 @@ class Balances:
         local = sum([each.points for each in own if cover_of(each.hold)])
         # The cloud's figure may include this till's own holds or not yet: the larger of the two is on the safe side.
         # Of those that this till gave itself the cloud knows nothing.
-        reserved = sum([each.points for each in own])
-        asked = reserved - local
+        asked = sum([each.points for each in own]) - local
+        # Whether the cloud heard of one whose answer never came is not known; if it did, what is lent lies beside it.
+        reserved = sum([each.points for each in own if each.state == "granted"])
         held = max(0, cached.row.held, asked) + local
         facts = self._pending.facts(found.keys, cached.facts_included)
         inactive = max(0, cached.row.inactive) + self._asleep(facts)

@@ -20,7 +20,7 @@ from till_agent.desk.problems import problem
 from till_agent.exceptions import CloudUnreachable, DeskProblem, HoldRefused, JournalUnavailable
 from till_agent.ports import Draft, Entry, JournalReader, StoredHold
 from till_loyalty.programme import Redemption
-from till_sync.asking import HoldRequest
+from till_sync.asking import HoldAnswer, HoldRequest
 from till_sync.ops import HoldReleaseBody, Subject, cover_of, encode_body
 from till_sync.ports import Clock
 
@@ -62,18 +62,16 @@ class Holding:
             stored = await self._open_for(request, found)
             if stored is not None and stored.state == "granted":
                 return self._handed_out(stored)
-            # With a proof to be checked only the cloud can say; it may also hold the answer that was lost.
-            may = stored is None or self._bench.offline
-            cover = self.covering.cover_of(request, found) if may else ""
+            if self._bench.offline and stored is not None:
+                # Its answer never came, and nobody can be asked: what the till gives itself comes after its release.
+                await self._give_back(stored)
+                stored = None
+            # The cloud may hold what was asked for before: it is asked for the same again.
+            cover = self.covering.cover_of(request, found) if stored is None else ""
             if cover:
-                if stored is not None:
-                    await self._give_back(stored)
                 return await self.covering.give(request, found, cover)
             if self._bench.offline:
                 raise self._out_of_reach(request, found)
-            if await self.covering.release_grant(found.subject.member_id):
-                # The cloud can reserve them once it has heard of that; it waits a moment for it.
-                self._bench.parts.nudge()
             return await self._reserve(request, found, stored)
 
     async def release(self, hold: str) -> None:
@@ -132,9 +130,9 @@ class Holding:
         """Why the wish can't be met without a line, and what can."""
         figures = self._bench.balances.of(found)
         allowed, most = figures.allowed, figures.spendable
-        if not most and figures.reason == OFFLINE:
+        if figures.online or (not most and figures.reason == OFFLINE):
             return problem("cloud_unreachable", "expected a line to the cloud to reserve points")
-        if figures.free <= most < request.points:
+        if allowed.has <= most < request.points:
             detail = f"expected at most {most} points, not {request.points}"
             return problem("insufficient_points", detail, pointer="/points", available_points=most)
         reason = allowed.reason
@@ -202,17 +200,32 @@ class Holding:
             if asked is None:
                 await parts.holds.remember(wanted, parts.clock.mono_ms() + budget_ms + ASKED_GRACE_MS)
             # The PIN is in what is sent and nowhere else: not in what is remembered.
-            answer = await parts.gateway.reserve(replace(wanted, pin=request.pin), budget_ms=budget_ms)
+            answer = await self._ask(replace(wanted, pin=request.pin), budget_ms)
             left_ms = answer.expires_at_ms - answer.server_time_ms - MARGIN_MS
             await parts.holds.granted(answer, parts.clock.mono_ms() + left_ms)
         except HoldRefused as exc:
             await self._forget(wanted.hold)
             raise _refusal(exc) from exc
         except CloudUnreachable as exc:
-            raise problem("cloud_unreachable", str(exc)) from exc
+            raise self._out_of_reach(request, found) from exc
         except JournalUnavailable as exc:
             raise problem("journal_unavailable", str(exc)) from exc
         return Hold(hold=answer.hold, points=answer.points, expires_in_ms=max(0, left_ms))
+
+    async def _ask(self, wanted: HoldRequest, budget_ms: int) -> HoldAnswer:
+        """The cloud's answer. This till's own grant is given back only when the cloud has just said that it is wanted:
+        a line that is gone leaves it here, to be spent without one."""
+        gateway, grant = self._bench.parts.gateway, self._bench.allowing.grant(wanted.member_id)
+        try:
+            return await gateway.reserve(replace(wanted, own_grant=grant), budget_ms=budget_ms)
+        except HoldRefused as exc:
+            if exc.code == "insufficient_points" and grant and exc.available_points >= 0:
+                raise HoldRefused(exc.code, exc.detail, available_points=exc.available_points + grant) from exc
+            if exc.code != "points_lent" or not await self.covering.release_grant(wanted.member_id):
+                raise
+        # The cloud waits a moment for it.
+        self._bench.parts.nudge()
+        return await gateway.reserve(wanted, budget_ms=budget_ms)
 
     async def _forget(self, hold: str) -> None:
         try:

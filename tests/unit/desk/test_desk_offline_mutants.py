@@ -59,7 +59,7 @@ MISTAKES = {
         "_left",
         "- spent.released ",
         "",
-        of_spending.test_a_larger_wish_gives_the_grant_back_and_asks_the_cloud,
+        of_spending.test_a_larger_wish_gives_the_grant_back_once_the_cloud_asks_for_it,
     ),
     "a recall is answered twice": Mistake(
         allowing.Allowing,

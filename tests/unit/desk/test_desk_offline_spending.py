@@ -10,6 +10,7 @@ from till_agent.api import Hold, HoldCreate, Identify, Member, SaleRequest
 from till_agent.desk.allowing import HOUR_MS
 from till_agent.exceptions import DeskProblem, HoldRefused
 from till_loyalty.programme import Floor, Programme, Redemption
+from till_sync.asking import HoldRequest
 from till_sync.ops import GrantReleaseBody, SaleBody, decode_body
 
 ANNA = Identify(card=ANNA_CARD)
@@ -158,12 +159,25 @@ def test_with_a_line_the_grant_is_spent_first_and_the_cloud_is_not_asked() -> No
     assert till.gateway.asked == []
 
 
-def test_a_larger_wish_gives_the_grant_back_and_asks_the_cloud() -> None:
-    """In that order: the op is in the journal, and on its way, before the cloud is asked."""
+def test_a_larger_wish_gives_the_grant_back_once_the_cloud_asks_for_it() -> None:
+    """The op is in the journal, and on its way, before the cloud is asked again; where that has enough, all stays."""
     till = FakeTill().know(anna()).lend(100)
-    held = hold(till, 300)
-    assert held.hold.startswith("h-t1-")
-    assert (released(till), till.nudges) == ([("m-anna", 100)], 1)
+    assert hold(till, 300, "u0").hold.startswith("h-t1-")
+    assert (released(till), till.nudges) == ([], 0)
+
+    def wants_the_grant(request: HoldRequest) -> None:
+        if request.own_grant:
+            assert request.own_grant == 100
+            raise HoldRefused("points_lent", "lent", available_points=100)
+        assert (released(till), till.nudges) == ([("m-anna", 100)], 1)
+
+    till.gateway.before_answer = wants_the_grant
+    held = hold(till, 200).hold
+    first, second = till.gateway.asked[-2:]
+    assert first.hold == second.hold == held
+    till.gateway.online = False
+    till.run(till.desk.release(held))
+    assert member(till).spendable_points == 0
     till.gateway.online = False
     assert member(till).spendable_points == 0
 
