@@ -148,7 +148,7 @@ def finds_no_names() -> None:
     found = socket.getaddrinfo
 
     def mutant(host: Any, *rest: Any, **more: Any) -> Any:
-        if Path("no-names").exists() and host == "localhost":
+        if Path("no-names").exists() and host in ("localhost", b"localhost"):
             raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
         return found(host, *rest, **more)
 
