@@ -31,6 +31,9 @@ RATIO_FREE_BYTES = 256 * 1024
 STEP_BYTES = 64 * 1024
 """Taken out at once, between two looks at the limits."""
 
+_MAGIC = b"\x28\xb5\x2f\xfd"
+"""How a frame begins, and no JSON."""
+
 
 def pack(body: bytes) -> bytes:
     """One zstd frame with a checksum."""
@@ -40,12 +43,23 @@ def pack(body: bytes) -> bytes:
     return packed
 
 
+def pack_for_others(body: bytes) -> bytes | None:
+    """`pack`; None where `unpack` would take it for a bomb, such as a long receipt of one and the same thing."""
+    packed = pack(body)
+    return packed if len(body) <= _most(packed) else None
+
+
+def is_packed(body: bytes | bytearray) -> bool:
+    """Whether it is a frame whatever its header says: some proxies take the header off and leave the body as it is."""
+    return body.startswith(_MAGIC)
+
+
 def unpack(packed: bytes, *, limit_bytes: int) -> bytes:
     """What one frame holds. PackingBroken unless it is one whole frame, PackedTooLarge past `limit_bytes` or the ratio;
     never more than `STEP_BYTES` over the limit is made.
     """
     zstd = _zstd()
-    most = min(limit_bytes, max(RATIO_FREE_BYTES, RATIO_LIMIT * len(packed)))
+    most = min(limit_bytes, _most(packed))
     body = bytearray()
     try:
         decompressor = zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: WINDOW_LOG})
@@ -63,6 +77,10 @@ def unpack(packed: bytes, *, limit_bytes: int) -> bytes:
     if decompressor.unused_data:
         raise PackingBroken("expected one zstd frame and nothing behind it")
     return bytes(body)
+
+
+def _most(packed: bytes) -> int:
+    return max(RATIO_FREE_BYTES, RATIO_LIMIT * len(packed))
 
 
 def _zstd() -> Any:

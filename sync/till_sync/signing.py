@@ -11,6 +11,7 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated
+from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from msgspec import Meta, Struct
 
@@ -23,8 +24,12 @@ RUN_HEADER = "tillside-instance"
 
 COVERED = ("@method", "@path", "@query", "content-digest", TILL_HEADER, COUNTER_HEADER, RUN_HEADER)
 """What a signature is over. `@authority` is not: a proxy before the cloud may rewrite it, and no other cloud knows the
-till's key. The path is the protocol's own, from `/v1` on, whatever prefix the cloud's address has.
+till's key. The path is the protocol's own, from `/v1` on, whatever prefix the cloud's address has, and in one spelling
+of what is percent-encoded in it: nginx decodes a path and writes it anew.
 """
+
+_PLAIN_IN_PATHS = "/!$&'()*+,;=:@-._~"
+"""What a path may hold as it is (RFC 3986, 3.3), letters and digits beside."""
 
 COUNTER_LIMIT = 2**53
 
@@ -137,5 +142,10 @@ def verify(public_key: str, head: Head, *, till: str) -> Signed | None:
 
 
 def _components(head: Head) -> list[tuple[str, str]]:
-    derived = {"@method": head.method, "@path": head.path or "/", "@query": f"?{head.query}"}
+    derived = {"@method": head.method, "@path": _spelt(head.path or "/"), "@query": f"?{head.query}"}
     return [(name, derived[name] if name in derived else head.headers[name]) for name in COVERED]
+
+
+def _spelt(path: str) -> str:
+    """A path with everything percent-encoded, in capitals, that need not stand as it is. ValueError: not ASCII."""
+    return quote_from_bytes(unquote_to_bytes(path.encode("ascii")), safe=_PLAIN_IN_PATHS)

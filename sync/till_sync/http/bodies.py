@@ -12,7 +12,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from till_sync.exceptions import PackedTooLarge, PackingBroken
 from till_sync.http.problems import decode_problem
-from till_sync.packing import ZSTD, unpack
+from till_sync.packing import ZSTD, is_packed, unpack
 from till_sync.problems import ProblemError
 from till_sync.signing import digest_field
 
@@ -36,7 +36,8 @@ async def read_body(
     timeout_ms: int = READ_TIMEOUT_MS,
     packed: bool = False,
 ) -> bytes:
-    """The whole body, which is what its Content-Digest says, if it has one; `packed`: it may be a zstd frame.
+    """The whole body, which is what its Content-Digest says, if it has one; `packed`: it may be a zstd frame, and is
+    known for one without its header too.
 
     ProblemError 413 `body_too_large`, 408 `body_too_slow`, 415 `encoding_unsupported`, 400 `digest_mismatch`,
     `encoding_broken`.
@@ -65,7 +66,8 @@ async def read_body(
     except ClientDisconnect:
         raise ProblemError(400, "body_cut", "the connection ended inside the body", retryable=True) from None
     _check_digest(request, digest.digest())
-    return _unpacked(bytes(body), limit_bytes) if encoding == ZSTD else bytes(body)
+    is_frame = encoding == ZSTD or (packed and is_packed(body))
+    return _unpacked(bytes(body), limit_bytes) if is_frame else bytes(body)
 
 
 def _check_digest(request: Request, sha256: bytes) -> None:

@@ -4,7 +4,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from till_sync.packing import LEAST_BYTES, ZSTD, pack
+from till_sync.packing import LEAST_BYTES, ZSTD, pack_for_others
 
 THREAD_BYTES = 256 * 1024
 """A longer answer is packed in a thread: it takes over 0.3 ms."""
@@ -31,12 +31,14 @@ class PackedAnswers:
                 head, start = start, None
                 body = message.get("body", b"")
                 if not message.get("more_body", False) and len(body) >= LEAST_BYTES:
-                    packed = await run_in_threadpool(pack, body) if len(body) >= THREAD_BYTES else pack(body)
+                    is_long = len(body) >= THREAD_BYTES
+                    packed = await run_in_threadpool(pack_for_others, body) if is_long else pack_for_others(body)
                     headers = MutableHeaders(raw=head["headers"])
-                    headers["content-encoding"] = ZSTD
-                    headers["content-length"] = str(len(packed))
                     headers.add_vary_header("Accept-Encoding")
-                    message = {**message, "body": packed}
+                    if packed is not None:
+                        headers["content-encoding"] = ZSTD
+                        headers["content-length"] = str(len(packed))
+                        message = {**message, "body": packed}
                 await send(head)
             await send(message)
 
