@@ -15,7 +15,8 @@ from till_cloud.changes import encode_places
 from till_cloud.exceptions import RefusedError, StoreUnavailableError
 from till_cloud.facts import open_keys
 from till_cloud.store import members, meta, programmes, snapshots, stretches
-from till_cloud.store.connection import create_private, open_reader
+from till_cloud.store.connection import open_reader
+from till_cloud.store.files import create_private
 from till_cloud.store.snapshots import SnapshotRow
 from till_sync import snapshot_layout
 from till_sync.snapshot_file import pack as pack_file

@@ -1,12 +1,12 @@
 """Opening the cloud's database: pragmas, the gate that keeps writers of several processes apart, and migrations."""
 
 import contextlib
-import os
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 from till_cloud.exceptions import StoreFormatError, StoreUnavailableError
+from till_cloud.store.files import create_private
 
 APPLICATION_ID = 0x54494C43
 """`PRAGMA application_id`: "TILC" says that the file is a cloud database."""
@@ -88,17 +88,6 @@ def open_writer(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def create_private(path: Path) -> None:
-    """An empty file that only its owner may read, where there is none: who reads the identifier key can undo the tags.
-
-    SQLite gives the files beside it the same rights. A file that is there is not touched: to open and close it here
-    would drop the locks that this process has on it.
-    """
-    # It is there already, or it can't be made, and then SQLite says why.
-    with contextlib.suppress(OSError):
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-
-
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
@@ -123,8 +112,11 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
     # Loaded for a schema that is to change only: sqlite-utils brings half a second and 30 MB with it.
     import sqlite_utils
 
+    from till_cloud.store.copying import keep_former
     from till_cloud.store.migrations import migrations
 
+    if found:
+        keep_former(connection, path, found)
     database = sqlite_utils.Database(connection)
     # All migrations and the version in one transaction: a file is of one release or of the next, never in between, so
     # that the former release can go on with it when an upgrade fails. Within it, each migration is a savepoint.

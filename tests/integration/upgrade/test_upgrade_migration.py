@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -14,7 +15,9 @@ from integration.upgrade.upgrade_kit import content, golden_cloud
 from till_cloud.centre import Centre
 from till_cloud.exceptions import StoreUnavailableError
 from till_cloud.store import connection as connection_module
+from till_cloud.store import copying
 from till_cloud.store.connection import SCHEMA_VERSION, open_writer
+from till_cloud.store.copying import kept_as
 from till_cloud.verify import verify
 
 OLD_VERSION = 1
@@ -92,7 +95,7 @@ def test_an_error_at_any_statement_leaves_the_old_file_as_it_was(
 ) -> None:
     """Each statement in turn fails as on a bad disk; then the same file is migrated, and its ledger adds up."""
     count = statements(tmp_path, monkeypatch)
-    assert count > 60, "fewer statements than the migration has: the wrong thing was counted"
+    assert count > 100, "fewer statements than the migrations have: the wrong thing was counted"
     path = golden_cloud(tmp_path / "broken")
     before = content(path)
     for at in range(1, count + 1):
@@ -171,3 +174,46 @@ def test_a_new_database_is_whole_or_empty(tmp_path: Path, monkeypatch: pytest.Mo
             except StoreUnavailableError:
                 assert content(path).count("CREATE TABLE") == 0
     must_hold(path)
+
+
+def test_the_file_is_kept_as_the_former_release_has_it(tmp_path: Path) -> None:
+    """Beside the database, for the way back: whole, in one file, for its owner's eyes only."""
+    path = golden_cloud(tmp_path)
+    before = content(path)
+    must_hold(path)
+    kept = kept_as(path, OLD_VERSION)
+    assert content(kept) == before
+    assert kept.stat().st_mode & 0o777 == 0o600
+    assert sorted(found.name for found in tmp_path.iterdir() if kept.name in found.name) == [kept.name]
+    kept.unlink()
+    must_hold(path)
+    assert not kept.exists(), "a file of today's schema is not kept"
+
+
+def test_a_kept_file_is_replaced_by_that_of_the_next_upgrade(tmp_path: Path) -> None:
+    """Of a migration that failed, or of an upgrade that was undone: the newest one is the way back."""
+    path = golden_cloud(tmp_path)
+    kept_as(path, OLD_VERSION).write_bytes(b"of an earlier try")
+    before = content(path)
+    must_hold(path)
+    assert content(kept_as(path, OLD_VERSION)) == before
+
+
+@pytest.mark.parametrize("trouble", ["no room", "bad disk"])
+def test_an_upgrade_goes_on_where_nothing_can_be_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, trouble: str
+) -> None:
+    """It says so; the file itself needs no copy to be safe."""
+    path = golden_cloud(tmp_path)
+
+    def refuse(*_words: object) -> int:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    if trouble == "no room":
+        free = SimpleNamespace(free=path.stat().st_size)
+        monkeypatch.setattr(copying.shutil, "disk_usage", lambda _path: free)
+    else:
+        monkeypatch.setattr(copying, "write_copy", refuse)
+    must_hold(path)
+    assert not kept_as(path, OLD_VERSION).exists()
+    assert "back only by a backup" in caplog.text
