@@ -23,7 +23,7 @@ from till_cloud.sold import answer_sale
 from till_cloud.store import meta, tills
 from till_cloud.store import pins as pin_rows
 from till_cloud.store.connection import open_reader
-from till_cloud.store.grants import set_takes, takes
+from till_cloud.store.grants import set_takes, stopped_taking, takes
 from till_cloud.store.readers import Readers
 from till_cloud.store.tills import TillRow
 from till_cloud.store.writer import Writer
@@ -203,7 +203,10 @@ class Centre:
         self._grant_shares(till.till)
         if with_grants is not self.quick(lambda connection: takes(connection, till.till)):
             # Only a till that reads of its grants gets any: nobody would give those of another back.
-            self._writer.call(lambda connection: set_takes(connection, till.till, asks=with_grants))
+            if with_grants:
+                self._writer.call(lambda connection: set_takes(connection, till.till, asks=True))
+            else:
+                self._writer.call(lambda connection: stopped_taking(connection, till.till))
         now_ms = self.wall_ms()
 
         def page(connection: sqlite3.Connection) -> ChangesAnswer:

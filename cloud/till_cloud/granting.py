@@ -26,6 +26,9 @@ from till_sync.asking import GrantAnswer, GrantRequest
 REST_MS = 120_000
 """After points were asked back nothing is lent of that member for so long: the receipt that wants them comes first."""
 
+LEFT_BEHIND_AT_ONCE = 100
+"""Grants closed with one push of a till that stopped taking them: the rest goes with its next ones."""
+
 WriteOffReason = Literal["epoch", "till_removed", "hand"]
 
 
@@ -266,6 +269,23 @@ def revoke(
     grants.set_takes(connection, till, asks=False)
     book.flush()
     return len(members), points
+
+
+def close_left_behind(book: Book, till: str) -> int:
+    """Give back what is lent to a till that went back to a release which knows no grants; how many grants were closed.
+
+    Call it only when the till has pushed all it had: then every sale that spent of them is counted.
+    """
+    rows = grants.left_behind(book.connection, till, LEFT_BEHIND_AT_ONCE)
+    if rows is None:
+        return 0
+    for row in rows:
+        account = book.account(row.member_id)
+        if account is not None:
+            release(book, account, row, row.points)
+    if not rows:
+        grants.set_takes(book.connection, till, asks=False)
+    return len(rows)
 
 
 def give_up_voucher(book: Book, row: vouchers.VoucherRow, *, epoch: int, reason: WriteOffReason) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import msgspec
 
 from till_cloud.exceptions import RefusedError
-from till_cloud.granting import begin_epoch, return_forgotten_vouchers
+from till_cloud.granting import begin_epoch, close_left_behind, return_forgotten_vouchers
 from till_cloud.holding import FORGOTTEN_AFTER_MS, HOLD_ID, release_forgotten
 from till_cloud.ingest import poison
 from till_cloud.ingest.careful import one_by_one
@@ -142,6 +142,8 @@ class Ingest:
         if request.remaining == 0:
             release_forgotten(book, till_id)
             return_forgotten_vouchers(book, till_id, now_ms - FORGOTTEN_AFTER_MS)
+            if fresh:  # not a late copy of a batch that was the last one once
+                close_left_behind(book, till_id)
         book.flush()
         self._sound |= context.applied
         if any(op.parked for op in fresh):

@@ -142,6 +142,13 @@ ORDER BY t.till
 """
 _TAKES = "SELECT takes_grants FROM tills WHERE till = ?"
 _SET_TAKES = "UPDATE tills SET takes_grants = ? WHERE till = ?"
+# What is lent to a till that has gone back to a release which knows nothing of grants.
+_UNREAD = "SELECT 1 FROM tills WHERE till = ? AND takes_grants = 2"
+_LEFT_BEHIND = """
+SELECT holder, member_id, epoch, points, recall, granted, used, released, written_off, until_ms, recalled_at_ms,
+    position
+FROM grants WHERE holder = ? AND points > 0 ORDER BY member_id LIMIT ?
+"""
 
 # When the first of a member's points that could be granted expires.
 _SOONEST = """
@@ -252,11 +259,23 @@ def candidates(
 def takes(connection: sqlite3.Connection, till: str) -> bool:
     """Whether the till asks for grants."""
     row = connection.execute(_TAKES, (till,)).fetchone()
-    return row is not None and bool(row[0])
+    return row is not None and row[0] == 1
 
 
 def set_takes(connection: sqlite3.Connection, till: str, *, asks: bool) -> None:
     connection.execute(_SET_TAKES, (int(asks), till))
+
+
+def stopped_taking(connection: sqlite3.Connection, till: str) -> None:
+    """It asked for changes without grants, having asked with them before."""
+    connection.execute(_SET_TAKES, (2, till))
+
+
+def left_behind(connection: sqlite3.Connection, till: str, limit: int) -> list[GrantRow] | None:
+    """Open grants of a till that stopped taking them, at most `limit`; None for any other till."""
+    if connection.execute(_UNREAD, (till,)).fetchone() is None:
+        return None
+    return [_row(row) for row in connection.execute(_LEFT_BEHIND, (till, limit))]
 
 
 def soonest_expiry_ms(connection: sqlite3.Connection, member_id: str) -> int:

@@ -1,7 +1,8 @@
 """The statements of migration 0003: grants to tills, vouchers, overdrawn points, till keys, snapshots.
 
 `balances.granted` is part of the balance, as `held` is: whoever changes a grant changes it in the same transaction.
-`tills.takes_grants`: the till asks for grants with its changes. Points lent to one that does not would be nobody's.
+`tills.takes_grants`: 1 if the till asks for grants with its changes: points lent to one that does not were nobody's.
+2: it did, and then asked for changes without: it went back to a former release, and its grants are to be closed.
 """
 
 OFFLINE_SPENDING = """
@@ -77,7 +78,7 @@ CREATE TABLE vouchers (
 CREATE INDEX vouchers_open ON vouchers (holder, expires_at_ms) WHERE state = 'open';
 CREATE INDEX vouchers_member ON vouchers (member_id) WHERE state = 'open';
 
-ALTER TABLE tills ADD COLUMN takes_grants INTEGER NOT NULL DEFAULT 0 CHECK (takes_grants IN (0, 1));
+ALTER TABLE tills ADD COLUMN takes_grants INTEGER NOT NULL DEFAULT 0 CHECK (takes_grants IN (0, 1, 2));
 ALTER TABLE tills ADD COLUMN public_key TEXT NOT NULL DEFAULT '';
 ALTER TABLE tills ADD COLUMN counter INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE tills ADD COLUMN quarantined_at_ms INTEGER NOT NULL DEFAULT 0;

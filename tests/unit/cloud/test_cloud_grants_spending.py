@@ -269,7 +269,7 @@ def test_a_former_till_is_sent_no_grants(world: LendingChain, till: Till) -> Non
     page = world.centre.changes(row, since="", limit=1000)
 
     assert {type(each).__name__ for each in page.rows} == {"ProgrammeRow", "MemberRow"}
-    assert world.rows("SELECT takes_grants FROM tills WHERE till = 'k1'") == [(0,)]
+    assert world.rows("SELECT takes_grants FROM tills WHERE till = 'k1'") == [(2,)]
 
 
 def test_a_programme_that_lends_no_more_asks_everything_back(world: LendingChain, till: Till) -> None:
