@@ -225,7 +225,9 @@ async def open_core(identity: Identity, around: Surroundings) -> Core:
 
     cache = CacheStore(state_dir / CACHE_FILE, identity.till, on_complete=complete, clock=clock)
     keeper = EpochKeeper(identity.last_epoch, lambda epoch: keep_epoch(around.identity_path, epoch))
-    place = Place(path=state_dir / JOURNAL_FILE, till=identity.till, keeper=keeper, clock=clock)
+    place = Place(
+        path=state_dir / JOURNAL_FILE, till=identity.till, keeper=keeper, clock=clock, included=lambda: cache.floor
+    )
     journal = DiskJournal(place, effects, cache, begins_anew=True)
     await _start_stores(cache, journal, registrations)
     client, worker, gateway = _sync_parts(identity, around, journal, cache)

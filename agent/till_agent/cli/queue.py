@@ -14,7 +14,10 @@ DO = {
     "parked": "the cloud could not take it, though it was well; it is kept here. Send `tillside queue show SEQ` to the "
     "chain, who correct the points (`tillside cloud member adjust`)",
     "poison": "the cloud's own code broke over it; the chain corrects the points (`tillside cloud member adjust`)",
-}
+} | dict.fromkeys(
+    ("sale_repeated", "void_repeated", "return_repeated"),
+    "the cloud has had this document already, from before the journal was replaced; nothing is to be done",
+)
 DO_ELSE = "nothing of it was counted; if it should have, the chain corrects it (`tillside cloud member adjust`)"
 """What to do about a rejected op, by the code of its verdict. No verdict ever changes, and nothing is sent again."""
 

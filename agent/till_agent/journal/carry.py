@@ -111,7 +111,7 @@ def make_journal(
 
         def add_epochs(fresh: sqlite3.Connection) -> None:
             if wreck is not None and damage is not None:
-                new = NewEpoch(fresh, place.till, epoch, salt)
+                new = NewEpoch(fresh, place.till, epoch, salt, included=place.included())
                 top = schema.row_id(mark.epoch, mark.seq) if mark else 0
                 ids = damage.code != OLD_COPY
                 carrier = Carrier(fresh, wreck, place.till, new, keeps_ids=ids, keeps_past=True, top=top)
@@ -136,7 +136,9 @@ def begin_epoch(
         if damage is not None and damage.salvage is not None and damage.salvage.state == "begun":
             out_of_time = deadline(place.clock.mono_ms, place.salvage_budget_ms)
             wreck = stack.enter_context(Wreck(place.path.with_name(damage.moved_to), out_of_time))
-            carrier = Carrier(connection, wreck, place.till, NewEpoch(connection, place.till, epoch, salt))
+            carrier = Carrier(
+                connection, wreck, place.till, NewEpoch(connection, place.till, epoch, salt, included=place.included())
+            )
             cut = WreckEpoch(current.epoch, place.till, current.salt, current.acked_seq)
             first = current.last_seq + 1
             found = carrier.continue_epoch(cut, current.head, first, current.last_seq + rows_lost)
@@ -163,7 +165,15 @@ def finish_salvage(session: Session, place: Place) -> None:
 def _carry_later(session: Session, place: Place, name: str) -> Salvage:
     """Journal anew what a file that was put aside still holds; within the transaction that the caller has begun."""
     current = session.reader.current
-    new = NewEpoch(session.connection, place.till, current.epoch, current.salt, current.last_seq, current.head)
+    new = NewEpoch(
+        session.connection,
+        place.till,
+        current.epoch,
+        current.salt,
+        current.last_seq,
+        current.head,
+        included=place.included(),
+    )
     with Wreck(place.path.with_name(name), deadline(place.clock.mono_ms, place.salvage_budget_ms)) as wreck:
         carrier = Carrier(session.connection, wreck, place.till, new)
         found = carrier.run(wreck.epochs(place.till))

@@ -76,10 +76,13 @@ def _prepare(
     version = _recognise(connection)
     reason, rows_lost = "", 0
     if version == 0:
-        if damage is None and mark is not None and len(log) > LOG_HEADER_BYTES:
+        unfinished = next((each for each in reversed(list(begun(place.path)))), None)
+        # A salvage that was cut short leaves a log too; its epoch has no witness yet.
+        never_open = unfinished is not None and mark is not None and mark.epoch < place.keeper.last_epoch
+        if damage is None and mark is not None and len(log) > LOG_HEADER_BYTES and not never_open:
             raise DamagedError("damaged", "expected a journal, not an empty file whose log can't be read")
         # A start may have been cut short between moving the old file and making this one.
-        damage = damage or next((each for each in reversed(list(begun(place.path)))), None)
+        damage = damage or unfinished
         reason = damage.code if damage else ("missing" if seen_epoch else "new")
         rows_lost = mark.seq if mark and not damage else 0
         damage = make_journal(connection, place, reason, damage, mark)

@@ -48,6 +48,8 @@ class Place(Struct, frozen=True, kw_only=True):
     clock: Clock
     make_salt: Callable[[], str] = new_salt
     salvage_budget_ms: int = BUDGET_MS
+    included: Callable[[], tuple[int, int] | None] = lambda: None
+    """The last own op (epoch, seq) that every cached balance includes; None when none is cached."""
 
     @property
     def witness_path(self) -> Path:
@@ -57,7 +59,8 @@ class Place(Struct, frozen=True, kw_only=True):
 
 class OpenReport(Struct, frozen=True, kw_only=True):
     """What opening found. `reason` says why a new epoch began: "" (it did not), new, missing, gap, restored, or the
-    damage's code. `rows_lost` counts acknowledged rows that the file has no more, as far as the witness knows.
+    damage's code. `rows_lost` counts rows that the cash software was answered for and the file has no more, as far as
+    the witness knows.
     `reindexed`: the rows were whole, their indexes were not and have been made anew.
     """
 

@@ -72,15 +72,28 @@ class Salvage(Struct, frozen=True, kw_only=True):
 
 
 class NewEpoch:
-    """Where ops go that are journalled anew: the epoch that the new journal goes on with."""
+    """Where ops go that are journalled anew: the epoch that the new journal goes on with.
+
+    `included`: up to that op of a former epoch the balances shown include what the cloud has. What it had under that
+    id is taken for this op, which then changes nothing of what is shown; the cloud's answer says what is right.
+    """
 
     def __init__(
-        self, connection: sqlite3.Connection, till: str, epoch: int, salt: str, seq: int = 0, head: bytes = FIRST
+        self,
+        connection: sqlite3.Connection,
+        till: str,
+        epoch: int,
+        salt: str,
+        seq: int = 0,
+        head: bytes = FIRST,
+        *,
+        included: tuple[int, int] | None = None,
     ) -> None:
         self._connection = connection
         self._till = till
         self._epoch = epoch
         self._salt = salt
+        self._included = included or (0, 0)
         self.seq = seq
         self.head = head
 
@@ -88,6 +101,8 @@ class NewEpoch:
         """The same row under a new id."""
         self.seq += 1
         op_id = OpId(self._till, self._epoch, self.seq)
+        if (proven.epoch, proven.seq) <= self._included:
+            proven = replace(proven, row=replace(proven.row, effect_points=0))
         self.head, _mark = row_hash(self.head, op_id, self._salt, proven.row)
         add_row(self._connection, schema.row_id(self._epoch, self.seq), self.head, proven)
         return op_id
@@ -145,11 +160,13 @@ class Carrier:
     def continue_epoch(self, epoch: WreckEpoch, head: bytes, first: int, last: int) -> Salvage:
         """Rows that a damaged log cut off from an epoch of this journal: up to the first hole they go where they were.
 
-        Nothing is named that the log never held: only who wrote the witness knows of it.
+        `last` is what the witness saw: what of it nothing proves is told as lost.
         """
-        upto = first - 1
-        with contextlib.suppress(OutOfTime):
+        upto = seen = first - 1
+        try:
             for proven in self._wreck.proven(epoch, first, last, head):
+                self._missing(epoch, seen + 1, proven.seq - 1)
+                seen = proven.seq
                 self._holds_used.add(proven.row.hold)
                 if proven.seq == upto + 1:
                     add_row(self._connection, schema.row_id(epoch.epoch, proven.seq), proven.hash, proven)
@@ -157,6 +174,9 @@ class Carrier:
                     upto += 1
                 else:
                     self._behind(proven)
+            self._missing(epoch, seen + 1, last)
+        except OutOfTime:
+            self._count("unread", last - seen)
         return self._found()
 
     def _waiting(self, epoch: WreckEpoch) -> int:

@@ -179,9 +179,12 @@ RECORD_VERDICT = (
 # How many ops the cloud changed or refused.
 COUNT_VERDICTS = "SELECT status, count(*) FROM verdicts WHERE status IN ('adjusted', 'rejected') GROUP BY status"
 
-# Of the refused ones those that were parked: the cloud could not take them. Both conditions, for the index's sake.
-COUNT_PARKED = (
-    "SELECT count(*) FROM verdicts WHERE status IN ('adjusted', 'rejected') AND status = 'rejected' AND code = 'parked'"
+# Of the refused ones those that were parked: the cloud could not take them; and those of which it had the document
+# already, as after a salvage. Both conditions on the status, for the index's sake.
+COUNT_REFUSED = (
+    "SELECT count(*) FILTER (WHERE code = 'parked'), "
+    "count(*) FILTER (WHERE code IN ('sale_repeated', 'void_repeated', 'return_repeated')) "
+    "FROM verdicts WHERE status IN ('adjusted', 'rejected') AND status = 'rejected'"
 )
 
 HOLD_COLUMNS = "hold, sale_uid, member_id, points, state, deadline_mono_ms, boot"

@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from till_agent.exceptions import JournalCorrupt
 from till_agent.journal import schema
@@ -21,6 +22,15 @@ from till_sync.wire import OpResult
 RELEASE_KIND = "hold-release"
 
 
+class _Verdicts(NamedTuple):
+    """How many ops the cloud did not simply take; see `Figures`."""
+
+    adjusted: int
+    rejected: int
+    parked: int
+    repeated: int
+
+
 class Session:
     """Changes go through here, inside the transaction that the writer holds.
 
@@ -32,7 +42,7 @@ class Session:
         self._path = path
         self.reader = EntryReader(connection, till, _read_epochs(connection))
         self._witness = witness
-        self._adjusted, self._rejected, self._parked = self._count_verdicts()
+        self._verdicts = self._count_verdicts()
         self._oldest_waiting = (0, 0)
 
     @property
@@ -130,7 +140,7 @@ class Session:
         if acked_seq > state.acked_seq:
             self.move_acked(epoch, acked_seq)
         if any((result.first or result.status) in ("adjusted", "rejected") for result in results):
-            self._adjusted, self._rejected, self._parked = self._count_verdicts()
+            self._verdicts = self._count_verdicts()
 
     def move_acked(self, epoch: int, acked_seq: int) -> None:
         """Set how far the cloud holds an epoch; backwards when the cloud was restored from an older backup."""
@@ -215,9 +225,10 @@ class Session:
             acked_seq=current.acked_seq,
             waiting=sum(state.waiting for state in self.epochs),
             oldest_waiting_wall_ms=self._oldest_waiting[1],
-            adjusted=self._adjusted,
-            rejected=self._rejected,
-            parked=self._parked,
+            adjusted=self._verdicts.adjusted,
+            rejected=self._verdicts.rejected,
+            parked=self._verdicts.parked,
+            repeated=self._verdicts.repeated,
         )
 
     def bear_witness(self) -> None:
@@ -249,11 +260,11 @@ class Session:
             raise HoldNotOpen(hold, "")
         return stored
 
-    def _count_verdicts(self) -> tuple[int, int, int]:
+    def _count_verdicts(self) -> _Verdicts:
         counts = dict(self.connection.execute(schema.COUNT_VERDICTS).fetchall())
         rejected = counts.get("rejected", 0)
-        parked = self.connection.execute(schema.COUNT_PARKED).fetchone()[0] if rejected else 0
-        return counts.get("adjusted", 0), rejected, parked
+        parked, repeated = self.connection.execute(schema.COUNT_REFUSED).fetchone() if rejected else (0, 0)
+        return _Verdicts(counts.get("adjusted", 0), rejected - repeated, parked, repeated)
 
 
 def _stored_hold(columns: tuple[str, str, str, int, str, int, str]) -> StoredHold:
