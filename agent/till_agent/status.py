@@ -114,7 +114,8 @@ def _of_journal(facts: Facts) -> list[Message]:
             text = f"parked, since the cloud could not take them: {facts.figures.parked}; they are kept here, {see}"
             found.append(_said("ops_parked", text))
     if facts.report is not None and facts.report.reason not in ("", "new"):
-        lost = f", {facts.report.rows_lost} acknowledged rows are missing" if facts.report.rows_lost else ""
+        missing = facts.report.rows_lost
+        lost = f", operations that the file has no more: {missing}" if missing else ""
         moved = f", the old file is {facts.report.damage.moved_to}" if facts.report.damage else ""
         saved = _of_salvage(facts.report.damage.salvage) if facts.report.damage else ""
         text = f"the journal was not as it was left ({facts.report.reason}{lost}{moved}){saved}; call support"
@@ -195,6 +196,7 @@ def sync_status(
         snapshot_bytes=worker.loading.total_bytes,
         fetched_bytes=worker.loading.fetched_bytes,
         divergences=cache.divergences if cache else 0,
+        retry_in_ms=worker.retry_in_ms,
     )
 
 

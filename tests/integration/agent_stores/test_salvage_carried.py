@@ -342,3 +342,28 @@ def test_the_command_takes_only_journals_that_were_put_aside(tmp_path: Path, nam
     identity_file(tmp_path, 1)
     with pytest.raises(JournalUnavailable, match="put aside"):
         salvage_again(tmp_path, name)
+
+
+def test_a_row_that_a_damaged_log_took_with_it_is_told_as_lost(tmp_path: Path):
+    """The journal before the hole is whole, the rows behind it go anew, and the one between is not passed over."""
+    identity = Identity()
+
+    async def work() -> dict[str, bytes]:
+        async with journal_in(tmp_path, identity) as journal:
+            for number in range(1, 7):
+                await journal.commit(once(draft(f"s-{number}", body=b'"%s"' % (b"%d" % number * 12_000))))
+            names = ("journal.db", "journal.db-wal", "journal.db-witness")
+            return {name: (tmp_path / name).read_bytes() for name in names}
+
+    killed = run(work())
+    log, page = killed["journal.db-wal"], b"4" * 4_000
+    assert page in log
+    killed["journal.db-wal"] = log.replace(page, b"?" * len(page))
+    for name, content in killed.items():
+        (tmp_path / name).write_bytes(content)
+    report = reopen(tmp_path, identity)
+    found = salvage_of(report)
+    assert (report.reason, report.rows_lost) == ("gap", 1)
+    assert (found.state, found.sent_on, found.anew, found.lost) == ("done", 0, 2, 1)
+    assert [(op.op, op.fate) for op in found.ops if op.fate == "lost"] == [(f"{TILL}:1:4", "lost")]
+    assert sum(len(each.ops) for each in pushed(tmp_path, identity)) == 5
