@@ -67,6 +67,7 @@ def reserve(
         )
     if book.due_points(account):
         expire_due(book, account, now_ms)  # the job has not come yet
+    _check_balance(account, redemption)
     lent = _ask_back(book, account, request.points)
     if lent is not None:
         return lent
@@ -95,6 +96,18 @@ def reserve(
     )
     holds.add(connection, granted)
     return _answer(granted, now_ms)
+
+
+def _check_balance(account: Account, redemption: Redemption | None) -> None:
+    """The smallest balance to spend from is the member's, wherever their points lie: with what tills were lent.
+
+    Looked at here and not at the sale, when the customer was promised them. RefusedError 409 `insufficient_points`.
+    """
+    least = 0 if redemption is None else redemption.minimum_balance_points
+    there = account.balance - account.inactive - account.held
+    if there < least:
+        detail = f"expected a balance of at least {least} points, not {there}"
+        raise RefusedError(409, "insufficient_points", detail, available=0)
 
 
 def _ask_back(book: Book, account: Account, points: int) -> RefusedError | None:

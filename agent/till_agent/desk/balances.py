@@ -171,11 +171,9 @@ class Balances:
     def _calls_back(self) -> bool:
         """Whether what others keep may be called back: tills have grants. What a hold of another till keeps is taken
         for lent too, for the page does not tell them apart; the cloud says so when it is asked.
-
-        With a least balance to spend from only what is sure counts, for the cloud looks at that too.
         """
         redemption = self._allowing.redemption
-        return redemption is not None and redemption.offline != "refuse" and not redemption.minimum_balance_points
+        return redemption is not None and redemption.offline != "refuse"
 
     def _asleep(self, facts: PendingFacts) -> int:
         """Points of own sales that can't be spent yet today."""

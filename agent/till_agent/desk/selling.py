@@ -149,7 +149,9 @@ class Selling:
         hold = hold_for_sale(uid, request, found, bench)
         held = hold.points if hold else 0
         programme = bench.programme
-        known = bench.known(found, figures, request.local_time, request.codes, _spendable(figures, held, request))
+        least = programme.programme.redemption.minimum_balance_points if programme and held else 0
+        spendable = _spendable(figures, max(held, least), held, request)
+        known = bench.known(found, figures, request.local_time, request.codes, spendable)
         calculation = await _calculate(
             programme, known, request.receipt, request.redeem_points, _taken(request.discounts)
         )
@@ -304,13 +306,16 @@ def _usage(programme: CachedProgramme | None, calculation: Calculation, known: K
     return usage_of(programme.programme, calculation, day, codes=known.codes, had=known.state.usage)
 
 
-def _spendable(figures: Figures | None, held: int, request: SaleRequest) -> int:
-    """Points that may be spent on this sale: what its hold reserved was free before, whatever the line does now."""
+def _spendable(figures: Figures | None, promised: int, held: int, request: SaleRequest) -> int:
+    """Points that may be spent on this sale: what its hold reserved was free before, whatever the line does now.
+
+    `promised`: at least so many were looked at when it was given: its own, and the smallest balance to spend from.
+    """
     if figures is None:
         return 0
     if not request.redeem_points:
         return figures.spendable
-    return max(held, figures.after(0, resolved_hold_points=held).free)
+    return max(promised, figures.after(0, resolved_hold_points=held).free)
 
 
 def _check_redeemed(request: SaleRequest, calculation: Calculation, found: Found | None) -> None:

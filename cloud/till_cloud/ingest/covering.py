@@ -64,12 +64,13 @@ class Promise(Struct, frozen=True, kw_only=True):
 def promised(context: Context, version: Version | None, body: SaleBody, account: Account | None) -> Promise:
     """What covers this sale's points, if anything does."""
     wanted = max(body.result.redeemed_points, 0)
+    # Looked at when the points were promised; what happened since takes no promise back.
+    least = 0 if version is None else version.programme.redemption.minimum_balance_points
     if not body.cover:
-        return _hold(context, body, account, wanted)
+        return _hold(context, body, account, wanted, least)
     if account is None or not wanted:
         return Promise(code=f"{body.cover}_missing" if wanted else "")
     # The till looked at the balance that it knew when it gave the hold: the cloud's of then is not kept.
-    least = 0 if version is None else version.programme.redemption.minimum_balance_points
     known = 0 if body.facts is None else min(body.facts.spendable_points, max(account.balance, 0))
     spendable = max(wanted, least, known)
     if body.cover == "grant":
@@ -79,7 +80,7 @@ def promised(context: Context, version: Version | None, body: SaleBody, account:
     return _floor(context, version, account, wanted, spendable)
 
 
-def _hold(context: Context, body: SaleBody, account: Account | None, wanted: int) -> Promise:
+def _hold(context: Context, body: SaleBody, account: Account | None, wanted: int, least: int) -> Promise:
     """The hold that the sale names, if it may be spent from: open, this till's, this member's, and large enough."""
     hold = holds.find(context.book.connection, body.hold) if body.hold else None
     mine = hold is not None and account is not None and (hold.till, hold.member_id) == (context.till, account.member_id)
@@ -89,9 +90,8 @@ def _hold(context: Context, body: SaleBody, account: Account | None, wanted: int
     if hold.state != "open":
         return Promise(code=f"hold_{hold.state}" if wanted > 0 else "")
     code = "hold_too_small" if wanted > hold.points else ""
-    return Promise(
-        hold=hold, points=min(wanted, hold.points), spendable=max(hold.spendable_then, hold.points), code=code
-    )
+    spendable = max(hold.spendable_then, hold.points, least)
+    return Promise(hold=hold, points=min(wanted, hold.points), spendable=spendable, code=code)
 
 
 def _grant(context: Context, account: Account, wanted: int, spendable: int) -> Promise:

@@ -150,12 +150,12 @@ def test_what_may_be_spent_and_why_not_all(change: dict[str, object], reason: st
 
 
 def test_what_lies_with_other_tills_can_be_called_back() -> None:
-    """With a line it may be spent, and the cashier is told that it takes a moment; but not where the programme asks for
-    a least balance, which the cloud looks at as well."""
+    """With a line it may be spent, and the cashier is told that it takes a moment; but not where the programme
+    lends nothing to tills: then it is other receipts that keep it."""
     till = FakeTill().know(anna(held=120))
     member = identify(till, card=ANNA_CARD)
     assert (member.spendable_reason, member.spendable_points, codes(member)) == ("lent", 500, ["points_lent"])
-    till.cache.sell_by(msgspec.structs.replace(PROGRAMME, redemption=Redemption(minimum_balance_points=1)))
+    till.cache.sell_by(msgspec.structs.replace(PROGRAMME, redemption=Redemption(offline="refuse")))
     member = identify(till, card=ANNA_CARD)
     assert (member.spendable_reason, member.spendable_points, codes(member)) == ("held", 380, ["points_held"])
 
