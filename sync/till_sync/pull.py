@@ -1,5 +1,7 @@
 """The cloud's way to the cache: a snapshot for a cache without a cursor, then pages of changes after it, one by one."""
 
+import logging
+
 from msgspec import Struct
 
 from till_sync.batch_size import BatchSize
@@ -8,6 +10,8 @@ from till_sync.exceptions import AnswerMismatch, CloudUnreachable, CursorGone, I
 from till_sync.ports import CacheSink, Clock, DigestSink, SnapshotSink
 from till_sync.snapshots import SINCE, Loading, SnapshotLoader
 from till_sync.wire import ChangesAnswer
+
+log = logging.getLogger(__name__)
 
 FIRST_PAGE_ROWS = 1_000
 MOST_PAGE_ROWS = 10_000
@@ -21,6 +25,9 @@ PAGES_AT_ONCE = 10
 
 CHECK_EVERY_MS = 60_000
 """Between two digests: a million members are gone round in four hours, for some 50 ms of either end a minute."""
+
+CHECK_SELDOM_MS = 6 * 3_600_000
+"""The longest time between two, after a stretch that was mended came apart again and again: somebody has to look."""
 
 
 class Pulled(Struct, frozen=True):
@@ -42,6 +49,7 @@ class Puller:
         self._loader = SnapshotLoader(client, sink, clock=clock) if isinstance(sink, SnapshotSink) else None
         self._digests = sink if isinstance(sink, DigestSink) else None
         self._check_due_ms = 0
+        self._mended: dict[str, int] = {}
 
     @property
     def loading(self) -> Loading:
@@ -81,7 +89,7 @@ class Puller:
             stored += 1
             rows += len(page.rows)
             if not page.more:
-                await self._mend(page.next, incarnation, known)
+                await self._mend(page, incarnation, known)
                 return Pulled(stored, rows, more=False)
         return Pulled(stored, rows, more=True)
 
@@ -98,6 +106,7 @@ class Puller:
         if page.more:
             self._rows.done(asked, self._clock.mono_ms() - started_ms)
         elif check is not None:
+            # Of a stretch that stays apart `_mend` says more, once it is known.
             self._check_due_ms = self._clock.mono_ms() + CHECK_EVERY_MS
         return page
 
@@ -108,11 +117,18 @@ class Puller:
             return None
         return await self._digests.check_after()
 
-    async def _mend(self, cursor: str, incarnation: str, known: tuple[int, int]) -> None:
-        """Read a stretch anew that has come apart."""
+    async def _mend(self, last: ChangesAnswer, incarnation: str, known: tuple[int, int]) -> None:
+        """Read a stretch anew that has come apart; one that does so again, ever more seldom."""
         apart = None if self._digests is None else await self._digests.apart()
         if self._digests is None or apart is None:
+            if last.stretch is not None:
+                self._mended.pop(last.stretch.after, None)
             return
+        cursor, times = last.next, self._mended.get(apart.after, 0)
+        self._mended[apart.after] = times + 1
+        if times:
+            self._check_due_ms = self._clock.mono_ms() + min(CHECK_EVERY_MS << min(times, 20), CHECK_SELDOM_MS)
+            log.critical("Members after %r to %r: what was mended stays apart from the cloud", apart.after, apart.last)
         page = await self._client.changes(cursor, limit=self._rows.current, members=(apart.after, apart.last))
         check_page(page, incarnation=incarnation, cursor=cursor, known=known)
         if page.stretch is None or page.stretch.after != apart.after or page.more:

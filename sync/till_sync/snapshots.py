@@ -13,11 +13,14 @@ from till_sync.batch_size import BatchSize
 from till_sync.client import CloudClient
 from till_sync.exceptions import (
     AnswerMismatch,
+    CloudBusy,
     CloudRefused,
     CloudUnreachable,
     IdentityRefused,
     IncarnationChanged,
+    NotOurCloud,
     SnapshotUnusable,
+    SyncError,
 )
 from till_sync.ports import Clock, SnapshotSink
 from till_sync.snapshot_layout import FORMAT
@@ -38,6 +41,9 @@ FETCH_TURN_MS = 1_000
 
 AGAIN_MS = 3_600_000
 """A till that could not use a snapshot takes pages, and looks for a snapshot again after this time."""
+
+FAILURES_LIMIT = 5
+"""Steps in a row that may fail while the cloud answers otherwise: then something on the way has no snapshots for us."""
 
 ROOM_FACTOR = 4
 """Disk that a snapshot wants: its packed bytes, about three times as many unpacked."""
@@ -66,6 +72,7 @@ class SnapshotLoader:
         self._not_before_ms = 0
         self._told = 0
         self._renewed = False
+        self._failures = 0
         self.loading = Loading()
 
     def forget(self) -> None:
@@ -83,8 +90,8 @@ class SnapshotLoader:
     async def step(self, incarnation: str) -> bool:
         """Fetch some of it, or make a cache of it; True when the next step, or the pull after it, goes on.
 
-        SyncError of the exchange: the same step comes again. What is wrong with the snapshot itself is logged, and
-        pages are taken instead for `AGAIN_MS`.
+        SyncError of the exchange: the same step comes again, a few times. What is wrong with the snapshot itself, or
+        with the way of it alone, is logged, and pages are taken instead for `AGAIN_MS`.
         """
         try:
             if self._answer is None and not await self._begin(incarnation):
@@ -96,6 +103,8 @@ class SnapshotLoader:
             return self._give_up(error.code, str(error))
         except (SnapshotUnusable, OSError) as error:
             return self._give_up(getattr(error, "code", "disk"), str(error))
+        except (CloudUnreachable, NotOurCloud, CloudBusy) as error:
+            return self._failed(error)
 
     async def _begin(self, incarnation: str) -> bool:
         try:
@@ -144,6 +153,7 @@ class SnapshotLoader:
             if error.code == "timeout":
                 self._range.too_slow(asked)
             raise
+        self._failures = 0
         self._range.done(asked, self._clock.mono_ms() - started_ms)
         await asyncio.to_thread(_write, self._sink.snapshot_path, first, chunk)
         self.loading = msgspec.structs.replace(self.loading, fetched_bytes=first + asked)
@@ -151,6 +161,19 @@ class SnapshotLoader:
         if tenth != self._told:
             self._told = tenth
             log.info("Snapshot: %d of %d bytes", self.loading.fetched_bytes, answer.bytes)
+
+    def _failed(self, error: SyncError) -> bool:
+        """Raise it until it has failed too often; then what came stays for the next time."""
+        if error.code == "answer_too_large":
+            return self._give_up(error.code, str(error))  # a proxy that knows no ranges sends the whole each time
+        self._failures += 1
+        if self._failures < FAILURES_LIMIT:
+            raise error
+        log.error("No snapshot gets through to here (%s: %s); members come by pages", error.code, error)
+        self._answer, self._failures = None, 0
+        self.loading = Loading()
+        self._not_before_ms = self._clock.mono_ms() + AGAIN_MS
+        return False
 
     def _give_up(self, code: str, why: str) -> bool:
         """Whether there is another to be asked for: one that is gone was followed by a newer."""
