@@ -87,7 +87,7 @@ class Figures(Struct, frozen=True, kw_only=True):
         )
         reason = self.reason
         if reason in SPENDING_REASONS or reason in ALLOWING_REASONS:
-            reason = why_less(free, held - self.lent, self.lent, inactive, None if self.online else allowed)
+            reason = why_less(free, held - self.lent, self.lent, inactive, None if self.online else allowed, held - own)
         return msgspec.structs.replace(
             self,
             balance=self.balance + effect_points,
@@ -152,7 +152,7 @@ class Balances:
         free = max(0, balance - held + lent - inactive)
         has = max(0, balance - reserved - inactive)
         allowed = self._allowing.of(member_id, has, free, found.voucher, online=online) if member_id else Allowed()
-        why = why_less(free, held - lent, lent, inactive, None if online else allowed)
+        why = why_less(free, held - lent, lent, inactive, None if online else allowed, held - asked - local)
         return Figures(
             balance=balance,
             unconfirmed=unconfirmed,
@@ -196,9 +196,12 @@ def _why_new(cached: CachedMember) -> str:
     return "provisional" if cached.row.status == "provisional" else "unknown_member"
 
 
-def why_less(free: int, held: int, lent: int, inactive: int, allowed: Allowed | None) -> str:
-    """Why less than the balance may be spent; `allowed` is all that counts without a line, None with one."""
-    if allowed is not None and not 0 < free <= allowed.points:
+def why_less(free: int, held: int, lent: int, inactive: int, allowed: Allowed | None, others: int) -> str:
+    """Why less than the balance may be spent; `allowed` is all that counts without a line, None with one.
+
+    `others` of `held` are not this till's own: without a line it is for want of one that they can't be had.
+    """
+    if allowed is not None and (others > 0 or not 0 < free <= allowed.points):
         return allowed.reason
     if held:
         return HELD

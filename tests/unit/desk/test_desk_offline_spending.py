@@ -81,6 +81,17 @@ def test_a_till_without_a_line_spends_its_grant_and_not_a_point_more() -> None:
     assert till.gateway.asked == []
 
 
+def test_it_is_for_want_of_a_line_that_another_tills_share_can_not_be_had() -> None:
+    """The cloud's row counts what lies elsewhere as held; a cashier without a line hears of the line."""
+    till = cut_off(250)
+    till.know(msgspec.structs.replace(anna(), held=250))
+    shown = member(till)
+    assert (shown.spendable_points, shown.spendable_reason) == (250, "offline_grant")
+    assert [told.code for told in shown.messages][:1] == ["offline_grant"]
+    hold(till, 100)
+    assert (member(till).spendable_points, member(till).spendable_reason) == (150, "offline_grant")
+
+
 def test_the_answer_of_a_sale_shows_what_is_left() -> None:
     """As a look at the member right after it would."""
     till = cut_off(100)
