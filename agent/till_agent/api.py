@@ -309,6 +309,8 @@ class SyncStatus(Struct, frozen=True, kw_only=True):
     fetched_bytes: int = 0
     divergences: int = 0
     """Stretches of members that had come apart from the cloud, and were read anew."""
+    retry_in_ms: int = 0
+    """Until the next exchange by itself, also after a failure; 0 while one is under way, or none will come."""
 
 
 class Status(Struct, frozen=True, kw_only=True):

@@ -17,7 +17,7 @@ from till_sync.exceptions import (
     SyncError,
     UpgradeNeeded,
 )
-from till_sync.retry_after import RETRY_AFTER_LIMIT_MS
+from till_sync.retry_after import SLOT_LIMIT_MS
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState
@@ -181,7 +181,7 @@ class Line:
 
     def assigned(self, slot_ms: int) -> None:
         """The cloud said when this till is to begin, from now; 0: it did not say. Its slot stands for the spread."""
-        self._slot_ms = min(slot_ms, RETRY_AFTER_LIMIT_MS)
+        self._slot_ms = min(slot_ms, SLOT_LIMIT_MS)
 
     def take_spread_ms(self) -> int:
         """How long to wait before the next work: the slot that the cloud gave, else the spread after an outage.

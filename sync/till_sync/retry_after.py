@@ -7,8 +7,13 @@ from typing import Any
 
 from msgspec import Struct
 
-RETRY_AFTER_LIMIT_MS = 3_600_000
-"""No cloud of ours asks for more than an hour; a misconfigured proxy that says "in a year" must not silence a store."""
+SLOT_LIMIT_MS = 600_000
+"""A cloud of ours gives slots within 5 minutes; more is no plan, and after this a till asks again by itself."""
+
+SHARED_LIMIT_MS = 120_000
+"""The same for a Retry-After that anything on the way may have said: a proxy that says "in a year" must not silence a
+store. A thousand tills that come back every two minutes are 8 requests a second, which a page of maintenance bears.
+"""
 
 _DIGITS_LIMIT = 12
 """More digits of seconds than this are over the limit whatever they say."""
@@ -22,24 +27,24 @@ class RetryAfter(Struct, frozen=True):
 
 
 def read_retry_after(headers: Mapping[str, str], extras: Mapping[str, Any], *, wall_ms: int) -> RetryAfter | None:
-    """What an answer asks for, clamped to [0, an hour]; None when it asks nothing or garbage.
+    """What an answer asks for, clamped to [0, the limit of its kind]; None when it asks nothing or garbage.
 
     `headers` have lower-case names. A date is read against the answer's own Date when it has one, since a till's wall
     clock (`wall_ms`) may be years off.
     """
     slot = extras.get("retry_after_ms")
     if isinstance(slot, int) and not isinstance(slot, bool) and slot >= 0:
-        return RetryAfter(min(slot, RETRY_AFTER_LIMIT_MS), slot=True)
+        return RetryAfter(min(slot, SLOT_LIMIT_MS), slot=True)
     text = headers.get("retry-after", "").strip()
     if text.isascii() and text.isdigit():
-        ms = RETRY_AFTER_LIMIT_MS if len(text) > _DIGITS_LIMIT else int(text) * 1000
-        return RetryAfter(min(ms, RETRY_AFTER_LIMIT_MS), slot=False)
+        ms = SHARED_LIMIT_MS if len(text) > _DIGITS_LIMIT else int(text) * 1000
+        return RetryAfter(min(ms, SHARED_LIMIT_MS), slot=False)
     at_ms = _date_ms(text)
     if at_ms is None:
         return None
     server_ms = _date_ms(headers.get("date", ""))
     wait_ms = at_ms - (wall_ms if server_ms is None else server_ms)
-    return RetryAfter(max(0, min(wait_ms, RETRY_AFTER_LIMIT_MS)), slot=False)
+    return RetryAfter(max(0, min(wait_ms, SHARED_LIMIT_MS)), slot=False)
 
 
 def _date_ms(text: str) -> int | None:

@@ -20,7 +20,7 @@ from till_sync.ports import Clock, Outbox
 from till_sync.pull import Puller
 from till_sync.push import Pushed, Pusher
 from till_sync.retry import Backoff, Line, RetryBudget
-from till_sync.retry_after import RETRY_AFTER_LIMIT_MS
+from till_sync.retry_after import SLOT_LIMIT_MS
 from till_sync.snapshots import Loading
 
 log = logging.getLogger(__name__)
@@ -141,7 +141,7 @@ class Rounds:
                     self._gaps = 0
                     self.last_push_ms = self._clock.wall_ms()
                 if step.wait_ms:
-                    self.slot_mono_ms = self._clock.mono_ms() + min(step.wait_ms, RETRY_AFTER_LIMIT_MS)
+                    self.slot_mono_ms = self._clock.mono_ms() + min(step.wait_ms, SLOT_LIMIT_MS)
                     return False
         except SequenceGap as error:
             self._gaps += 1

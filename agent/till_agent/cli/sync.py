@@ -69,3 +69,4 @@ def _show(found: dict[str, object]) -> None:
         click.echo(f"mended stretches       {found['divergences']}")
     if found["last_error"]:
         click.echo(f"last error             {found['last_error']}")
+        click.echo(f"next attempt           in {int(str(found.get('retry_in_ms', 0))) // 1_000} s")

@@ -206,15 +206,15 @@ def test_an_endless_answer_is_cut_at_the_limit(monkeypatch: pytest.MonkeyPatch) 
     [
         ("503 Busy", "7", 7_000),
         ("429 Slow down", "7", 7_000),
-        ("503 Busy", "99999999999", 3_600_000),
-        ("429 Slow down", "Fri, 31 Dec 9999 23:59:59 GMT", 3_600_000),
+        ("503 Busy", "99999999999", 120_000),
+        ("429 Slow down", "Fri, 31 Dec 9999 23:59:59 GMT", 120_000),
         ("503 Busy", "soon", None),
         ("429 Slow down", "-5", None),
         ("503 Busy", "1.5", None),
     ],
 )
 def test_retry_after_over_the_wire(status: str, value: str, expected_ms: int | None) -> None:
-    """Good is kept, absurd is clamped to an hour, garbage is ignored."""
+    """Good is kept, absurd is clamped to two minutes, garbage is ignored."""
 
     async def case() -> None:
         bad = answer(b"", status=status, headers={"Retry-After": value})

@@ -135,8 +135,8 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "a year of Retry-After is kept",
         "retry_after.py",
-        "RETRY_AFTER_LIMIT_MS = 3_600_000",
-        "RETRY_AFTER_LIMIT_MS = 10**15",
+        "SHARED_LIMIT_MS = 120_000",
+        "SHARED_LIMIT_MS = 10**15",
         LINE + "test_sync_line.py::test_retry_after_over_the_wire",
     ),
     (

@@ -181,3 +181,9 @@ def test_clock_that_is_ahead_is_said_to_be_ahead() -> None:
 def test_status_of_sync_without_a_worker_says_why() -> None:
     found = sync_status(enrolled=True, figures=FIGURES, worker=None, now_wall_ms=4000, last_error="no url")
     assert (found.online, found.waiting, found.oldest_waiting_ms, found.last_error) == (False, 3, 3000, "no url")
+
+
+def test_status_of_sync_says_when_the_next_exchange_comes() -> None:
+    """Also after a failure, so that nobody who has mended something waits for it in the dark."""
+    worker = WorkerStatus(last_error="busy: later", retry_in_ms=90_000)
+    assert sync_status(enrolled=True, figures=FIGURES, worker=worker, now_wall_ms=4000).retry_in_ms == 90_000

@@ -26,7 +26,7 @@ from till_sync.retry import (
     Line,
     RetryBudget,
 )
-from till_sync.retry_after import RETRY_AFTER_LIMIT_MS, RetryAfter, read_retry_after
+from till_sync.retry_after import SHARED_LIMIT_MS, SLOT_LIMIT_MS, RetryAfter, read_retry_after
 from unit.sync.sync_fakes import WALL_MS, FixedRandom
 
 SILENT = CloudUnreachable("silent")
@@ -123,11 +123,11 @@ def test_what_a_person_must_mend_is_asked_rarely(error: Exception) -> None:
         ("0", 0),
         ("7", 7_000),
         (" 12 ", 12_000),
-        ("3600", RETRY_AFTER_LIMIT_MS),
-        ("3601", RETRY_AFTER_LIMIT_MS),
-        ("31536000", RETRY_AFTER_LIMIT_MS),
-        ("9" * 5_000, RETRY_AFTER_LIMIT_MS),
-        ("Fri, 31 Dec 9999 23:59:59 GMT", RETRY_AFTER_LIMIT_MS),
+        ("120", SHARED_LIMIT_MS),
+        ("121", SHARED_LIMIT_MS),
+        ("31536000", SHARED_LIMIT_MS),
+        ("9" * 5_000, SHARED_LIMIT_MS),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", SHARED_LIMIT_MS),
         ("Thu, 01 Jan 1970 00:00:00 GMT", 0),
         ("Thu, 09 Oct 2025 08:53:40 GMT", 20_000),
     ],
@@ -150,7 +150,7 @@ def test_garbage_in_retry_after_is_ignored(text: str) -> None:
 def test_no_retry_after_raises(text: str, date: str) -> None:
     """Any header gives nothing or a time within the limit, and no error."""
     asked = read_retry_after({"retry-after": text, "date": date}, {}, wall_ms=WALL_MS)
-    assert asked is None or 0 <= asked.ms <= RETRY_AFTER_LIMIT_MS
+    assert asked is None or 0 <= asked.ms <= SHARED_LIMIT_MS
 
 
 def test_a_date_is_read_by_the_clock_of_who_wrote_it() -> None:
@@ -164,7 +164,8 @@ def test_a_date_is_read_by_the_clock_of_who_wrote_it() -> None:
     [
         (1234, RetryAfter(1234, slot=True)),
         (0, RetryAfter(0, slot=True)),
-        (10**30, RetryAfter(RETRY_AFTER_LIMIT_MS, slot=True)),
+        (SLOT_LIMIT_MS, RetryAfter(SLOT_LIMIT_MS, slot=True)),
+        (10**30, RetryAfter(SLOT_LIMIT_MS, slot=True)),
         (-1, RetryAfter(3_000, slot=False)),
         (True, RetryAfter(3_000, slot=False)),
         ("5", RetryAfter(3_000, slot=False)),
