@@ -189,11 +189,11 @@ def test_a_debt_is_paid_by_new_lots_in_their_order(world: Shop) -> None:
         book.load_lots(account)
         owing = Draft(account)
         owing.take_back((), 700, "debt")
-        book.post(owing, kind="adjust", op=None, position=book.next_position())
+        book.post(owing, kind="opening", op=None, position=book.next_position())
         paying = Draft(account)
         numbers = [book.next_position() for _ in range(3)]
         paying.earn_lots([IssuedLot(numbers[1], 500, world.wall() + 1, None), IssuedLot(numbers[2], 1000)])
-        book.post(paying, kind="adjust", op=None, position=numbers[0])
+        book.post(paying, kind="opening", op=None, position=numbers[0])
         book.flush()
         assert (account.left, account.debt, account.inactive, account.available) == (800, 0, 0, 800)
 

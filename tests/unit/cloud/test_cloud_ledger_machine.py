@@ -133,7 +133,7 @@ class Life(RuleBasedStateMachine):
         assert held == sum(self.held.values())
         row = self.shop.member_row()
         asleep = self.shop.rows("SELECT coalesce(sum(left), 0) FROM lots WHERE active_at_ms IS NOT NULL")[0][0]
-        assert (row.balance, row.inactive) == (left, asleep)
+        assert (row.balance, row.inactive) == (left - debt, asleep)
         assert not debt or left == held, "a debt stands while free points lie beside it"
 
 

@@ -189,7 +189,7 @@ def plant(mutant: Mutant, monkeypatch: pytest.MonkeyPatch) -> None:
     source = textwrap.dedent(inspect.getsource(function))
     assert source.count(mutant.old) >= 1, f"the code that this mutant changes is gone: {mutant.old!r}"
     changed: dict[str, Any] = {}
-    names = function.__globals__
+    names = inspect.unwrap(function).__globals__  # a function whose answers are kept is wrapped, and so is its mutant
     exec(compile(source.replace(mutant.old, mutant.new), f"<mutant of {mutant.name}>", "exec"), names, changed)
     holders = [mutant.holder, *(module for name, module in sys.modules.items() if name.startswith("till_loyalty."))]
     for holder in holders:  # also where it was imported by name

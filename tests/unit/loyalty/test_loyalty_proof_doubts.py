@@ -184,8 +184,10 @@ CASES = {
         "lending_of_nothing",
     ),
     "a floor limit above what needs a proof": (
-        '[redemption]\noffline = "floor"\nproof = ["code"]\nproof_above_points = 5\n'
-        "floor = { member_points = 6, till_points = 6 }\n",
+        (
+            '[redemption]\noffline = "floor"\nproof = ["code"]\nproof_above_points = 5\n'
+            "floor = { member_points = 6, till_points = 6 }\n"
+        ),
         "redemption.floor.member_points",
         "floor_needs_proof",
     ),
@@ -213,8 +215,10 @@ def test_a_doubt_is_told_with_its_place_and_nothing_else_is(name: str) -> None:
         rule("a", f'{ONE}\nwhen = {{ business_from = "2027-01-04", business_to = "2027-01-12", weekdays = ["sun"] }}'),
         rule("a", f'{ONE}\nwhen = {{ to = "2026-06-10T10:00:00" }}'),
         rule("a", f'{ONE}\nwho = {{ coupon = "c" }}') + COUPON,
-        '[redemption]\noffline = "floor"\nlending = { share_basis_points = 0 }\n'
-        "floor = { member_points = 5, till_points = 9, sale_points = 5 }\n",
+        (
+            '[redemption]\noffline = "floor"\nlending = { share_basis_points = 0 }\n'
+            "floor = { member_points = 5, till_points = 9, sale_points = 5 }\n"
+        ),
         '[redemption]\noffline = "refuse"\n',
     ],
 )
