@@ -4,6 +4,7 @@ import secrets
 import sqlite3
 
 from till_cloud.exceptions import AdminError
+from till_cloud.granting import recall
 from till_cloud.ledger.account import Draft
 from till_cloud.ledger.book import Book
 from till_cloud.showing import member
@@ -17,6 +18,21 @@ DAY_MS = 86_400_000
 
 LONGEST_DAYS = 366
 """A voucher's points lie idle until it ends and its till has been heard of."""
+
+
+def call_in(connection: sqlite3.Connection, reference: str, points: int, *, now_ms: int) -> int:
+    """Ask tills for what a voucher of so many points would lack; how much is asked for, 0 where they can't help.
+
+    AdminError: no such member.
+    """
+    book = Book(connection, now_ms)
+    account = book.account(member(connection, reference=reference).member_id)
+    lacking = 0 if account is None or account.status != "active" else points - account.available
+    if account is None or not 0 < lacking <= account.granted:
+        return 0
+    lent = recall(book, account, lacking)
+    book.flush()
+    return lacking if lent >= lacking else 0
 
 
 def issue(

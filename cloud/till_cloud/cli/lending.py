@@ -1,6 +1,7 @@
 """`tillside cloud grant` and `tillside cloud voucher`: points that tills may take without asking."""
 
 import sqlite3
+import time
 from pathlib import Path
 
 import click
@@ -18,6 +19,10 @@ from till_cloud.cli.common import (
 
 ROWS_SHOWN = 1_000
 """Grants or vouchers that one list shows."""
+
+CALL_IN_S = 10
+"""Tills look for changes every two seconds, and give back with their next push."""
+CALL_IN_LOOK_S = 0.5
 
 
 @click.group()
@@ -91,11 +96,18 @@ def voucher_issue(reference: str, till: str, points: int, days: int, db: Path) -
     """Put points of MEMBER (member id or tag) aside for a till, and print the text that it takes them by.
 
     Any program that makes QR codes can turn the text into one. An unused voucher's points are the member's again some
-    time after it ended, as soon as its till has sent all it had.
+    time after it ended, as soon as its till has sent all it had. Points that lie at tills are called in; tills with a
+    line give them back within seconds.
     """
-    from till_cloud.vouchers import issue
+    from till_cloud.vouchers import call_in, issue
 
     with writing(db) as writer:
+        end = time.monotonic() + CALL_IN_S
+        while writer.call(lambda connection: call_in(connection, reference, points, now_ms=now_ms())):
+            if time.monotonic() > end:
+                click.echo("Some of the points lie at tills that did not give them back; try again later.", err=True)
+                break
+            time.sleep(CALL_IN_LOOK_S)
         row, text = writer.call(
             lambda connection: issue(connection, reference, till=till, points=points, days=days, now_ms=now_ms())
         )

@@ -7,8 +7,8 @@ import pytest
 
 from till_cloud.exceptions import AdminError
 from till_cloud.holding import FORGOTTEN_AFTER_MS
-from till_cloud.store import meta
-from till_cloud.vouchers import DAY_MS, issue
+from till_cloud.store import grants, meta
+from till_cloud.vouchers import DAY_MS, call_in, issue
 from till_sync.vouchers import decode
 from unit.cloud.cloud_kit import Till
 from unit.cloud.grants_kit import LendingChain, covered
@@ -52,6 +52,17 @@ def test_only_free_points_become_a_voucher(world: LendingChain, till: Till) -> N
     world.give(till, "m-1", 700)
     with pytest.raises(AdminError, match="at most 300"):
         issued(world, 301)
+
+
+@pytest.mark.parametrize(("points", "asked"), [(300, 0), (301, 1), (1_000, 700), (1_001, 0)])
+def test_what_lies_at_tills_is_called_in_for_a_voucher(
+    world: LendingChain, till: Till, points: int, asked: int
+) -> None:
+    """As much as is lacking, and nothing where all of it together would not be enough."""
+    world.give(till, "m-1", 700)
+
+    assert world.centre.write(lambda c: call_in(c, "m-1", points, now_ms=world.wall())).result() == asked
+    assert world.centre.read(lambda c: grants.open_of_member(c, "m-1"))[0].recall == asked
 
 
 def test_a_voucher_pays_once(world: LendingChain, till: Till) -> None:
