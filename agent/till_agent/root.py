@@ -111,7 +111,7 @@ async def running_agent(settings: Settings, *, clock: Clock | None = None) -> As
         stack.push_async_callback(_stop_core, agent)
         wait_s = await _try_core(agent, around)
         port = await _start_bridge(agent, make_app(agent, settings.bridge, tokens, clock), stack)
-        stack.enter_context(told_ready(state_dir / RUNNING_FILE, port))
+        stack.enter_context(told_ready(state_dir / RUNNING_FILE, port, must=False))
         _start_scanners(agent, stack)
         _keep(stack, "core", _bring_up(agent, around, wait_s))
         _keep(stack, "housekeeping", _keep_house(agent))
