@@ -16,7 +16,7 @@ from till_cloud.store import grants, holds, people, vouchers
 from till_cloud.store.grants import GrantRow
 from till_cloud.store.vouchers import VoucherRow
 from till_loyalty.programme import Floor
-from till_sync.ops import GrantReleaseBody, OpId, SaleBody
+from till_sync.ops import GrantReleaseBody, OpId, SaleBody, cover_of
 
 _TILLS = "SELECT count(*) FROM tills WHERE enrolled_at_ms > 0"
 
@@ -66,16 +66,18 @@ def promised(context: Context, version: Version | None, body: SaleBody, account:
     wanted = max(body.result.redeemed_points, 0)
     # Looked at when the points were promised; what happened since takes no promise back.
     least = 0 if version is None else version.programme.redemption.minimum_balance_points
-    if not body.cover:
+    # A former release that finds such a hold in its journal sells with it, but has no word for what covers it.
+    cover = body.cover or cover_of(body.hold)
+    if not cover:
         return _hold(context, body, account, wanted, least)
     if account is None or not wanted:
-        return Promise(code=f"{body.cover}_missing" if wanted else "")
+        return Promise(code=f"{cover}_missing" if wanted else "")
     # The till looked at the balance that it knew when it gave the hold: the cloud's of then is not kept.
     known = 0 if body.facts is None else min(body.facts.spendable_points, max(account.balance, 0))
     spendable = max(wanted, least, known)
-    if body.cover == "grant":
+    if cover == "grant":
         return _grant(context, account, wanted, spendable)
-    if body.cover == "voucher":
+    if cover == "voucher":
         return _voucher(context, body, account, wanted, spendable)
     return _floor(context, version, account, wanted, spendable)
 
@@ -105,7 +107,7 @@ def _grant(context: Context, account: Account, wanted: int, spendable: int) -> P
 
 
 def _voucher(context: Context, body: SaleBody, account: Account, wanted: int, spendable: int) -> Promise:
-    row = vouchers.find(context.book.connection, body.voucher)
+    row = vouchers.find(context.book.connection, body.voucher or body.hold.partition(".")[0])
     if row is None:
         return Promise(code="voucher_missing")
     if (row.holder, row.member_id) != (context.till, account.member_id):

@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from till_cloud import granting
+from till_cloud import granting, vouchers
+from till_sync.ops import Cover, SaleBody, decode_body, encode_body
 from unit.cloud.cloud_kit import Till
 from unit.cloud.grants_kit import LendingChain, covered
 
@@ -108,3 +110,26 @@ def test_many_grants_are_closed_in_parts(chain: LendingChain, monkeypatch: pytes
         open_grants.append(sum(chain.granted(who) > 0 for who in people))
     assert open_grants == [3, 1, 0, 0]
     assert chain.rows("SELECT takes_grants FROM tills WHERE till = ?", till.name) == [(0,)]
+
+
+@pytest.mark.parametrize("cover", ["grant", "voucher"])
+def test_a_hold_of_before_the_way_back_is_worth_its_points(chain: LendingChain, cover: Cover) -> None:
+    """The till gave it itself, went back, and sold by it: 0.1.0 writes the hold, and no word of what covers it."""
+    till = chain.taker()
+    name = ""
+    if cover == "grant":
+        chain.give(till, ANNA, 600)
+    else:
+        issued = chain.centre.write(
+            lambda c: vouchers.issue(c, ANNA, till=till.name, points=200, days=1, now_ms=chain.wall())
+        ).result()
+        name = issued[0].voucher
+    covered(till, "spent", ANNA, 200, cover)
+    body = decode_body(bytes(till.ops.pop().body))
+    till.heads.pop()
+    assert isinstance(body, SaleBody)
+    hold = f"{name}.random" if name else body.hold
+    till.add_raw(encode_body(msgspec.structs.replace(body, cover="", hold=hold)))
+    (verdict,) = till.push(len(till.ops), remaining=0).results
+    assert (verdict.status, verdict.code) == ("applied", "")
+    assert chain.granted(ANNA) == (400 if cover == "grant" else 0)
