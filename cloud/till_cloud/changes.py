@@ -91,7 +91,7 @@ def page(
         selling = programmes.active(connection)
         rows += [] if selling is None else [selling]
     room = max(limit - len(rows), 1)
-    found = members.page(connection, after, room, open_keys(now_ms), holder=till.till)
+    found = members.page(connection, after, room, open_keys(now_ms))
     full = len(found) == room
     reached = found[-1].position if full else newest
     versions = programmes.page(connection, after, reached, room)
@@ -105,7 +105,7 @@ def page(
     rows += lent
     if own < after:
         # The till has a snapshot, which is everybody's: its own comes first.
-        theirs, own = _own_rows(connection, till.till, own, after, limit, now_ms)
+        theirs, own = _own_rows(connection, till.till, own, after, limit)
         rows = [*theirs, *rows] if own == after else theirs
         reached = reached if own == after else after
     own = reached if own >= after else own
@@ -120,28 +120,24 @@ def page(
         server_time_ms=now_ms,
         shares={} if selling_by is None else budgets.shares(connection, till.till, selling_by.programme),
         place=tills.place(connection, current.store),
-        stretch=None
-        if check is None or min(reached, own) < newest
-        else stretch_digest(connection, till.till, check, now_ms),
+        stretch=None if check is None or min(reached, own) < newest else stretch_digest(connection, check, now_ms),
     )
 
 
 def _own_rows(
-    connection: sqlite3.Connection, till: str, own: int, after: int, limit: int, now_ms: int
+    connection: sqlite3.Connection, till: str, own: int, after: int, limit: int
 ) -> tuple[list[ChangeRow], int]:
-    """Grants of a till up to position `after`, and their members as it sees them; and the place reached."""
-    room = max(limit // 2, 1)
+    """Grants of a till up to position `after`, and the place reached."""
+    room = max(limit, 1)
     lent = grants.page(connection, till, own, after, room)
-    reached = lent[-1].position if len(lent) == room else after
-    seen = members.of_ids(connection, [row.member_id for row in lent], open_keys(now_ms), holder=till)
-    return [*seen, *lent], reached
+    return [*lent], lent[-1].position if len(lent) == room else after
 
 
-def stretch_digest(connection: sqlite3.Connection, till: str, after: str, now_ms: int) -> StretchDigest:
-    """The digest of the next members after an id, as this till sees them."""
+def stretch_digest(connection: sqlite3.Connection, after: str, now_ms: int) -> StretchDigest:
+    """The digest of the next members after an id."""
     ids, last = stretches.ids_after(connection, after, digests.STRETCH_MEMBERS)
     keys = open_keys(now_ms)
-    return digests.digest_of(members.of_ids(connection, ids, keys, holder=till), keys, after=after, last=last)
+    return digests.digest_of(members.of_ids(connection, ids, keys), keys, after=after, last=last)
 
 
 def stretch(
@@ -156,7 +152,7 @@ def stretch(
     current = tills.till(connection, till.till) or till
     ids, reached = stretches.ids_after(connection, after, PAGE_LIMIT, last)
     keys = open_keys(now_ms)
-    rows = members.of_ids(connection, ids, keys, holder=till.till)
+    rows = members.of_ids(connection, ids, keys)
     return ChangesAnswer(
         incarnation=incarnation,
         rows=tuple(rows),

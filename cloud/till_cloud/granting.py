@@ -37,11 +37,9 @@ def lends(programme: Programme) -> bool:
     return programme.redemption.enabled and programme.redemption.offline in {"grant", "floor"}
 
 
-def shown_held(connection: sqlite3.Connection, account: Account, till: str) -> int:
-    """What a till shows as held: points that it can't spend, be they promised to receipts or lent to others."""
-    if not account.granted:
-        return account.held
-    return account.held + account.granted - grants.points_of(connection, till, account.member_id)
+def shown_held(connection: sqlite3.Connection, account: Account) -> int:
+    """What tills show as held: points that are promised to receipts, or by vouchers. What is lent can be called back."""
+    return account.held + (vouchers.points_of(connection, account.member_id) if account.granted else 0)
 
 
 def share_out(book: Book, programme: Programme, account: Account) -> list[GrantRow]:
@@ -86,7 +84,7 @@ def _lend(book: Book, account: Account, more: dict[str, tuple[int, int]], until_
     if not total:
         return []
     invariant(total <= account.available, f"expected at most {account.available} points to lend, not {total}")
-    book.touch(Draft(account, granted=account.granted + total), book.next_position())
+    book.set_aside(Draft(account, granted=account.granted + total))
     rows: list[GrantRow] = []
     for holder, (epoch, points) in more.items():
         known = grants.find(book.connection, holder, account.member_id)
@@ -154,14 +152,24 @@ def used(book: Book, row: GrantRow, points: int) -> None:
 
 
 def release(book: Book, account: Account, row: GrantRow, points: int) -> int:
-    """The holder gives points back, as many as it has; they are the member's again. Answers how many."""
+    """The holder gives points back, as many as it has; they are the member's again. Answers how many.
+
+    They rest as after a recall: the till may be about to ask for a hold of them. The job lends them again after that.
+    """
     given = min(points, row.points)
     if not given:
         return 0
     _free(book, account, given)
     left = row.points - given
     recall = min(max(row.recall - given, 0), left)
-    back = replace(row, points=left, released=row.released + given, recall=recall, position=book.next_position())
+    back = replace(
+        row,
+        points=left,
+        released=row.released + given,
+        recall=recall,
+        recalled_at_ms=book.now_ms,
+        position=book.next_position(),
+    )
     grants.put(book.connection, back)
     return given
 
@@ -222,7 +230,7 @@ def begin_epoch(connection: sqlite3.Connection, holder: str, epoch: int, now_ms:
     owing = grants.owing(connection, holder, epoch)
     count = grants.stale_count(connection, holder, epoch)
     if count:
-        before = book.take_positions(2 * count)
+        before = book.take_positions(count)
         grants.write_off_stale(connection, holder, epoch, before=before, reason="epoch", now_ms=book.now_ms)
     for row in vouchers.open_of_holder(connection, holder):
         give_up_voucher(book, row, epoch=epoch - 1, reason="epoch")
@@ -239,7 +247,14 @@ def write_off(book: Book, row: GrantRow, reason: WriteOffReason) -> int:
     if account is None or not row.points:
         return 0
     _free(book, account, row.points)
-    closed = replace(row, points=0, recall=0, written_off=row.written_off + row.points, position=book.next_position())
+    closed = replace(
+        row,
+        points=0,
+        recall=0,
+        written_off=row.written_off + row.points,
+        recalled_at_ms=book.now_ms,
+        position=book.next_position(),
+    )
     grants.put(book.connection, closed)
     grants.add_write_off(book.connection, row.holder, row.member_id, row.epoch, row.points, reason, now_ms=book.now_ms)
     return row.points
@@ -299,6 +314,7 @@ def return_voucher(book: Book, row: vouchers.VoucherRow, resolved_by: str) -> No
     account = book.account(row.member_id)
     if account is not None and vouchers.resolve(book.connection, row.voucher, "returned", resolved_by):
         _free(book, account, row.points)
+        book.touch(Draft(account), book.next_position())  # so that the job comes by, and lends them
 
 
 def return_forgotten_vouchers(book: Book, holder: str, ended_before_ms: int) -> None:
@@ -310,7 +326,9 @@ def return_forgotten_vouchers(book: Book, holder: str, ended_before_ms: int) -> 
 def _free(book: Book, account: Account, points: int) -> None:
     """Granted points are the member's own again; a debt is paid from them first."""
     draft = Draft(account, granted=account.granted - points)
-    if account.debt:
-        book.load_lots(account)
-        draft.settle_debt()
+    if not account.debt:
+        book.set_aside(draft)
+        return
+    book.load_lots(account)
+    draft.settle_debt()
     book.touch(draft, book.next_position())

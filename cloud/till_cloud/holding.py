@@ -67,7 +67,7 @@ def reserve(
         )
     if book.due_points(account):
         expire_due(book, account, now_ms)  # the job has not come yet
-    _check_balance(account, redemption)
+    _check_balance(connection, account, redemption)
     lent = _ask_back(book, account, request.points)
     if lent is not None:
         return lent
@@ -90,7 +90,7 @@ def reserve(
         made_at_ms=now_ms,
         expires_at_ms=now_ms + request.ttl_ms,
         balance=account.balance,
-        held=shown_held(connection, account, request.till),
+        held=shown_held(connection, account),
         position=account.position,
         inactive=account.inactive,
     )
@@ -98,13 +98,13 @@ def reserve(
     return _answer(granted, now_ms)
 
 
-def _check_balance(account: Account, redemption: Redemption | None) -> None:
+def _check_balance(connection: sqlite3.Connection, account: Account, redemption: Redemption | None) -> None:
     """The smallest balance to spend from is the member's, wherever their points lie: with what tills were lent.
 
     Looked at here and not at the sale, when the customer was promised them. RefusedError 409 `insufficient_points`.
     """
     least = 0 if redemption is None else redemption.minimum_balance_points
-    there = account.balance - account.inactive - account.held
+    there = account.balance - account.inactive - shown_held(connection, account) if least else 0
     if there < least:
         detail = f"expected a balance of at least {least} points, not {there}"
         raise RefusedError(409, "insufficient_points", detail, available=0)

@@ -91,7 +91,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
     flags: tuple[Flag, ...] = ()
 
     def result(self, op_id: OpId, connection: sqlite3.Connection) -> OpResult:
-        """The wire's form, with the member's figures of this moment, as the op's till shows them."""
+        """The wire's form, with the member's figures of this moment."""
         account = self.account
         if account is None:
             return OpResult(seq=op_id.seq, status=self.status, code=self.code, tag=self.tag)
@@ -102,7 +102,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
             member_id=account.member_id,
             tag=self.tag,
             balance=account.balance,
-            held=shown_held(connection, account, op_id.till),
+            held=shown_held(connection, account),
             effect_points=self.effect_points,
             position=account.position,
         )

@@ -185,6 +185,14 @@ class Book:
         self._touched[draft.account.member_id] = draft.account
         self._keep_moves(draft, position)
 
+    def set_aside(self, draft: Draft) -> None:
+        """Keep a draft that changes only what is granted. No till is told that of a member, so the position stays:
+        otherwise whatever is lent would bring the member's row to all tills of the chain once more.
+        """
+        invariant(not draft.moves, "expected points to be set aside, not moved")
+        draft.commit(draft.account.position)
+        self._touched[draft.account.member_id] = draft.account
+
     def _keep_moves(self, draft: Draft, position: int) -> None:
         # The issue of a lot is its own row, which names the position.
         kept = [move for move in draft.moves if move.kind != "earn"]

@@ -87,14 +87,13 @@ WHERE holder = :holder AND epoch < :epoch AND points > 0
 ON CONFLICT (holder, member_id, epoch) DO UPDATE SET points = points + excluded.points
 """
 _FREE_ALL = """
-UPDATE balances SET granted = balances.granted - freed.points, position = :before + freed.number
-FROM (SELECT member_id, points, row_number() OVER (ORDER BY member_id) AS number FROM grants
-      WHERE holder = :holder AND epoch < :epoch AND points > 0) AS freed
+UPDATE balances SET granted = balances.granted - freed.points
+FROM (SELECT member_id, points FROM grants WHERE holder = :holder AND epoch < :epoch AND points > 0) AS freed
 WHERE balances.member_id = freed.member_id
 """
 _CLOSE_ALL = """
 UPDATE grants SET written_off = grants.written_off + grants.points, points = 0, recall = 0,
-    position = :before + closed.number
+    recalled_at_ms = :now_ms, position = :before + closed.number
 FROM (SELECT member_id, row_number() OVER (ORDER BY member_id) AS number FROM grants
       WHERE holder = :holder AND epoch < :epoch AND points > 0) AS closed
 WHERE grants.holder = :holder AND grants.member_id = closed.member_id
@@ -156,7 +155,7 @@ SELECT min(expires_at_ms) FROM lots
 WHERE member_id = ? AND expires_at_ms IS NOT NULL AND left > 0 AND active_at_ms IS NULL
 """
 
-# Members who were asked for lent points a while ago, and may be lent to again.
+# Members whose lent points were asked back, or came back, a while ago, and may be lent to again.
 _RESTED = "SELECT DISTINCT member_id FROM grants WHERE recalled_at_ms > 0 AND recalled_at_ms <= ? LIMIT ?"
 _RECALLED = "SELECT max(recalled_at_ms) FROM grants WHERE member_id = ?"
 _REST_OVER = "UPDATE grants SET recalled_at_ms = 0 WHERE member_id = ?"
@@ -217,12 +216,11 @@ def owing(connection: sqlite3.Connection, holder: str, epoch: int) -> list[str]:
 def write_off_stale(
     connection: sqlite3.Connection, holder: str, epoch: int, *, before: int, reason: str, now_ms: int
 ) -> None:
-    """Close those grants; members and grants get the positions after `before` and after as many again."""
-    count = stale_count(connection, holder, epoch)
+    """Close those grants; they get the positions after `before`."""
     named = {"holder": holder, "epoch": epoch, "before": before, "reason": reason, "now_ms": now_ms}
     connection.execute(_WRITE_OFF_ALL, named)
     connection.execute(_FREE_ALL, named)
-    connection.execute(_CLOSE_ALL, {**named, "before": before + count})
+    connection.execute(_CLOSE_ALL, named)
 
 
 def add_write_off(

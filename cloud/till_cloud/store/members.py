@@ -48,8 +48,8 @@ _TOUCH = "UPDATE balances SET position = ? WHERE member_id = ?"
 _SEEN = """
 SELECT b.position, m.member_id, m.status, m.tier, m.name_masked, m.phone_masked, m.card_masked, m.language,
        b.balance - b.debt,
-       b.held + CASE b.granted WHEN 0 THEN 0 ELSE b.granted - coalesce(
-           (SELECT g.points FROM grants g WHERE g.holder = :holder AND g.member_id = b.member_id), 0) END,
+       b.held + CASE b.granted WHEN 0 THEN 0 ELSE
+           (SELECT coalesce(sum(v.points), 0) FROM vouchers v WHERE v.member_id = b.member_id AND v.state = 'open') END,
        (SELECT coalesce(sum(l.left), 0) FROM lots l WHERE l.member_id = m.member_id AND l.active_at_ms IS NOT NULL),
        (SELECT l.expires_at_ms || ':' || sum(l.left) FROM lots l
         WHERE l.member_id = m.member_id AND l.expires_at_ms IS NOT NULL AND l.left > 0
@@ -134,15 +134,13 @@ def add_tags(connection: sqlite3.Connection, member_id: str, tag_list: Iterable[
     connection.executemany(_ADD_TAG, [(tag, member_id) for tag in tag_list])
 
 
-def page(
-    connection: sqlite3.Connection, after: int, limit: int, open_keys: Sequence[str], *, holder: str = ""
-) -> list[MemberRow]:
+def page(connection: sqlite3.Connection, after: int, limit: int, open_keys: Sequence[str]) -> list[MemberRow]:
     """Up to `limit` members changed after a position, in order of their last change.
 
-    `open_keys` name the periods of which uses are told: those that are not over. `held` are points that the till
-    `holder` can't spend: promised to receipts, or lent to others than itself.
+    `open_keys` name the periods of which uses are told: those that are not over. What tills were lent is not told: it
+    is the member's, and is called back for whoever asks.
     """
-    found = connection.execute(_PAGE, {"after": after, "limit": limit, "holder": holder}).fetchall()
+    found = connection.execute(_PAGE, {"after": after, "limit": limit}).fetchall()
     if not found:
         return []
     until = found[-1][0]
@@ -151,12 +149,10 @@ def page(
     )
 
 
-def of_ids(
-    connection: sqlite3.Connection, ids: Sequence[str], open_keys: Sequence[str], *, holder: str = ""
-) -> list[MemberRow]:
+def of_ids(connection: sqlite3.Connection, ids: Sequence[str], open_keys: Sequence[str]) -> list[MemberRow]:
     """The members of these ids in the order of ids, as `page` gives them."""
     text = msgspec.json.encode(list(ids)).decode()
-    found = connection.execute(_SOME, {"ids": text, "holder": holder}).fetchall()
+    found = connection.execute(_SOME, {"ids": text}).fetchall()
     return _rows(found, connection.execute(_SOME_TAGS, (text,)), *usage.of_ids(connection, text, open_keys))
 
 

@@ -34,6 +34,7 @@ _OPEN_OF_HOLDER = """
 SELECT voucher, member_id, holder, store, points, state, made_at_ms, expires_at_ms, resolved_by
 FROM vouchers WHERE holder = ? AND state = 'open' AND expires_at_ms < ? ORDER BY voucher
 """
+_SET_ASIDE = "SELECT coalesce(sum(points), 0) FROM vouchers WHERE member_id = ? AND state = 'open'"
 _ADD = """
 INSERT INTO vouchers (voucher, member_id, holder, store, points, state, made_at_ms, expires_at_ms, resolved_by)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -60,6 +61,11 @@ def open_of_holder(
 ) -> list[VoucherRow]:
     """Open vouchers of a till, or only those that had ended before a time."""
     return [VoucherRow(*row) for row in connection.execute(_OPEN_OF_HOLDER, (holder, ended_before_ms)).fetchall()]
+
+
+def points_of(connection: sqlite3.Connection, member_id: str) -> int:
+    """What is set aside by a member's open vouchers."""
+    return int(connection.execute(_SET_ASIDE, (member_id,)).fetchone()[0])
 
 
 def add(connection: sqlite3.Connection, row: VoucherRow) -> None:

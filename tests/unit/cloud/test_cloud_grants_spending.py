@@ -249,8 +249,8 @@ def test_nothing_is_recalled_that_would_not_be_enough(world: LendingChain, till:
     assert row.recall == 0
 
 
-def test_a_till_sees_its_own_share_as_spendable(world: LendingChain, till: Till) -> None:
-    """Held, for a till, is what others have."""
+def test_what_is_lent_is_nobodys_hold(world: LendingChain, till: Till) -> None:
+    """Held, for any till, is what receipts keep; what others were lent is called back for whoever asks."""
     other = world.taker("k2")
     world.give(till, "m-1", 600)
     world.give(other, "m-1", 100)
@@ -259,7 +259,7 @@ def test_a_till_sees_its_own_share_as_spendable(world: LendingChain, till: Till)
         for each in (till, other)
     }
 
-    assert held == {"k1": 100, "k2": 600}
+    assert held == {"k1": 0, "k2": 0}
 
 
 def test_a_former_till_is_sent_no_grants(world: LendingChain, till: Till) -> None:

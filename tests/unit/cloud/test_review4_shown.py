@@ -8,6 +8,7 @@ import pytest
 
 from integration.agent_stores.snapshot_kit import make_snapshot
 from till_cloud import snapshots
+from till_cloud.vouchers import issue
 from till_sync import digests, snapshot_layout
 from till_sync.snapshot_file import unpack
 from till_sync.wire import MemberRow
@@ -52,3 +53,18 @@ def test_a_debt_is_off_the_balance_in_all_of_them(
     file = sqlite3.connect(cache)
     assert file.execute("SELECT balance FROM balances WHERE member_id = 'm-1'").fetchall() == [(300,)]
     file.close()
+
+
+def test_a_voucher_keeps_its_points_from_everybody_and_a_grant_does_not(world: LendingChain) -> None:
+    """Verdict, hold and page say the same: what can't be called back is held."""
+    till, other = world.taker(), world.taker("k2")
+    world.member("m-1", points=1000)
+    world.give(till, "m-1", 500)
+    world.centre.write(
+        lambda c: issue(c, "m-1", till="k1", points=300, days=1, now_ms=world.wall())
+    ).result()  # fmt: skip
+    assert world.hold(other, "h", "m-1", 100).held == 400
+    other.sale("a", "m-1", 100)
+    assert other.push_last().held == 400
+    shown = next(row for row in world.pull(till).rows if isinstance(row, MemberRow))
+    assert shown.held == 400
