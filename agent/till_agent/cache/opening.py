@@ -51,10 +51,14 @@ def open_writer(path: Path, till: str) -> tuple[sqlite3.Connection, Progress]:
 def open_reader(path: Path) -> sqlite3.Connection:
     """The connection for look-ups on the loop; it never writes, and so never copies the log into the file."""
     connection = sqlite3.connect(path, timeout=BUSY_WAIT_SECONDS, isolation_level=None)
-    connection.execute("PRAGMA query_only = ON")
-    connection.execute("PRAGMA trusted_schema = OFF")
-    connection.execute("PRAGMA wal_autocheckpoint = 0")
-    connection.execute(f"PRAGMA cache_size = -{READ_CACHE_KIB:d}")
+    try:
+        connection.execute("PRAGMA query_only = ON")
+        connection.execute("PRAGMA trusted_schema = OFF")
+        connection.execute("PRAGMA wal_autocheckpoint = 0")
+        connection.execute(f"PRAGMA cache_size = -{READ_CACHE_KIB:d}")
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 

@@ -2,7 +2,9 @@
 
 import hashlib
 import logging
+import sqlite3
 
+from till_agent.cache import schema
 from till_agent.ports import CachedProgramme
 from till_loyalty.exceptions import ProgrammeError
 from till_loyalty.programme_document import parse_programme
@@ -27,3 +29,12 @@ def read_programme(body: str, digest: str) -> CachedProgramme | None:
         _log.error("expected a programme that can be used, not %s: %s", digest, exc)
         return None
     return CachedProgramme(programme=programme, digest=digest)
+
+
+def active_programme(connection: sqlite3.Connection, before: CachedProgramme | None) -> CachedProgramme | None:
+    """The programme to sell by; parsed only when it is another one than `before`."""
+    columns = connection.execute(schema.ACTIVE_PROGRAMME).fetchone()
+    if columns is None:
+        return None
+    digest, body = columns
+    return before if before is not None and before.digest == digest else read_programme(body, digest)

@@ -14,7 +14,7 @@ from till_agent.cache.aside import Aside
 from till_agent.cache.exceptions import CacheUnavailable
 from till_agent.cache.opening import clear_away, is_damage, open_writer, put_in_place
 from till_agent.cache.pages import Progress
-from till_agent.cache.programmes import read_programme
+from till_agent.cache.programmes import active_programme, read_programme
 from till_agent.cache.reading import Reader
 from till_agent.cache.rows import UNREADABLE, as_member
 from till_agent.ports import CachedGrant, CachedMember, CachedProgramme, Seen, Shares
@@ -86,7 +86,7 @@ class CacheStore:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._mending
         self._reader.close()
-        closing = asyncio.get_running_loop().run_in_executor(self._thread, self._close_writer)
+        closing = asyncio.get_running_loop().run_in_executor(self._thread, self._close_all)
         done, _ = await asyncio.wait([closing], timeout=wait_seconds)
         self._thread.shutdown(wait=False, cancel_futures=True)
         return bool(done)
@@ -228,7 +228,7 @@ class CacheStore:
             if before.filling or any(isinstance(row, GrantRow) for row in page.rows):
                 self._lent = grants.totals(connection)
             progress, agrees = checking.compare(connection, progress, page)
-            return progress, self._active_programme(connection), agrees
+            return progress, active_programme(connection, self._programme), agrees
 
         self._progress, self._programme, agrees = await self._write(write)
         self._apart = None if agrees else page.stretch
@@ -337,7 +337,7 @@ class CacheStore:
     def _open(self) -> None:
         """In the writer thread."""
         self._writer, self._progress = open_writer(self._path, self._till)
-        self._programme = self._active_programme(self._writer)
+        self._programme = active_programme(self._writer, self._programme)
         self._lent = grants.totals(self._writer)
 
     def _begin_anew(self) -> None:
@@ -366,15 +366,12 @@ class CacheStore:
             raise
         return done
 
-    def _active_programme(self, connection: sqlite3.Connection) -> CachedProgramme | None:
-        """The programme to sell by; parsed only when it is another one than before. In the writer thread."""
-        columns = connection.execute(schema.ACTIVE_PROGRAMME).fetchone()
-        if columns is None:
-            return None
-        digest, body = columns
-        if self._programme is not None and self._programme.digest == digest:
-            return self._programme
-        return read_programme(body, digest)
+    def _close_all(self) -> None:
+        """In the writer thread. A cache that is being built would be cleared away at the next start."""
+        self._close_writer()
+        if self._aside is not None:
+            with contextlib.suppress(OSError, sqlite3.Error):
+                self._aside.clear()
 
     def _close_writer(self) -> None:
         connection, self._writer = self._writer, None

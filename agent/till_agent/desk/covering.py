@@ -13,7 +13,7 @@ from till_agent.desk.bench import Bench
 from till_agent.desk.finding import Found
 from till_agent.desk.problems import problem
 from till_agent.exceptions import JournalUnavailable
-from till_agent.ports import Draft, JournalReader, StoredHold
+from till_agent.ports import CachedGrant, Draft, JournalReader, StoredHold
 from till_sync.asking import HoldRequest
 from till_sync.ops import Cover, GrantReleaseBody, Subject, cover_of, encode_body
 from till_sync.vouchers import Voucher
@@ -94,15 +94,16 @@ class Covering:
             await self._release(member_id, points)
         return points
 
-    async def give_back_due(self) -> int:
-        """Give back what the cloud recalled, and grants that ended; how many. DeskProblem journal_unavailable."""
-        count = 0
-        for row in self._bench.allowing.due(GIVEN_BACK_AT_ONCE):
-            points = self._bench.allowing.to_give_back(row)
-            if points:
-                await self._release(row.member_id, points)
-                count += 1
-        return count
+    def due(self) -> list[CachedGrant]:
+        """Grants of which the cloud is to have something back; the rest waits for the next look."""
+        return self._bench.allowing.due(GIVEN_BACK_AT_ONCE)
+
+    async def give_back(self, row: CachedGrant) -> bool:
+        """Give back what the cloud is to have of it now, if anything. DeskProblem journal_unavailable."""
+        points = self._bench.allowing.to_give_back(row)
+        if points:
+            await self._release(row.member_id, points)
+        return points > 0
 
     async def _free_voucher(self, voucher: Voucher) -> None:
         """A voucher is for one receipt: one that another receipt still keeps is not to be had."""

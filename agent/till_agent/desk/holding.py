@@ -85,13 +85,18 @@ class Holding:
             await self._give_back(stored)
 
     async def give_back_grants(self) -> int:
-        """Give back what the cloud recalled, and grants whose time is over; how many were. Never raises."""
-        async with self._turn:
-            try:
-                return await self.covering.give_back_due()
-            except DeskProblem as exc:
-                log.warning("grants wait to be given back: %s", exc)
-                return 0
+        """Give back what the cloud recalled, and grants whose time is over; how many were. Never raises.
+
+        A turn for each: a cashier who wants a hold waits for one of them at most.
+        """
+        count = 0
+        try:
+            for row in self.covering.due():
+                async with self._turn:
+                    count += await self.covering.give_back(row)
+        except DeskProblem as exc:
+            log.warning("grants wait to be given back: %s", exc)
+        return count
 
     async def release_abandoned(self) -> int:
         """Give back what no sale can use any more; how many were. Never raises: what fails is tried the next time."""

@@ -291,9 +291,8 @@ class Wreck:
         """A copy whose header and schema are those of a new journal, which are the same in each."""
         scratch, fresh = self._copy(), self._copy()
         fresh.unlink()
-        made = sqlite3.connect(fresh, isolation_level=None)
-        migrate(made, STEPS)
-        made.close()
+        with contextlib.closing(sqlite3.connect(fresh, isolation_level=None)) as made:
+            migrate(made, STEPS)
         page = bytearray(fresh.read_bytes()[:USUAL_PAGE_BYTES])
         page[28:32] = (scratch.stat().st_size // USUAL_PAGE_BYTES).to_bytes(4, "big")
         page[92:96] = page[24:28]
@@ -353,9 +352,13 @@ def _is_epoch(row: Columns) -> bool:
 
 def _connect(path: Path, options: str) -> sqlite3.Connection:
     connection = sqlite3.connect(f"file:{quote(os.fspath(path))}?{options}", uri=True, isolation_level=None, timeout=0)
-    connection.execute("PRAGMA query_only = ON")
-    connection.execute("PRAGMA trusted_schema = OFF")
-    connection.execute("PRAGMA cell_size_check = ON")
+    try:
+        connection.execute("PRAGMA query_only = ON")
+        connection.execute("PRAGMA trusted_schema = OFF")
+        connection.execute("PRAGMA cell_size_check = ON")
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
