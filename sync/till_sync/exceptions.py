@@ -15,7 +15,8 @@ SyncError                     `code`, `retryable`, `retry_after`; the till goes 
     ├── IdentityRefused       401, 403: it does not take us for an enrolled till
     ├── UpgradeNeeded         426: it no longer speaks our protocol
     ├── CursorGone            410: start the pull anew
-    └── BatchTooLarge         413: send less at once
+    ├── BatchTooLarge         413: send less at once
+    └── PushBlocked           something before the cloud refuses one operation again and again
 HoldRefused                   the cloud won't reserve the points
 ConfirmationRefused           the cloud won't send or compare a one-time code
 SaleRefused                   the cloud knows no such sale, or several
@@ -175,6 +176,16 @@ class BatchTooLarge(CloudRefused):
     """Raised when the answer is 413, by the cloud or by a proxy before it."""
 
     code = "batch_too_large"
+
+
+class PushBlocked(CloudRefused):
+    """Raised when a push of one operation keeps getting a stranger's answer, and a hello right after it the cloud's.
+
+    A firewall takes what is in it for an attack. Nobody but who runs the firewall can say whether the operation is
+    to get through, so it waits.
+    """
+
+    code = "push_blocked"
 
 
 class HoldRefused(Exception):

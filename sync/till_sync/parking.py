@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from till_sync.exceptions import CloudFailed, CloudRefused, OpTooLarge, SyncError
+from till_sync.exceptions import CloudFailed, CloudRefused, NotOurCloud, OpTooLarge, PushBlocked, SyncError
 from till_sync.ports import Clock
 from till_sync.wire import ParkedOp, PushRequest
 
@@ -23,14 +23,17 @@ PARKED_PROTOCOL = 3
 """Former clouds would take a parked op for one with other bytes, and halt the till for good."""
 
 FAILURES_BEFORE_SEARCH = 2
-"""A 500 may be an accident: the same batch goes once more, after the usual wait. What the cloud has considered (400,
-422) it says at once.
+"""A 500 may be an accident, and a stranger's answer too: the same batch goes once more, after the usual wait. What the
+cloud has considered (400, 422) it says at once.
 """
 
 PARK_WAITS_MS = (60_000, 240_000)
 """Between the tries of an op by itself: three of them, over five minutes, so that a restart or a release that is taken
 back at once costs no op its place in the ledger.
 """
+
+BLOCKED_WAIT_MS = 60_000
+"""The same for an op that something before the cloud won't let through. Nothing is decided by it, so it is short."""
 
 PARKED_IN_A_ROW = 3
 """With no op between them that went through. If all are refused it is not the ops, and the line waits for a person."""
@@ -62,7 +65,7 @@ class Culprit:
         self._waits_ms = tuple(waits_ms)
         self._epoch = self._first = self._last = 0
         self._failures = 0
-        self._alone = (0, 0)
+        self._alone = (0, 0, False)
         self._tries = 0
         self._counts_from_ms = 0
         self._parked: tuple[int, int] | None = None
@@ -98,7 +101,7 @@ class Culprit:
 
     def is_accident(self, error: SyncError) -> bool:
         """Whether a batch that failed with `error` is to go once more as it is, before anything is suspected."""
-        if not isinstance(error, CloudFailed) or self._last or self._parked:
+        if not isinstance(error, CloudFailed | NotOurCloud) or self._last or self._parked:
             return False
         self._failures += 1
         return self._failures < FAILURES_BEFORE_SEARCH
@@ -106,7 +109,7 @@ class Culprit:
     def failed(self, epoch: int, first: int, last: int, error: SyncError) -> int:
         """The ops `first` to `last` were refused by a cloud that is well: how long to wait until the next step, in ms.
 
-        Raises `error` when it can't be laid to an op: all are refused.
+        Raises `error` when it can't be laid to an op: all are refused. PushBlocked: not the cloud refuses this one.
         """
         if self._parked == (epoch, first):
             raise error  # it can't even take the word for it
@@ -131,7 +134,7 @@ class Culprit:
     def forget(self) -> None:
         """Whatever was suspected, look anew."""
         self._epoch = self._first = self._last = self._failures = self._tries = self._counts_from_ms = 0
-        self._alone = (0, 0)
+        self._alone = (0, 0, False)
         self._parked = None
 
     def _halve(self, epoch: int, first: int, last: int, error: SyncError) -> None:
@@ -140,15 +143,19 @@ class Culprit:
 
     def _try_alone(self, epoch: int, seq: int, error: SyncError) -> int:
         now_ms = self._clock.mono_ms()
-        if self._alone != (epoch, seq):
-            self._alone, self._tries, self._counts_from_ms = (epoch, seq), 0, now_ms
+        blocked = isinstance(error, NotOurCloud)
+        if self._alone != (epoch, seq, blocked):
+            self._alone, self._tries, self._counts_from_ms = (epoch, seq, blocked), 0, now_ms
         if now_ms < self._counts_from_ms:
             return self._counts_from_ms - now_ms  # somebody asked before its time: that proves nothing more
         if self._tries < len(self._waits_ms):
-            wait_ms = self._waits_ms[self._tries]
+            wait_ms = min(self._waits_ms[self._tries], BLOCKED_WAIT_MS) if blocked else self._waits_ms[self._tries]
             self._tries += 1
             self._counts_from_ms = now_ms + wait_ms
             return wait_ms
+        if blocked:
+            detail = f"something before the cloud refuses operation {seq}, and nothing else: a firewall? {error}"
+            raise PushBlocked(detail, status=0)
         if self._in_a_row >= PARKED_IN_A_ROW:
             raise error
         self._parked, self._reason = (epoch, seq), _reason_of(error)
@@ -157,12 +164,19 @@ class Culprit:
 
 
 def speaks_of_ops(error: SyncError) -> bool:
-    """Whether `error` may be about what was sent: the cloud broke over it, or it is too large or malformed to it."""
-    if isinstance(error, CloudFailed | OpTooLarge):
+    """Whether `error` may be about what was sent: the cloud broke over it, or it is too large or malformed to it, or
+    somebody on the way answered in its place.
+    """
+    if isinstance(error, CloudFailed | OpTooLarge) or is_strange(error):
         return True
     if not isinstance(error, CloudRefused) or error.retryable or error.code in _OF_THE_WAY:
         return False
     return error.status in _CONSIDERED
+
+
+def is_strange(error: SyncError) -> bool:
+    """Whether somebody else answered, over the connection that is the cloud's."""
+    return isinstance(error, NotOurCloud) and error.code == NotOurCloud.code
 
 
 def _reason_of(error: SyncError) -> str:

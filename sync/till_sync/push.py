@@ -15,10 +15,11 @@ from till_sync.exceptions import (
     CloudUnreachable,
     HistoryConflict,
     IncarnationChanged,
+    NotOurCloud,
     OpTooLarge,
     SyncError,
 )
-from till_sync.parking import PARK_WAITS_MS, PARKED_PROTOCOL, Culprit, speaks_of_ops
+from till_sync.parking import PARK_WAITS_MS, PARKED_PROTOCOL, Culprit, is_strange, speaks_of_ops
 from till_sync.ports import Clock, Outbox
 from till_sync.wire import HelloAnswer, Limits, PushAnswer, PushRequest
 
@@ -124,7 +125,7 @@ class Pusher:
         except BatchTooLarge as error:
             self._shrink(batch, count, error)
             return Pushed(0, more=True)
-        except (CloudRefused, CloudFailed):
+        except (CloudRefused, CloudFailed, NotOurCloud):
             self._failed = batch
             raise
         except CloudUnreachable as error:
@@ -142,12 +143,13 @@ class Pusher:
         return Pushed(count, more=True, wait_ms=answer.retry_after_ms)
 
     def suspects(self, error: SyncError) -> bool:
-        """Whether the step that ended with `error` may have failed over one op, which the cloud would let us park.
+        """Whether the step that ended with `error` may have failed over one op, which the cloud would let us park, or
+        which something before the cloud won't let through.
 
         Ask the cloud then how it is, and if it answers well, `doubt`. A 500 is an accident the first time.
         """
-        batch = self._failed
-        if batch is None or self._protocol < PARKED_PROTOCOL or not speaks_of_ops(error):
+        parks = self._protocol >= PARKED_PROTOCOL or is_strange(error)
+        if self._failed is None or not parks or not speaks_of_ops(error):
             return False
         return not self._culprit.is_accident(error)
 
@@ -157,6 +159,9 @@ class Pusher:
         self._batch = None
         if batch is None:
             raise error
+        if is_strange(error) and batch.first_seq < batch.last_seq:
+            # Some firewalls let nothing long through.
+            self._ops.too_slow(batch.last_seq - batch.first_seq + 1)
         return self._culprit.failed(batch.request.epoch, batch.first_seq, batch.last_seq, error)
 
     def _note_passed(self, batch: _Batch) -> None:
