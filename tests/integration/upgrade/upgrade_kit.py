@@ -16,17 +16,26 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
+import msgspec
+
 from till_agent.balances import OwnEffects
 from till_agent.journal import DiskJournal, EpochKeeper, Place, open_journal
-from till_agent.journal.schema import split_id
+from till_agent.journal.chain import FIRST, Row, row_hash
+from till_agent.journal.schema import APPEND, row_id, split_id
 from till_cloud.centre import Centre
 from till_cloud.server import CloudServer
 from till_sync.clock import SystemClock
 from till_sync.identity import IDENTITY_FILE, load_identity, save_identity
+from till_sync.ops import OpId
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden" / "0.1.0"
 TILL = "k1"
 WAIT_S = 20.0
+COLUMNS = (
+    *("id", "row_hash", "at_wall_ms", "effect_points", "kind", "uid", "about_uid", "subject_key", "hold"),
+    *("request_digest", "answer", "body"),
+)
+"""Of a row as its hash takes them."""
 
 T = TypeVar("T")
 
@@ -84,6 +93,41 @@ def queue(path: Path) -> tuple[int, str]:
                 count += 1
                 digest.update(repr(row).encode())
         return count, digest.hexdigest()
+
+
+def lengthen(state_dir: Path, waiting: int) -> int:
+    """Lengthen a journal by plain sales of its own, each with another uid and chained as they are, until so many ops
+    wait; how many it then has. That rows are chained that way is checked on its own rows first.
+    """
+    connection = sqlite3.connect(state_dir / "journal.db", isolation_level=None)
+    ((epoch, till, salt, acked),) = connection.execute("SELECT epoch, till, salt, acked_seq FROM epochs").fetchall()
+    rows = connection.execute(f"SELECT {', '.join(COLUMNS)} FROM entries ORDER BY id").fetchall()
+    head = FIRST
+    for seq, (_id, stored, *columns) in enumerate(rows, start=1):
+        head, _fingerprint = row_hash(head, OpId(till, epoch, seq), salt, Row(*columns))
+        assert head == stored, f"expected the chain of the journal at {seq}"
+    sales = [Row(*row[2:]) for row in rows[acked:] if row[4] == "sale" and not row[8]]
+    connection.execute("BEGIN")
+    for seq in range(len(rows) + 1, acked + waiting + 1):
+        like = sales[seq % len(sales)]
+        uid = f"long-{seq}"
+        old, new = f'"uid":"{like.uid}"'.encode(), f'"uid":"{uid}"'.encode()
+        row = msgspec.structs.replace(
+            like,
+            at_wall_ms=like.at_wall_ms + 1000 * seq,
+            uid=uid,
+            request_digest=seq.to_bytes(32, "big"),
+            answer=like.answer.replace(old, new),
+            body=like.body.replace(old, new),
+        )
+        head, _fingerprint = row_hash(head, OpId(till, epoch, seq), salt, row)
+        columns = (getattr(row, name) for name in row.__struct_fields__)
+        connection.execute(APPEND, (row_id(epoch, seq), head, *columns))
+    connection.execute("COMMIT")
+    connection.close()
+    # The mark beside it speaks of fewer rows, and one that is missing speaks of none.
+    (state_dir / "journal.db-witness").unlink()
+    return acked + waiting
 
 
 def content(path: Path) -> str:
