@@ -16,7 +16,7 @@ UP_POLL_S = 0.2
 
 
 class Load:
-    """`desks` threads that together make `rate` sales a second while the till is up.
+    """`desks` threads that together make `rate` sales a second while the till is up; what a stall delays is made up for.
 
     A sale without an answer is sent again, the same bytes, until it has one. `answers` are the very bytes of the first
     answer of each; `unanswered` counts requests that broke off.
@@ -33,6 +33,7 @@ class Load:
         self._port = 0
         self._token = ""
         self._up = threading.Event()
+        self._opened_s = 0.0
         self._ending = False
         self._turn = threading.Lock()
         self._threads = [threading.Thread(target=self._desk, args=(number,)) for number in range(desks)]
@@ -46,6 +47,7 @@ class Load:
         """The till answers, perhaps at another port than before."""
         self._port = self.till.port
         self._token = (self.till.state_dir / "tokens" / "pos.token").read_text(encoding="ascii").strip()
+        self._opened_s = time.monotonic()
         self._up.set()
 
     def down(self) -> None:
@@ -69,7 +71,7 @@ class Load:
             while not self._ending:
                 self._wait_up()
                 time.sleep(max(0.0, due - time.monotonic()))
-                due = max(time.monotonic(), due + self._step_s)
+                due = max(self._opened_s, due + self._step_s)
                 sold += 1
                 self._sell(desk, f"{self.till.name}-{number}-{sold}", _body(rng))
         except BaseException as error:

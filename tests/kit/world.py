@@ -17,8 +17,8 @@ from kit.waiting import PATIENCE_S, wait_for
 from kit.zygote import Zygote
 from till_drivers.simulators.printer_control import control_printer
 
-DRAIN_PATIENCE_S = 60.0
-"""A soak leaves thousands of ops behind."""
+DRAIN_PATIENCE_S = 300.0
+"""A soak leaves many thousands of ops behind."""
 
 
 class Till:
