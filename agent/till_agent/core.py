@@ -258,6 +258,7 @@ async def open_core(identity: Identity, around: Surroundings) -> Core:
             coupons=coupons_of(client, worker),
             sales=sales_of(client, worker),
             epoch=lambda: journal.figures.epoch,
+            epoch_began_ms=lambda: journal.figures.began_wall_ms,
             nudge=nudge,
             cloud_key=key,
             registrations=registrations,

@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 GRANT_RELEASE = "grant-release"
 ID_BYTES = 9
 """72 random bits, as in the ids of other holds."""
+SKEW_MS = 120_000
+"""A voucher's time is the cloud's, a journal's the till's: a clock that is more than this off is told of."""
 GIVEN_BACK_AT_ONCE = 200
 """Grants given back in one go; the rest waits for the next, so that sales get their turn at the disk."""
 
@@ -43,6 +45,10 @@ class Covering:
             raise problem(
                 "voucher_expired", "expected a voucher whose time is not over, by a clock that can be trusted"
             )
+        began_ms = bench.parts.epoch_began_ms()
+        if began_ms and voucher.made_at_ms < began_ms + SKEW_MS:
+            # What an earlier journal knew of it is lost, and the cloud takes all its vouchers back.
+            raise problem("voucher_expired", "expected a voucher that was made since this till's journal began")
         try:
             earlier = await bench.parts.holds.of_voucher(voucher.voucher)
         except JournalUnavailable as exc:

@@ -73,6 +73,8 @@ class DeskParts:
     """Who knows the sales of other tills; None where there is no cloud to ask."""
     epoch: Callable[[], int] = lambda: 0
     """The journal's own, which this till's grants are bound to; 0, which no journal has: none is used."""
+    epoch_began_ms: Callable[[], int] = lambda: 0
+    """When that journal began, by this machine's wall clock; 0: no other was before it."""
     cloud_key: Callable[[], str] = lambda: ""
     """By which vouchers are checked, where the cloud has said so since the enrolment; "" for the identity's own."""
     nudge: Callable[[], None] = lambda: None

@@ -25,6 +25,8 @@ class Figures(Struct, frozen=True):
     rejected: int
     parked: int = 0
     """Of the rejected ones those that the cloud could not take; their bytes are only here."""
+    began_wall_ms: int = 0
+    """When the current epoch began; 0 for a till's first, before which no journal was."""
     repeated: int = 0
     """Not among the rejected ones: the cloud has had the same document under another id. Nothing is to be done."""
 

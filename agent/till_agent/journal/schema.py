@@ -163,6 +163,7 @@ APPEND = (
 )
 
 EPOCHS = "SELECT epoch, till, salt, acked_seq FROM epochs ORDER BY epoch"
+MADE_EPOCH = "SELECT made_wall_ms FROM epochs WHERE epoch = ?"
 ADD_EPOCH = "INSERT INTO epochs (epoch, till, salt, made_wall_ms, reason) VALUES (?, ?, ?, ?, ?)"
 # How far the cloud holds an epoch.
 MOVE_ACKED = "UPDATE epochs SET acked_seq = ? WHERE epoch = ?"

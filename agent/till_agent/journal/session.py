@@ -44,6 +44,7 @@ class Session:
         self._witness = witness
         self._verdicts = self._count_verdicts()
         self._oldest_waiting = (0, 0)
+        self._began = (0, 0)
 
     @property
     def till(self) -> str:
@@ -213,6 +214,9 @@ class Session:
     def figures(self) -> Figures:
         """Where the journal stands now."""
         current = self.reader.current
+        if current.epoch != self._began[0]:
+            columns = self.connection.execute(schema.MADE_EPOCH, (current.epoch,)).fetchone()
+            self._began = (current.epoch, columns[0] if columns and current.epoch > 1 else 0)
         oldest = next((state for state in self.epochs if state.waiting), None)
         identity = schema.row_id(oldest.epoch, oldest.acked_seq + 1) if oldest else 0
         if identity != self._oldest_waiting[0]:
@@ -228,6 +232,7 @@ class Session:
             adjusted=self._verdicts.adjusted,
             rejected=self._verdicts.rejected,
             parked=self._verdicts.parked,
+            began_wall_ms=self._began[1],
             repeated=self._verdicts.repeated,
         )
 

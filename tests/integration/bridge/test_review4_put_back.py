@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from integration.bridge.agent_kit import LiveAgent, body_of, receipt
+from integration.bridge.serving_kit import tillside
 from integration.bridge.test_bridge_offline_spending import KIM, Shop, chain, core, hold, member, spend, spendable
 
 
@@ -95,4 +96,29 @@ def test_without_a_line_what_it_spends_a_second_time_is_told_and_nobody_owes(
     assert (held, debt) == (0, 0)
     assert balance == before[0] + earned
     assert "grant_missing" in {code for (code,) in shop.ask("SELECT code FROM flags")}
+    shop.verify()
+
+
+def test_a_voucher_is_not_taken_again_by_a_till_that_forgot_it(tmp_path: Path, stack: contextlib.ExitStack) -> None:
+    """Its journal is lost with the sale that used it; a voucher made since is taken as any."""
+    shop = Shop(tmp_path, chain(tmp_path, "lending = { share_basis_points = 0 }\n"), stack)
+    shop.open("t1")
+    words = ("cloud", "voucher", "issue", "m-kim", "--till", "t1", "--points", "7000", "--db", str(shop.database))
+    text = next(word for word in tillside(*words).split() if word.startswith("TSV1."))
+    shop.cut()
+    till = shop.tills["t1"]
+    who = {"member": {"scan": text}}
+    held = body_of(till.call("POST", "/v1/holds", {"sale_uid": "v", "points": 7_000} | who))["hold"]
+    body_of(till.call("PUT", "/v1/sales/v", receipt(1_000_000) | who | {"redeem_points": 7_000, "hold": held}))
+    shop.stop("t1")
+    for path in (tmp_path / "t1").glob("journal.db*"):
+        path.unlink()
+    till = shop.start("t1")
+    till.wait_for(lambda: till.running.agent.open_core is not None)
+    assert till.call("POST", "/v1/identify", {"scan": text}).json["code"] == "voucher_expired"
+    shop.mend()
+    body_of(till.call("PUT", "/v1/sales/y", receipt(10_000) | KIM))
+    shop.drain("t1")
+    assert shop.ask("SELECT state, resolved_by FROM vouchers") == [("returned", "epoch")]
+    assert shop.balance()[2:] == (0, 0)
     shop.verify()
