@@ -60,8 +60,8 @@ class Member(Struct, frozen=True, kw_only=True):
     unconfirmed_points: int
     spendable_reason: str
     """"" when everything may be spent; else a stable code: unknown_member, blocked, provisional, held, inactive,
-    disabled; lent (some lies with other tills, and is called back when it is asked for); without a line to the cloud:
-    offline, offline_grant, offline_floor, floor_till_limit, floor_hours, offline_proof; voucher."""
+    disabled; without a line to the cloud: offline, offline_grant, offline_floor, floor_till_limit, floor_hours,
+    offline_proof; voucher."""
     as_of_ms: int
     """Cloud's time that the confirmed part stands for; 0: never confirmed."""
     offline: bool

@@ -38,7 +38,7 @@ def lends(programme: Programme) -> bool:
 
 
 def shown_held(connection: sqlite3.Connection, account: Account) -> int:
-    """What tills show as held: points that are promised to receipts, or by vouchers. What is lent can be called back."""
+    """What tills show as held: promised to receipts, or by vouchers. What is lent can be called back."""
     return account.held + (vouchers.points_of(connection, account.member_id) if account.granted else 0)
 
 

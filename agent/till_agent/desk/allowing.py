@@ -161,8 +161,10 @@ class Allowing:
         silent_ms = self.time.silent_ms()
         if silent_ms is None or silent_ms >= terms.hours * HOUR_MS:
             return 0, FLOOR_HOURS
-        held = points_of(self._holds.unresolved(), "floor", member_id)
-        spent = self._pending.offline_spent(member_id, (0, 0)).floor
+        held = sum([points_of(self._holds.unresolved(), cover, member_id) for cover in ("floor", "grant")])
+        own = self._pending.offline_spent(member_id, (0, 0))
+        # A share that was spent here is part of it: others that are cut off lend on the same balance.
+        spent = own.floor + own.granted
         of_member = min(terms.member_points - spent - held, free)
         if terms.sale_points:
             of_member = min(of_member, terms.sale_points)

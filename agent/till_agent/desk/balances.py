@@ -20,15 +20,14 @@ NOTHING_INCLUDED = (0, 0)
 ALL_FREE = ""
 HELD = "held"
 INACTIVE = "inactive"
-LENT = "lent"
-SPENDING_REASONS = frozenset((ALL_FREE, HELD, INACTIVE, LENT))
+SPENDING_REASONS = frozenset((ALL_FREE, HELD, INACTIVE))
 """With these what is free may be spent."""
 
 
 class Figures(Struct, frozen=True, kw_only=True):
-    """`unconfirmed` is the part of `balance` that the cloud has not confirmed; `held` is reserved for open receipts, or
-    lies with other tills: `lent` of it the cloud can call back while the customer waits, unless their lines are down.
-    `own` is what this till's own open receipts keep.
+    """`unconfirmed` is the part of `balance` that the cloud has not confirmed; `held` is reserved for open receipts,
+    or by vouchers; `own` is what this till's own open receipts keep. What lies with other tills is the member's: with a
+    line the cloud calls it back while the customer waits.
 
     `inactive` points are in the balance and can't be spent yet. `pending` is what own ops changed of other facts.
     `allowed` is what may be spent without asking the cloud; with a line that and more, for `online`.
@@ -45,13 +44,12 @@ class Figures(Struct, frozen=True, kw_only=True):
     pending: PendingFacts = PendingFacts()
     allowed: Allowed = Allowed()
     online: bool = True
-    lent: int = 0
     own: int = 0
 
     @property
     def free(self) -> int:
-        """Active points that no hold reserves, never below 0; with those that can be called back."""
-        return max(0, self.balance - self.held + self.lent - self.inactive)
+        """Active points that no hold reserves, never below 0."""
+        return max(0, self.balance - self.held - self.inactive)
 
     @property
     def spendable(self) -> int:
@@ -76,7 +74,7 @@ class Figures(Struct, frozen=True, kw_only=True):
         held = max(0, self.held - resolved_hold_points)
         own = max(0, self.own - resolved_hold_points)
         inactive = self.inactive + inactive_points
-        free = max(0, self.balance + effect_points - held + self.lent - inactive)
+        free = max(0, self.balance + effect_points - held - inactive)
         back = resolved_hold_points - spent_points
         allowed = msgspec.structs.replace(
             self.allowed,
@@ -87,7 +85,7 @@ class Figures(Struct, frozen=True, kw_only=True):
         )
         reason = self.reason
         if reason in SPENDING_REASONS or reason in ALLOWING_REASONS:
-            reason = why_less(free, held - self.lent, self.lent, inactive, None if self.online else allowed, held - own)
+            reason = why_less(free, held, inactive, None if self.online else allowed, held - own)
         return msgspec.structs.replace(
             self,
             balance=self.balance + effect_points,
@@ -141,18 +139,16 @@ class Balances:
         # The cloud's figure may include this till's own holds or not yet: the larger of the two is on the safe side.
         # Of those that this till gave itself the cloud knows nothing.
         asked = sum([each.points for each in own]) - local
-        # Whether the cloud heard of one whose answer never came is not known; if it did, what is lent lies beside it.
         reserved = sum([each.points for each in own if each.state == "granted"])
         held = max(0, cached.row.held, asked) + local
         facts = self._pending.facts(found.keys, cached.facts_included)
         inactive = max(0, cached.row.inactive) + self._asleep(facts)
         balance = cached.row.balance + unconfirmed
         online = self._gateway.online
-        lent = max(0, cached.row.held - asked) if online and self._calls_back() else 0
-        free = max(0, balance - held + lent - inactive)
+        free = max(0, balance - held - inactive)
         has = max(0, balance - reserved - inactive)
         allowed = self._allowing.of(member_id, has, free, found.voucher, online=online) if member_id else Allowed()
-        why = why_less(free, held - lent, lent, inactive, None if online else allowed, held - asked - local)
+        why = why_less(free, held, inactive, None if online else allowed, held - asked - local)
         return Figures(
             balance=balance,
             unconfirmed=unconfirmed,
@@ -164,16 +160,8 @@ class Balances:
             pending=facts,
             allowed=allowed,
             online=online,
-            lent=lent,
             own=reserved,
         )
-
-    def _calls_back(self) -> bool:
-        """Whether what others keep may be called back: tills have grants. What a hold of another till keeps is taken
-        for lent too, for the page does not tell them apart; the cloud says so when it is asked.
-        """
-        redemption = self._allowing.redemption
-        return redemption is not None and redemption.offline != "refuse"
 
     def _asleep(self, facts: PendingFacts) -> int:
         """Points of own sales that can't be spent yet today."""
@@ -196,7 +184,7 @@ def _why_new(cached: CachedMember) -> str:
     return "provisional" if cached.row.status == "provisional" else "unknown_member"
 
 
-def why_less(free: int, held: int, lent: int, inactive: int, allowed: Allowed | None, others: int) -> str:
+def why_less(free: int, held: int, inactive: int, allowed: Allowed | None, others: int) -> str:
     """Why less than the balance may be spent; `allowed` is all that counts without a line, None with one.
 
     `others` of `held` are not this till's own: without a line it is for want of one that they can't be had.
@@ -205,6 +193,4 @@ def why_less(free: int, held: int, lent: int, inactive: int, allowed: Allowed | 
         return allowed.reason
     if held:
         return HELD
-    if lent:
-        return LENT
     return INACTIVE if inactive else ALL_FREE

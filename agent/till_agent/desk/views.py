@@ -122,9 +122,7 @@ def _why_not_all(words: Words, figures: Figures) -> list[Message]:
     """What may be spent now, where that is not all."""
     if figures.reason in ALLOWING_REASONS:
         return [words.message(figures.reason, level="warning", points=figures.spendable)]
-    if figures.reason == "held":
-        return [words.message("points_held", points=figures.held - figures.lent)]
-    return [words.message("points_lent", points=figures.lent)] if figures.reason == "lent" else []
+    return [words.message("points_held", points=figures.held)] if figures.reason == "held" else []
 
 
 def quote_messages(words: Words, calculation: Calculation, figures: Figures | None, wish: int) -> tuple[Message, ...]:

@@ -149,17 +149,6 @@ def test_what_may_be_spent_and_why_not_all(change: dict[str, object], reason: st
     assert (member.spendable_reason, member.spendable_points) == (reason, spendable)
 
 
-def test_what_lies_with_other_tills_can_be_called_back() -> None:
-    """With a line it may be spent, and the cashier is told that it takes a moment; but not where the programme
-    lends nothing to tills: then it is other receipts that keep it."""
-    till = FakeTill().know(anna(held=120))
-    member = identify(till, card=ANNA_CARD)
-    assert (member.spendable_reason, member.spendable_points, codes(member)) == ("lent", 500, ["points_lent"])
-    till.cache.sell_by(msgspec.structs.replace(PROGRAMME, redemption=Redemption(offline="refuse")))
-    member = identify(till, card=ANNA_CARD)
-    assert (member.spendable_reason, member.spendable_points, codes(member)) == ("held", 380, ["points_held"])
-
-
 def test_without_a_line_nothing_may_be_spent() -> None:
     """The default policy: earn always, redeem only with the cloud's word."""
     till = FakeTill().know(anna())
