@@ -3,6 +3,8 @@
 Each run of an agent has a name, and signs with a counter that only rises and that is on its disk before it is used. So
 a later run begins behind all that an earlier one can ever have sent. A run that signs behind its successor's beginning
 has therefore been alive after it: two machines are one till. Clocks and delays of the network have no part in that.
+Where a disk takes no counter a run may begin too low, and a late request of the one before looks like its successor:
+so it takes two returns, of which an honest till makes one at most before its next run.
 
 What is seen is kept in memory. `tills.counter` follows with the till's pushes; what was signed before this process
 began is refused, so that nothing that a former process saw can be played again.
@@ -30,6 +32,9 @@ TWICE_LIMIT = 3
 make one with each request.
 """
 
+RETURNS_LIMIT = 2
+"""Times that a run which was followed by another signs on, with no new run between: two machines are alive."""
+
 TWO_MACHINES = "two_machines"
 TWO_HISTORIES = "two_histories"
 """Why a till is in quarantine: two runs are alive, or one epoch was told in two ways."""
@@ -41,6 +46,7 @@ CHALLENGE = {"WWW-Authenticate": "Bearer"}
 class _Till(Struct):
     """What is known of one till since this process began; `retired` has each former run with where it was followed.
 
+    `least`: up to there a run that came back had its numbers before; `returns`: how often runs came back.
     `stored`: the database holds the quarantine, so that a row without one, read later, says that it was lifted.
     """
 
@@ -50,12 +56,15 @@ class _Till(Struct):
     retired: dict[str, int] = {}
     marks: dict[int, bytes] = {}
     twice: int = 0
+    least: int = 0
+    returns: int = 0
     quarantine: str = ""
     stored: bool = False
 
     def forget(self) -> None:
         """Begin anew behind what was seen: who lifted a quarantine has put right what was wrong."""
         self.run, self.retired, self.marks, self.twice = "", {}, {}, 0
+        self.least = self.returns = 0
         self.quarantine, self.stored = "", False
 
 
@@ -138,19 +147,19 @@ class Guard:
     def _count(self, known: _Till, signed: Signed) -> None:
         if signed.run == known.run:
             self._count_same_run(known, signed)
-        elif signed.run in known.retired:
-            if signed.counter > known.retired[signed.run]:
-                raise _found(known, signed.till)
-            raise _behind(known.highest)
         elif signed.counter <= known.highest:
             # A state directory that was put back from a backup, or a request of a run that is over.
             raise _behind(known.highest)
         else:
+            followed_at = known.retired.pop(signed.run, None)
+            known.returns = 0 if followed_at is None else known.returns + 1
+            if known.returns >= RETURNS_LIMIT:
+                raise _found(known, signed.till)
             if known.run:
                 known.retired[known.run] = signed.counter
             for run in list(known.retired)[:-RETIRED_LIMIT]:
                 del known.retired[run]
-            known.run, known.twice, known.marks = signed.run, 0, {}
+            known.run, known.twice, known.marks, known.least = signed.run, 0, {}, followed_at or 0
             _take(known, signed)
 
     def _count_same_run(self, known: _Till, signed: Signed) -> None:
@@ -159,7 +168,7 @@ class Guard:
             known.twice += 1
             if known.twice >= TWICE_LIMIT:
                 raise _found(known, signed.till)
-        if before is not None or signed.counter <= known.highest - WINDOW:
+        if before is not None or signed.counter <= max(known.highest - WINDOW, known.least):
             raise _behind(known.highest)
         _take(known, signed)
 
