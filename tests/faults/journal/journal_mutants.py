@@ -109,12 +109,12 @@ def _cursor_before_rows() -> tuple[Any, str, Any]:
     """The cursor is committed by itself, and then the rows."""
     whole = pages.write_page
 
-    def mutant(connection: Any, progress: Any, page: Any) -> Any:
+    def mutant(connection: Any, progress: Any, page: Any, *more: Any) -> Any:
         bare = type(page)(**{name: getattr(page, name) for name in page.__struct_fields__ if name != "rows"}, rows=())
-        whole(connection, progress, bare)
+        whole(connection, progress, bare, *more)
         connection.execute("COMMIT")
         connection.execute("BEGIN IMMEDIATE")
-        return whole(connection, progress, page)
+        return whole(connection, progress, page, *more)
 
     return pages, "write_page", mutant
 
