@@ -1,11 +1,13 @@
 """A till of 0.1.0 starts as one of today: its queue is the same and goes out whole, its answers stay as they were."""
 
+import contextlib
 import json
 import sqlite3
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from integration.bridge.agent_kit import LiveAgent, body_of, live_agent, settings_for
@@ -28,6 +30,7 @@ from kit.waiting import wait_for
 from till_cloud.ingest import push
 from till_cloud.verify import verify
 from till_config.settings import CloudSettings
+from till_sync.identity import IDENTITY_FILE, load_identity, save_identity
 from till_sync.ops import NEWEST_PROTOCOL, PROTOCOL
 
 OPS, ACKED = 58, 14
@@ -37,6 +40,8 @@ CACHE_VERSION = 3
 GOLDEN_CACHE_VERSION = 1
 BLOCKED = "m-emil"
 CARDLESS = "2900000000926"
+SPOILT = 30
+"""A waiting row: a sale."""
 
 
 def agent_on(state_dir: Path, url: str = "") -> Any:
@@ -60,6 +65,15 @@ def drained(agent: LiveAgent) -> None:
         return not core.journal.figures.waiting and core.cache.as_of_ms > 0 and not core.cache.filling
 
     agent.wait_for(done)
+
+
+def spoil_row(journal: Path, seq: int) -> None:
+    """Change one character of a body, as a bad disk does."""
+    with contextlib.closing(sqlite3.connect(journal, isolation_level=None)) as connection:
+        connection.execute("DROP TRIGGER entries_never_change")
+        (body,) = connection.execute("SELECT body FROM entries WHERE id & 1099511627775 = ?", (seq,)).fetchone()
+        changed = body[:-2] + bytes([body[-2] ^ 1]) + body[-1:]
+        connection.execute("UPDATE entries SET body = ? WHERE id & 1099511627775 = ?", (changed, seq))
 
 
 def release_of_open_hold(cloud: LiveCloud) -> None:
@@ -293,3 +307,69 @@ def test_a_sale_is_shown_with_what_became_of_it(tmp_path: Path) -> None:
         assert (adjusted["sync"], adjusted["sync_code"]) == ("adjusted", "points_differ")
         assert body_of(agent.call("GET", "/v1/sales/k1-010"))["state"] == "voided"
         assert body_of(agent.call("GET", "/v1/sales/k1-022"))["sync"] == "waiting"
+
+
+def test_an_old_identity_gets_a_key_and_the_cloud_s_by_itself(tmp_path: Path) -> None:
+    """0.1.0 wrote neither: the till hands in a key of its own at its first greeting, signs from then on, takes grants,
+    and knows by which key vouchers are checked."""
+    state_dir = unpack("till", tmp_path / "state")
+    path = state_dir / IDENTITY_FILE
+    before = json.loads(path.read_text("utf-8"))
+    assert not {"private_key", "cloud_key"} & before.keys()
+    with live_cloud(golden_cloud(tmp_path / "cloud")) as cloud, agent_on(state_dir, cloud.url) as agent:
+        drained(agent)
+        agent.wait_for(lambda: cloud.rows("SELECT public_key FROM tills WHERE till = ?", TILL) != [[""]])
+        agent.wait_for(lambda: load_identity(path).cloud_key != "")
+        after = load_identity(path)
+        assert after.private_key != ""
+        now = json.loads(path.read_text("utf-8"))
+        assert {name: now[name] for name in before} == before
+        assert path.stat().st_mode & 0o777 == 0o600
+        unsigned = {"Authorization": f"Bearer {after.token}"}
+        reply = httpx.get(f"{cloud.url}/v1/tills/{TILL}/hello", headers=unsigned, trust_env=False)
+        assert reply.status_code in (401, 403), "the token alone is not enough any more"
+        body_of(agent.call("PUT", "/v1/sales/signed", sale(CARDLESS, 1_000)))
+        drained(agent)
+        assert cloud.rows("SELECT takes_grants FROM tills WHERE till = ?", TILL) == [[1]]
+
+
+def test_a_damaged_journal_of_before_is_salvaged(tmp_path: Path) -> None:
+    """A changed bit in a waiting row that 0.1.0 wrote: what can be proven goes out, once; the one row is named."""
+    state_dir = unpack("till", tmp_path / "state")
+    spoil_row(state_dir / "journal.db", SPOILT)
+    with live_cloud(golden_cloud(tmp_path / "cloud")) as cloud, agent_on(state_dir, cloud.url) as agent:
+        drained(agent)
+        damage = agent.running.agent.core.journal.report.damage
+        assert damage is not None
+        assert damage.salvage is not None
+        assert (damage.salvage.lost, damage.salvage.sent_on) == (1, SPOILT - ACKED - 1)
+        found = cloud.rows("SELECT epoch, seq FROM ops WHERE till = ? ORDER BY epoch, seq", TILL)
+        kept = [[1, seq] for seq in range(1, SPOILT)]
+        assert found[: len(kept)] == kept
+        assert len(found) >= OPS - 1
+        assert {epoch for epoch, _seq in found[len(kept) :]} == {2}
+        checked = cloud.read(verify)
+        assert checked.holds, checked.breaches
+
+
+def test_an_old_epoch_that_waited_goes_out_first(tmp_path: Path) -> None:
+    """0.1.0 had begun a second epoch over ops that waited, since its journal had lost rows: both go out, in order."""
+    state_dir = unpack("till", tmp_path / "state")
+    with contextlib.closing(sqlite3.connect(state_dir / "journal.db", isolation_level=None)) as connection:
+        connection.execute(
+            "INSERT INTO epochs (epoch, till, salt, made_wall_ms, reason) VALUES (2, ?, ?, 1763700000000, 'gap')",
+            (TILL, "ab" * 16),
+        )
+    identity = load_identity(state_dir / IDENTITY_FILE).with_epoch(2)
+    save_identity(state_dir / IDENTITY_FILE, identity)
+    (state_dir / "journal.db-witness").unlink()
+    with agent_on(state_dir) as agent:
+        body_of(agent.call("PUT", "/v1/sales/newer", sale(CARDLESS, 1_000)))
+        figures = agent.on_loop(lambda: agent.running.agent.core.journal.figures)
+        assert (figures.epoch, figures.waiting) == (2, OPS - ACKED + figures.last_seq)
+    with live_cloud(golden_cloud(tmp_path / "cloud")) as cloud, agent_on(state_dir, cloud.url) as agent:
+        drained(agent)
+        found = cloud.rows("SELECT epoch, count(*), max(seq) FROM ops WHERE till = ? GROUP BY epoch", TILL)
+        assert found[0] == [1, OPS, OPS]
+        assert found[1][0] == 2
+        assert cloud.rows("SELECT status FROM ops WHERE uid = 'newer'") == [["adjusted"]], "sold with no rules at hand"
