@@ -7,6 +7,7 @@ few random characters. A snapshot is offered while its file is there and it is o
 import contextlib
 import os
 import secrets
+import shutil
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ from till_cloud.store.connection import open_reader
 from till_cloud.store.files import create_private
 from till_cloud.store.snapshots import SnapshotRow
 from till_sync import snapshot_layout
+from till_sync.snapshot_file import SPARE_BYTES
 from till_sync.snapshot_file import pack as pack_file
 from till_sync.snapshot_rows import OF_SNAPSHOT, balance_columns, pack
 from till_sync.wire import MemberRow, SnapshotAnswer
@@ -38,6 +40,10 @@ LONGEST_FEED = 50_000
 """A newer one is due when the newest is that old, or that many changes behind (or a fifth of the members, if more)."""
 LEAST_AGE_MS = 10 * 60_000
 """However fast changes come: a million members take half a minute of one core."""
+
+
+MEMBER_BYTES = 600
+"""Of a draft and its packed form together; a member with two tags takes 430."""
 
 
 def folder_of(database: Path) -> Path:
@@ -99,19 +105,21 @@ def file_of(connection: sqlite3.Connection, folder: Path, snapshot: str) -> tupl
 
 def make(database: Path, *, wall_ms: Callable[[], int]) -> SnapshotRow:
     """Write the file of a new snapshot; its row is for the caller to add. Reads in a transaction of its own, while the
-    cloud goes on. StoreUnavailableError when the disk refuses, and nothing is left then.
+    cloud goes on. StoreUnavailableError when the disk refuses, or would be full, and nothing is left then.
     """
     folder = folder_of(database)
     draft = folder / f"{SCOPE}-{secrets.token_hex(4)}{DRAFT_SUFFIX}"
     packed = draft.with_name(draft.name + "-packed")
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
+        folder.chmod(0o700)
         create_private(draft)
         create_private(packed)
         with contextlib.closing(open_reader(database)) as source:
             source.execute("BEGIN")
             made_at_ms = wall_ms()
             incarnation, position = meta.incarnation(source), meta.position(source)
+            _expect_room(folder, MEMBER_BYTES * snapshots.members(source))
             count = _write(source, draft, made_at_ms)
         size, sha256 = pack_file(draft, packed)
         name = f"{SCOPE}-{incarnation}-{position}-{secrets.token_hex(4)}"
@@ -158,6 +166,14 @@ def _is_whole(folder: Path, row: SnapshotRow) -> bool:
         return False
 
 
+def _expect_room(folder: Path, wanted_bytes: int) -> None:
+    """StoreUnavailableError unless the disk takes so much and has some left: the ledger lies on it as well."""
+    free = shutil.disk_usage(folder).free
+    if free < wanted_bytes + SPARE_BYTES:
+        detail = f"expected {wanted_bytes + SPARE_BYTES} bytes free for a snapshot, not {free}"
+        raise StoreUnavailableError(detail)
+
+
 def _write(source: sqlite3.Connection, target: Path, now_ms: int) -> int:
     """Fill the layout's tables from one moment of the database; how many members there are."""
     count = 0
@@ -172,6 +188,7 @@ def _write(source: sqlite3.Connection, target: Path, now_ms: int) -> int:
             file.execute(statement)
         for rows in _blocks(source, now_ms):
             count += len(rows)
+            _expect_room(target.parent, 0)
             file.executemany(
                 snapshot_layout.PUT_MEMBER, [(row.member_id, snapshot_layout.GENERATION, pack(row)) for row in rows]
             )

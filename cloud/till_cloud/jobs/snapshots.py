@@ -14,6 +14,9 @@ from till_cloud.store import snapshots as rows
 log = logging.getLogger(__name__)
 
 PERIOD_S = 60.0
+FAILED_REST_S = 1_800.0
+"""After a maker that failed: on a disk that is nearly full each try costs what the ledger needs."""
+
 LONGEST_S = 3_600.0
 """A maker that takes longer is ended: ten million members take some ten minutes."""
 
@@ -29,6 +32,12 @@ class SnapshotService:
         self._folder = snapshots.folder_of(centre.path)
         self._stop = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._rest_until_s = 0.0
+
+    @staticmethod
+    def now() -> float:
+        """Seconds of the loop's clock."""
+        return asyncio.get_running_loop().time()
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._loop(), name="cloud-snapshots")
@@ -52,13 +61,16 @@ class SnapshotService:
     async def _once(self) -> None:
         centre, now_ms = self._centre, self._centre.wall_ms()
         due = await asyncio.to_thread(centre.read, lambda c: snapshots.is_due(c, self._folder, now_ms))
-        if due:
-            await self._make()
+        if due and self.now() >= self._rest_until_s:
+            self._rest_until_s = self.now() + FAILED_REST_S
+            if await self._make():
+                self._rest_until_s = 0.0
         removed = await asyncio.to_thread(remove_old, centre, now_ms)
         if removed:
             log.info("Removed %d old snapshots", removed)
 
-    async def _make(self) -> None:
+    async def _make(self) -> bool:
+        """Whether one was made."""
         words = [sys.executable, "-m", "till_config", "cloud", "snapshot", "make", "--low-priority"]
         words += ["--db", str(self._centre.path)]
         child = await asyncio.create_subprocess_exec(
@@ -79,6 +91,7 @@ class SnapshotService:
             log.info("Snapshot: %s", said)
         elif not self._stop.is_set():
             log.error("No snapshot could be made: %s", said[-500:])
+        return child.returncode == 0
 
 
 def remove_old(centre: Centre, now_ms: int) -> int:
