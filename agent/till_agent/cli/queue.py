@@ -49,7 +49,7 @@ def list_(config: Path, as_json: bool, newest: bool, rejected: bool, limit: int)
     which = "rejected" if rejected else "newest" if newest else "waiting"
     path = f"/v1/queue?which={which}&limit={limit}"
     found = ask_or_read(Path(load(config).agent.state_dir), path, read)
-    echo_json(found) if as_json else _show(found, oldest_first=which == "waiting")
+    echo_json(found) if as_json else _show(found, which)
 
 
 @queue.command(short_help="Show one operation with its body.")
@@ -106,12 +106,14 @@ def salvage(config: Path, as_json: bool, name: str) -> None:
         click.echo(f"Sent on {found.sent_on}, journalled anew {found.anew}, known {found.known}, lost {found.lost}.")
 
 
-def _show(found: dict[str, Any], *, oldest_first: bool) -> None:
+def _show(found: dict[str, Any], which: str) -> None:
     from till_agent.cli.words import moment, table
 
     waiting = found["waiting"]
     click.echo("1 operation waits for the cloud." if waiting == 1 else f"{waiting} operations wait for the cloud.")
-    _warn(waiting, found["ops"][0]["at_wall_ms"] if oldest_first and found["ops"] else 0)
+    _warn(waiting, found["ops"][0]["at_wall_ms"] if which == "waiting" and found["ops"] else 0)
+    if which == "rejected" and not found["ops"]:
+        click.echo("None was rejected or parked.")
     rows = [("OPERATION", "KIND", "DOCUMENT", "MADE", "BYTES", "STATE")]
     for op in found["ops"]:
         state = f"{op['status']} ({op['code']})" if op["code"] else op["status"]

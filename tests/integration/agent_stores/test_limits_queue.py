@@ -166,6 +166,9 @@ def test_the_command_says_it_too(tmp_path: Path, limit: int, monkeypatch: pytest
     assert "parked: the cloud could not take it" in told.output
     assert "limit" not in told.output
     assert asked[-1].startswith("/v1/queue?which=rejected")
+    rejected["ops"] = []
+    told = CliRunner().invoke(main, ["queue", "list", "--rejected", "--config", str(config)])
+    assert told.output.splitlines()[1:] == ["None was rejected or parked."]
 
 
 def _drops_past_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
