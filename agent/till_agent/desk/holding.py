@@ -66,6 +66,8 @@ class Holding:
                 # Its answer never came, and nobody can be asked: what the till gives itself comes after its release.
                 await self._give_back(stored)
                 stored = None
+            # A page may have come while others had their turn, or the disk.
+            found = self._spender(request)
             # The cloud may hold what was asked for before: it is asked for the same again.
             cover = self.covering.cover_of(request, found) if stored is None else ""
             if cover:
