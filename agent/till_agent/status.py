@@ -8,9 +8,9 @@ from msgspec import Struct
 from till_agent.api import Health, Message, SyncStatus
 from till_agent.desk.allowing import HOUR_MS
 from till_agent.desk.lending import Lending
+from till_agent.journal.aside import DamageReport
 from till_agent.journal.figures import Figures
 from till_agent.journal.place import OpenReport
-from till_agent.journal.salvage import Salvage
 from till_drivers.states import DeviceState
 from till_sync.status import WorkerStatus
 
@@ -117,16 +117,19 @@ def _of_journal(facts: Facts) -> list[Message]:
         missing = facts.report.rows_lost
         lost = f", operations that the file has no more: {missing}" if missing else ""
         moved = f", the old file is {facts.report.damage.moved_to}" if facts.report.damage else ""
-        saved = _of_salvage(facts.report.damage.salvage) if facts.report.damage else ""
+        saved = _of_salvage(facts.report.damage) if facts.report.damage else ""
         text = f"the journal was not as it was left ({facts.report.reason}{lost}{moved}){saved}; call support"
         found.append(_said("journal_replaced", text, "error"))
     return found
 
 
-def _of_salvage(found: Salvage | None) -> str:
+def _of_salvage(damage: DamageReport) -> str:
     """What became of the operations that waited in a file that was put aside."""
+    found = damage.salvage
     if found is None:
         return ""
+    if damage.code == "foreign" and damage.waiting > 0:
+        return f"; another till's operations that waited there stay there: {damage.waiting}, its report names them"
     unread = f", not read in time {found.unread} (`tillside queue salvage`)" if found.unread else ""
     return f"; of what waited there, sent on {found.sent_on}, journalled anew {found.anew}, lost {found.lost}{unread}"
 

@@ -12,6 +12,7 @@ from till_agent.api import Health, Status, SyncStatus
 from till_agent.journal.aside import DamageReport
 from till_agent.journal.figures import Figures
 from till_agent.journal.place import OpenReport
+from till_agent.journal.salvage import Salvage
 from till_agent.metrics import REASONS_LIMIT, Live, Metrics
 from till_agent.status import Facts, problems, sync_status
 from till_sync.status import WorkerStatus
@@ -170,6 +171,14 @@ def test_gravest_come_first_and_name_what_is_there_to_do() -> None:
     )
     assert [message.level for message in found] == ["error", "warning", "warning"]
     assert "journal.db.damaged-x" in found[0].text
+
+
+def test_what_waited_in_another_tills_journal_is_not_said_to_be_nothing() -> None:
+    """A copied till that was given a name of its own: a person enters those sales again."""
+    damage = DamageReport(found_wall_ms=1, code="foreign", detail="k1", moved_to="x", waiting=2, salvage=Salvage())
+    (message,) = problems(facts(report=OpenReport(epoch=1, reason="foreign", damage=damage)))
+    assert "stay there: 2" in message.text
+    assert "lost" not in message.text
 
 
 def test_clock_that_is_ahead_is_said_to_be_ahead() -> None:
