@@ -126,7 +126,13 @@ class Allowing:
         return self._left(row)
 
     def to_give_back(self, row: CachedGrant) -> int:
-        """How much of a grant the cloud is to have back now."""
+        """How much of a grant the cloud is to have back now.
+
+        Of one that a lost journal had: one point, which is not there to be given. But by that op the cloud hears of our
+        journal, and takes back all that the former one had.
+        """
+        if row.epoch < self.epoch():
+            return 0 if self._pending.offline_spent(row.member_id, (self.epoch(), 0)).released else 1
         left = self._left(row)
         now_ms = self.time.now_ms()
         if row.until_ms and now_ms is not None and now_ms >= row.until_ms:

@@ -269,6 +269,15 @@ def test_what_an_open_receipt_keeps_is_not_given_back_before_it_is_done() -> Non
     assert till.run(till.desk.give_back_grants()) == 0
 
 
+def test_a_till_with_a_new_journal_lets_the_cloud_know_when_points_lent_to_the_former_one_are_asked_back() -> None:
+    """It may not sell for hours: by a release of one point, once, the cloud hears that the former journal is gone."""
+    till = FakeTill().know(anna()).lend(100, recall=30)
+    till.journal.reader.epoch = 2
+    assert till.run(till.desk.give_back_grants()) == 1
+    assert till.run(till.desk.give_back_grants()) == 0
+    assert released(till) == [("m-anna", 1)]
+
+
 def test_a_grant_whose_time_is_over_is_not_spent_and_is_given_back() -> None:
     """By the cloud's time and what has passed here since, whatever the wall clock says."""
     till = cut_off(100)
