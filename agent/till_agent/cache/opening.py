@@ -32,7 +32,9 @@ _NOT_THE_FILE = {
 
 
 def is_damage(exc: BaseException) -> bool:
-    """Is it the file's own fault, so that a new one helps?"""
+    """Is it the file's own fault, so that a new one helps? A mistake of ours is no reason to throw a cache away."""
+    if isinstance(exc, sqlite3.ProgrammingError | sqlite3.InterfaceError):
+        return False
     return (getattr(exc, "sqlite_errorcode", 0) & 0xFF) not in _NOT_THE_FILE
 
 

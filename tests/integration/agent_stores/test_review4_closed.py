@@ -83,3 +83,16 @@ def test_a_reader_that_fails_half_way_is_closed(tmp_path: Path, opened: Opened) 
     with pytest.raises(sqlite3.OperationalError):
         wreck._connect(tmp_path / "cache.db", "mode=ro")
     assert opened.paths == []
+
+
+def test_a_mistake_of_ours_is_no_damage_to_the_cache() -> None:
+    """A look-up on a closed connection, or with values of a wrong type, must not cost a till its million members."""
+    connection = CONNECT(":memory:")
+    with pytest.raises(sqlite3.ProgrammingError) as wrong:
+        connection.execute("SELECT ?", (object(),))
+    connection.close()
+    with pytest.raises(sqlite3.ProgrammingError) as closed:
+        connection.execute("SELECT 1")
+    assert not opening.is_damage(wrong.value)
+    assert not opening.is_damage(closed.value)
+    assert opening.is_damage(ValueError("a row that can't be decoded"))

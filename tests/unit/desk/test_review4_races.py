@@ -1,0 +1,111 @@
+"""Two calls at once for one member's points, and holds that are named for what they are not."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from fakes.till import FakeTill, anna, receipt
+from till_agent.api import HoldCreate, Identify, ReturnLineRequest, ReturnRequest, SaleRequest
+from till_agent.exceptions import DeskProblem
+from till_loyalty.programme import Floor
+from unit.desk.test_desk_offline_spending import ANNA, cut_off, hold, member, programme, sell, spend
+
+BORIS = Identify(reference="m-boris")
+
+
+def slow(till: FakeTill) -> FakeTill:
+    """Its disk takes a while, so that calls overlap."""
+    own, commit = till.holds.own, till.journal.commit
+
+    async def remember(*values: Any) -> None:
+        await asyncio.sleep(0)
+        await own(*values)
+
+    async def write(decide: Any) -> Any:
+        await asyncio.sleep(0)
+        return await commit(decide)
+
+    till.holds.own = remember  # type: ignore[method-assign]  # the real one waits too
+    till.journal.commit = write  # type: ignore[method-assign]  # as above
+    return till
+
+
+@pytest.mark.parametrize("policy", ["grant", "floor"])
+def test_two_desks_never_hold_the_same_points(policy: str) -> None:
+    """Ten receipts at once want 30 of 100 points: three have them, the others hear what is left."""
+    terms = Floor(member_points=100, till_points=500, hours=10) if policy == "floor" else None
+    rules = programme(offline=policy, floor=terms)
+    till = slow(cut_off(100 if policy == "grant" else 0, rules))
+
+    async def wish(number: int) -> int:
+        try:
+            return (await till.desk.hold(HoldCreate(sale_uid=f"u{number}", member=ANNA, points=30))).points
+        except DeskProblem as problem:
+            return -problem.extras["available_points"]
+
+    async def all_at_once() -> list[int]:
+        return await asyncio.gather(*[wish(number) for number in range(10)])
+
+    assert sorted(till.run(all_at_once()))[-4:] == [-10, 30, 30, 30]
+    assert member(till).spendable_points == 10
+
+
+def test_a_hold_is_sold_once_however_often_it_is_named_at_once() -> None:
+    """By its own receipt; the same receipt again has the same answer."""
+    till = slow(cut_off(100))
+    held = hold(till, 80).hold
+    request = SaleRequest(receipt=receipt(100_000), member=ANNA, redeem_points=80, hold=held)
+
+    async def twice() -> Any:
+        return await asyncio.gather(till.desk.sell("u1", request), till.desk.sell("u1", request))
+
+    first, second = till.run(twice())
+    assert first.body == second.body
+    assert (len(till.journal.entries), member(till).spendable_points) == (1, 20)
+    with pytest.raises(DeskProblem, match="hold_mismatch"):
+        sell(till, held, 80, "u2")
+
+
+def test_a_hold_of_another_member_or_receipt_pays_nothing() -> None:
+    """The points are those of the member who stands there."""
+    till = cut_off(100).know(anna(), anna(member_id="m-boris", tags=()))
+    till.gateway.online = False
+    held = hold(till, 50).hold
+    for uid, who in (("u1", BORIS), ("u2", ANNA)):
+        with pytest.raises(DeskProblem, match="hold_mismatch"):
+            sell(till, held, 50, uid, who)
+    assert sell(till, held, 50).cover == "grant"
+
+
+def test_without_a_hold_nothing_is_spent_however_much_lies_here() -> None:
+    """Nor with one of fewer points."""
+    till = cut_off(100)
+    with pytest.raises(DeskProblem, match="redemption_needs_hold"):
+        sell(till, "", 50)
+    with pytest.raises(DeskProblem, match="hold_mismatch"):
+        sell(till, hold(till, 50).hold, 60)
+
+
+def test_goods_of_an_offline_redemption_come_back_in_parts_and_never_more_than_was_paid() -> None:
+    """What points paid for goes to the balance, and the grant stays as it was spent."""
+    till = cut_off(200)
+    held = hold(till, 200).hold
+    request = SaleRequest(receipt=receipt(30_000, 50_000), member=ANNA, redeem_points=200, hold=held)
+    till.run(till.desk.sell("u1", request))
+    after_sale = member(till).balance_points
+    for number in (1, 2):
+        lines = (ReturnLineRequest(number=number, quantity_thousandths=1000),)
+        till.run(till.desk.give_back(f"r{number}", ReturnRequest(sale_uid="u1", lines=lines)))
+        assert after_sale < member(till).balance_points <= 500 or number == 1
+    assert (member(till).balance_points, member(till).spendable_points) == (500, 0)
+
+
+def test_what_was_spent_within_the_floor_limit_counts_over_a_restart_and_a_void() -> None:
+    """A void gives nothing back of the risk that was taken."""
+    terms = Floor(member_points=200, till_points=500, hours=10)
+    till = cut_off(rules=programme(offline="floor", floor=terms))
+    spend(till, 150)
+    till.run(till.desk.void("u1"))
+    till.desk = till.new_desk()
+    assert member(till).spendable_points == 50
