@@ -1,4 +1,4 @@
-"""A cloud's snapshots are personal data on its disk: who reads them, what a kill and a full disk leave, who is served."""
+"""A cloud's snapshots are personal data: who reads them, what a kill and a full disk leave behind, who is served."""
 
 import asyncio
 import os
