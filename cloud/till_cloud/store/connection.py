@@ -155,7 +155,11 @@ def open_reader(path: Path) -> sqlite3.Connection:
         connection = _connect_reader(path)
     except sqlite3.OperationalError as error:
         raise StoreUnavailableError(f"the database {path} can't be opened: {error}") from error
-    connection.execute("PRAGMA query_only=ON")
+    try:
+        connection.execute("PRAGMA query_only=ON")
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
