@@ -5,6 +5,7 @@ Used on the loop only. An effect is added after its op is on the disk and before
 journal itself; the sale desk may add it again, to no effect.
 """
 
+import asyncio
 from array import array
 from bisect import bisect_left, bisect_right
 from collections import deque
@@ -13,6 +14,11 @@ from till_agent.journal.schema import row_id
 from till_agent.own_facts import OwnFacts
 from till_agent.ports import OfflineSpent, PendingFacts
 from till_sync.ops import OpId, Subject
+
+SLICE = 100
+"""Ops forgotten at once, some milliseconds: a page after a month without a line brings 100,000, and sales go on."""
+ALL = 10**9
+"""More ops than a journal keeps waiting."""
 
 
 class _Effects:
@@ -57,6 +63,8 @@ class OwnEffects:
         self._keys: deque[str] = deque()
         self._in_order = True
         self._facts = OwnFacts()
+        # Up to this row id ops are being forgotten, slice by slice; 0 when none are.
+        self._upto = 0
 
     def __len__(self) -> int:
         """Effects kept."""
@@ -68,6 +76,7 @@ class OwnEffects:
 
     def add_row(self, row_id: int, subject_key: str, effect_points: int) -> None:
         """The same by the op's row id in the journal."""
+        self._counts_again(row_id)
         if not subject_key or not effect_points:
             return
         effects = self._by_key.get(subject_key)
@@ -80,6 +89,7 @@ class OwnEffects:
 
     def add_change(self, row_id: int, subject_key: str, packed: bytes) -> None:
         """What an op changed of facts (`till_agent.journal.changes.pack_change`)."""
+        self._counts_again(row_id)
         self._facts.add_row(row_id, subject_key, packed)
 
     def facts(self, keys: tuple[str, ...], included: tuple[int, int]) -> PendingFacts:
@@ -110,17 +120,45 @@ class OwnEffects:
 
     def forget(self, included: tuple[int, int]) -> None:
         """Every cached balance includes all own ops up to `included`: their effects are never asked for again."""
-        self._facts.forget(included)
-        upto = row_id(*included)
+        self._upto = 0
+        self._forget(row_id(*included), ALL)
+
+    def forget_soon(self, included: tuple[int, int]) -> None:
+        """The same, a slice a turn of the loop. What is not forgotten yet counts no more: whoever asks says after which
+        op; only what all members took of the floor limit and of a code is counted until then, on the safe side."""
+        going_on = self._upto > 0
+        self._upto = max(self._upto, row_id(*included))
+        if not going_on:
+            self._forget_on()
+
+    def _forget_on(self) -> None:
+        if not self._upto:
+            return
+        if self._forget(self._upto, SLICE):
+            asyncio.get_running_loop().call_soon(self._forget_on)
+        else:
+            self._upto = 0
+
+    def _counts_again(self, identity: int) -> None:
+        """An op that the cloud lost, or that came from a journal put aside: it is not to be forgotten with the others,
+        which are at the next page."""
+        if identity <= self._upto:
+            self._upto = 0
+
+    def _forget(self, upto: int, limit: int) -> bool:
+        """Drop so many at most; whether more are left."""
+        more = self._facts.forget(upto, limit)
         if not self._in_order:
             pairs = sorted(zip(self._ids, self._keys, strict=True))
             self._ids = deque(identity for identity, _key in pairs)
             self._keys = deque(key for _identity, key in pairs)
             self._in_order = True
-        while self._ids and self._ids[0] <= upto:
+        while limit and self._ids and self._ids[0] <= upto:
+            limit -= 1
             self._ids.popleft()
             key = self._keys.popleft()
             effects = self._by_key[key]
             effects.forget_first()
             if not effects.ids:
                 del self._by_key[key]
+        return more or (bool(self._ids) and self._ids[0] <= upto)

@@ -218,7 +218,7 @@ async def open_core(identity: Identity, around: Surroundings) -> Core:
     on_page: list[Callable[[], None]] = []
 
     def complete(floor: tuple[int, int]) -> None:
-        effects.forget(floor)
+        effects.forget_soon(floor)
         registrations.forget(floor)
         for told in on_page:
             told()

@@ -98,14 +98,16 @@ class OwnFacts:
         """How often a coupon's code was used here, by anybody, in ops that are still kept."""
         return self._codes.get((coupon, code), 0)
 
-    def forget(self, included: tuple[int, int]) -> None:
-        """Every cached row includes all own ops up to `included`: they are never asked for again."""
-        upto = row_id(*included)
+    def forget(self, upto: int, limit: int) -> bool:
+        """Every cached row includes all own ops up to that row id: they are never asked for again. Drops `limit` of
+        them at most; whether more are left."""
         if not self._in_order:
             self._ids = deque(sorted(self._ids))
             self._in_order = True
-        while self._ids and self._ids[0] <= upto:
+        while limit and self._ids and self._ids[0] <= upto:
             self._drop(self._ids.popleft())
+            limit -= 1
+        return bool(self._ids) and self._ids[0] <= upto
 
     def _drop(self, identity: int) -> None:
         key, packed = self._packed.pop(identity)
