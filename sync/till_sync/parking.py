@@ -8,6 +8,7 @@ stored: after a restart the same is found out anew. Decision: docs/decisions/001
 
 import logging
 from collections.abc import Sequence
+from typing import TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -15,7 +16,7 @@ from msgspec.structs import replace
 
 from till_sync.exceptions import CloudFailed, CloudRefused, NotOurCloud, OpTooLarge, PushBlocked, SyncError
 from till_sync.ports import Clock
-from till_sync.wire import ParkedOp, PushRequest
+from till_sync.wire import Count, ParkedOp, PushRequest
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +48,17 @@ _OF_THE_WAY = frozenset({"digest_mismatch", "encoding_broken", "parameter_invali
 """Codes of such a refusal that speak of how it was sent."""
 
 
+T = TypeVar("T")
+
+
+class _Subject(Struct, frozen=True):
+    member_id: str = ""
+
+
+class _Result(Struct, frozen=True):
+    redeemed_points: Count = 0
+
+
 class _Head(Struct, frozen=True):
     """What is told of an op whose bytes don't go out."""
 
@@ -54,7 +66,11 @@ class _Head(Struct, frozen=True):
     uid: str = ""
 
 
-_head = msgspec.json.Decoder(_Head)
+class _Spent(Struct, frozen=True):
+    """What a sale spent of whose points."""
+
+    subject: _Subject = _Subject()
+    result: _Result = _Result()
 
 
 class Culprit:
@@ -91,11 +107,15 @@ class Culprit:
             self.forget()
             return request
         body = bytes(op.body)
-        try:
-            head = _head.decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            head = _Head()
-        stands = ParkedOp(uid=head.uid, op_kind=head.kind, size_bytes=len(body), reason=self._reason)
+        head, spent = _read(body, _Head), _read(body, _Spent)
+        stands = ParkedOp(
+            uid=head.uid,
+            op_kind=head.kind,
+            size_bytes=len(body),
+            reason=self._reason,
+            member_id=spent.subject.member_id,
+            redeemed_points=spent.result.redeemed_points,
+        )
         parked = replace(op, body=msgspec.Raw(msgspec.json.encode(stands)), parked=True)
         return replace(request, protocol=max(request.protocol, PARKED_PROTOCOL), ops=(parked,))
 
@@ -177,6 +197,14 @@ def speaks_of_ops(error: SyncError) -> bool:
 def is_strange(error: SyncError) -> bool:
     """Whether somebody else answered, over the connection that is the cloud's."""
     return isinstance(error, NotOurCloud) and error.code == NotOurCloud.code
+
+
+def _read(body: bytes, kind: type[T]) -> T:
+    """As much of a body as can be read: it may be broken, that is why it is parked."""
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return kind()
 
 
 def _reason_of(error: SyncError) -> str:

@@ -41,13 +41,16 @@ PATHS = {
 class ParkedOp(Struct, frozen=True, kw_only=True, tag="parked", tag_field="kind"):
     """Stands on the wire for the body of an op that the cloud could not take however it was sent. See `WireOp.parked`.
 
-    `uid`, `op_kind` and `size_bytes` are the op's; `reason` is the code of what the cloud said to it.
+    `uid`, `op_kind` and `size_bytes` are the op's; `reason` is the code of what the cloud said to it. `redeemed_points`
+    of `member_id` is what it spent: the money was given, and the points are still there.
     """
 
     uid: str
     op_kind: str
     size_bytes: Count
     reason: Annotated[str, Meta(max_length=80)]
+    member_id: str = ""
+    redeemed_points: Count = 0
 
 
 class WireOp(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from till_cloud.exceptions import RefusedError, StoreError
-from till_cloud.store import ops, poison
+from till_cloud.store import holds, ops, poison
 from till_loyalty.exceptions import LoyaltyError, ProgrammeError, invariant
 from till_sync.ops import OpId
 from till_sync.wire import OpResult, ParkedOp, PushRequest, WireOp
@@ -97,10 +97,21 @@ def record_parked(connection: sqlite3.Connection, op_id: OpId, op: WireOp, now_m
     """The verdict on an op whose bytes never came: rejected `parked`. They stay in the till's journal."""
     stands = _parked.decode(op.body)
     detail = f"the till could not send it: {_plain(stands.reason)}, {stands.size_bytes} bytes"
+    member_id, points = _unspent(connection, op_id, stands)
+    if points:
+        detail += f"; it spent {points} points that are not taken, though the money was given"
     verdict = OpResult(seq=op_id.seq, status="rejected", code="parked")
     named = {"kind": _plain(stands.op_kind) or "unknown", "uid": _plain(stands.uid)}
-    _record(connection, op_id, op, verdict, named, Failure(_plain(stands.reason), ""), detail, now_ms)
+    failure = Failure(_plain(stands.reason), "")
+    _record(connection, op_id, op, verdict, named, failure, detail, now_ms, member_id=member_id, till_points=-points)
     return verdict
+
+
+def _unspent(connection: sqlite3.Connection, op_id: OpId, stands: ParkedOp) -> tuple[str, int]:
+    """Whose points a parked sale spent, and how many: held for it, or, if that is more, by its till's word."""
+    held = holds.open_of_sale(connection, op_id.till, stands.uid)
+    member_id = held[0][0] if held else _plain(stands.member_id)
+    return member_id, max(sum(points for _, points in held), stands.redeemed_points)
 
 
 def record_poison(
@@ -143,6 +154,9 @@ def _record(
     failure: Failure,
     detail: str,
     now_ms: int,
+    *,
+    member_id: str = "",
+    till_points: int = 0,
 ) -> None:
     ops.add_op(
         connection,
@@ -159,8 +173,8 @@ def _record(
         connection,
         op_id,
         code=verdict.code,
-        member_id=verdict.member_id,
-        till_points=0,
+        member_id=verdict.member_id or member_id,
+        till_points=till_points,
         cloud_points=0,
         detail=detail,
         now_ms=now_ms,

@@ -52,6 +52,13 @@ _FORGOTTEN = """
 SELECT hold, till, member_id, sale_uid, points, state, made_at_ms, expires_at_ms, balance, held, position, inactive
 FROM holds WHERE till = ? AND state = 'open' AND expires_at_ms < ? ORDER BY hold
 """
+# What a till has reserved for one of its sales.
+_OF_SALE = "SELECT member_id, points FROM holds WHERE till = ? AND sale_uid = ? AND state = 'open' ORDER BY hold"
+
+
+def open_of_sale(connection: sqlite3.Connection, till: str, sale_uid: str) -> list[tuple[str, int]]:
+    """(member, points) of each open hold for a sale."""
+    return [(str(member), int(points)) for member, points in connection.execute(_OF_SALE, (till, sale_uid))]
 
 
 def find(connection: sqlite3.Connection, hold: str) -> HoldRow | None:
