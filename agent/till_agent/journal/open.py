@@ -103,6 +103,8 @@ def _prepare(
         else:
             place.keeper.raise_to(session.reader.current.epoch)
             finish_salvage(session, place)
+    # Whatever else is asked of the file at once is asked while it can still be given up.
+    session.figures()
     session.bear_witness()
     session.note_salt()
     report = OpenReport(

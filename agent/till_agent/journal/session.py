@@ -216,7 +216,7 @@ class Session:
         current = self.reader.current
         if current.epoch != self._began[0]:
             columns = self.connection.execute(schema.MADE_EPOCH, (current.epoch,)).fetchone()
-            self._began = (current.epoch, columns[0] if columns and current.epoch > 1 else 0)
+            self._began = (current.epoch, int(columns[0]) if columns and current.epoch > 1 else 0)
         oldest = next((state for state in self.epochs if state.waiting), None)
         identity = schema.row_id(oldest.epoch, oldest.acked_seq + 1) if oldest else 0
         if identity != self._oldest_waiting[0]:

@@ -1,6 +1,7 @@
 """`tillside cloud grant` and `tillside cloud voucher`: points that tills may take without asking."""
 
 import sqlite3
+import threading
 import time
 from pathlib import Path
 
@@ -107,7 +108,7 @@ def voucher_issue(reference: str, till: str, points: int, days: int, db: Path) -
             if time.monotonic() > end:
                 click.echo("Some of the points lie at tills that did not give them back; try again later.", err=True)
                 break
-            time.sleep(CALL_IN_LOOK_S)
+            threading.Event().wait(CALL_IN_LOOK_S)
         row, text = writer.call(
             lambda connection: issue(connection, reference, till=till, points=points, days=days, now_ms=now_ms())
         )

@@ -337,3 +337,17 @@ def test_start_checks_the_tail_and_the_queue_and_the_rest_while_there_is_time(tm
     run(make())
     change(tmp_path, "UPDATE entries SET body = x'00' WHERE uid = 's-501'")
     assert damage_of(reopen(tmp_path, identity)).first_bad_seq == 501
+
+
+@pytest.mark.parametrize("column", ["epoch", "till", "salt", "made_wall_ms", "acked_seq", "at_wall_ms", "subject_key"])
+def test_a_bit_in_the_name_of_a_column_stops_no_till(tmp_path: Path, column: str):
+    """The schema stands in the file as text: a name that is another one is damage like any other."""
+    identity = Identity()
+    fill(tmp_path, identity, 1, 2, 3)
+    path = tmp_path / "journal.db"
+    content, name = path.read_bytes(), f"        {column} ".encode()
+    assert name in content
+    path.write_bytes(content.replace(name, name[:-2] + bytes([name[-2] ^ 2]) + name[-1:]))
+    report = reopen(tmp_path, identity)
+    assert report.reason
+    assert (tmp_path / damage_of(report).moved_to).exists()
