@@ -38,8 +38,13 @@ def lends(programme: Programme) -> bool:
 
 
 def shown_held(connection: sqlite3.Connection, account: Account) -> int:
-    """What tills show as held: promised to receipts, or by vouchers. What is lent can be called back."""
-    return account.held + (vouchers.points_of(connection, account.member_id) if account.granted else 0)
+    """What tills show as held: promised to receipts, or by vouchers. What is lent can be called back, and is not held.
+
+    But of a member who owes, what is lent pays the debt: else a till without a line would lend on it once more.
+    """
+    if not account.granted:
+        return account.held
+    return account.held + (account.granted if account.debt else vouchers.points_of(connection, account.member_id))
 
 
 def share_out(book: Book, programme: Programme, account: Account) -> list[GrantRow]:

@@ -129,7 +129,8 @@ def _floor(context: Context, version: Version | None, account: Account, wanted: 
     lacking = max(wanted - account.available, 0)
     deepest = max(tills - 1, 1) * floor.member_points
     one = min(floor.member_points, floor.sale_points or floor.member_points)
-    if wanted > one or (lacking and account.debt + lacking > deepest):
+    # By the balance: what tills were lent and have not spent is there still, also where a till does not know of it.
+    if wanted > one or (lacking and wanted - account.balance > deepest):
         return Promise(code="floor_exceeded")
     return Promise(floor=floor, points=wanted, spendable=spendable)
 

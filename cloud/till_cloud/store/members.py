@@ -48,7 +48,7 @@ _TOUCH = "UPDATE balances SET position = ? WHERE member_id = ?"
 _SEEN = """
 SELECT b.position, m.member_id, m.status, m.tier, m.name_masked, m.phone_masked, m.card_masked, m.language,
        b.balance - b.debt,
-       b.held + CASE b.granted WHEN 0 THEN 0 ELSE
+       b.held + CASE WHEN b.granted = 0 THEN 0 WHEN b.debt > 0 THEN b.granted ELSE
            (SELECT coalesce(sum(v.points), 0) FROM vouchers v WHERE v.member_id = b.member_id AND v.state = 'open') END,
        (SELECT coalesce(sum(l.left), 0) FROM lots l WHERE l.member_id = m.member_id AND l.active_at_ms IS NOT NULL),
        (SELECT l.expires_at_ms || ':' || sum(l.left) FROM lots l
