@@ -7,7 +7,8 @@ First the cloud's capacity is measured: `CALIBRATORS` such tills without any out
 storm, then the same with a cloud that gives no slots, each on a fresh copy of the same database. JSON, a row a run.
 
 The tills' process competes with the cloud for the processors, and so may others: a row also has what both used of them,
-and how long it all took of what the busier of the two worked (`of_work`).
+how long it all took of what the busier of the two worked (`of_work`), and what the storm cost the cloud of what the
+same operations cost it in the calm (`of_ideal_cpu`), which holds on a starved machine too.
 """
 
 import argparse
@@ -64,8 +65,10 @@ async def _storm(chain: Chain, storm: Storm, cloud: int, port: int, seed: int) -
     quiet = Storm("", 0, 0)
     helpers = Tills(chain, chain.helpers, min(CALIBRATION_OPS, 10 * chain.ops), line, quiet, seed)
     ops = helpers.left
+    begun_s = _processor_s(cloud)
     helpers.start()
     storm.capacity_ops_s = ops / await helpers.drained()
+    storm.ideal_cpu_s = (_processor_s(cloud) - begun_s) / ops * storm.ops
     await helpers.stop()
     tills = Tills(chain, chain.names, chain.ops, line, storm, seed)
     if storm.mutant == "no-jitter":

@@ -47,6 +47,7 @@ class Storm:
     failed: int = 0
     pushes_at_once: int = 0
     ops_a_second: int = 0
+    ideal_cpu_s: float = 0.0
     cloud_cpu_s: float = 0.0
     tills_cpu_s: float = 0.0
     push_ms_p50: float = 0.0
@@ -68,13 +69,18 @@ class Storm:
         return self.drained_s / max(self.cloud_cpu_s, self.tills_cpu_s, 0.01)
 
     @property
+    def of_ideal_cpu(self) -> float:
+        """The cloud's processor time, greetings and pulls included, of that for the same ops in the calm."""
+        return self.cloud_cpu_s / max(self.ideal_cpu_s, 0.01)
+
+    @property
     def retries(self) -> float:
         """Share of requests that had to be made again, of all but the probes."""
         return (self.refused + self.failed) / max(1, self.pushes + self.pulls)
 
     def row(self) -> dict[str, Any]:
         found = {name: value for name, value in asdict(self).items() if name != "push_ms"}
-        names = ("ideal_s", "of_ideal", "of_work", "retries")
+        names = ("ideal_s", "of_ideal", "of_work", "of_ideal_cpu", "retries")
         more = {name: getattr(self, name) for name in names}
         return {"figure": "storm"} | {k: round(v, 3) if isinstance(v, float) else v for k, v in (found | more).items()}
 
