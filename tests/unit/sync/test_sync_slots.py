@@ -65,10 +65,10 @@ def test_a_slot_that_comes_while_pages_are_pulled_is_not_lost() -> None:
 
         async def slowly(page: object) -> None:
             await bench.clock.sleep(1.0)
-            await store(page)  # type: ignore[arg-type]
+            await store(page)  # type: ignore[arg-type]  # as it came
 
         bench.cloud.retry_after_ms = 300
-        bench.sink.store_page = slowly  # type: ignore[method-assign]
+        bench.sink.store_page = slowly  # type: ignore[method-assign]  # a fake
         bench.outbox.add(1)
         await bench.clock.advance(bench.status.retry_in_ms)
         bench.cloud.retry_after_ms = 0
