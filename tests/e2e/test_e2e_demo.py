@@ -16,7 +16,8 @@ from kit.waiting import wait_for
 RECEIPTS = 30
 DEMO_TIMEOUT_S = 100
 KEYS = {
-    *("receipts", "members", "sold_offline", "queue_peak", "pushed", "resent", "lost", "double_applied"),
+    *("receipts", "members", "sold_offline", "queue_peak", "redeemed_offline", "pushed", "resent"),
+    *("lost", "double_applied"),
     *("adjusted", "coupons_used", "discount_minor", "birthdays", "tier_moves"),
     *("balances_checked", "balances_equal", "points_till", "points_cloud", "slips_printed"),
     *("identify_ms_p50", "quote_ms_p50", "sale_ms_p50", "sale_ms_p99"),

@@ -3,6 +3,7 @@
 Shares no code with what pushed, pulled or applied, so that a defect there can't hide here.
 """
 
+import contextlib
 import json
 import sqlite3
 from collections import Counter
@@ -58,19 +59,17 @@ class JournalOp:
 def compare(state_dir: Path, cloud_db: Path, day: Day, people: dict[int, Person]) -> Verdict:
     """Hold the player's own record, the journal, the cache and the cloud's ledger against each other."""
     verdict = Verdict()
-    with _open(state_dir / "journal.db") as till, _open(cloud_db) as cloud, _open(state_dir / "cache.db") as cache:
+    with _read(state_dir / "journal.db") as till, _read(cloud_db) as cloud, _read(state_dir / "cache.db") as cache:
         journal = _journal(till)
         _nothing_lost(verdict, day, journal, cloud)
         _nothing_doubled(verdict, cloud)
         _counted_alike(verdict, cloud)
         _balances(verdict, journal, cloud, cache, sum(person.opening_points for person in people.values()))
-    for database in (till, cloud, cache):
-        database.close()
     return verdict
 
 
-def _open(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+def _read(path: Path) -> contextlib.closing[sqlite3.Connection]:
+    return contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True))
 
 
 def _effect(body: dict[str, Any]) -> int:

@@ -38,6 +38,7 @@ class Day:
     reversed: dict[str, str] = field(default_factory=dict)
     sold_offline: int = 0
     redeemed_receipts: int = 0
+    redeemed_offline: int = 0
     redemptions_refused_offline: int = 0
     coupons_shown: int = 0
     coupons_used: int = 0
@@ -45,6 +46,8 @@ class Day:
     birthdays: int = 0
     told: dict[str, tuple[str, list[str]]] = field(default_factory=dict)
     """What a cashier could read aloud of the first receipt of each kind: about whom, and the sentences."""
+    served: set[str] = field(default_factory=set)
+    """Cards of those who have bought something. Who comes back wants to spend; with the line cut it is they who can."""
     queue_peak: int = 0
     identify_ms: list[float] = field(default_factory=list)
     quote_ms: list[float] = field(default_factory=list)
@@ -146,8 +149,9 @@ def ring_up(till: Till, day: Day, index: int, receipt: DayReceipt, person: Perso
     if codes:
         body["codes"] = codes
         day.coupons_shown += 1
-    if index % REDEEM_EVERY == 0:
+    if index % REDEEM_EVERY == 0 or person.card in day.served:
         body["redeem_points"] = -1
+    day.served.add(person.card)
     asked = {**body, "local_time": receipt.local_time, "explain": True}
     quote, took_ms = till.call("POST", "/v1/quotes", asked)
     day.quote_ms.append(took_ms)
@@ -162,6 +166,7 @@ def ring_up(till: Till, day: Day, index: int, receipt: DayReceipt, person: Perso
         )
         hold, points = ("", 0) if code else (str(held["hold"]), points)
         day.redeemed_receipts += bool(hold)
+        day.redeemed_offline += bool(hold and quote["offline"])
     discounts = quote["calculation"].get("discounts", [])
     off = sum(int(each["amount_minor"]) for each in discounts)
     if discounts:
@@ -195,10 +200,12 @@ def _remember(day: Day, receipt: DayReceipt, person: Person, quote: dict[str, An
     day.birthdays += birthday
     words = [str(each["text"]) for each in quote["explain"] if not each["line"]]
     spent = bool(calculation.get("redeemed_points"))
+    unasked = spent and bool(sale["offline"])
     for kind, shown in (
         ("A coupon", bool(calculation.get("coupons"))),
         ("A birthday", birthday),
-        ("Points spent", spent),
+        ("Points spent", spent and not unasked),
+        ("Points spent offline", unasked),
     ):
         if shown:
             day.tell(kind, f"{person.name}, {receipt.local_time[11:16]}", words)
