@@ -16,7 +16,7 @@ UP_POLL_S = 0.2
 
 
 class Load:
-    """`desks` threads that together make `rate` sales a second while the till is up; what a stall delays is made up for.
+    """`desks` threads that together make `rate` sales a second while the till is up; what a stall delays is caught up.
 
     A sale without an answer is sent again, the same bytes, until it has one. `answers` are the very bytes of the first
     answer of each; `unanswered` counts requests that broke off.
