@@ -261,8 +261,8 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "a former cloud is sent a parked op",
         "push.py",
-        "self._protocol < PARKED_PROTOCOL",
-        "False",
+        "self._protocol >= PARKED_PROTOCOL or is_strange(error)",
+        "True",
         UNIT + "test_parking_search.py::test_a_former_cloud_is_sent_no_parked_op",
     ),
     (
