@@ -203,7 +203,11 @@ class SlipState(Struct, frozen=True, kw_only=True):
 
 
 class Sale(Struct, frozen=True, kw_only=True):
-    """A committed sale: durable on this till before this answer left it."""
+    """A committed sale: durable on this till before this answer left it.
+
+    `kept` false: the disk takes nothing, and nothing of this sale was written. Only a sale that is nobody's, takes
+    nothing off and spends nothing is answered so: it can go on, and sent again it is written once there is room.
+    """
 
     uid: str
     op: str
@@ -213,6 +217,7 @@ class Sale(Struct, frozen=True, kw_only=True):
     balance_before_points: int = 0
     balance_after_points: int = 0
     messages: tuple[Message, ...] = ()
+    kept: bool = True
 
 
 class SaleView(Struct, frozen=True, kw_only=True):

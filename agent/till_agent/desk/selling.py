@@ -120,11 +120,21 @@ class Selling:
                 raise
             committed = Committed(entry=same_request(earlier, digest), replayed=True)
         else:
-            prepared, committed = await self._commit(uid, request, digest, prepared)
+            try:
+                prepared, committed = await self._commit(uid, request, digest, prepared)
+            except DeskProblem as exc:
+                if exc.code != "journal_unavailable" or not _is_plain(request):
+                    raise
+                return Answered(body=encode(self._not_kept(prepared.answer, request)), replayed=False)
             bench.coupons.forget(prepared.body.usage)
         if request.print_slip:
             bench.print_first_slip(committed, request.language)
         return Answered(body=committed.entry.answer, replayed=committed.replayed)
+
+    def _not_kept(self, answer: Sale, request: SaleRequest) -> Sale:
+        """The answer to a plain sale that can't be written: it may go on, for no point depends on it."""
+        told = self._bench.words(request.language).message("not_kept", level="warning")
+        return replace(answer, kept=False, messages=(*answer.messages, told))
 
     async def _commit(
         self, uid: str, request: SaleRequest, digest: bytes, prepared: Prepared
@@ -237,6 +247,11 @@ def _or_without(name: str, without: T, make: Callable[..., T], *values: Any) -> 
 
 def _find(reader: JournalReader, *, uid: str) -> Entry | None:
     return reader.find(SALE, uid)
+
+
+def _is_plain(request: SaleRequest) -> bool:
+    """Nobody's sale, of which nothing was taken off: the ledger would be the same without it."""
+    return request.member is None and not (request.redeem_points or request.hold or request.discounts or request.codes)
 
 
 def _decide(reader: JournalReader, *, uid: str, digest: bytes, prepared: Prepared, clock: Clock) -> Draft | Entry:

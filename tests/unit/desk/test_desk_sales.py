@@ -1,12 +1,13 @@
 """Quotes and sales: what is written, what is answered, and that repeating changes nothing."""
 
 import asyncio
+from typing import Any
 
 import msgspec
 import pytest
 
 from fakes.till import ANNA_CARD, ANNA_PHONE, ANNA_TAGS, STRANGER_CARD, STRANGER_TAG, FakeTill, anna, receipt
-from till_agent.api import HoldCreate, Identify, Message, QuoteRequest, Sale, SaleRequest
+from till_agent.api import DiscountTaken, HoldCreate, Identify, Message, QuoteRequest, Sale, SaleRequest
 from till_agent.desk import Answered
 from till_agent.desk.answers import encode
 from till_agent.exceptions import DeskProblem
@@ -282,6 +283,31 @@ def test_a_sale_whose_answer_the_disk_lost_is_found_by_the_retry() -> None:
     till.journal.lose_answers = False
     assert till.run(till.desk.sell("u1", request)).replayed
     assert len(till.journal.entries) == 1
+
+
+def test_a_plain_sale_goes_on_while_the_disk_takes_nothing_and_is_written_when_it_is_sent_again() -> None:
+    """No point depends on it; and nobody is told that it was kept."""
+    till = FakeTill().know(anna())
+    request = SaleRequest(receipt=receipt(10_000))
+    till.journal.broken = True
+    answer = sell(till, "u1", request)
+    assert (answer.kept, answer.op, [message.code for message in answer.messages]) == (False, "", ["not_kept"])
+    assert till.journal.entries == []
+    till.journal.broken = False
+    answer = sell(till, "u1", request)
+    assert (answer.kept, answer.op != "") == (True, True)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"member": ANNA}, {"codes": ("SPRING",)}, {"discounts": (DiscountTaken(rule="r", line=1, amount_minor=1),)}],
+)
+def test_a_sale_that_says_more_than_its_goods_is_refused_while_the_disk_takes_nothing(more: dict[str, Any]) -> None:
+    """Somebody's points, a code's use or money taken off would be forgotten."""
+    till = FakeTill().know(anna())
+    till.journal.broken = True
+    with pytest.raises(DeskProblem, match="journal_unavailable"):
+        till.run(till.desk.sell("u1", SaleRequest(receipt=receipt(10_000), **more)))
 
 
 def test_the_same_sale_sent_twice_at_once_is_one_sale() -> None:
