@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 from till_cloud.app import CloudApp
 from till_cloud.centre import Centre
+from till_cloud.jobs.lending import Lending
+from till_cloud.jobs.running import JobsDone
 from till_cloud.store import meta
 from till_cloud.store.connection import Gate, open_writer
 from till_cloud.store.writer import Writer, _Work
@@ -62,6 +64,15 @@ class SimulatedCloud:
     def read(self, query: Callable[..., T]) -> T:
         """What the database says now."""
         return self.centre.read(query)
+
+    def lend(self) -> int:
+        """Put points at hand of tills, as the cloud's job does; how many."""
+        work = Lending(self.centre.registry, self.centre.wall_ms)
+        while self.centre.write(work.block).result():
+            pass
+        done = JobsDone()
+        work.tell(done)
+        return done.lent_points
 
     def crash(self) -> None:
         """The process ends in mid-air; what was committed is on the disk."""

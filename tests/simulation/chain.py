@@ -5,25 +5,41 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from till_agent.desk import StoreIdentity
 from till_cloud import registry
 from till_cloud.centre import Centre
 from till_cloud.ledger.account import Draft, IssuedLot
 from till_cloud.ledger.book import Book
-from till_cloud.store import members, meta, tills
+from till_cloud.store import grants, members, meta, tills
 from till_loyalty.identifiers import tag
-from till_loyalty.programme import CardRange, Exclusion, Identifiers, Match, Programme, Redemption, Rule, Tier
+from till_loyalty.programme import (
+    CardRange,
+    Exclusion,
+    Floor,
+    Identifiers,
+    Match,
+    Programme,
+    Redemption,
+    Rule,
+    Tier,
+)
 from till_loyalty.rule_parts import Limit
 
 BASE_MS = 1_767_258_000_000
 """1 January 2026, 12:00 in Moscow."""
 STORES = {"s1": ("t1", "t2"), "s2": ("t3",)}
+TILLS = sum(len(names) for names in STORES.values())
 OPENING_POINTS = 400
 DAILY_LIMIT = 120
 BUDGET = 150
 MEMBERS = 5
 STRANGERS = 2
 """Cards that the cloud has never heard of: their first sale makes a member."""
+
+FLOOR = Floor(member_points=100, till_points=250)
+"""What tills may risk in a chain that takes risks: see `policy_of`."""
 
 PROGRAMME = Programme(
     format=1,
@@ -43,6 +59,19 @@ PROGRAMME = Programme(
 )
 
 
+def policy_of(seed: int) -> str:
+    """How points are spent without a line in that seed's chain: three times of four by grants alone."""
+    return "floor" if seed % 4 == 3 else "grant"
+
+
+def programme(policy: str) -> Programme:
+    """The chain's programme under a policy."""
+    if policy == "grant":
+        return PROGRAMME
+    redemption = replace(PROGRAMME.redemption, offline="floor", floor=FLOOR)
+    return replace(PROGRAMME, redemption=redemption)
+
+
 def card(number: int) -> str:
     """Member card `number`, with its check digit."""
     body = f"29{number:010d}"
@@ -54,13 +83,13 @@ def token(till: str) -> str:
     return f"token-of-{till}"
 
 
-def make_template(path: Path, new_id: Callable[[], str]) -> dict[str, StoreIdentity]:
+def make_template(path: Path, new_id: Callable[[], str], policy: str) -> dict[str, StoreIdentity]:
     """A cloud database with the chain in it; gives who each till is."""
     centre = Centre(path, wall_ms=lambda: BASE_MS, new_id=new_id)
     try:
         key = centre.write(meta.identifier_key).result()
         centre.write(lambda connection: _fill(connection, key)).result()
-        centre.write(lambda connection: registry.upload(connection, PROGRAMME, BASE_MS)).result()
+        centre.write(lambda connection: registry.upload(connection, programme(policy), BASE_MS)).result()
     finally:
         centre.close()
     return {
@@ -89,4 +118,6 @@ def _fill(connection: sqlite3.Connection, key: bytes) -> None:
         draft, position = Draft(account), book.next_position()
         draft.earn_lots([IssuedLot(position, OPENING_POINTS)])
         book.post(draft, kind="opening", op=None, position=position)
+        for store in STORES if number else ():  # the first one was never seen here: tills have nothing of hers at hand
+            grants.seen_in(connection, member_id, store, "2025-12-31")
     book.flush()

@@ -1,5 +1,6 @@
 """What must hold after each step, and what when all is quiet. Numbers are those of the invariants."""
 
+import json
 import sqlite3
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import msgspec
 
 from simulation.centre import SimulatedCloud
-from simulation.chain import BUDGET, DAILY_LIMIT
+from simulation.chain import BUDGET, DAILY_LIMIT, FLOOR, TILLS
 from simulation.shop import Cashier
 from simulation.till import SimulatedTill
 from till_cloud.verify import verify
@@ -28,6 +29,7 @@ def check_step(cloud: SimulatedCloud, tills: Mapping[str, SimulatedTill]) -> Non
     for till in tills.values():
         if till.life.alive:
             _check_shown(cloud, till)
+            _check_lent(cloud, till)
 
 
 def _check_shown(cloud: SimulatedCloud, till: SimulatedTill) -> None:
@@ -62,6 +64,42 @@ def _check_shown(cloud: SimulatedCloud, till: SimulatedTill) -> None:
             raise Broken(f"9 {till.name} shows {shown} for {member_id}, whose own ops make it {balance + own}")
 
 
+def _check_lent(cloud: SimulatedCloud, till: SimulatedTill) -> None:
+    """7: what a till would spend without asking, and what it has spent so, the cloud has set aside for it."""
+    reader, session = till.cache._reader._connection, till.journal._writer._session
+    incarnation = cloud.read(lambda connection: connection.execute(_INCARNATION).fetchone()[0])
+    if reader is None or session is None or till.cache._progress.incarnation != incarnation:
+        return
+    epoch = till.journal.figures.epoch
+    rows = {
+        row[0]: row[1:] for row in cloud.read(lambda connection: connection.execute(_GRANTS, (till.name,)).fetchall())
+    }
+    acked = cloud.read(lambda connection: connection.execute(_ACKED, (till.name, epoch)).fetchone()[0])
+    spent: dict[str, int] = {}
+    risked: dict[str, int] = {}
+    for raw in session.connection.execute(_SALES_AFTER, ((epoch << 40) | acked,)):
+        body = msgspec.json.decode(raw[0])
+        sums = {"grant": spent, "floor": risked}.get(body.get("cover", ""))
+        if sums is not None:
+            member_id = body["subject"]["member_id"]
+            sums[member_id] = sums.get(member_id, 0) + body["result"]["redeemed_points"]
+    if max(risked.values(), default=0) > FLOOR.member_points or sum(risked.values()) > FLOOR.till_points:
+        raise Broken(f"7 {till.name} risks {risked} since {epoch}:{acked}")
+    allowing = till.desk._open.bench.allowing if till.desk._open is not None else None
+    members = spent.keys() | {row[0] for row in reader.execute("SELECT member_id FROM grants")}
+    for member_id in members if allowing is not None else ():
+        left = allowing.grant(member_id)
+        of_epoch, points = rows.get(member_id, (epoch, 0))
+        if left + spent.get(member_id, 0) > (points if of_epoch == epoch else 0):
+            raise Broken(
+                f"7 {till.name} has spent {spent.get(member_id, 0)} of {member_id} since {epoch}:{acked} and would"
+                f" spend {left} more, the cloud lends it {points} in epoch {of_epoch}"
+            )
+
+
+_GRANTS = "SELECT member_id, epoch, points FROM grants WHERE holder = ?"
+_ACKED = "SELECT coalesce(max(seq), 0) FROM ops WHERE till = ? AND epoch = ?"
+_SALES_AFTER = "SELECT body FROM entries WHERE kind = 'sale' AND id > ? ORDER BY id"
 _OWN_EFFECTS = "SELECT coalesce(sum(effect_points), 0) FROM entries WHERE subject_key = ? AND id > ?"
 _INCARNATION = "SELECT value FROM meta WHERE name = 'incarnation'"
 _BALANCE_AT = """
@@ -87,6 +125,9 @@ def check_quiet(cloud: SimulatedCloud, tills: Mapping[str, SimulatedTill], cashi
         _check_equal(cloud, till)
     cloud.read(_check_undone)
     cloud.read(_check_limits)
+    cloud.read(_check_floor)
+    cloud.read(_check_grants)
+    cloud.read(_check_split)
     if not cloud.restored:
         cloud.read(_check_holds)
 
@@ -133,12 +174,50 @@ SELECT s.member_id, o.body, s.result FROM sales s JOIN ops o USING (till, epoch,
 
 
 def _check_holds(connection: sqlite3.Connection) -> None:
-    """7: whoever sold within a hold's life had the points; no sale ever came too late for them."""
+    """7: whoever sold within a hold's life, or from a grant, had the points; no sale ever came too late for them."""
     found = connection.execute(
-        "SELECT till || ':' || epoch || ':' || seq || ' ' || code FROM ops WHERE code LIKE 'hold%' AND kind = 'sale'"
+        "SELECT till || ':' || epoch || ':' || seq || ' ' || code FROM ops "
+        "WHERE kind = 'sale' AND (code LIKE 'hold%' OR code LIKE 'grant%' OR code LIKE 'floor%')"
     ).fetchone()
     if found:
-        raise Broken(f"7 a sale spent what its hold did not keep for it: {found[0]}")
+        raise Broken(f"7 a sale spent what its hold or grant did not keep for it: {found[0]}")
+
+
+def _check_floor(connection: sqlite3.Connection) -> None:
+    """7: of a member, the other tills at most risk their limits each; under a policy without risk, nobody anything."""
+    policy = json.loads(connection.execute("SELECT body FROM programmes WHERE active = 1").fetchone()[0])
+    risk = FLOOR.member_points * (TILLS - 1) if policy["redemption"].get("offline") == "floor" else 0
+    for member_id, points in connection.execute(_ON_CREDIT):
+        if points > risk:
+            raise Broken(f"7 {member_id} was lent {points} points at once, where at most {risk} are at risk")
+
+
+def _check_grants(connection: sqlite3.Connection) -> None:
+    """10: nothing is lent for ever: not to a journal that is gone, and not what was asked back."""
+    for holder, member_id, points, recall, epoch, now in connection.execute(_LENT):
+        if epoch != now:
+            raise Broken(f"10 {points} points of {member_id} lie with {holder} in epoch {epoch}, which is over")
+        if recall:
+            raise Broken(f"10 {holder} was asked for {recall} points of {member_id} and has not given them back")
+
+
+_LENT = """
+SELECT g.holder, g.member_id, g.points, g.recall, g.epoch, t.epoch FROM grants g JOIN tills t ON t.till = g.holder
+WHERE g.points > 0
+"""
+
+
+def _check_split(connection: sqlite3.Connection) -> None:
+    """5: what a sale gave and took is what its lines gave and took."""
+    for _member_id, raw, counted in connection.execute(_SALES):
+        result = msgspec.json.decode(raw)["result"] if counted is None else msgspec.json.decode(counted)
+        for name in ("earned_points", "redeemed_points"):
+            lines = sum(line.get(name, 0) for line in result["lines"])
+            if lines != result.get(name, 0):
+                raise Broken(f"5 {name} of a sale are {result.get(name, 0)}, of its lines {lines}")
+
+
+_ON_CREDIT = "SELECT member_id, max(points) FROM lot_moves WHERE kind = 'overdraw' GROUP BY member_id"
 
 
 def _check_kept(cloud: SimulatedCloud, till: SimulatedTill, cashier: Cashier) -> None:
@@ -180,8 +259,12 @@ def _check_equal(cloud: SimulatedCloud, till: SimulatedTill) -> None:
 
     def balances(connection: sqlite3.Connection) -> dict[str, tuple[Any, ...]]:
         rows = connection.execute(
-            "SELECT b.member_id, b.balance - b.debt, b.held FROM balances b JOIN members m USING (member_id)"
-            " WHERE m.status <> 'removed'"
+            "SELECT b.member_id, b.balance - b.debt, b.held + CASE WHEN b.debt > 0 THEN b.granted ELSE"
+            " (SELECT coalesce(sum(v.points), 0) FROM vouchers v"
+            " WHERE v.member_id = b.member_id AND v.state = 'open') END FROM balances b"
+            " JOIN members m USING (member_id) LEFT JOIN grants g ON g.member_id = b.member_id AND g.holder = ?"
+            " WHERE m.status <> 'removed'",
+            (till.name,),
         )
         return {member_id: figures for member_id, *figures in rows}
 

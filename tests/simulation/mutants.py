@@ -211,6 +211,112 @@ def overspends_the_budget() -> AbstractContextManager[object]:
     return _all(mock.patch.object(budgets, "wanting", mutant), mock.patch.object(centre, "wanting", mutant))
 
 
+def takes_grants_back_by_time() -> AbstractContextManager[object]:
+    """The cloud gives up what it has lent when it comes by again, though the till may be spending it."""
+    from till_cloud import granting
+    from till_cloud.store import grants
+
+    share_out = granting.share_out
+
+    def mutant(book: Any, programme: Any, account: Any) -> Any:
+        for row in grants.open_of_member(book.connection, account.member_id):
+            granting.release(book, account, row, row.points)
+        return share_out(book, programme, account)
+
+    from till_cloud.jobs import lending
+
+    return mock.patch.object(lending, "share_out", mutant)
+
+
+def lends_to_every_till_the_same() -> AbstractContextManager[object]:
+    """Points that one till was lent are promised to the others too."""
+    from till_cloud.ledger.account import Account
+
+    def mutant(self: Any) -> int:
+        return max(int(self.left) - int(self.inactive) - int(self.held) - int(self.debt), 0)
+
+    return mock.patch.object(Account, "available", property(mutant))
+
+
+def spends_a_grant_again() -> AbstractContextManager[object]:
+    """The till forgets what it took of a grant until the cloud tells."""
+    from till_agent.balances import OwnEffects
+
+    spent = OwnEffects.offline_spent
+
+    def mutant(self: Any, member_id: str, included: tuple[int, int]) -> Any:
+        return msgspec.structs.replace(spent(self, member_id, included), granted=0)
+
+    return mock.patch.object(OwnEffects, "offline_spent", mutant)
+
+
+def spends_grants_of_a_lost_journal() -> AbstractContextManager[object]:
+    """A till that lost its journal goes on with what the one before was lent, and may have spent."""
+    from till_agent.desk.allowing import Allowing
+
+    left = Allowing._left
+
+    def mutant(self: Any, row: Any) -> Any:
+        epoch = self.epoch
+        self.epoch = lambda: row.included[0]
+        try:
+            return left(self, msgspec.structs.replace(row, epoch=row.included[0]))
+        finally:
+            self.epoch = epoch
+
+    return mock.patch.object(Allowing, "_left", mutant)
+
+
+def keeps_grants_of_a_lost_journal() -> AbstractContextManager[object]:
+    """The cloud lets what a lost journal was lent lie with it for ever."""
+    from till_cloud import granting
+    from till_cloud.ingest import push as ingest
+
+    def mutant(*given: Any, **more: Any) -> None:
+        del given, more
+
+    return _all(
+        mock.patch.object(granting, "begin_epoch", mutant),
+        mock.patch.object(ingest, "begin_epoch", mutant, create=True),
+    )
+
+
+def does_not_hear_a_recall() -> AbstractContextManager[object]:
+    """The till keeps what the cloud asks back, and what has ended."""
+    from till_agent.desk.allowing import Allowing
+
+    return mock.patch.object(Allowing, "due", return_value=[])
+
+
+def risks_as_much_each_time() -> AbstractContextManager[object]:
+    """The floor limit is looked at for each sale alone."""
+    from till_agent.balances import OwnEffects
+
+    spent = OwnEffects.offline_spent
+
+    def mutant(self: Any, member_id: str, included: tuple[int, int]) -> Any:
+        return msgspec.structs.replace(spent(self, member_id, included), floor=0)
+
+    return _all(
+        mock.patch.object(OwnEffects, "offline_spent", mutant),
+        mock.patch.object(OwnEffects, "floor_points", property(lambda _self: 0)),
+    )
+
+
+def loses_a_point_in_splitting() -> AbstractContextManager[object]:
+    """What is split over lines is rounded down for each, and what is left over goes to nobody."""
+    from till_loyalty import accrual, discounts, giving, redemption
+
+    def mutant(amount: int, weights: Any, **more: Any) -> list[int]:
+        del more
+        whole = sum(weights)
+        return [amount * weight // whole if whole else 0 for weight in weights]
+
+    return _all(
+        *[mock.patch.object(part, "allocate", mutant, create=True) for part in (accrual, discounts, giving, redemption)]
+    )
+
+
 MUTANTS = {
     each.__name__: each
     for each in (
@@ -227,5 +333,13 @@ MUTANTS = {
         return_takes_nothing,
         forgets_a_daily_limit,
         overspends_the_budget,
+        takes_grants_back_by_time,
+        lends_to_every_till_the_same,
+        spends_a_grant_again,
+        spends_grants_of_a_lost_journal,
+        keeps_grants_of_a_lost_journal,
+        does_not_hear_a_recall,
+        risks_as_much_each_time,
+        loses_a_point_in_splitting,
     )
 }

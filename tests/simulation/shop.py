@@ -52,8 +52,8 @@ class Cashier:
         self._number = 0
         self._hold_ends = 0.0
 
-    async def sell(self, random: Random, *, redeem: bool = False) -> None:
-        """A receipt of a few lines for a member, a stranger or nobody; maybe in part by points."""
+    async def sell(self, random: Random, *, redeem: bool = False, who: int | None = None) -> None:
+        """A receipt of a few lines for a member, a stranger or nobody, or for `who`; maybe in part by points."""
         self._number += 1
         self._hold_ends = 0.0
         uid = f"{self.till.name}-{self._number}"
@@ -66,7 +66,7 @@ class Cashier:
             )
             for number in range(1, random.randint(1, 4) + 1)
         )
-        who = random.randrange(MEMBERS + STRANGERS + 1)
+        who = random.randrange(MEMBERS + STRANGERS + 1) if who is None else who
         member = Identify(card=card(who)) if who < MEMBERS + STRANGERS else None
         request = SaleRequest(receipt=Receipt(lines=lines), member=member)
         if redeem and member is not None:
@@ -75,18 +75,25 @@ class Cashier:
         await self.ask(self.documents["sale", uid])
 
     async def _with_points(self, uid: str, request: SaleRequest, member: Identify, random: Random) -> SaleRequest:
-        """The same sale with what a hold could reserve; without, when it could not."""
-        desk = self.till.desk
-        try:
-            quote = await self.till.call(
-                desk.quote(QuoteRequest(receipt=request.receipt, member=member, redeem_points=-1))
-            )
-            points = quote.calculation.redeemed_points
-            if not points:
+        """The same sale with what a hold could reserve; without, when it could not.
+
+        A hold that the cloud was asked for in vain is tried once more: by then the till knows that there is no line.
+        """
+        points, hold = 0, None
+        for _ in range(2):
+            try:
+                points = await self._spendable(request, member)
+                if not points:
+                    return request
+                points = random.choice((points, random.randint(1, points)))
+                hold = await self.till.call(self.till.desk.hold(HoldCreate(sale_uid=uid, member=member, points=points)))
+                break
+            except DeskProblem as problem:
+                if problem.code not in TRIES_OF_A_MINUTE:
+                    return request
+            except Died:
                 return request
-            points = random.randint(1, points)
-            hold = await self.till.call(desk.hold(HoldCreate(sale_uid=uid, member=member, points=points)))
-        except (DeskProblem, Died):
+        if hold is None:
             return request
         self._hold_ends = asyncio.get_running_loop().time() + hold.expires_in_ms / 1000
         if random.randrange(5) == 0:
@@ -96,6 +103,10 @@ class Cashier:
         if random.randrange(4) == 0:
             await asyncio.sleep(random.uniform(0, HOLD_S * 2))  # the member looks for money, or has gone
         return msgspec.structs.replace(request, redeem_points=points, hold=hold.hold)
+
+    async def _spendable(self, request: SaleRequest, member: Identify) -> int:
+        wish = QuoteRequest(receipt=request.receipt, member=member, redeem_points=-1)
+        return (await self.till.call(self.till.desk.quote(wish))).calculation.redeemed_points
 
     async def void(self, random: Random) -> None:
         """Cancel one of the last sales."""
@@ -137,6 +148,8 @@ class Cashier:
             elif problem.code not in TRIES_OF_A_MINUTE:
                 raise BrokenPromiseError(f"{document.kind} {document.uid} was answered, now: {problem.code}") from None
             return
+        if document.request is not None and b'"kept":false' in answered.body:
+            return  # nobody's sale, while the disk is full: it went on and was not written, so it is sent again
         if document.answer is not None and document.answer != answered.body:
             raise BrokenPromiseError(f"{document.kind} {document.uid} got another answer than before")
         late = document.answer is None and 0 < document.ends_at < asyncio.get_running_loop().time() - A_MOMENT_S

@@ -21,6 +21,7 @@ from till_agent.balances import OwnEffects
 from till_agent.cache import CacheStore
 from till_agent.core import TranslatedGateway
 from till_agent.desk import Desk, DeskParts, DeskSettings, StoreIdentity
+from till_agent.giving_back import GivingBack
 from till_agent.journal import DiskJournal, EpochKeeper, Place
 from till_agent.journal import journal as journal_module
 from till_agent.journal.writer import Writer
@@ -47,7 +48,7 @@ class Life:
         self.death: Death = ""
         self.ended = asyncio.Event()
         self.synced_log_bytes = 0
-        self.work: asyncio.Task[None] | None = None
+        self.tasks: list[asyncio.Task[None]] = []
 
     def end(self) -> None:
         """Nobody hears of it any more; what its tasks still do on their way out is done to files that were left."""
@@ -190,7 +191,14 @@ class SimulatedTill:
         self._boots += 1
         self.clock = MachineClock(life, f"{self.name}-boot-{self._boots}", self._base_ms, self._shift_ms)
         effects = OwnEffects()
-        self.cache = CacheStore(self.folder / "cache.db", self.name, on_complete=effects.forget)
+        on_page: list[Callable[[], None]] = []
+
+        def complete(floor: tuple[int, int]) -> None:
+            effects.forget(floor)
+            for told in on_page:
+                told()
+
+        self.cache = CacheStore(self.folder / "cache.db", self.name, on_complete=complete, clock=self.clock)
         keeper = EpochKeeper(self._epoch, self._keep_epoch)
         place = Place(path=self.folder / "journal.db", till=self.name, keeper=keeper, clock=self.clock)
 
@@ -203,6 +211,7 @@ class SimulatedTill:
         await self.cache.start()
         await self.journal.start(self.cache.floor)
         self._connect(life)
+        on_page.append(self.giving.wake)
 
     def _connect(self, life: Life) -> None:
         transport = SimulatedTransport(self._cloud.carry, self.line, self._random, lambda: life.alive)
@@ -213,7 +222,7 @@ class SimulatedTill:
             self.cache,
             clock=self.clock,
             random=self._random,
-            settings=WorkerSettings(poll_interval_ms=90_000, spread_ms=5_000),
+            settings=WorkerSettings(poll_interval_ms=30_000, spread_ms=5_000),
         )
         self.desk = Desk(
             DeskParts(
@@ -226,10 +235,14 @@ class SimulatedTill:
                 slips=FakeSlipDesk(),
                 clock=self.clock,
                 settings=DeskSettings(print_slips=False),
+                epoch=lambda: self.journal.figures.epoch,
+                nudge=self.worker.nudge,
             )
         )
+        self.giving = GivingBack(self.desk, self.worker.nudge)
+        self.giving.start()
         self.worker.start()
-        life.work = self.worker._task
+        life.tasks = [task for task in (self.worker._task, self.giving._task) if task is not None]
         self._open.append((self.journal, self.cache))
 
     async def call(self, work: Awaitable[T]) -> T:
@@ -251,6 +264,7 @@ class SimulatedTill:
         if not self.life.alive:
             return
         await self.worker.stop()
+        await self.giving.stop()
         await self.cache.stop()
         await self.journal.stop()
         self.life.end()
@@ -329,8 +343,8 @@ class SimulatedTill:
         after = self._root / f"{self.name}-{self._number}"
         shutil.copytree(self.folder, after, ignore=shutil.ignore_patterns("*-shm"))
         self.folder = after
-        if self.life.work is not None:
-            self.life.work.cancel()
+        for task in self.life.tasks:
+            task.cancel()
 
     def _keep_epoch(self, epoch: int) -> None:
         self._epoch = epoch

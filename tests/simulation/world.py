@@ -29,17 +29,19 @@ from simulation.network import LATE_S
 from simulation.shop import Cashier
 from simulation.till import SimulatedTill
 from till_agent.desk import StoreIdentity
+from till_loyalty.exceptions import InvariantError
 
 STEPS = 60
 QUIET_STEPS = 400
 """Half-minutes after the last fault in which every queue must have drained."""
-QUIET_S = 3_700.0
-"""A wait that a server asked for an hour ago is over then, and a poll was made."""
+QUIET_S = 700.0
+"""The longest wait that a cloud may ask for (ten minutes) is over then, and a poll was made."""
 TEN_YEARS_MS = 10 * 365 * 86_400_000
 
 WEIGHTS = {
     "sell": 30,
-    "redeem": 10,
+    "redeem": 12,
+    "redeem_offline": 10,
     "void": 3,
     "give_back": 5,
     "ask_again": 6,
@@ -51,7 +53,7 @@ WEIGHTS = {
     "stop": 1,
     "start": 8,
     "cut_line": 3,
-    "mend_line": 5,
+    "mend_line": 8,
     "bad_line": 4,
     "set_clock": 2,
     "disk_full": 1,
@@ -97,7 +99,7 @@ def play(seed: int, plan: Sequence[Step] | None = None) -> tuple[Failure | None,
     steps = tuple(plan_of(seed) if plan is None else plan)
     folder = Path(tempfile.mkdtemp(prefix="tillside-sim-", dir=_memory_disk()))
     try:
-        _template()
+        _template(chain.policy_of(seed))
         with _one_chance(seed):
             return run(_World(seed, steps, folder).play())
     finally:
@@ -112,7 +114,7 @@ class _World:
         self._step = 0
 
     async def play(self) -> tuple[Failure | None, str]:
-        template, identities = _template()
+        template, identities = _template(chain.policy_of(self._seed))
         self._members = 0
         self._cloud_shift_ms = 0
         self.cloud = SimulatedCloud(self._folder, template, self._cloud_ms, self._new_id)
@@ -136,11 +138,12 @@ class _World:
             for step in self._plan:
                 self._step = step.number
                 await self._take(step)
+                self._lend(step)
                 check_step(self.cloud, self.tills)
             self._step = 0
             await self._calm_down()
             check_quiet(self.cloud, self.tills, self.cashiers)
-        except (Broken, AssertionError) as error:
+        except (Broken, AssertionError, InvariantError) as error:
             reason = f"{type(error).__name__}: {error}"
         digest = self._digest()
         for till in self.tills.values():
@@ -155,6 +158,11 @@ class _World:
         await getattr(self, f"_{step.what}")(till, cashier, random)
         await asyncio.sleep(random.uniform(0.0, 2.0))
 
+    def _lend(self, step: Step) -> None:
+        """The cloud's jobs come by, as they do every few seconds, mostly."""
+        if self.cloud.up and Random(f"lend {self._seed} {step.number}").randrange(3):
+            self.cloud.lend()
+
     async def _sell(self, _till: SimulatedTill, cashier: Cashier, random: Random) -> None:
         if cashier.till.life.alive:
             await cashier.sell(random)
@@ -162,6 +170,16 @@ class _World:
     async def _redeem(self, _till: SimulatedTill, cashier: Cashier, random: Random) -> None:
         if cashier.till.life.alive:
             await cashier.sell(random, redeem=True)
+
+    async def _redeem_offline(self, till: SimulatedTill, cashier: Cashier, random: Random) -> None:
+        """The line is cut, for a moment or for long, and somebody wants to pay with points, receipt after receipt."""
+        was_cut, till.line.cut = till.line.cut, True
+        who = random.randrange(chain.MEMBERS)
+        for _ in range(random.randint(1, 3)):
+            if till.life.alive:
+                await cashier.sell(random, redeem=True, who=who)
+        if random.randrange(4):
+            till.line.cut = was_cut
 
     async def _void(self, _till: SimulatedTill, cashier: Cashier, random: Random) -> None:
         await cashier.void(random)
@@ -329,12 +347,12 @@ async def _on_the_spot(function: Callable[..., Any], *args: Any, **more: Any) ->
 
 
 @cache
-def _template() -> tuple[Path, dict[str, StoreIdentity]]:
+def _template(policy: str) -> tuple[Path, dict[str, StoreIdentity]]:
     """The chain, made once a process; outside of any seed's random numbers it would not be the same each time."""
     folder = Path(tempfile.mkdtemp(prefix="tillside-sim-chain-", dir=_memory_disk()))
     path = folder / "chain.db"
     with _one_chance(0):
-        identities = chain.make_template(path, lambda: "m-none")
+        identities = chain.make_template(path, lambda: "m-none", policy)
     return path, identities
 
 
