@@ -11,6 +11,7 @@ import pytest
 from kit.bridge import receipt
 from kit.chain import ANNA, Chain
 from kit.processes import Ran, run
+from kit.waiting import wait_for
 from kit.world import Till, World
 
 
@@ -161,6 +162,8 @@ def test_the_chains_staff_see_the_same_with_the_cloud_up_or_down(world: World) -
     till.pos.sell("staff-1", receipt(10_000, member={"card": ANNA.card}))
     till.drain()
     till.stop()
+    # What was earned is lent to the till, some seconds later; then nothing moves any more.
+    wait_for(lambda: "till-1" in world.command("cloud", "grant", "list").out, "points at hand of the till")
     up = staff(world)
     world.stop_cloud()
     down = staff(world)

@@ -36,6 +36,8 @@ QUIET_STEPS = 400
 """Half-minutes after the last fault in which every queue must have drained."""
 QUIET_S = 700.0
 """The longest wait that a cloud may ask for (ten minutes) is over then, and a poll was made."""
+WITH_THREADS = ("till_cloud.app", "till_cloud.snapshot_routes", "till_sync.http.packed")
+"""Modules that hand work to threads; here it is done on the spot, or a seed would not play the same again."""
 TEN_YEARS_MS = 10 * 365 * 86_400_000
 
 WEIGHTS = {
@@ -329,7 +331,8 @@ def _one_chance(seed: int) -> Iterator[None]:
         ):
             stack.enter_context(mock.patch.object(secrets, name, make))
         stack.enter_context(mock.patch("till_cloud.centre.Writer", _inline_writer()))
-        stack.enter_context(mock.patch("till_cloud.app.run_in_threadpool", _on_the_spot))
+        for module in WITH_THREADS:
+            stack.enter_context(mock.patch(f"{module}.run_in_threadpool", _on_the_spot))
         try:
             yield
         finally:
