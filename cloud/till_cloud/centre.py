@@ -155,6 +155,8 @@ class Centre:
         """A till with a key that tells another history of an epoch than the cloud holds is two machines."""
         error = None if pushed.cancelled() else pushed.exception()
         if isinstance(error, RefusedError) and error.code in OTHER_HISTORY:
+            # Here the answer is not on its way yet: the till can't ask again before it is refused.
+            self._guard.refuse(till_id, TWO_HISTORIES)
             self._quarantine(CloneFoundError(till_id, TWO_HISTORIES))
 
     def _quarantine(self, found: CloneFoundError) -> None:

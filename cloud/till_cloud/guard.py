@@ -78,14 +78,14 @@ class CloneFoundError(RefusedError):
 
 
 class Guard:
-    """Admits requests. Belongs to one event loop; `highest` may be read from any thread."""
+    """Admits requests. Belongs to one event loop; what may be called from any thread says so."""
 
     def __init__(self, now_ms: int) -> None:
         self._since_s = now_ms // 1000
         self._tills: dict[str, _Till] = {}
 
     def highest(self, till_id: str) -> int:
-        """The highest counter that was seen of a till; 0: none since this process began."""
+        """The highest counter that was seen of a till; 0: none since this process began. From any thread."""
         known = self._tills.get(till_id)
         return 0 if known is None else known.highest
 
@@ -116,6 +116,12 @@ class Guard:
         if known.quarantine:
             raise CloneFoundError(row.till, known.quarantine)
         self._count(known, signed)
+
+    def refuse(self, till_id: str, reason: str) -> None:
+        """Refuse the till from its next request on, which may come before the quarantine is stored. From any thread."""
+        known = self._tills.get(till_id)
+        if known is not None:
+            known.quarantine = reason
 
     def keep(self, till_id: str) -> None:
         """The quarantine is in the database now. From any thread."""

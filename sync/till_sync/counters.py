@@ -3,11 +3,10 @@ first of a block is used, so that a crash skips numbers and repeats none.
 """
 
 import asyncio
-import contextlib
 import logging
-import os
-import secrets
 from pathlib import Path
+
+from till_sync.files import replace_file
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +51,7 @@ class Counter:
         if self._path is None:
             return
         try:
-            await asyncio.to_thread(_write, self._path, upto)
+            await asyncio.to_thread(replace_file, self._path, b"%d\n" % upto)
         except OSError as error:
             log.warning("The counter of requests can't be kept in %s: %s", self._path, error.strerror)
 
@@ -64,18 +63,3 @@ class Counter:
             return int(text) if text.isdigit() and len(text) <= DIGITS_LIMIT else 0
         except (OSError, ValueError):
             return 0
-
-
-def _write(path: Path, value: int) -> None:
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(b"%d\n" % value)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            draft.unlink()
-        raise

@@ -2,9 +2,7 @@
 
 import contextlib
 import logging
-import os
 import re
-import secrets
 import stat
 import sys
 from pathlib import Path
@@ -13,6 +11,7 @@ import msgspec
 from msgspec import Struct, structs
 
 from till_sync.exceptions import IdentityError, IdentityMissing
+from till_sync.files import replace_file, sync_folder
 from till_sync.keys import KEY_HEX_LENGTH
 from till_sync.wire import TILL_ID_PATTERN, EnrolmentAnswer
 
@@ -120,20 +119,10 @@ def save_identity(path: Path, identity: Identity) -> None:
 
     Whoever reads it meanwhile, and whatever fails, there is the old file or the new one, never a part.
     """
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    content = msgspec.json.format(msgspec.json.encode(_checked(identity)), indent=2) + b"\n"
     try:
-        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(msgspec.json.format(msgspec.json.encode(_checked(identity)), indent=2) + b"\n")
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                draft.unlink()
-            raise
-        _sync_folder(path.parent)
+        replace_file(path, content)
+        sync_folder(path.parent)
     except OSError as error:
         raise IdentityError(f"can't write {path}: {error.strerror}") from error
 
@@ -160,13 +149,3 @@ def _keep_private(path: Path) -> None:
         log.warning("%s could be read by others (mode %o); its mode is set to 600", path, mode)
         with contextlib.suppress(OSError):  # a file of another user: said above, and all that can be done
             path.chmod(0o600)
-
-
-def _sync_folder(folder: Path) -> None:
-    if sys.platform == "win32":
-        return
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from till_agent.cache import schema
 from till_agent.cache.pages import Progress, load_progress, save_progress
+from till_sync.files import sync_folder
 
 _log = logging.getLogger(__name__)
 
@@ -81,19 +82,9 @@ def put_in_place(path: Path, new: Path) -> None:
     """
     for suffix in SIDE_FILES:
         path.with_name(path.name + suffix).unlink(missing_ok=True)
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
     new.replace(path)
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name == "nt":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    sync_folder(path.parent)
 
 
 def clear_away(path: Path) -> None:

@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from till_agent.journal import schema
 from till_agent.journal.salvage import Salvage
+from till_sync.files import sync_folder
 
 REPORT_OPS_LIMIT = 1_000
 """Waiting ops named one by one in a report; beyond it only their number, or a big queue would make a bigger report."""
@@ -77,7 +78,7 @@ def move_aside(path: Path, report: DamageReport, log: bytes = b"") -> DamageRepo
         _put_log(target, log)
     with contextlib.suppress(FileNotFoundError):
         path.replace(target)
-    sync_directory(path.parent)
+    sync_folder(path.parent)
     return report
 
 
@@ -105,7 +106,7 @@ def finish_moves(path: Path) -> None:
             draft.replace(target)
         else:
             path.replace(target)
-        sync_directory(path.parent)
+        sync_folder(path.parent)
 
 
 def begun(path: Path) -> Iterator[DamageReport]:
@@ -133,17 +134,6 @@ def _put_log(target: Path, log: bytes) -> None:
         file.write(log)
         file.flush()
         os.fsync(file.fileno())
-
-
-def sync_directory(folder: Path) -> None:
-    """Make renames and new names durable; Windows does so by itself and can't be asked."""
-    if os.name == "nt":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def survey(connection: sqlite3.Connection | None, report: DamageReport) -> DamageReport:

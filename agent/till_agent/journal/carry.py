@@ -12,7 +12,7 @@ from urllib.parse import quote
 import msgspec
 
 from till_agent.journal import schema
-from till_agent.journal.aside import DamageReport, begun, move_aside, survey, sync_directory, write_report
+from till_agent.journal.aside import DamageReport, begun, move_aside, survey, write_report
 from till_agent.journal.exceptions import DamagedError
 from till_agent.journal.migrations import STEPS, migrate
 from till_agent.journal.place import Place
@@ -20,6 +20,7 @@ from till_agent.journal.salvage import ATTEMPTS, Carrier, NewEpoch, Salvage, dea
 from till_agent.journal.session import Session
 from till_agent.journal.witness import Mark, Witness
 from till_agent.journal.wreck import Wreck, WreckEpoch
+from till_sync.files import sync_folder
 
 _log = logging.getLogger(__name__)
 
@@ -119,7 +120,7 @@ def make_journal(
             fresh.execute(schema.ADD_EPOCH, (epoch, place.till, salt, now, reason))
 
         migrate(connection, STEPS, add_epochs)
-    sync_directory(place.path.parent)
+    sync_folder(place.path.parent)
     return _conclude(place, damage, found[0]) if damage is not None and found else damage
 
 

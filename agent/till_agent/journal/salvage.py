@@ -18,6 +18,7 @@ from msgspec.structs import replace
 
 from till_agent.journal import schema
 from till_agent.journal.chain import FIRST, row_hash
+from till_agent.journal.session import append_row
 from till_agent.journal.wreck import SLICE_ROWS, OutOfTime, Proven, Wreck, WreckEpoch
 from till_sync.ops import OpId
 
@@ -104,7 +105,7 @@ class NewEpoch:
         if (proven.epoch, proven.seq) <= self._included:
             proven = replace(proven, row=replace(proven.row, effect_points=0))
         self.head, _mark = row_hash(self.head, op_id, self._salt, proven.row)
-        add_row(self._connection, schema.row_id(self._epoch, self.seq), self.head, proven)
+        append_row(self._connection, schema.row_id(self._epoch, self.seq), self.head, proven.row)
         return op_id
 
 
@@ -169,7 +170,7 @@ class Carrier:
                 seen = proven.seq
                 self._holds_used.add(proven.row.hold)
                 if proven.seq == upto + 1:
-                    add_row(self._connection, schema.row_id(epoch.epoch, proven.seq), proven.hash, proven)
+                    append_row(self._connection, schema.row_id(epoch.epoch, proven.seq), proven.hash, proven.row)
                     self._tell(proven, "sent_on")
                     upto += 1
                 else:
@@ -264,7 +265,7 @@ class Carrier:
         identity = schema.row_id(proven.epoch, proven.seq)
         if not after and proven.seq > 1:
             self._links[identity - 1] = proven.previous
-        add_row(self._connection, identity, proven.hash, proven)
+        append_row(self._connection, identity, proven.hash, proven.row)
 
     def _write_links(self) -> None:
         """What rows are chained to that did not come along."""
@@ -297,28 +298,6 @@ class Carrier:
 
 _COUNTED = ("sent_on", "anew", "known", "needless", "lost", "unread", "kept", "holds")
 _KNOWN = "SELECT id, body FROM entries WHERE kind = ? AND uid = ?"
-
-
-def add_row(connection: sqlite3.Connection, identity: int, row_hash: bytes, proven: Proven) -> None:
-    """One row, with the columns in the table's order."""
-    row = proven.row
-    connection.execute(
-        schema.APPEND,
-        (
-            identity,
-            row_hash,
-            row.at_wall_ms,
-            row.effect_points,
-            row.kind,
-            row.uid,
-            row.about_uid,
-            row.subject_key,
-            row.hold,
-            row.request_digest,
-            row.answer,
-            row.body,
-        ),
-    )
 
 
 def _name(epoch: WreckEpoch, seq: int) -> str:

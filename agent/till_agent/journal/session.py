@@ -88,23 +88,7 @@ class Session:
         identity = schema.row_id(op_id.epoch, op_id.seq)
         if draft.hold:
             self._resolve_hold(draft, identity)
-        self.connection.execute(
-            schema.APPEND,
-            (
-                identity,
-                head,
-                row.at_wall_ms,
-                row.effect_points,
-                row.kind,
-                row.uid,
-                row.about_uid,
-                row.subject_key,
-                row.hold,
-                row.request_digest,
-                row.answer,
-                row.body,
-            ),
-        )
+        append_row(self.connection, identity, head, row)
         grown = EpochState(current.epoch, current.salt, op_id.seq, current.acked_seq, head)
         self.epochs = (*self.epochs[:-1], grown)
         return as_entry(op_id, row)
@@ -296,3 +280,24 @@ def _read_epochs(connection: sqlite3.Connection) -> tuple[EpochState, ...]:
             raise JournalCorrupt(f"expected acked_seq of epoch {epoch} within 0 to {last_seq}, not {acked_seq}")
         states.append(EpochState(epoch, salt, last_seq, acked_seq, head))
     return tuple(states)
+
+
+def append_row(connection: sqlite3.Connection, identity: int, row_hash: bytes, row: Row) -> None:
+    """Write one row; its columns come in the table's order."""
+    connection.execute(
+        schema.APPEND,
+        (
+            identity,
+            row_hash,
+            row.at_wall_ms,
+            row.effect_points,
+            row.kind,
+            row.uid,
+            row.about_uid,
+            row.subject_key,
+            row.hold,
+            row.request_digest,
+            row.answer,
+            row.body,
+        ),
+    )

@@ -1,19 +1,15 @@
 """Rules of poison and parked ops are broken on purpose in a copy of the cloud: the tests that hold them must fail."""
 
-import importlib.util
-import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[3]
+from kit.broken import Mutant, notice, pass_unbroken
+
 POISON = "tests/unit/cloud/test_poison_ops.py::"
 PARKED = "tests/unit/cloud/test_parking_cloud.py::"
 
-MUTANTS: list[tuple[str, str, str, str, str]] = [
+MUTANTS: list[Mutant] = [
     (
         "an error of the environment is called poison",
         "ingest/poison.py",
@@ -101,48 +97,14 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
 ]
 
 
-def _run(folder: Path, tests: str) -> subprocess.CompletedProcess[str]:
-    """The named tests with `folder` first on the path, so that the copy of the package in it is the one tested."""
-    options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "pytest_timeout", "--timeout", "30"]
-    return subprocess.run(
-        [sys.executable, "-m", "pytest", *options, *tests.split()],
-        cwd=ROOT,
-        # Only the plugin that the settings name: the others take longer to load than the tests to run.
-        env={**os.environ, "PYTHONPATH": str(folder), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
-        capture_output=True,
-        text=True,
-        timeout=90,
-        check=False,
-    )
-
-
-def _copy(folder: Path) -> Path:
-    spec = importlib.util.find_spec("till_cloud")
-    assert spec is not None
-    assert spec.origin is not None
-    copy = folder / "till_cloud"
-    shutil.copytree(Path(spec.origin).parent, copy, ignore=shutil.ignore_patterns("__pycache__"))
-    return copy
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("module", "whole", "broken", "tests"), [mutant[1:] for mutant in MUTANTS], ids=[mutant[0] for mutant in MUTANTS]
-)
-def test_a_broken_rule_of_poison_is_noticed(tmp_path: Path, module: str, whole: str, broken: str, tests: str) -> None:
+@pytest.mark.parametrize("mutant", MUTANTS, ids=[mutant[0] for mutant in MUTANTS])
+def test_a_broken_rule_of_poison_is_noticed(tmp_path: Path, mutant: Mutant) -> None:
     """The mutated copy fails the tests that hold the rule."""
-    path = _copy(tmp_path) / module
-    text = path.read_text(encoding="utf-8")
-    assert text.count(whole) == 1, f"expected the mutant's place once in {module}, not {text.count(whole)} times"
-    path.write_text(text.replace(whole, broken), encoding="utf-8")
-    done = _run(tmp_path, tests)
-    assert done.returncode == 1, f"nobody noticed: {done.stdout[-2000:]}{done.stderr[-2000:]}"
-    assert " failed" in done.stdout
+    notice(tmp_path, "till_cloud", mutant)
 
 
 @pytest.mark.slow
 def test_the_unbroken_cloud_passes_the_same_tests(tmp_path: Path) -> None:
     """It is the broken rule that they notice, and not the copying."""
-    _copy(tmp_path)
-    done = _run(tmp_path, " ".join(sorted({mutant[4] for mutant in MUTANTS})))
-    assert done.returncode == 0, done.stdout[-3000:]
+    pass_unbroken(tmp_path, "till_cloud", MUTANTS)

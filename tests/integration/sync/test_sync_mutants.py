@@ -3,20 +3,16 @@
 A test that can't fail is a defect; here is shown that these can.
 """
 
-import importlib.util
-import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[3]
+from kit.broken import Mutant, notice, pass_unbroken
+
 UNIT = "tests/unit/sync/"
 LINE = "tests/integration/sync/"
 
-MUTANTS: list[tuple[str, str, str, str, str]] = [
+MUTANTS: list[Mutant] = [
     (
         "verdicts of other ops are recorded",
         "push.py",
@@ -190,8 +186,8 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     ),
     (
         "the identity is not synced before it takes its name",
-        "identity.py",
-        "                os.fsync(file.fileno())\n",
+        "files.py",
+        "            os.fsync(file.fileno())\n",
         "",
         UNIT + "test_sync_identity.py::test_the_file_is_synced_before_it_takes_the_name",
     ),
@@ -275,60 +271,14 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
 ]
 
 
-def _run(folder: Path, tests: str) -> subprocess.CompletedProcess[str]:
-    """The named tests with `folder` first on the path, so that the copy of the package in it is the one tested."""
-    return subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-x",
-            "-q",
-            "-p",
-            "no:cacheprovider",
-            "-p",
-            "pytest_timeout",
-            "--timeout",
-            "30",
-            *tests.split(),
-        ],
-        cwd=ROOT,
-        # Only the plugin that the settings name: the others take longer to load than the tests to run.
-        env={**os.environ, "PYTHONPATH": str(folder), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
-        capture_output=True,
-        text=True,
-        timeout=90,
-        check=False,
-    )
-
-
-def _copy(folder: Path) -> Path:
-    spec = importlib.util.find_spec("till_sync")
-    assert spec is not None
-    assert spec.origin is not None
-    copy = folder / "till_sync"
-    shutil.copytree(Path(spec.origin).parent, copy, ignore=shutil.ignore_patterns("__pycache__"))
-    return copy
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("module", "whole", "broken", "tests"), [mutant[1:] for mutant in MUTANTS], ids=[mutant[0] for mutant in MUTANTS]
-)
-def test_a_broken_rule_is_noticed(tmp_path: Path, module: str, whole: str, broken: str, tests: str) -> None:
+@pytest.mark.parametrize("mutant", MUTANTS, ids=[mutant[0] for mutant in MUTANTS])
+def test_a_broken_rule_is_noticed(tmp_path: Path, mutant: Mutant) -> None:
     """The mutated copy fails the tests that hold the rule."""
-    path = _copy(tmp_path) / module
-    text = path.read_text(encoding="utf-8")
-    assert text.count(whole) == 1, f"expected the mutant's place once in {module}, not {text.count(whole)} times"
-    path.write_text(text.replace(whole, broken), encoding="utf-8")
-    done = _run(tmp_path, tests)
-    assert done.returncode == 1, f"nobody noticed: {done.stdout[-2000:]}{done.stderr[-2000:]}"
-    assert " failed" in done.stdout
+    notice(tmp_path, "till_sync", mutant)
 
 
 @pytest.mark.slow
 def test_the_unbroken_copy_passes_the_same_tests(tmp_path: Path) -> None:
     """It is the broken rule that they notice, and not the copying."""
-    _copy(tmp_path)
-    done = _run(tmp_path, " ".join(sorted({mutant[4] for mutant in MUTANTS})))
-    assert done.returncode == 0, done.stdout[-3000:]
+    pass_unbroken(tmp_path, "till_sync", MUTANTS)

@@ -32,7 +32,7 @@ def test_crashes_skip_numbers_and_repeat_none(tmp_path: Path) -> None:
 
 def test_mutant_that_keeps_the_number_after_its_use_is_caught(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Were the file written late, a crash would repeat numbers."""
-    monkeypatch.setattr(counters, "_write", lambda path, value: None)
+    monkeypatch.setattr(counters, "replace_file", lambda path, content: None)
     with pytest.raises(AssertionError):
         test_crashes_skip_numbers_and_repeat_none(tmp_path)
 
