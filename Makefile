@@ -69,7 +69,7 @@ reference: install  ## Write what is made from the code: packaged defaults, docs
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
 lock: install  ## Resolve the lock files anew
 	$(LOCK) requirements/bootstrap.in -o requirements/bootstrap.lock
-	$(LOCK) pyproject.toml requirements/dev.in --extra camera -o requirements/dev.lock
+	$(LOCK) pyproject.toml requirements/dev.in --extra camera --extra hid --extra usb -o requirements/dev.lock
 	$(LOCK) pyproject.toml -c requirements/dev.lock -o requirements/till.lock
 
 clean:  ## Remove what was made here

@@ -118,17 +118,31 @@ class CloudSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     ] = 60_000
 
 
+CameraFormat = Literal[
+    "qr", "microqr", "pdf417", "aztec", "datamatrix", "code128", "code39", "itf", "codabar", "ean13", "ean8", "upca"
+]
+"""Symbologies that a camera may be told to look for."""
+
+
 class ScannerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A barcode scanner. A serial one is found by `port` or by `match`."""
+    """A barcode scanner, found by `port` or by `match`."""
 
     name: Annotated[str, _Name]
     driver: Annotated[
         str,
-        Meta(min_length=1, description="`serial`, or a driver of another package (`tillside.scanners`)."),
+        Meta(
+            min_length=1,
+            description="`serial`, `keyboard` (types like one; Linux), `hidpos`, `camera`, or a driver of another "
+            "package (`tillside.scanners`).",
+        ),
     ] = "serial"
     port: Annotated[
         str,
-        Meta(description="Device file or COM port; a name under /dev/serial/by-id stays the same after a replug."),
+        Meta(
+            description="Device file or COM port; a name under /dev/serial/by-id stays the same after a replug. "
+            "For `camera`: a device file, a video or picture file, a folder of pictures, or the address of an MJPEG "
+            "stream."
+        ),
     ] = ""
     match: Annotated[
         str,
@@ -151,19 +165,50 @@ class ScannerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         int,
         Meta(ge=0, le=2_000, description="For a scanner that ends codes with nothing: silence that ends one; 0 = off."),
     ] = 0
+    gs1: Annotated[
+        bool,
+        Meta(
+            description="Read codes as GS1 element strings even where the scanner sends no AIM identifier that says so."
+        ),
+    ] = False
+    formats: Annotated[
+        tuple[CameraFormat, ...],
+        Meta(max_length=12, description="For `camera`: the symbologies to look for; empty means all that it can read."),
+    ] = ()
+    frames_per_second: Annotated[
+        int, Meta(ge=1, le=10, description="For `camera`: pictures looked at in a second, at most.")
+    ] = 10
 
 
 class PrinterSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A receipt printer that obeys ESC/POS. `tcp` needs `host`, `serial` needs `device`."""
+    """A receipt printer that obeys ESC/POS. `tcp` needs `host`, `serial` and `file` need `device`, `usb` needs `match`,
+    `cups` and `windows` need `queue`.
+    """
 
     name: Annotated[str, _Name]
     driver: Annotated[
         str,
-        Meta(min_length=1, description="`tcp`, `serial`, or a driver of another package (`tillside.printers`)."),
+        Meta(
+            min_length=1,
+            description="`tcp`, `serial`, `usb`, `file` (a device file such as /dev/usb/lp0), `cups`, `windows` (a raw "
+            "print queue), or a driver of another package (`tillside.printers`).",
+        ),
     ]
     host: Annotated[str, Meta(description="Name or address of a printer on the network.")] = ""
     port: Annotated[int, Meta(ge=1, le=65535, description="TCP port of a printer on the network.")] = 9_100
-    device: Annotated[str, Meta(description="Device file or COM port of a printer on a serial line.")] = ""
+    device: Annotated[
+        str, Meta(description="Device file or COM port of a printer on a serial line; device file for `file`.")
+    ] = ""
+    match: Annotated[
+        str,
+        Meta(
+            pattern="^([0-9A-Fa-f]{4}:[0-9A-Fa-f]{4}(:.+)?)?$",
+            description="USB identity of a printer for `usb`, `VID:PID` or `VID:PID:SERIAL` in hexadecimal: "
+            "`04b8:0202`.",
+            extra={"expected": "`VID:PID` or `VID:PID:SERIAL`, each of the first two four hexadecimal digits"},
+        ),
+    ] = ""
+    queue: Annotated[str, Meta(max_length=127, description="Name of the print queue for `cups` and `windows`.")] = ""
     baud_rate: _BaudRate = 115_200
     width_dots: Annotated[
         int,
@@ -179,6 +224,24 @@ class PrinterSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         int, Meta(ge=0, le=255, description="Number that the printer knows `code_page` by (`ESC t n`).")
     ] = 17
     cut: Annotated[bool, Meta(description="Cut the paper after a slip.")] = True
+    cut_mode: Annotated[
+        Literal["partial", "full"], Meta(description="Whether a cut leaves a bridge that holds the slip.")
+    ] = "partial"
+    native_qr: Annotated[
+        bool, Meta(description="Have the printer draw QR codes itself; false sends them as pictures.")
+    ] = True
+    density: Annotated[
+        int,
+        Meta(
+            ge=-6,
+            le=6,
+            description="Darkness of the print against the printer's own, in Epson's steps of about 5 %; 0 leaves it.",
+        ),
+    ] = 0
+    logo: Annotated[
+        str,
+        Meta(description='Absolute path of a PNG that slip templates print as `image("logo")`; empty prints nothing.'),
+    ] = ""
     drawer: Annotated[bool, Meta(description="Open the cash drawer after a slip.")] = False
     status: Annotated[
         bool, Meta(description="Ask for paper and cover before a slip; false for a printer that never answers.")

@@ -50,8 +50,14 @@ class Barcode(Struct, frozen=True, kw_only=True, tag="barcode", omit_defaults=Tr
     print_text: bool = True
 
 
+class Image(Struct, frozen=True, kw_only=True, tag="image", omit_defaults=True):
+    """A picture of the shop's own, by its name in the printer's settings; where there is none, nothing is printed."""
+
+    name: str = "logo"
+
+
 class Cut(Struct, frozen=True, kw_only=True, tag="cut"):
     """End of the slip."""
 
 
-Block = Text | Pair | Rule | Break | QrCode | Barcode | Cut
+Block = Text | Pair | Rule | Break | Image | QrCode | Barcode | Cut

@@ -27,7 +27,11 @@ class Transport(Protocol):
 
 
 class Scan(Struct, frozen=True, kw_only=True):
-    """One complete code. `aim` is the symbology identifier without `]`, or ""; `at_mono` is in milliseconds."""
+    """One complete code. `aim` is the symbology identifier without `]`, or ""; `at_mono` is in milliseconds.
+
+    `gs1`: element strings by application identifier, when the code has any. `continuous`: the device tells a code again
+    and again while it sees it (a camera), so that it is one scan until it has been out of sight for a second.
+    """
 
     device_id: str
     seq: int
@@ -38,6 +42,7 @@ class Scan(Struct, frozen=True, kw_only=True):
     symbology: str = ""
     gs1: dict[str, str] | None = None
     confirmed_frames: int = 1
+    continuous: bool = False
 
 
 class DeviceHealth(Struct, frozen=True, kw_only=True):

@@ -63,6 +63,18 @@ class PrinterConfig(Protocol):
     def drawer(self) -> bool: ...
     @property
     def status(self) -> bool: ...
+    @property
+    def match(self) -> str: ...
+    @property
+    def queue(self) -> str: ...
+    @property
+    def cut_mode(self) -> str: ...
+    @property
+    def native_qr(self) -> bool: ...
+    @property
+    def density(self) -> int: ...
+    @property
+    def logo(self) -> str: ...
 
 
 class Profile(Struct, frozen=True, kw_only=True):
@@ -73,6 +85,12 @@ class Profile(Struct, frozen=True, kw_only=True):
     code_page: str = "cp866"
     code_page_number: int = 17
     cut: bool = True
+    cut_mode: str = "partial"
+    """`partial` leaves a bridge that holds the slip, `full` none."""
+    density: int = 0
+    """Darkness against the printer's own, -6 to 6; 0 sends nothing."""
+    logo: str = ""
+    """Path of the PNG that the block `image("logo")` prints, or ""."""
     drawer: bool = False
     """Open the cash drawer that hangs on this printer with each slip."""
     native_qr: bool = True
@@ -106,6 +124,10 @@ class Profile(Struct, frozen=True, kw_only=True):
             code_page_number=settings.code_page_number,
             cut=settings.cut,
             drawer=settings.drawer,
+            cut_mode=settings.cut_mode,
+            density=settings.density,
+            logo=settings.logo,
+            native_qr=settings.native_qr,
         )
 
 

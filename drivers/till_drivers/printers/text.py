@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from till_drivers.blocks import Align, Barcode, Block, Break, Cut, Pair, QrCode, Rule, Text
+from till_drivers.blocks import Align, Barcode, Block, Break, Cut, Image, Pair, QrCode, Rule, Text
 
 TEXT_BLOCK_LIMIT = 4_000
 """Letters of one block that are printed: half a metre of paper. A name of a megabyte stops there."""
@@ -32,7 +32,7 @@ class Line(Struct, frozen=True, kw_only=True):
     double: bool = False
 
 
-Item = Line | QrCode | Barcode | Cut
+Item = Line | Image | QrCode | Barcode | Cut
 
 
 def clean(text: str, *, keep_breaks: bool = False) -> str:
