@@ -92,6 +92,18 @@ class ProofRequest(Struct, frozen=True):
     number: int
 
 
+class AutomaticStatusRequest(Struct, frozen=True):
+    """`GS a items`: tell the printer's state now and at each change of those items; 0 ends that."""
+
+    items: int
+
+
+class IdRequest(Struct, frozen=True):
+    """`GS I number`: what the printer is."""
+
+    number: int
+
+
 class Reset(Struct, frozen=True):
     """`ESC @`."""
 
@@ -113,6 +125,8 @@ Element = (
     | LineSpacing
     | RealTimeRequest
     | ProofRequest
+    | AutomaticStatusRequest
+    | IdRequest
     | Reset
     | Unknown
 )

@@ -3,7 +3,15 @@
 from msgspec.structs import replace
 
 from till_drivers.blocks import Align
-from till_drivers.simulators.escpos_elements import Element, Feed, LineSpacing, ProofRequest, Style
+from till_drivers.simulators.escpos_elements import (
+    AutomaticStatusRequest,
+    Element,
+    Feed,
+    IdRequest,
+    LineSpacing,
+    ProofRequest,
+    Style,
+)
 
 _ALIGNS: tuple[Align, ...] = ("left", "center", "right")
 
@@ -57,6 +65,10 @@ class Modes:
                 self.bar_dots = max(1, min(6, value))
             case "r":
                 return [ProofRequest(value)]
+            case "a":
+                return [AutomaticStatusRequest(value)]
+            case "I":
+                return [IdRequest(value)]
             case _:
                 return None
         return []
@@ -72,5 +84,5 @@ class Modes:
 
 
 ESCAPE_MODES = frozenset(b"!-EGatdJ3")
-GROUP_MODES = frozenset(b"!Hhwr")
+GROUP_MODES = frozenset(b"!HhwraI")
 """Second bytes of the commands that `escape` and `group` know."""
