@@ -9,10 +9,12 @@ from hypothesis import strategies as st
 from till_drivers.blocks import Barcode, Cut, QrCode, Text
 from till_drivers.printers import PROFILE_80MM, render
 from till_drivers.simulators.escpos_elements import (
+    AutomaticStatusRequest,
     Bars,
     CutPaper,
     Element,
     Feed,
+    IdRequest,
     LineSpacing,
     ProofRequest,
     Pulse,
@@ -57,7 +59,8 @@ COMMANDS: list[tuple[bytes, list[Element]]] = [
         [Bars(67, b"4600682000013", 3, 64, True, PLAIN), Feed(1)],
     ),
     (b"\x1dk\x024600682000013\x00", [Bars(67, b"4600682000013", 3, 162, False, PLAIN)]),
-    (b"\x1c.\x1bR\x07\x1ba\x00\x1b{\x00\x1da\x00\x1dL\x00\x00\x1bD\x08\x10\x00\x1b\x63\x35\x00", []),
+    (b"\x1c.\x1bR\x07\x1ba\x00\x1b{\x00\x1dL\x00\x00\x1bD\x08\x10\x00\x1b\x63\x35\x00", []),
+    (b"\x1da\x0e\x1dIC", [AutomaticStatusRequest(14), IdRequest(67)]),
     (b"\x1d(A\x02\x00\x00\x02", [Unknown(b"\x1d(A\x02\x00")]),
     (b"\x1b\x01\x07", [Unknown(b"\x1b\x01"), Unknown(b"\x07")]),
     (b"\x1ba\x09x\n", [Unknown(b"\x1ba\x09"), TextRun(b"x", 0, PLAIN), Feed(1)]),
