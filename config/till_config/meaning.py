@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
-from till_config import schema
 from till_config.checking import Checked, nearest, shown
+from till_config.meaning_devices import check_devices, check_logo
+from till_config.meaning_lookup import get, indexes
 from till_config.toml_places import KeyPath
 
 ATOL_PORT = 16732
@@ -23,7 +24,6 @@ CODE_PAGES = (
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _LABEL = "[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
 _HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
-_MISSING = object()
 
 
 def check_meaning(checked: Checked) -> None:
@@ -37,8 +37,7 @@ def check_meaning(checked: Checked) -> None:
                 checked.add(path, fault)
     _check_names(checked)
     _check_clients(checked)
-    _check_scanners(checked)
-    _check_printers(checked)
+    check_devices(checked)
     _check_slips(checked)
     _check_cloud(checked)
 
@@ -137,24 +136,9 @@ _VALUE_CHECKS: dict[KeyPath, Callable[[Any], str]] = {
     ("cloud", "url"): _check_cloud_url,
     ("scanners", "encoding"): _check_encoding,
     ("printers", "code_page"): _check_code_page,
+    ("printers", "logo"): check_logo,
     ("slips", "template"): _check_template,
 }
-
-
-def _get(checked: Checked, path: KeyPath) -> Any:
-    """The good value at `path`, else its default, else `_MISSING` (given, but wrong; or required and not given)."""
-    if path in checked.values:
-        return checked.values[path]
-    if any(fault.path == path for fault in checked.faults):
-        return _MISSING
-    section = schema.at(tuple(part for part in path[:-1] if isinstance(part, str)))
-    default = section.keys[str(path[-1])].default
-    return default if isinstance(default, str | int) else _MISSING
-
-
-def _indexes(checked: Checked, *path: str) -> list[int]:
-    """Of a list of sections, those that are sections."""
-    return [index for index in range(checked.values.get(path, 0)) if (*path, index) in checked.values]
 
 
 def _check_names(checked: Checked) -> None:
@@ -162,7 +146,7 @@ def _check_names(checked: Checked) -> None:
     for lists in (("scanners",), ("printers",)), (("bridge", "clients"),):
         first: dict[str, str] = {}
         for where in lists:
-            for index in _indexes(checked, *where):
+            for index in indexes(checked, *where):
                 name = checked.values.get((*where, index, "name"))
                 if name is None:
                     continue
@@ -172,7 +156,7 @@ def _check_names(checked: Checked) -> None:
 
 
 def _check_clients(checked: Checked) -> None:
-    items = [("bridge", "clients", index) for index in _indexes(checked, "bridge", "clients")]
+    items = [("bridge", "clients", index) for index in indexes(checked, "bridge", "clients")]
     scopes = [_list_values(checked, (*item, "scopes")) for item in items]
     if ("bridge", "clients") not in checked.values or None in scopes:
         return
@@ -191,29 +175,6 @@ def _list_values(checked: Checked, path: KeyPath) -> list[Any] | None:
     return [checked.values[*path, index] for index in range(count)]
 
 
-def _check_scanners(checked: Checked) -> None:
-    ports: dict[str, int] = {}
-    for index in _indexes(checked, "scanners"):
-        item = ("scanners", index)
-        driver, port, match = (_get(checked, (*item, key)) for key in ("driver", "port", "match"))
-        if driver == "serial" and _MISSING not in (port, match):
-            if not port and not match:
-                checked.add(item, "expected `port` or `match`, by which the serial scanner is found; neither is given")
-            elif port and match:
-                checked.add((*item, "match"), "expected either `port` or `match`, not both")
-        if isinstance(port, str) and port and ports.setdefault(port, index) != index:
-            owner = f"scanners[{ports[port]}]"
-            checked.add((*item, "port"), f"expected a port of its own, not {shown(port)}: {owner} has it")
-
-
-def _check_printers(checked: Checked) -> None:
-    for index in _indexes(checked, "printers"):
-        item = ("printers", index)
-        for driver, needed in (("tcp", "host"), ("serial", "device")):
-            if _get(checked, (*item, "driver")) == driver and _get(checked, (*item, needed)) == "":
-                checked.add(item, f"expected the key `{needed}`, which the driver `{driver}` needs; it isn't given")
-
-
 def _check_slips(checked: Checked) -> None:
     wanted = checked.values.get(("slips", "printer"))
     count = checked.values.get(("printers",), 0)
@@ -229,7 +190,7 @@ def _check_slips(checked: Checked) -> None:
 
 
 def _check_cloud(checked: Checked) -> None:
-    connect, request = (_get(checked, ("cloud", key)) for key in ("connect_timeout_ms", "request_timeout_ms"))
+    connect, request = (get(checked, ("cloud", key)) for key in ("connect_timeout_ms", "request_timeout_ms"))
     if isinstance(connect, int) and isinstance(request, int) and connect > request:
         path = ("cloud", "connect_timeout_ms")
         place = path if path in checked.values else ("cloud", "request_timeout_ms")
