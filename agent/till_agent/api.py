@@ -357,7 +357,11 @@ class QueuedOp(Struct, frozen=True, kw_only=True):
 
 
 class ScanEvent(Struct, frozen=True, kw_only=True):
-    """A scan as told to the cash software: what it resolved to, never the raw payload in logs."""
+    """A scan as told to the cash software: what it resolved to, never the raw payload in logs.
+
+    `gs1`: its GS1 element strings by application identifier (`{"01": "04600000000015", "3103": "001250"}`), if it has
+    any; `text` is all of it, as scanned.
+    """
 
     device: str
     seq: int
@@ -365,3 +369,4 @@ class ScanEvent(Struct, frozen=True, kw_only=True):
     symbology: str
     kind: Literal["card", "phone", "voucher", "goods", "unknown"]
     member: Member | None = None
+    gs1: dict[str, str] | None = None

@@ -29,6 +29,7 @@ from till_agent.slips.desk import SlipPrinter, SpoolSlipDesk
 from till_agent.slips.office import SlipOffice
 from till_agent.slips.template import SlipTemplate, load_template
 from till_config.settings import Settings
+from till_drivers.ports import Scan
 from till_drivers.spool import Spool
 from till_loyalty import identifiers
 from till_loyalty.digits import is_gtin
@@ -120,8 +121,9 @@ class Core:
             return False
         return True
 
-    async def resolve(self, text: str) -> Resolved:
-        """What a scanned text is: a member's card, phone or voucher, goods, or nothing we know."""
+    async def resolve(self, scan: Scan) -> Resolved:
+        """What was scanned: a member's card, phone or voucher, goods, or nothing we know."""
+        text = scan.text
         if text.startswith(vouchers.PREFIX):
             return await self._identified("voucher", text)
         programme = self.cache.programme()

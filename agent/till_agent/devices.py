@@ -17,7 +17,7 @@ from till_agent.bridge.events import EventHub
 from till_config.settings import PrinterSettings, ScannerSettings
 from till_drivers.exceptions import SettingsError
 from till_drivers.ports import DeviceHealth, PrinterDriver, Scan, ScannerDriver
-from till_drivers.scanners.dedupe import Deduper
+from till_drivers.scanners.dedupe import OUT_OF_SIGHT_MS, Deduper
 from till_drivers.states import DeviceState
 from till_sync.ports import Clock
 
@@ -49,7 +49,7 @@ class Resolved(Struct, frozen=True, kw_only=True):
     alert: Message | None = None
 
 
-Resolve = Callable[[str], Awaitable[Resolved]]
+Resolve = Callable[[Scan], Awaitable[Resolved]]
 
 
 class Board:
@@ -130,7 +130,7 @@ def build_printers(
 
 
 class Scanners:
-    """Runs every scanner and turns scans into events; `resolve` says what a text is."""
+    """Runs every scanner and turns scans into events; `resolve` says what a scan is."""
 
     def __init__(
         self,
@@ -150,6 +150,7 @@ class Scanners:
         self._counted = counted
         self._queue: asyncio.Queue[Scan] = asyncio.Queue(SCAN_QUEUE_LIMIT)
         self._deduper = Deduper()
+        self._sighted: dict[str, tuple[Scan, Resolved]] = {}
         self._drivers: list[ScannerDriver] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = False
@@ -206,17 +207,36 @@ class Scanners:
         self._queue.put_nowait(scan)
 
     def _is_held_still(self, scan: Scan, resolved: Resolved) -> bool:
-        """The same member or code again, sooner than anybody means it. Two equal goods in a row are two goods."""
-        if resolved.kind == "goods":
+        """The same member or code again, sooner than anybody means it.
+
+        Two equal goods in a row are two goods, unless a camera has had them in sight all the while.
+        """
+        if resolved.kind == "goods" and not scan.continuous:
             return False
         who = resolved.member.reference if resolved.member else resolved.text
-        return self._deduper.is_repeat(scan.device_id, f"{resolved.kind} {who}", scan.at_mono)
+        return self._deduper.is_repeat(
+            scan.device_id, f"{resolved.kind} {who}", scan.at_mono, continuous=scan.continuous
+        )
+
+    async def _look_up(self, scan: Scan) -> Resolved:
+        """What the scan is. A camera tells what it sees several times a second: that is looked up once."""
+        if not scan.continuous:
+            return await self._resolve(scan)
+        before = self._sighted.pop(scan.device_id, None)
+        in_sight = before is not None and scan.at_mono - before[0].at_mono < OUT_OF_SIGHT_MS
+        if before is not None and in_sight and before[0].text == scan.text:
+            resolved = before[1]
+        else:
+            resolved = await self._resolve(scan)
+        if resolved.text:
+            self._sighted[scan.device_id] = (scan, resolved)
+        return resolved
 
     async def _route(self) -> None:
         while True:
             scan = await self._queue.get()
             try:
-                resolved = await self._resolve(scan.text)
+                resolved = await self._look_up(scan)
             except Exception as exc:  # noqa: BLE001 - one scan that can't be looked up must not be the last one
                 log.error("scan not looked up", extra={"device": scan.device_id, "error": type(exc).__name__})  # noqa: TRY400 - a trace may quote it
                 resolved = Resolved(kind="unknown", text=scan.text)
@@ -232,6 +252,8 @@ class Scanners:
                     symbology=scan.symbology,
                     kind=resolved.kind,
                     member=resolved.member,
+                    # What must not be handed on as text must not be as element strings either.
+                    gs1=scan.gs1 if resolved.text else None,
                 ),
             )
             if resolved.alert is not None:

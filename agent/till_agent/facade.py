@@ -15,6 +15,7 @@ from till_agent.metrics import Live, Metrics
 from till_agent.status import Facts, missing, problems, sync_status
 from till_agent.texts import Words
 from till_config.settings import Settings
+from till_drivers.ports import Scan
 from till_drivers.spool import Spool
 from till_sync.identity import Identity
 from till_sync.ports import Clock
@@ -94,11 +95,11 @@ class Agent:
             # A sentence with numbers that this problem does not have: the general one is better than none.
             return Words(self.language).problem("", status=status)
 
-    async def resolve(self, text: str) -> Resolved:
-        """What a scanned text is; before the enrolment nobody can tell."""
+    async def resolve(self, scan: Scan) -> Resolved:
+        """What was scanned; before the enrolment nobody can tell."""
         if self._core is None:
-            return Resolved(kind="unknown", text=text)
-        return await self._core.resolve(text)
+            return Resolved(kind="unknown", text=scan.text)
+        return await self._core.resolve(scan)
 
     def sync_changed(self, worker: WorkerStatus) -> None:
         """The line came or went, or sync was halted."""
