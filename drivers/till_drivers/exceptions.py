@@ -5,14 +5,18 @@ DriverError
 ├── TransportError          the byte port
 │   ├── TransportAbsent     can't be opened: not there, or held by another program
 │   ├── TransportLost       was open and is gone
+│   ├── TransportRefused    is there and says itself that it takes nothing now
 │   └── TransportStalled    the device does not take our bytes
 ├── ProtocolError           a device sent what its protocol does not allow
+├── SlipTemplateError       a slip template is not usable
+├── WordMissing             a slip's words lack a text, or the text asks for values that were not given
 ├── RenderError             a slip can't be turned into this printer's bytes
 ├── StateError              a driver broke the table of states; our own defect
 ├── SpoolError              the print queue
 │   ├── SpoolUnavailable    its file can't be written or read now
 │   └── SpoolClosed         used before its start or after its stop
 └── SimulatorError          a simulated device was told something it does not know
+    └── SimulatorLate       what was waited for did not come in time
 """
 
 
@@ -39,6 +43,13 @@ class TransportLost(TransportError):
     """Raised when an open port is gone: unplugged, switched off, or its connection was cut."""
 
 
+class TransportRefused(TransportError):
+    """Raised before the first byte, when what is at the other end says why it takes none: a queue that is stopped.
+
+    It proves that not one byte went.
+    """
+
+
 class TransportStalled(TransportError):
     """Raised when a device does not take bytes in time.
 
@@ -52,6 +63,14 @@ class TransportStalled(TransportError):
 
 class ProtocolError(DriverError):
     """Raised when bytes from a device make no sense in its protocol."""
+
+
+class SlipTemplateError(DriverError):
+    """Raised when a slip template does not compile, fails, takes too much, or yields something that is no block."""
+
+
+class WordMissing(DriverError):
+    """Raised when a word of a slip is asked for that the catalogue lacks, or without the values that it needs."""
 
 
 class RenderError(DriverError):
@@ -76,3 +95,7 @@ class SpoolClosed(SpoolError):
 
 class SimulatorError(DriverError):
     """Raised when a simulator gets an unknown behaviour or command."""
+
+
+class SimulatorLate(SimulatorError):
+    """Raised when what a client waited for, such as a slip, did not come in the time that it gave."""

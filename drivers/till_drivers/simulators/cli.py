@@ -10,8 +10,10 @@ from typing import get_args
 
 import click
 
-_LAZY = {"scanner": "till_drivers.simulators.scanner_cli:scanner"}
-_BEHAVIOURS = ("normal", "slow", "silent", "deaf", "near-end", "paper-out", "cover-open", "dies", "late")
+_LAZY = {
+    **{name: f"till_drivers.simulators.printer_cli:{name}" for name in ("behave", "reset", "slip", "slips")},
+    **{name: f"till_drivers.simulators.scanner_cli:{name}" for name in ("plug", "scan", "scanner", "unplug")},
+}
 
 
 class _LazyGroup(click.Group):
@@ -44,7 +46,7 @@ def simulate() -> None:
 @click.option("--pty", type=click.Path(path_type=Path), default=None, help="Open a pseudo-terminal under this name.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=None, help="Folder for the slips.")
 @click.option("--png", type=click.Choice(["all", "last", "none"]), default="last", help="Which slips to draw.")
-@click.option("--behaviour", type=click.Choice(_BEHAVIOURS), default="normal", help="How the printer is at first.")
+@click.option("--behaviour", default="normal", show_default=True, help="How the printer is at first; see behave.")
 @click.option("--dies-after", type=click.IntRange(0), default=0, metavar="BYTES", help="With --behaviour dies.")
 @click.option("--width-dots", type=int, default=576, show_default=True)
 @click.option("--columns", type=int, default=48, show_default=True)
@@ -52,6 +54,7 @@ def simulate() -> None:
     "--control", type=click.IntRange(0, 65_535), default=0, help="Port for requests while it runs; 0 takes a free one."
 )
 @click.option("--ready-file", type=click.Path(dir_okay=False, path_type=Path), help="Write the addresses here as JSON.")
+@click.option("--exit-after", type=click.FloatRange(min=0), metavar="SECONDS", help="End then, whatever happens.")
 def printer(
     tcp: int | None,
     pty: Path | None,
@@ -63,21 +66,29 @@ def printer(
     columns: int,
     control: int,
     ready_file: Path | None,
+    exit_after: float | None,
 ) -> None:
     """A receipt printer that obeys ESC/POS. Ends on Ctrl-C or a termination signal.
 
-    `tillside simulate behave` steers it while it runs. Programs send JSON lines to the control port: {"do": "behave",
-    "as": "paper-out"}, {"do": "status"}, {"do": "render"}.
+    `tillside simulate behave`, `slips`, `slip` and `reset` steer it while it runs. Programs send JSON lines to the
+    control port: {"do": "behave", "as": "paper-out"}, {"do": "wait", "slips": 1}.
     """
     import asyncio
 
-    from till_drivers.simulators.printer import Behaviour, Png, PrinterSimulator
+    from till_drivers.exceptions import SimulatorError
+    from till_drivers.simulators.printer import PrinterSimulator
+    from till_drivers.simulators.printer_manner import Manner
     from till_drivers.simulators.printer_run import Addresses, run_printer
+    from till_drivers.simulators.slip_tray import Png
 
     if tcp is None and pty is None:
         raise click.UsageError("expected --tcp PORT, --pty NAME or both")
     if pty is not None and sys.platform == "win32":
         raise click.UsageError("--pty: pseudo-terminals exist on Linux only; use --tcp")
+    try:
+        Manner.of(behaviour)
+    except SimulatorError as error:
+        raise click.UsageError(f"--behaviour: {error}") from error
     choices: dict[str, Png] = {name: name for name in get_args(Png)}
 
     def ready(addresses: Addresses) -> None:
@@ -87,29 +98,8 @@ def printer(
 
     async def run() -> None:
         simulator = PrinterSimulator(out=out, png=choices[png], width_dots=width_dots, columns=columns)
-        await simulator.behave(Behaviour(behaviour), dies_after=dies_after)
-        await run_printer(simulator, tcp=tcp, pty=pty, control=control, out=out, ready=ready)
+        await simulator.behave(behaviour, dies_after=dies_after)
+        await run_printer(simulator, tcp=tcp, pty=pty, control=control, out=out, ready=ready, exit_after=exit_after)
         click.echo(f"{simulator.slip_count} slips")
 
     asyncio.run(run())
-
-
-@simulate.command()
-@click.argument("port", metavar="CONTROL_PORT", type=click.IntRange(1, 65_535))
-@click.argument("behaviour", type=click.Choice(_BEHAVIOURS), required=False)
-@click.option("--dies-after", type=click.IntRange(0), default=0, metavar="BYTES", help="With the behaviour dies.")
-def behave(port: int, behaviour: str | None, dies_after: int) -> None:
-    """Tell the simulated printer with that control port how to be; without a behaviour, say how it is."""
-    import msgspec
-
-    from till_drivers.exceptions import SimulatorError
-    from till_drivers.simulators.printer_control import control_printer
-
-    fields: dict[str, str | int] = {} if behaviour is None else {"as": behaviour, "after": dies_after}
-    try:
-        found = control_printer(port, "behave" if fields else "status", **fields)
-    except (OSError, msgspec.DecodeError, SimulatorError) as error:
-        raise click.ClickException(
-            f"expected a simulated printer's control port, not {port}: {error}; the printer says its own at its start"
-        ) from error
-    click.echo(f"{found['behaviour']}, {found['slips']} slips, {found['received_bytes']} bytes received")

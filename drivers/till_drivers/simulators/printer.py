@@ -5,16 +5,16 @@ that came then is printed when paper is back, even if its sender has long gone.
 """
 
 import asyncio
-import enum
 from collections import deque
 from pathlib import Path
-from typing import Literal
 
 from till_drivers.exceptions import SimulatorError
 from till_drivers.simulators.escpos_elements import (
+    AutomaticStatusRequest,
     CutPaper,
     Element,
     Feed,
+    IdRequest,
     ProofRequest,
     Raster,
     RealTimeRequest,
@@ -23,6 +23,8 @@ from till_drivers.simulators.escpos_elements import (
 from till_drivers.simulators.escpos_interpreter import Interpreter
 from till_drivers.simulators.paper import Paper, Slip
 from till_drivers.simulators.printer_links import Link, PtyLink, listen_tcp
+from till_drivers.simulators.printer_manner import Behaviour, Manner, RealTimeScanner, identity, told
+from till_drivers.simulators.slip_tray import Png, SlipTray
 
 SLOW_LINE_SECONDS = 0.05
 """Time for a line of a slow printer: a slip of 30 lines takes 1.5 s."""
@@ -30,53 +32,11 @@ LATE_SECONDS = 3.0
 """How long a late printer keeps a slip before it begins."""
 PENDING_LIMIT = 20_000
 """Elements that wait to be printed; past that the printer stops reading, as one with a full buffer."""
-KEPT_SLIPS = 100
-"""Slips that stay in memory for `render` and for tests."""
-REQUEST_BYTES = 3
-"""Of a status request."""
 BATCH = 200
 """Elements printed before others may run."""
-
-Png = Literal["all", "last", "none"]
-
-
-class Behaviour(enum.StrEnum):
-    """How the printer is just now."""
-
-    NORMAL = "normal"
-    SLOW = "slow"
-    SILENT = "silent"
-    """Prints, but answers nothing."""
-    DEAF = "deaf"
-    """Takes connections and reads nothing."""
-    NEAR_END = "near-end"
-    PAPER_OUT = "paper-out"
-    COVER_OPEN = "cover-open"
-    DIES = "dies"
-    """Loses its power after so many bytes; comes back when told to be normal."""
-    LATE = "late"
-    """Begins to print some seconds after the bytes came."""
-
-
-_STANDING = (Behaviour.PAPER_OUT, Behaviour.COVER_OPEN)
-
-
-class _RealTimeScanner:
-    """Finds `DLE EOT n` in raw bytes, even within a picture's: printers look for them before they read commands."""
-
-    def __init__(self) -> None:
-        self._tail = b""
-
-    def find(self, data: bytes) -> list[int]:
-        """The n of each request that is complete with `data`."""
-        both = self._tail + data
-        numbers: list[int] = []
-        at = both.find(b"\x10\x04")
-        while at >= 0 and at + 2 < len(both):
-            numbers.append(both[at + 2])
-            at = both.find(b"\x10\x04", at + REQUEST_BYTES)
-        self._tail = both[at:] if at >= 0 else both[-1:] if both[-1:] == b"\x10" else b""
-        return numbers
+_ENQUIRE = 5
+_RECOVER, _RECOVER_EMPTY = 1, 2
+"""Of `DLE ENQ n`: go on with what waits, or forget it."""
 
 
 class PrinterSimulator:
@@ -92,28 +52,27 @@ class PrinterSimulator:
         png: Png = "last",
         width_dots: int = 576,
         columns: int = 48,
+        slow_line_seconds: float = SLOW_LINE_SECONDS,
+        late_seconds: float = LATE_SECONDS,
     ) -> None:
-        self._out = out
-        self._png = png
-        self._first_number = 1
-        if out is not None:
-            out.mkdir(parents=True, exist_ok=True)
-            numbers = [int(file.stem[5:]) for file in out.glob("slip-*.txt") if file.stem[5:].isdigit()]
-            self._first_number = max(numbers, default=0) + 1
+        self._tray = SlipTray(out, png)
+        self._slow_line_seconds = slow_line_seconds
+        self._late_seconds = late_seconds
         self._interpreter = Interpreter()
-        self._real_time = _RealTimeScanner()
+        self._real_time = RealTimeScanner()
         self._paper = Paper(
-            width_dots=width_dots, columns=columns, done=self._slip_done, first_number=self._first_number
+            width_dots=width_dots, columns=columns, done=self._tray.put, first_number=self._tray.first_number
         )
-        self.behaviour = Behaviour.NORMAL
-        self.slips: deque[Slip] = deque(maxlen=KEPT_SLIPS)
-        self.slip_count = 0
+        self._manner = Manner()
+        self._later = Manner()
         self.received_bytes = 0
         """Without status requests."""
         self.unknown_commands = 0
         self._dies_after = 0
+        self._lines_left: int | None = None
         self._pending: deque[tuple[float, Link, Element]] = deque()
-        self._links: set[Link] = set()
+        self._links: dict[Link, int] = {}
+        """Who is there, with the items of `GS a` that each asked to be told of."""
         self._server: asyncio.Server | None = None
         self._address: tuple[str, int] | None = None
         self._pty: PtyLink | None = None
@@ -121,7 +80,26 @@ class PrinterSimulator:
         self._has_pty = False
         self._wake = asyncio.Event()
         self._printing: asyncio.Task[None] | None = None
-        self._last_drawn = 0
+
+    @property
+    def behaviour(self) -> str:
+        """How the printer is, by name."""
+        return self._manner.name
+
+    @property
+    def slips(self) -> deque[Slip]:
+        """The newest slips, oldest first."""
+        return self._tray.slips
+
+    @property
+    def slip_count(self) -> int:
+        """Slips that have come out, forgotten ones included."""
+        return self._tray.count
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether nothing has been printed since the last cut, and nothing waits to be."""
+        return self._paper.is_blank and not self._pending
 
     async def start_tcp(self, port: int = 0, host: str = "127.0.0.1") -> int:
         """Listen; returns the port, which stays the same when the printer dies and comes back."""
@@ -145,43 +123,58 @@ class PrinterSimulator:
             await asyncio.gather(self._printing, return_exceptions=True)
             self._printing = None
         await self._power_off()
-        if self._png == "last" and self._out is not None and self.slips:
-            self.render()
+        self._tray.close()
 
-    async def behave(self, behaviour: str, *, dies_after: int = 0) -> None:
-        """Be so from now on. `dies_after`: bytes that a dying printer still takes. Raises SimulatorError."""
-        try:
-            self.behaviour = Behaviour(behaviour)
-        except ValueError as exc:
-            known = ", ".join(Behaviour)
-            raise SimulatorError(f"expected one of {known}, not {behaviour!r}") from exc
+    async def behave(self, behaviour: str, *, dies_after: int = 0, after_lines: int | None = None) -> None:
+        """Be so from now on: a name, or several with `+` between. Raises SimulatorError.
+
+        `dies_after`: bytes that a dying printer still takes. `after_lines`: lines after which it is so, until when it
+        stays as it is: paper that runs out within a slip.
+        """
+        manner = Manner.of(behaviour)
+        if after_lines is not None:
+            if not manner.stands:
+                raise SimulatorError(f"expected a count of lines with what stops a printer, not with {behaviour!r}")
+            self._lines_left, self._later = max(0, after_lines), manner
+            return
+        self._lines_left = None
         self._dies_after = dies_after
-        if self.behaviour is not Behaviour.DIES:
+        self._become(manner)
+        if Behaviour.DIES not in manner:
             await self._power_on()
         self._mind_reading()
-        self._wake.set()
+
+    async def reset(self) -> None:
+        """Normal again, nothing waits, nothing half printed, no slip in memory; files and numbers stay."""
+        await self.behave("normal")
+        self._pending.clear()
+        self._interpreter, self._real_time = Interpreter(), RealTimeScanner()
+        self._paper.tear()
+        self.slips.clear()
+        self._mind_reading()
+
+    async def wait(self, *, slips: int = 0, text: str = "", since: int = 0, seconds: float) -> Slip | None:
+        """See `SlipTray.wait`."""
+        return await self._tray.wait(count=slips, text=text, since=since, seconds=seconds)
+
+    def kept(self, number: int | None = None) -> Slip:
+        """A slip in memory, the last by default. Raises SimulatorError when there is none."""
+        return self._tray.kept(number)
 
     def render(self, number: int | None = None) -> Path:
         """Draw a kept slip, the last one by default, into the folder. Raises SimulatorError when there is none."""
-        from till_drivers.simulators.picture import slip_png
-
-        slip = next((kept for kept in reversed(self.slips) if number in (None, kept.number)), None)
-        if slip is None or self._out is None:
-            raise SimulatorError(f"expected a kept slip and an output folder, not slip {number}")
-        path = self._out / f"slip-{slip.number:06d}.png"
-        path.write_bytes(slip_png(slip))
-        return path
+        return self._tray.render(number)
 
     # Called by links.
     def joined(self, link: Link) -> None:
-        self._links.add(link)
+        self._links[link] = 0
         self._mind_reading()
 
     def left(self, link: Link) -> None:
-        self._links.discard(link)
+        self._links.pop(link, None)
 
     def received(self, link: Link, data: bytes) -> None:
-        if self.behaviour is Behaviour.DIES:
+        if Behaviour.DIES in self._manner:
             self._take(link, data[: self._dies_after])
             self._dies_after -= len(data)
             if self._dies_after <= 0:
@@ -190,17 +183,36 @@ class PrinterSimulator:
         self._take(link, data)
 
     def _take(self, link: Link, data: bytes) -> None:
-        for number in self._real_time.find(data):
-            self.received_bytes -= REQUEST_BYTES
-            self._dies_after += REQUEST_BYTES
-            self._answer(link, _real_time_answer(number, self.behaviour))
+        for kind, number in self._real_time.find(data):
+            self.received_bytes -= RealTimeScanner.REQUEST_BYTES
+            self._dies_after += RealTimeScanner.REQUEST_BYTES
+            if kind == _ENQUIRE:
+                self._recover(number)
+            else:
+                self._answer(link, self._manner.real_time(number))
         self.received_bytes += len(data)
         now = asyncio.get_running_loop().time()
-        due = now + LATE_SECONDS if self.behaviour is Behaviour.LATE else now
+        due = now + self._late_seconds if Behaviour.LATE in self._manner else now
         for element in self._interpreter.feed(data):
             if not isinstance(element, RealTimeRequest):
                 self._pending.append((due, link, element))
         self._mind_reading()
+        self._wake.set()
+
+    def _recover(self, number: int) -> None:
+        if number in (_RECOVER, _RECOVER_EMPTY) and Behaviour.CUTTER_ERROR in self._manner:
+            if number == _RECOVER_EMPTY:
+                self._pending.clear()
+                self._interpreter = Interpreter()
+                self._paper.tear()
+            self._become(self._manner.recovered())
+
+    def _become(self, manner: Manner) -> None:
+        before, self._manner = self._manner.automatic(), manner
+        now = manner.automatic()
+        for link, items in self._links.items():
+            if told(items, before, now):
+                self._answer(link, now)
         self._wake.set()
 
     def _begin(self) -> None:
@@ -212,7 +224,7 @@ class PrinterSimulator:
         """The print head."""
         printed = 0
         while True:
-            if not self._pending or self.behaviour in _STANDING:
+            if not self._pending or self._manner.stands:
                 self._wake.clear()
                 await self._wake.wait()
                 continue
@@ -222,39 +234,52 @@ class PrinterSimulator:
                 self._wake.clear()
                 await _wait_for(self._wake, wait)
                 continue
+            if self._is_stopped_by(element):
+                continue
             self._pending.popleft()
             self._print_one(link, element)
             self._mind_reading()
             printed += 1
-            if self.behaviour is Behaviour.SLOW and isinstance(element, Feed | Raster | CutPaper):
-                await asyncio.sleep(SLOW_LINE_SECONDS)
+            if Behaviour.SLOW in self._manner and isinstance(element, Feed | Raster | CutPaper):
+                await asyncio.sleep(self._slow_line_seconds)
             elif printed % BATCH == 0:
                 await asyncio.sleep(0)
 
+    def _is_stopped_by(self, element: Element) -> bool:
+        """Whether the head comes to a halt before this one: the paper is at its end, or the knife jams."""
+        if self._lines_left is not None and isinstance(element, Feed | Raster):
+            if self._lines_left == 0:
+                self._lines_left = None
+                self._become(self._later)
+                return True
+            self._lines_left -= 1
+        if Behaviour.JAMS in self._manner and isinstance(element, CutPaper):
+            self._become(self._manner.with_stuck_knife())
+            return True
+        return False
+
     def _print_one(self, link: Link, element: Element) -> None:
-        if isinstance(element, Unknown):
-            self.unknown_commands += 1
-        elif isinstance(element, ProofRequest):
-            is_near_end = self.behaviour is Behaviour.NEAR_END
-            self._answer(link, bytes((0x03 if is_near_end and element.number in (1, 49) else 0x00,)))
-        else:
-            self._paper.put(element)
+        match element:
+            case Unknown():
+                self.unknown_commands += 1
+            case ProofRequest():
+                self._answer(link, self._manner.proof(element.number))
+            case IdRequest():
+                self._answer(link, identity(element.number))
+            case AutomaticStatusRequest():
+                if link in self._links:
+                    self._links[link] = element.items
+                    if element.items:
+                        self._answer(link, self._manner.automatic())
+            case _:
+                self._paper.put(element)
 
     def _answer(self, link: Link, data: bytes) -> None:
-        if self.behaviour not in (Behaviour.SILENT, Behaviour.DEAF) and link in self._links:
+        if data and not self._manner.is_mute and link in self._links:
             link.send(data)
 
-    def _slip_done(self, slip: Slip) -> None:
-        self.slips.append(slip)
-        self.slip_count += 1
-        if self._out is None:
-            return
-        (self._out / f"slip-{slip.number:06d}.txt").write_text(slip.text(), encoding="utf-8")
-        if self._png == "all":
-            self.render(slip.number)
-
     def _mind_reading(self) -> None:
-        hears = self.behaviour is not Behaviour.DEAF and len(self._pending) < PENDING_LIMIT
+        hears = Behaviour.DEAF not in self._manner and len(self._pending) < PENDING_LIMIT
         for link in self._links:
             link.listen(hears=hears)
 
@@ -270,13 +295,17 @@ class PrinterSimulator:
         self._paper.tear()
         self._pending.clear()
         self._interpreter = Interpreter()
-        self._real_time = _RealTimeScanner()
+        self._real_time = RealTimeScanner()
 
     def _run_dry(self) -> None:
-        """Put on paper what the head had reached: everything that came, since it prints as fast as it reads."""
-        if self.behaviour not in _STANDING:
-            for _, _, element in self._pending:
-                if not isinstance(element, ProofRequest | Unknown):
+        """Put on paper what the head had reached: everything that came, since it prints as fast as it reads.
+
+        A late printer had not begun with what is not due yet.
+        """
+        now = asyncio.get_running_loop().time()
+        if not self._manner.stands:
+            for due, _, element in self._pending:
+                if due <= now and not isinstance(element, ProofRequest | Unknown):
                     self._paper.put(element)
 
     async def _power_on(self) -> None:
@@ -294,17 +323,6 @@ class PrinterSimulator:
             self._server = None
         self._pty = None
         self._paper.tear()
-
-
-def _real_time_answer(number: int, behaviour: Behaviour) -> bytes:
-    """`DLE EOT number`: bits 1 and 4 are always set, 0 and 7 never."""
-    stands = behaviour in _STANDING
-    bits = {
-        1: 0x08 if stands else 0,
-        2: {Behaviour.COVER_OPEN: 0x04, Behaviour.PAPER_OUT: 0x20}.get(behaviour, 0),
-        4: {Behaviour.PAPER_OUT: 0x6C, Behaviour.NEAR_END: 0x0C}.get(behaviour, 0),
-    }
-    return bytes((0x12 | bits.get(number, 0),)) if 1 <= number <= 4 else b""
 
 
 def _tell_failure(printing: "asyncio.Task[None]") -> None:

@@ -1,9 +1,6 @@
 """A simulated printer as a process of its own."""
 
-import asyncio
-import contextlib
 import os
-import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +8,7 @@ import msgspec
 
 from till_drivers.simulators.printer import PrinterSimulator
 from till_drivers.simulators.printer_control import serve_control
+from till_drivers.simulators.running import Ending, write_ready
 
 
 class Addresses(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,10 +22,8 @@ class Addresses(msgspec.Struct, frozen=True, kw_only=True):
     out: str | None
 
     def write(self, path: Path) -> None:
-        """Put the whole file there at once: whoever waits for it never reads half of it."""
-        draft = path.with_name(path.name + ".new")
-        draft.write_bytes(msgspec.json.encode(self))
-        draft.replace(path)
+        """Into the ready file."""
+        write_ready(path, self)
 
     def line(self) -> str:
         """For people."""
@@ -43,13 +39,11 @@ async def run_printer(
     control: int,
     out: Path | None,
     ready: Callable[[Addresses], None],
+    exit_after: float | None = None,
 ) -> None:
-    """Serve until a termination signal or Ctrl-C; `ready` is told the addresses."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C arrives as KeyboardInterrupt instead
-            loop.add_signal_handler(number, stop.set)
+    """Serve until a termination signal, Ctrl-C or for `exit_after` seconds; `ready` is told the addresses."""
+    ending = Ending(exit_after)
+    ending.listen()
     port = await simulator.start_tcp(tcp) if tcp is not None else None
     try:
         path = await simulator.start_pty(pty) if pty is not None else None
@@ -65,7 +59,7 @@ async def run_printer(
                     out=str(out) if out is not None else None,
                 )
             )
-            await stop.wait()
+            await ending.wait()
         finally:
             server.close()
     finally:
