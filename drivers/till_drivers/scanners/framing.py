@@ -4,6 +4,8 @@ CR, LF, TAB or ETX ends a code; STX drops what came before it; GS (0x1D) is part
 with nothing in them are dropped, so CR LF ends one code, not two.
 """
 
+from till_drivers.scanners.codes import Code
+
 CODE_LIMIT_BYTES = 4096
 """The largest 2-D symbols hold about 3,000 bytes; a longer run without an end is noise or a wrong baud rate."""
 
@@ -58,3 +60,28 @@ class Framer:
         self.reset()
         frame = frame.removeprefix(self._prefix)
         return frame.removesuffix(self._suffix) if self._suffix else frame
+
+
+class FrameReader:
+    """Implements `till_drivers.scanners.reading_loop.Reader` for scanners that send codes as they are."""
+
+    def __init__(self, *, prefix: bytes = b"", suffix: bytes = b"") -> None:
+        self._framer = Framer(prefix=prefix, suffix=suffix)
+
+    @property
+    def pending(self) -> bool:
+        """See `Reader`."""
+        return self._framer.pending > 0
+
+    def feed(self, data: bytes) -> list[Code]:
+        """See `Reader`."""
+        return [Code(raw=frame) for frame in self._framer.feed(data)]
+
+    def silence(self) -> list[Code]:
+        """Silence is an end of a code, for a scanner that is set up so."""
+        rest = self._framer.flush()
+        return [Code(raw=rest)] if rest else []
+
+    def reset(self) -> None:
+        """See `Reader`."""
+        self._framer.reset()

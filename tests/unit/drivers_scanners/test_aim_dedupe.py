@@ -1,8 +1,10 @@
 """Symbology prefixes, and one scan for one code held still."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from till_drivers.scanners.aim import split_aim
+from till_drivers.scanners.aim import Labelled, split_aim
 from till_drivers.scanners.dedupe import OTHER_DEVICE_MS, SAME_DEVICE_MS, Deduper
 
 
@@ -18,12 +20,31 @@ from till_drivers.scanners.dedupe import OTHER_DEVICE_MS, SAME_DEVICE_MS, Dedupe
         ("]", ("]", "", "")),
         ("]ЖЖX", ("]ЖЖX", "", "")),
         ("]?1X", ("]?1X", "", "")),
+        ("]Z04111", ("4111", "Z0", "no-barcode")),
+        ("]Q2A\\000026B\\\\C", ("AB\\C", "Q2", "qr")),
+        ("]Q1A\\000026B", ("A\\000026B", "Q1", "qr")),
+        ("]Q2C:\\new", ("C:\\new", "Q2", "qr")),
     ],
 )
 def test_split_aim(text: str, expected: tuple[str, str, str]) -> None:
     """A known prefix is taken off; anything else stays whole."""
     labelled = split_aim(text)
     assert (labelled.text, labelled.aim, labelled.symbology) == expected
+
+
+def test_identifier_that_came_beside_the_code_names_it() -> None:
+    """HID-POS tells it apart from the data; a scanner that sends it in both says it once."""
+    assert split_aim("0104", "C1") == Labelled(text="0104", aim="C1", symbology="code128")
+    assert split_aim("]C10104", "C1") == Labelled(text="0104", aim="C1", symbology="code128")
+    assert split_aim("]E0104", "C1") == Labelled(text="]E0104", aim="C1", symbology="code128")
+    assert split_aim("0104", "?") == Labelled(text="0104")
+
+
+@given(st.text(max_size=20).filter(lambda text: "\\" not in text))
+def test_any_text_keeps_all_but_the_prefix(text: str) -> None:
+    """Whatever comes, it is told."""
+    labelled = split_aim(text)
+    assert text == (f"]{labelled.aim}" if labelled.aim else "") + labelled.text
 
 
 def test_same_device_repeats_within_its_window_are_dropped() -> None:
