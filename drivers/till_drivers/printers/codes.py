@@ -4,7 +4,8 @@ from typing import Any
 
 from till_drivers.blocks import Barcode, QrCode
 from till_drivers.exceptions import RenderError
-from till_drivers.printers.profile import LINE_DOTS, REAL_TIME_CODES, SLICE_ROWS, Profile
+from till_drivers.printers.profile import LINE_DOTS, REAL_TIME_CODES, Profile
+from till_drivers.printers.raster import commands, of_image
 from till_drivers.printers.text import clean
 
 QR_MARGIN_MODULES = 4
@@ -37,11 +38,17 @@ def qr(dummy: Any, block: QrCode, profile: Profile) -> None:
     margin_lines = -(-QR_MARGIN_MODULES * size // LINE_DOTS)
     raw = dummy._raw  # noqa: SLF001  # python-escpos' own documented way to send bytes
     raw(b"\n" * margin_lines)
-    if profile.native_qr:
+    # A code of 1,037 bytes has DLE EOT for its length, which printers would answer in the middle of it.
+    if profile.native_qr and _length(data) not in REAL_TIME_CODES:
         dummy.qr(data, ec=_LEVELS[block.correction], size=size, native=True)
     else:
-        _draw(dummy, code, size)
+        raw(_drawn(code, size))
     raw(b"\n" * margin_lines)
+
+
+def _length(data: str) -> bytes:
+    """The length field of `GS ( k` that stores `data`: three bytes of the command's own are counted in."""
+    return (len(data.encode()) + 3).to_bytes(2, "little")
 
 
 def _code(data: str, correction: str) -> Any:
@@ -67,7 +74,8 @@ def _code(data: str, correction: str) -> Any:
     return code
 
 
-def _draw(dummy: Any, code: Any, size: int) -> None:
+def _drawn(code: Any, size: int) -> bytes:
+    """`code` as a picture."""
     from PIL import Image
 
     code.make(fit=False)
@@ -76,7 +84,7 @@ def _draw(dummy: Any, code: Any, size: int) -> None:
     side = (modules * size + 7) // 8 * 8  # whole bytes, so that centring does not shear
     canvas = Image.new("1", (side, modules * size), 1)
     canvas.paste(image.resize((modules * size, modules * size), Image.Resampling.NEAREST), (0, 0))
-    dummy.image(canvas, fragment_height=SLICE_ROWS)
+    return commands(of_image(canvas))
 
 
 def barcode(dummy: Any, block: Barcode, profile: Profile) -> None:

@@ -26,6 +26,9 @@ CODE_PAGES = {
 
 WIDTH_DOTS_RANGE = (192, 1024)
 """From the narrowest paper of label printers to beyond 112 mm at 8 dots a millimetre."""
+CUT_MODES = ("partial", "full")
+DENSITY_RANGE = (-6, 6)
+"""What Epson's printers take (`GS ( K`, function 49); others have fewer steps, and none have more."""
 COLUMNS_RANGE = (16, 80)
 """Fewer hold no word; more are no receipt printer's."""
 LINE_DOTS = 30
@@ -108,6 +111,11 @@ class Profile(Struct, frozen=True, kw_only=True):
             raise SettingsError(f"code_page: expected one of {', '.join(CODE_PAGES)}, not {self.code_page!r}")
         if not 0 <= self.code_page_number <= 255:
             raise SettingsError(f"code_page_number: expected 0 to 255, not {self.code_page_number}")
+        if self.cut_mode not in CUT_MODES:
+            raise SettingsError(f"cut_mode: expected one of {', '.join(CUT_MODES)}, not {self.cut_mode!r}")
+        low, high = DENSITY_RANGE
+        if not low <= self.density <= high:
+            raise SettingsError(f"density: expected {low} to {high}, not {self.density}")
 
     @property
     def cell_dots(self) -> int:

@@ -4,20 +4,19 @@ The shape of every job: `ESC @`, `FS .`, `ESC t`, then lines. A line that fits t
 bytes), one that does not as dots (2 KB); neighbouring dot lines go as one picture.
 """
 
+import functools
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
-from till_drivers.blocks import Barcode, Block, Cut, QrCode
+from till_drivers.blocks import Barcode, Block, Cut, Image, QrCode
 from till_drivers.exceptions import RenderError
-from till_drivers.printers import codes
-from till_drivers.printers.letters import draw_line
-from till_drivers.printers.profile import SLICE_ROWS, Profile
+from till_drivers.printers import codes, logo
+from till_drivers.printers.letters import draw_line, stack
+from till_drivers.printers.profile import Profile
+from till_drivers.printers.raster import Picture, commands
 from till_drivers.printers.text import Item, Line, layout
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
 
 BLOCK_LIMIT = 1_000
 """Blocks of one slip: three metres of paper."""
@@ -28,6 +27,13 @@ _PLAIN = str.maketrans(
     }
 )  # fmt: skip
 """Punctuation that a code page may lack. Letters and currency signs are never replaced: they are drawn."""
+LOGO = "logo"
+"""The picture that settings name; a template may ask for others, which nobody has."""
+_FULL_CUT, _PARTIAL_CUT = b"\x1dVA\x00", b"\x1dVB\x00"
+"""To the knife, however far that is, then a cut; the partial one leaves a bridge."""
+TEAR_LINES = 6
+"""Lines fed where nothing cuts, so that the last one is beyond the tear bar."""
+_DENSITY = b"\x1d(K\x02\x001"
 
 
 def render(blocks: Iterable[Block], profile: Profile) -> bytes:
@@ -56,11 +62,13 @@ class _Job:
         self._align = "left"
         self._bold = False
         self._double = False
-        self._drawn: list[Image] = []
+        self._drawn: list[tuple[Picture, int]] = []
         dummy.hw("INIT")
         if profile.cancel_kanji:
             self._raw(b"\x1c.")
         self._raw(b"\x1bt" + bytes((profile.code_page_number,)))
+        if profile.density:
+            self._raw(_DENSITY + bytes((profile.density & 0xFF,)))
         if profile.drawer:
             dummy.cashdraw(2)
 
@@ -76,6 +84,8 @@ class _Job:
             case Barcode():
                 self._mode(align="center")
                 codes.barcode(self._dummy, item, self._profile)
+            case Image():
+                self._image(item)
             case Cut():
                 self._mode()
                 self._cut()
@@ -99,16 +109,16 @@ class _Job:
         """Send the drawn lines that wait, as one picture in slices."""
         if not self._drawn:
             return
-        from PIL import Image
-
-        picture = Image.new("1", (max(i.width for i in self._drawn), sum(i.height for i in self._drawn)), 1)
-        top = 0
-        for image in self._drawn:
-            picture.paste(image, (0, top))
-            top += image.height
+        picture = stack(self._drawn)
         self._drawn.clear()
         self._mode()
-        self._dummy.image(picture, fragment_height=SLICE_ROWS)
+        self._raw(commands(picture))
+
+    def _image(self, image: Image) -> None:
+        picture = logo.picture(self._profile) if image.name == LOGO else None
+        if picture is not None:
+            self._mode(align="center")
+            self._raw(commands(picture))
 
     def _mode(self, *, align: str = "left", bold: bool = False, double: bool = False) -> None:
         if double != self._double:
@@ -124,11 +134,9 @@ class _Job:
 
     def _cut(self) -> None:
         if self._profile.cut:
-            self._dummy.cut(
-                feed=False
-            )  # `GS V 66 0`: to the knife, however far that is, then a cut that leaves a bridge
+            self._raw(_FULL_CUT if self._profile.cut_mode == "full" else _PARTIAL_CUT)
         else:
-            self._dummy.print_and_feed(6)  # to the tear bar
+            self._dummy.print_and_feed(TEAR_LINES)
 
 
 def _encode(text: str, code_page: str) -> bytes | None:
@@ -140,13 +148,18 @@ def _encode(text: str, code_page: str) -> bytes | None:
     return letters if all(byte >= 0x20 and byte != 0x7F for byte in letters) else None
 
 
+@functools.cache
+def _replaced(code_page: str) -> dict[int, str]:
+    """Punctuation that the code page lacks, with what is printed in its place."""
+    return {code: plain for code, plain in _PLAIN.items() if _encode(chr(code), code_page) is None}
+
+
 def _plain(block: Block, profile: Profile) -> Block:
     """`block` with punctuation that the code page lacks replaced, before the lines are broken: `…` is three letters."""
+    table = _replaced(profile.code_page)
     changed = {
-        name: "".join(
-            letter if _encode(letter, profile.code_page) is not None else letter.translate(_PLAIN) for letter in value
-        )
+        name: plain
         for name in ("text", "left", "right")
-        if (value := getattr(block, name, "")) and _encode(value, profile.code_page) is None
+        if (value := getattr(block, name, "")) and not value.isascii() and (plain := value.translate(table)) != value
     }
     return msgspec.structs.replace(block, **changed) if changed else block

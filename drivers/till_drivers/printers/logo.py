@@ -1,0 +1,93 @@
+"""The shop's own picture: a PNG from the printer's settings, made into dots once and kept.
+
+Whatever is wrong with the file, slips go out without it and the log says why, once. `check` says it beforehand.
+"""
+
+import functools
+import logging
+import os
+import stat
+import struct
+import zlib
+from pathlib import Path
+
+from till_drivers.exceptions import RenderError
+from till_drivers.printers.profile import Profile
+from till_drivers.printers.raster import Picture, of_image
+
+log = logging.getLogger(__name__)
+
+FILE_LIMIT = 2 << 20
+"""Bytes of the file: a logo of paper width has some thousand."""
+PIXEL_LIMIT = 4_000_000
+"""Points of the picture: 16 MB while it is made into dots, once. A small file can claim any number of them."""
+HEIGHT_LIMIT_DOTS = 480
+"""60 mm of paper; a higher picture is made smaller."""
+KEPT = 4
+"""Pictures kept: one a printer."""
+_HEAD = struct.Struct(">8sI4sII")
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_BROKEN = (OSError, ValueError, SyntaxError, EOFError, OverflowError, MemoryError, struct.error, zlib.error)
+"""What Pillow raises for files that are not what they claim to be."""
+_warned: dict[str, str] = {}
+
+
+def check(path: str) -> None:
+    """Raises RenderError unless `path` is a PNG of a size that can be printed. Reads its head only."""
+    try:
+        found = Path(path).stat()
+        if not stat.S_ISREG(found.st_mode):
+            raise RenderError(f"logo {path}: expected a file")
+        if found.st_size > FILE_LIMIT:
+            raise RenderError(f"logo {path}: expected at most {FILE_LIMIT:,} bytes, not {found.st_size:,}")
+        with Path(path).open("rb") as file:
+            head = file.read(_HEAD.size)
+    except (OSError, ValueError) as exc:
+        raise RenderError(f"logo {path}: expected a readable PNG: {exc}") from exc
+    if len(head) < _HEAD.size or not head.startswith(_SIGNATURE):
+        raise RenderError(f"logo {path}: expected a PNG")
+    _, _, kind, wide, high = _HEAD.unpack(head)
+    if kind != b"IHDR" or not wide or not high:
+        raise RenderError(f"logo {path}: expected a PNG with a picture in it")
+    if wide * high > PIXEL_LIMIT:
+        raise RenderError(f"logo {path}: expected at most {PIXEL_LIMIT:,} points, not {wide} x {high}")
+
+
+def picture(profile: Profile) -> Picture | None:
+    """The logo for this paper; None when there is none, or none that can be printed, which is logged once."""
+    if not profile.logo:
+        return None
+    try:
+        found = os.stat(profile.logo)  # noqa: PTH116  # its fields are the key of what is kept
+        drawn = _draw(profile.logo, found.st_mtime_ns, found.st_size, profile.width_dots)
+    except (RenderError, OSError, ValueError) as exc:
+        said = str(exc)
+        if _warned.get(profile.logo) != said:
+            _warned[profile.logo] = said
+            log.warning("slips are printed without their logo: %s", said)
+        return None
+    _warned.pop(profile.logo, None)
+    return drawn
+
+
+@functools.lru_cache(maxsize=KEPT)
+def _draw(path: str, _changed_ns: int, _size: int, width_dots: int) -> Picture:
+    from PIL import Image
+
+    check(path)
+    try:
+        with Image.open(path, formats=("PNG",)) as image:
+            # 16 bits of grey: `convert` alone makes nearly all of them white.
+            shallow = image.point(lambda grey: grey / 257).convert("L") if image.mode.startswith("I") else image
+            coloured = shallow.convert("RGBA")
+        white = Image.new("RGBA", coloured.size, "white")
+        grey = Image.alpha_composite(white, coloured).convert("L")
+        share = min(1.0, width_dots / grey.width, HEIGHT_LIMIT_DOTS / grey.height)
+        if share < 1:
+            size = (max(1, round(grey.width * share)), max(1, round(grey.height * share)))
+            grey = grey.resize(size, Image.Resampling.LANCZOS)
+        canvas = Image.new("L", ((grey.width + 7) // 8 * 8, grey.height), 255)  # whole bytes: centring does not shear
+        canvas.paste(grey, ((canvas.width - grey.width) // 2, 0))
+        return of_image(canvas.convert("1"))
+    except _BROKEN as exc:
+        raise RenderError(f"logo {path}: expected a sound PNG: {exc}") from exc
