@@ -80,6 +80,19 @@ class LineSpacing(Struct, frozen=True):
     dots: int | None
 
 
+class Move(Struct, frozen=True):
+    """`ESC $` and `ESC \\`: where the next letter stands, in dots from the left, or from the last letter."""
+
+    dots: int
+    relative: bool
+
+
+class Density(Struct, frozen=True):
+    """`GS ( K`: darker or lighter than the printer's own, in its steps."""
+
+    steps: int
+
+
 class RealTimeRequest(Struct, frozen=True):
     """`DLE EOT number`: to be answered at once, whatever is still to be printed."""
 
@@ -123,6 +136,8 @@ Element = (
     | CutPaper
     | Pulse
     | LineSpacing
+    | Move
+    | Density
     | RealTimeRequest
     | ProofRequest
     | AutomaticStatusRequest

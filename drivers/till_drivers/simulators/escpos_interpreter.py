@@ -4,12 +4,16 @@ The elements are the same however the bytes were cut into pieces. Nothing that c
 not know becomes Unknown and is counted.
 """
 
+from msgspec.structs import replace
+
 from till_drivers.simulators.escpos_elements import (
     Bars,
     CutPaper,
+    Density,
     Element,
     Feed,
     LineSpacing,
+    Move,
     Pulse,
     Qr,
     Raster,
@@ -29,7 +33,7 @@ DLE, LF, FF, CR, HT, CAN, ESC, FS, GS = 0x10, 0x0A, 0x0C, 0x0D, 0x09, 0x18, 0x1B
 
 # How many parameter bytes follow commands that change nothing we draw.
 _ESC_IGNORED = {
-    **dict.fromkeys(b" %&=?RTUV\\{", 1), 0x24: 2, 0x5C: 2, 0x63: 2, 0x42: 2, 0x28: -1, 0x4C: 0, 0x53: 0, 0x4B: 1,
+    **dict.fromkeys(b" %&=?RTUV{", 1), 0x63: 2, 0x42: 2, 0x28: -1, 0x4C: 0, 0x53: 0, 0x4B: 1,
     0x4D: 1, 0x72: 1, 0x57: 8, 0x65: 1, 0x0C: 0,
 }  # fmt: skip
 _GS_IGNORED = {0x2F: 1, 0x3A: 0, 0x42: 1, 0x4C: 2, 0x57: 2, 0x50: 2, 0x62: 1, 0x66: 1, 0x7C: 1,
@@ -148,6 +152,12 @@ class Interpreter:
                 return 0
             found.append(Pulse(5 if given[0] & 1 else 2))
             return 5
+        if code in (0x24, 0x5C):  # $, \
+            to = self._bytes(at + 2, 2)
+            if to is None:
+                return 0
+            found.append(Move(int.from_bytes(to, "little", signed=code == 0x5C), relative=code == 0x5C))
+            return 4
         if code not in ESCAPE_MODES:
             return self._skip(at, _ESC_IGNORED, found)
         return self._mode(at, found)
@@ -181,6 +191,8 @@ class Interpreter:
             return self._raster(at, found)
         if code == 0x28:  # (
             return self._extended(at, found)
+        if code == 0x38:  # 8 L
+            return self._large(at, found)
         if code == 0x6B:  # k
             return self._bars(at, found)
         if code == 0x56:  # V
@@ -221,9 +233,43 @@ class Interpreter:
             return 0
         if head[0] == 0x6B and len(data) >= 2 and data[0] == 0x31:  # k, QR
             self._qr(data[1], data[2:], found)
+        elif head[0] == 0x4C:
+            self._graphics(data, bytes(self._buffer[at : at + 5]), found)
+        elif head[0] == 0x4B and size == 2 and data[0] == 0x31:  # K, density
+            found.append(Density(int.from_bytes(data[1:], "big", signed=True)))
         else:
             self._miss(found, bytes(self._buffer[at : at + 5]))
         return 5 + size
+
+    def _large(self, at: int, found: list[Element]) -> int:
+        """`GS 8 L`: a length of four bytes, then as `GS ( L`."""
+        head = self._bytes(at + 2, 5)
+        if head is None:
+            return 0
+        size = int.from_bytes(head[1:], "little")
+        if head[0] != 0x4C or not 0 < size <= DATA_LIMIT:
+            self._miss(found, bytes(self._buffer[at : at + 7]))
+            return 7
+        data = self._bytes(at + 7, size)
+        if data is None:
+            return 0
+        self._graphics(data, bytes(self._buffer[at : at + 7]), found)
+        return 7 + size
+
+    def _graphics(self, data: bytes, head: bytes, found: list[Element]) -> None:
+        """Function 112 keeps a picture (tone, scales, colour, sizes in dots, rows), 50 prints it."""
+        if data[:2] == b"0p" and len(data) > 10:
+            wide, rows = int.from_bytes(data[6:8], "little"), int.from_bytes(data[8:10], "little")
+            row_bytes = (wide + 7) // 8
+            if len(data) == 10 + row_bytes * rows and set(data[3:5]) <= {1, 2}:
+                self._modes.graphics = Raster(data[10:], row_bytes, rows, data[3], data[4], self._modes.style)
+                return
+        elif data in (b"02", b"0\x02"):
+            if self._modes.graphics is not None:
+                found.append(replace(self._modes.graphics, style=self._modes.style))
+            self._modes.graphics = None
+            return
+        self._miss(found, head)
 
     def _qr(self, function: int, data: bytes, found: list[Element]) -> None:
         if function == 0x43 and data:

@@ -10,6 +10,7 @@ from till_drivers.simulators.escpos_elements import (
     IdRequest,
     LineSpacing,
     ProofRequest,
+    Raster,
     Style,
 )
 
@@ -22,6 +23,8 @@ class Modes:
     def __init__(self) -> None:
         self.style = Style()
         self.code_page = 0
+        self.graphics: Raster | None = None
+        """Kept by `GS ( L` until it is printed."""
         self.qr_data = b""
         self.qr_dots = 3
         self.qr_level = "L"

@@ -12,6 +12,7 @@ from till_drivers.simulators.escpos_elements import (
     Element,
     Feed,
     LineSpacing,
+    Move,
     Qr,
     Raster,
     Reset,
@@ -99,6 +100,8 @@ class Paper:
             case Raster() | Qr() | Bars():
                 self._end_line()
                 self._marks.append(element)
+            case Move():
+                self._move(element)
             case LineSpacing():
                 self._spacing = LINE_DOTS if element.dots is None else element.dots
             case Reset():
@@ -128,6 +131,14 @@ class Paper:
             else:
                 self._line.append(Piece(letter, run.style))
             self._used_columns += run.style.width
+
+    def _move(self, move: Move) -> None:
+        """Spaces up to the column that stands at the place; a move back over letters is passed over."""
+        column = round(move.dots * self._columns / self._width_dots) + (self._used_columns if move.relative else 0)
+        gap = min(column, self._columns) - self._used_columns
+        if gap > 0:
+            self._line.append(Piece(" " * gap, Style()))
+            self._used_columns += gap
 
     def _feed(self, feed: Feed) -> None:
         lines = feed.lines

@@ -48,6 +48,12 @@ def test_a_reset_returns_to_latin() -> None:
     assert slips_of(b"\x1bt\x11\x1b@\x80\n")[0].text() == "Ç\n[torn]\n"
 
 
+def test_places_in_dots_become_columns() -> None:
+    """`ESC $` counts from the left, `ESC \\` from the last letter; back over letters it moves nothing."""
+    assert slips_of(b"ab\x1b$\x60\x00c\x1b\\\x18\x00d\n")[0].text() == "ab      c  d\n[torn]\n"
+    assert slips_of(b"abc\x1b$\x0c\x00d\x1b\\\xe8\xffe\x1b$\xff\xff\n")[0].text() == "abcde\n[torn]\n"
+
+
 def test_feeds_and_spacing_move_the_paper() -> None:
     """Heights add up in dots."""
     slip = slips_of(b"a\n\x1bd\x02\x1bJ\x0a\x1b3\x3cb\n")[0]
