@@ -85,10 +85,18 @@ def cells(raster: Raster, *, scale: int = 1) -> list[list[tuple[int, ...]]]:
     ]
 
 
+@functools.cache
+def _by_drawing(alphabet: str, scale: int, bold: bool) -> dict[tuple[int, ...], str]:
+    return {font_rows(letter, scale=scale, bold=bold): letter for letter in reversed(alphabet)}
+
+
 def read_cell(cell: tuple[int, ...], alphabet: str, *, scale: int = 1, bold: bool = False) -> str:
     """The letter of `alphabet` that the font draws so; one dot more is allowed (real-time codes); "" for none."""
     if not any(cell):
         return " "
+    exact = _by_drawing(alphabet, scale, bold).get(cell)
+    if exact is not None:
+        return exact
     for letter in alphabet:
         drawn = font_rows(letter, scale=scale, bold=bold)
         spare = [ours ^ theirs for ours, theirs in zip(cell, drawn, strict=True)]
