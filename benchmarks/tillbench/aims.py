@@ -22,6 +22,8 @@ SALE_P99_OF_REST = 2.0
 SNAPSHOT_S = 8.0
 SNAPSHOT_MEMBERS = 1_000_000
 
+DRAWN_LINES_MS = 10.0
+
 Aim = dict[str, Any]
 Calls = dict[tuple[str, str], Series]
 
@@ -121,6 +123,16 @@ def of_snapshot(seconds: float, members: int) -> Aim:
     wanted = f"<= {SNAPSHOT_S:g} s for {SNAPSHOT_MEMBERS:,}"
     reached = seconds <= SNAPSHOT_S and members >= SNAPSHOT_MEMBERS
     return _aim("snapshot to serving cache", wanted, f"{seconds:.1f} s for {members:,}", reached=reached)
+
+
+def of_drawn_lines(milliseconds: float) -> Aim:
+    """Lines that the printer has no letters for."""
+    return _aim(
+        "40 drawn lines, processor time",
+        f"<= {DRAWN_LINES_MS:g} ms",
+        f"{milliseconds:.1f} ms",
+        reached=milliseconds <= DRAWN_LINES_MS,
+    )
 
 
 def call_rows(calls: Calls) -> list[dict[str, Any]]:

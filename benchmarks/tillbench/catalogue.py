@@ -8,7 +8,7 @@ from statistics import median
 
 import journal_floor
 from till_sync.ops import SaleBody
-from tillbench import against, aims, granting, ingesting, latency, rules, scanning, snapshot
+from tillbench import against, aims, camera, granting, ingesting, latency, printing, rules, scanning, snapshot
 from tillbench.backlog import extend, sample
 from tillbench.calls import Calls, Plan, check_answers
 from tillbench.draining import Drain
@@ -53,6 +53,26 @@ def scan(bench: Bench) -> Found:
     series = scanning.measure(world, state, bench.size.scans, bench.size.members)
     world.stop_agent()
     return Found([] if series is None else [plain("scan on the line to event, p50", series.p50 / 1000, "ms", places=2)])
+
+
+def slips(bench: Bench) -> Found:
+    """Blocks to a printer's bytes, drawn and typed."""
+    found = printing.measure(bench.size.rounds)
+    lines_ms = found.lines.p50 / 1000
+    rows = [
+        plain("40 drawn lines, processor time, p50", lines_ms, "ms", places=1),
+        plain("the same for the first time, when each letter is drawn", found.first_ms, "ms", places=1),
+        plain("40 lines drawn by Pillow, sent by python-escpos", found.plain.p50 / 1000, "ms", places=1),
+        plain("ours, of that", 1 / printing.times_of(found), "x", places=2),
+        plain("a typed slip of 17 lines and a QR code, processor time, p50", found.text.p50 / 1000, "ms", places=2),
+        plain("a preview of such a slip as PNG, processor time, p50", found.png.p50 / 1000, "ms", places=1),
+    ]
+    head = ("slip of 17 lines and a QR code", "bytes", "on a line of 115,200 bits a second")
+    rows += [
+        cells("slips", head, name, f"{size:,}", f"{printing.seconds_on_a_line(size):.2f} s")
+        for name, size in found.bytes_of.items()
+    ]
+    return Found(rows, [aims.of_drawn_lines(lines_ms)])
 
 
 def drain(bench: Bench) -> Found:
@@ -237,6 +257,8 @@ PARTS: dict[str, Callable[[Bench], Found]] = {
     "cache": cache,
     "calls": calls,
     "scan": scan,
+    "slips": slips,
+    "camera": camera.measure,
     "starts": starts,
     "journal": journal,
     "rules": rules_alone,
