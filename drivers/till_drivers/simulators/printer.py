@@ -140,7 +140,9 @@ class PrinterSimulator:
         self._lines_left = None
         self._dies_after = dies_after
         self._become(manner)
-        if Behaviour.DIES not in manner:
+        if not manner.is_reachable:
+            self._hang_up()
+        elif Behaviour.DIES not in manner:
             await self._power_on()
         self._mind_reading()
 
@@ -285,17 +287,20 @@ class PrinterSimulator:
 
     def _die(self) -> None:
         """No power: connections break, what is not on paper yet is lost, nobody answers."""
+        self._hang_up()
+        self._run_dry()
+        self._paper.tear()
+        self._pending.clear()
+        self._interpreter = Interpreter()
+        self._real_time = RealTimeScanner()
+
+    def _hang_up(self) -> None:
         for link in list(self._links):
             link.cut()
         self._pty = None
         if self._server is not None:
             self._server.close()
             self._server = None
-        self._run_dry()
-        self._paper.tear()
-        self._pending.clear()
-        self._interpreter = Interpreter()
-        self._real_time = RealTimeScanner()
 
     def _run_dry(self) -> None:
         """Put on paper what the head had reached: everything that came, since it prints as fast as it reads.

@@ -20,8 +20,8 @@ port_argument = click.argument("port", metavar="CONTROL_PORT", type=click.IntRan
 def behave(port: int, behaviour: str | None, dies_after: int, after_lines: int | None) -> None:
     """Tell the simulated printer with that control port how to be; without a behaviour, say how it is.
 
-    normal, slow, silent, deaf, near-end, paper-out, cover-open, cutter-error, jams, dies, late, or several at once with
-    + between: slow+near-end.
+    normal, slow, silent, deaf, near-end, paper-out, cover-open, cutter-error, jams, dies, unplugged, late; or several
+    at once with + between: slow+near-end.
     """
     fields: dict[str, object] = {} if behaviour is None else {"as": behaviour, "after": dies_after}
     if behaviour is not None and after_lines is not None:

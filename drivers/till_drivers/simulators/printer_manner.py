@@ -27,6 +27,8 @@ class Behaviour(enum.StrEnum):
     """The knife gets stuck at the next cut."""
     DIES = "dies"
     """Loses its power after so many bytes; comes back when told to be normal."""
+    UNPLUGGED = "unplugged"
+    """Its cable is out: nobody reaches it, and what has come it prints all the same."""
     LATE = "late"
     """Begins to print some seconds after the bytes came."""
 
@@ -78,6 +80,11 @@ class Manner(frozenset[Behaviour]):
     def stands(self) -> bool:
         """Whether nothing is printed, though bytes are taken."""
         return not self.isdisjoint(_STANDING)
+
+    @property
+    def is_reachable(self) -> bool:
+        """Whether it can be connected to: a dying printer that lives yet included."""
+        return Behaviour.UNPLUGGED not in self
 
     @property
     def is_mute(self) -> bool:
