@@ -46,6 +46,14 @@ class Expiring(Struct, frozen=True, kw_only=True):
     at_ms: int
 
 
+class Offered(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A coupon that the member holds and may use; `valid_to` is the first day that it is good no more, "" for none."""
+
+    coupon: str
+    title: str
+    valid_to: str = ""
+
+
 class Member(Struct, frozen=True, kw_only=True):
     """A member as this till may show them. `unconfirmed_points` is the part of the balance the cloud has not confirmed.
 
@@ -74,6 +82,8 @@ class Member(Struct, frozen=True, kw_only=True):
     messages: tuple[Message, ...] = ()
     inactive_points: int = 0
     """Part of the balance that can't be spent yet."""
+    offers: tuple[Offered, ...] = ()
+    """Coupons that the member holds, the first to end first."""
 
 
 class QuoteRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):

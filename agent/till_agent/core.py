@@ -18,7 +18,7 @@ from till_agent.balances import OwnEffects
 from till_agent.cache import CacheStore, CacheUnavailable
 from till_agent.desk import Desk, DeskParts, DeskSettings, StoreIdentity
 from till_agent.devices import Kind, Resolved
-from till_agent.exceptions import CloudUnreachable, DeskProblem, HoldRefused, SlipTemplateError
+from till_agent.exceptions import CloudUnreachable, DeskProblem, HoldRefused
 from till_agent.gateways import confirmations_of, coupons_of, sales_of
 from till_agent.giving_back import GivingBack
 from till_agent.identity_file import CloudKey, change_identity, keep_epoch
@@ -27,7 +27,8 @@ from till_agent.ports import HoldGateway
 from till_agent.registrations import Registrations
 from till_agent.slips.desk import SlipPrinter, SpoolSlipDesk
 from till_agent.slips.office import SlipOffice
-from till_agent.slips.template import SlipTemplate, load_template
+from till_agent.slips.templates import templates_from
+from till_agent.slips.watching import TemplateWatch
 from till_config.settings import Settings
 from till_drivers.ports import Scan
 from till_drivers.spool import Spool
@@ -84,6 +85,7 @@ class Core:
         client: CloudClient | None,
         worker: SyncWorker | None,
         giving: GivingBack,
+        watch: TemplateWatch,
     ) -> None:
         self.identity = identity
         self.journal = journal
@@ -93,11 +95,13 @@ class Core:
         self.queue = Queue(journal, identity.till)
         self.worker = worker
         self.giving = giving
+        self.watch = watch
         self._client = client
 
     def start_sync(self) -> None:
         """Begin the exchange with the cloud, if there is one."""
         self.giving.start()
+        self.watch.look()
         if self.worker is not None:
             self.worker.start()
 
@@ -106,6 +110,7 @@ class Core:
         if self.worker is not None:
             await stop_part("sync", self.worker.stop)
         await stop_part("giving back", self.giving.stop)
+        await stop_part("slip templates", self.watch.stop)
         if self._client is not None:
             await stop_part("cloud client", self._client.close)
         await stop_part("cache", self.cache.stop)
@@ -233,14 +238,15 @@ async def open_core(identity: Identity, around: Surroundings) -> Core:
     journal = DiskJournal(place, effects, cache, begins_anew=True)
     await _start_stores(cache, journal, registrations)
     client, worker, gateway = _sync_parts(identity, around, journal, cache)
-    template = _template(settings.slips.template)
+    templates = templates_from(settings.slips.template)
+    watch = TemplateWatch(templates, cache)
     slip_desk = SpoolSlipDesk(
         around.spool,
         around.printer,
         cache,
         store_name=identity.store_name,
         time_zone=identity.time_zone,
-        template=template,
+        templates=templates,
     )
     nudge = worker.nudge if worker is not None else _nobody
     key = CloudKey(identity, around.identity_path, client)
@@ -255,7 +261,7 @@ async def open_core(identity: Identity, around: Surroundings) -> Core:
             slips=slip_desk,
             clock=clock,
             settings=_desk_settings(around),
-            template=template,
+            templates=templates,
             confirmations=confirmations_of(client, worker),
             coupons=coupons_of(client, worker),
             sales=sales_of(client, worker),
@@ -267,10 +273,10 @@ async def open_core(identity: Identity, around: Surroundings) -> Core:
         )
     )
     office = SlipOffice(
-        desk.entry, slip_desk, store_name=identity.store_name, time_zone=identity.time_zone, template=template
+        desk.entry, slip_desk, store_name=identity.store_name, time_zone=identity.time_zone, templates=templates
     )
     giving = GivingBack(desk, nudge)
-    on_page += [giving.wake, key.look]
+    on_page += [giving.wake, key.look, watch.look]
     return Core(
         identity=identity,
         journal=journal,
@@ -283,6 +289,7 @@ async def open_core(identity: Identity, around: Surroundings) -> Core:
     )
 
 
+        watch=watch,
 async def _start_stores(cache: CacheStore, journal: DiskJournal, registrations: Registrations) -> None:
     try:
         await cache.start()
@@ -355,15 +362,6 @@ def _sync_parts(
         on_status=around.on_sync,
     )
     return client, worker, TranslatedGateway(CloudHoldGateway(client, worker.line))
-
-
-def _template(path: str) -> SlipTemplate | None:
-    """The chain's own template; one that can't be read is said, and slips go out by the packaged one."""
-    try:
-        return load_template(path)
-    except SlipTemplateError as exc:
-        log.error("the packaged slip is printed instead of slips.template: %s", exc)  # noqa: TRY400 - says it all
-        return None
 
 
 async def stop_part(name: str, stop: Callable[[], Awaitable[object]], timeout_s: float = STOP_TIMEOUT_S) -> None:

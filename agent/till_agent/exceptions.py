@@ -8,7 +8,6 @@ AgentError
 ├── HoldRefused           the cloud answered, and the answer is no
 ├── CodeRefused           the same about a one-time code
 ├── SaleRefused           the cloud knows no such sale, or several
-├── SlipTemplateError     a slip template is not usable
 └── TextMissing           a sentence has no text, or the text asks for numbers that were not given
 """
 
@@ -100,10 +99,6 @@ class SaleRefused(AgentError):
         self.code = code
         self.detail = detail
         self.choices = choices
-
-
-class SlipTemplateError(AgentError):
-    """Raised when a slip template does not compile, fails, or yields something that is not a block."""
 
 
 class TextMissing(AgentError):

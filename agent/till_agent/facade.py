@@ -143,6 +143,7 @@ class Agent:
             print_trouble=self.spool.trouble,
             lending=core.desk.lending() if core else None,
         )
+            slip_trouble=core.watch.templates.trouble if core else "",
 
     async def status(self) -> Status:
         """See `till_agent.bridge.context.Bridge`."""

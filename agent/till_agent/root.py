@@ -264,7 +264,7 @@ async def _keep_small(clock: Clock) -> None:
 def _load_slow_parts() -> None:
     import phonenumbers  # noqa: F401 - loaded for its effect on the next import
 
-    from till_agent.slips.template import default_template
+    from till_drivers.slips.template import default_template
 
     default_template().compile()
 

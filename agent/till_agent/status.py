@@ -52,6 +52,7 @@ class Facts(Struct, frozen=True, kw_only=True):
     devices: Sequence[Health]
     cache_as_of_ms: int = 0
     print_trouble: str = ""
+    slip_trouble: str = ""
     lending: Lending | None = None
 
 
@@ -81,6 +82,9 @@ def problems(facts: Facts) -> tuple[Message, ...]:
     if facts.print_trouble:
         text = f"{facts.print_trouble}: no slip comes out. Free the disk of agent.state_dir, let the agent write there"
         found.append(_said("print_queue_unavailable", text, "error"))
+    if facts.slip_trouble:
+        text = f"a slip template does not work, the packaged one is used instead: {facts.slip_trouble}"
+        found.append(_said("slip_template_failed", text))
     if facts.figures is not None and not facts.has_programme:
         found.append(
             _said("no_programme", "no programme has come from the cloud yet: sales are taken, points come later")

@@ -3,7 +3,8 @@
 Forms by language (CLDR): ru and uk have `one`, `few`, `many` and, if given, `other` for fractions; kk, ky and en have
 `one`, `other`. A number with a fraction takes `other`; without that form, `few` in Russian (12,50 бонуса, as 2 бонуса)
 and `many` in Ukrainian, where the two differ. Whole numbers are written without a fraction, others with all of the
-programme's places. The decimal mark is a comma, in English a point.
+programme's places. The decimal mark is a comma, in English a point. From five digits on, thousands are set apart by a
+no-break space, in all five languages: a comma would be read as a decimal mark by four of them.
 """
 
 from till_loyalty.money import minor_points
@@ -21,6 +22,9 @@ FORMS: dict[str, tuple[str, ...]] = {
 OPTIONAL_FORMS: dict[str, tuple[str, ...]] = {"ru": ("other",), "uk": ("other",)}
 _FRACTION_FORMS = {"ru": ("other", "few"), "uk": ("other", "many")}
 _SLAVIC = ("ru", "uk")
+NO_BREAK_SPACE = "\u00a0"
+GROUPED_FROM = 10_000
+"""1000 is read at a glance, 10 000 is not."""
 _FALLBACK_ORDER = ("en", "ru")
 
 
@@ -34,14 +38,19 @@ def plural_form(language: str, number: int) -> str:
     return "few" if number % 10 in (2, 3, 4) and number % 100 not in (12, 13, 14) else "many"
 
 
+def grouped(number: int) -> str:
+    """A whole number from 0 on as people read it: `1431`, `14 310` with a no-break space."""
+    return f"{number:,}".replace(",", NO_BREAK_SPACE) if number >= GROUPED_FROM else str(number)
+
+
 def points_number(programme: Programme, language: str, points: int) -> str:
     """Minor points as a number for people: `12,50`, `-3`."""
     whole, fraction = divmod(abs(points), minor_points(programme.points_exponent))
     sign = "-" if points < 0 else ""
     if not fraction:
-        return f"{sign}{whole}"
+        return f"{sign}{grouped(whole)}"
     mark = "." if language == "en" else ","
-    return f"{sign}{whole}{mark}{fraction:0{programme.points_exponent}d}"
+    return f"{sign}{grouped(whole)}{mark}{fraction:0{programme.points_exponent}d}"
 
 
 def points_text(programme: Programme, language: str, points: int) -> str:

@@ -30,6 +30,7 @@ from till_loyalty.rule_parts import (
     Where,
     Who,
 )
+from till_loyalty.slips import Slips
 
 __all__ = ["BasisPoints", "Match", "RuleId"]  # they were defined here; their home is rule_parts now
 FORMAT = 1
@@ -230,3 +231,4 @@ class Programme(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, o
     tier_period: Literal["", "month", "quarter", "year", "life"] = ""
     return_grace_days: Days = 0
     registration: Registration = Registration()
+    slips: Slips = Slips()

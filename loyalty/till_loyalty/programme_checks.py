@@ -12,6 +12,7 @@ from till_loyalty.money import exact_points_unit
 from till_loyalty.part_checks import Problem, part_problems
 from till_loyalty.plural import FORMS, OPTIONAL_FORMS
 from till_loyalty.programme import CardRange, Exclusion, Programme, Rule
+from till_loyalty.slips import slip_problems
 
 
 def programme_problems(programme: Programme) -> Iterator[Problem]:
@@ -36,6 +37,7 @@ def programme_problems(programme: Programme) -> Iterator[Problem]:
         yield from _title_problems(f"tiers[{index}]", tier.title)
     for index, event in enumerate(programme.events):
         yield from _title_problems(f"events[{index}]", event.title)
+    yield from slip_problems(programme.slips)
     yield from _points_problems(programme)
     yield from _offline_problems(programme)
     for index, country in enumerate(programme.identifiers.phone_countries):

@@ -94,7 +94,7 @@ def _serve() -> None:
     import phonenumbers  # noqa: F401 - what the agent loads after its start
 
     import till_agent.root  # noqa: F401 - the agent itself
-    from till_agent.slips.template import default_template
+    from till_drivers.slips.template import default_template
 
     default_template().compile()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the dead are not waited for

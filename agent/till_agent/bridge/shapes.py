@@ -14,7 +14,14 @@ Scope = Literal["open", "any", "sale", "register", "admin"]
 """What a caller needs: nothing, any known client's token, or a token with that scope."""
 
 ESCPOS = "application/vnd.tillside.escpos"
-SLIP_FORMATS = {"text": "text/plain; charset=utf-8", "json": "application/json", "png": "image/png", "escpos": ESCPOS}
+FRONTOL = "application/vnd.tillside.frontol+json"
+SLIP_FORMATS = {
+    "text": "text/plain; charset=utf-8",
+    "json": "application/json",
+    "png": "image/png",
+    "escpos": ESCPOS,
+    "frontol": FRONTOL,
+}
 QUEUE_LIMIT = 1000
 """Ops in one answer of the queue's list; a month offline holds 100,000."""
 

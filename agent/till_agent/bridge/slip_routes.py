@@ -6,6 +6,7 @@ from till_agent.bridge.answers import Answer
 from till_agent.bridge.context import Bridge
 from till_agent.bridge.endpoint import Call, Handler
 from till_agent.bridge.shapes import SLIP_FORMATS, SlipBlocks
+from till_drivers.slips.frontol import to_frontol
 from till_sync.problems import ProblemError
 
 ACCEPT_LIMIT_BYTES = 1000
@@ -31,6 +32,8 @@ def handlers(bridge: Bridge) -> dict[str, Handler]:
             body = await slips.png(uid, language=language, columns=width)
         elif form == "escpos":
             body = await slips.escpos(uid, language=language, columns=width)
+        elif form == "frontol":
+            body = _encode(to_frontol(await slips.blocks(uid, language=language, columns=width)))
         else:
             body = _encode(SlipBlocks(blocks=await slips.blocks(uid, language=language, columns=width)))
         return Answer(body, media_type=SLIP_FORMATS[form].encode())

@@ -17,7 +17,7 @@ from till_agent.ports import (
     SlipDesk,
 )
 from till_agent.registrations import Registrations
-from till_agent.slips.template import SlipTemplate
+from till_agent.slips.templates import SlipTemplates
 from till_sync.ports import Clock
 
 
@@ -63,8 +63,8 @@ class DeskParts:
     slips: SlipDesk
     clock: Clock
     settings: DeskSettings
-    template: SlipTemplate | None = None
-    """The chain's own slip; None for the packaged one."""
+    templates: SlipTemplates = field(default_factory=SlipTemplates)
+    """What slips are made by."""
     coupons: CouponGateway | None = None
     """Who to ask about codes; None where there is no cloud to ask."""
     confirmations: ConfirmationGateway | None = None

@@ -104,7 +104,7 @@ class Selling:
             moment=words.local_moment(clock.local_time),
             today=clock.business_date,
         )
-        blocks = compose_quote(calculation, member, context, words, template=bench.parts.template)
+        blocks = compose_quote(calculation, member, context, words, templates=bench.parts.templates)
         return preview_text(blocks, bench.parts.settings.columns)
 
     async def sell(self, uid: str, request: SaleRequest) -> Answered:

@@ -6,17 +6,21 @@ from typing import Literal
 
 from msgspec import Struct
 
-from till_agent.api import Expiring, Member, Message
+from till_agent.api import Expiring, Member, Message, Offered
 from till_agent.desk.allowing import ALLOWING_REASONS
 from till_agent.desk.balances import SPENDING_REASONS, Figures
 from till_agent.desk.finding import Found
-from till_agent.texts import Words
+from till_agent.texts import Words, local_datetime
 from till_loyalty.results import Calculation, Reversal
 
 STALE_AFTER_MS = 24 * 3600 * 1000
 """A balance older than a day is said to be old: the member may have shopped elsewhere since."""
 EXPIRING_WITHIN_MS = 30 * 24 * 3600 * 1000
 """Points that expire within a month are worth a word at the till."""
+
+OFFERS_SHOWN = 5
+"""Coupons that a member is told of; a slip is no catalogue."""
+NO_END = "9999-12-31"
 
 NOTHING_LATER: Mapping[str, int] = MappingProxyType({})
 
@@ -88,6 +92,28 @@ class View(Struct, frozen=True, kw_only=True):
             expiring=Expiring(points=row.expiring.points, at_ms=row.expiring.at_ms) if row.expiring else None,
             messages=messages,
             inactive_points=figures.inactive,
+            offers=self._offers(row.facts.coupons),
+        )
+
+    def _offers(self, held: tuple[str, ...]) -> tuple[Offered, ...]:
+        """Coupons of the programme that the member holds, as far as they are good today."""
+        coupons = self.words.programme.coupons
+        if not held or not coupons:
+            return ()
+        today = local_datetime(self.now_ms, self.time_zone).date().isoformat()
+        good = [
+            coupon
+            for coupon in coupons
+            if coupon.id in held
+            and (not coupon.valid_from or coupon.valid_from <= today)
+            and (not coupon.valid_to or today < coupon.valid_to)
+        ]
+        good.sort(key=lambda coupon: coupon.valid_to or NO_END)
+        return tuple(
+            [
+                Offered(coupon=each.id, title=self.words.title(each.title, each.id), valid_to=each.valid_to)
+                for each in good[:OFFERS_SHOWN]
+            ]
         )
 
     def _messages(self, figures: Figures) -> tuple[Message, ...]:

@@ -1,24 +1,23 @@
 """From the answer of a committed sale, void or return, or from a quote, to the blocks of a slip."""
 
-import logging
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from till_agent.api import Member, Reversed, Sale
-from till_agent.exceptions import SlipTemplateError
 from till_agent.ports import Entry
-from till_agent.slips.rule_facts import Later, Row, rule_facts, tier_title
-from till_agent.slips.template import SlipTemplate, default_template
+from till_agent.slips.rule_facts import offer_facts, rule_facts, tier_title
+from till_agent.slips.templates import SlipTemplates
 from till_agent.texts import Words
 from till_drivers.blocks import Block
+from till_drivers.slips.facts import SlipFacts, SlipKind
 from till_loyalty.receipt import StoreClock
 from till_loyalty.results import Calculation
+from till_loyalty.slips import qr_text
 
-log = logging.getLogger(__name__)
-
-SlipKind = Literal["sale", "quote", "return", "void"]
+PACKAGED = SlipTemplates()
+"""No template of anybody's own in the settings."""
 
 
 class SlipContext(Struct, frozen=True, kw_only=True):
@@ -30,64 +29,19 @@ class SlipContext(Struct, frozen=True, kw_only=True):
     at_wall_ms: int
     moment: str
     number: str = ""
+    uid: str = ""
+    """The client's own id of the document; "" before there is one."""
     copy: bool = False
     today: str = ""
     """The business date of the receipt."""
 
 
-class SlipFacts(Struct, frozen=True, kw_only=True):
-    """What a template knows as `slip`. Points are minor points; dates and times are written out in the language.
-
-    `known` is false for somebody this till knows by a number only. `has_rules` is false when the cloud will work the
-    points out. `discounts` and `earned_by` are rows of `title` and `amount` (minor money, minor points), the latter
-    only when several rules gave; `later` are rows of `date` and `points` of this receipt that can be spent from then;
-    `inactive` is what else of the balance can't be spent yet.
-
-    `as_of` is "" for a balance that was never confirmed, `age` for one that is fresh.
-    """
-
-    kind: SlipKind
-    store: str
-    moment: str
-    number: str = ""
-    original: str = ""
-    copy: bool = False
-    has_member: bool = False
-    known: bool = False
-    status: str = ""
-    name: str = ""
-    card: str = ""
-    phone: str = ""
-    tier: str = ""
-    before: int = 0
-    earned: int = 0
-    redeemed: int = 0
-    taken: int = 0
-    given_back: int = 0
-    can_redeem: int = 0
-    after: int = 0
-    unconfirmed: int = 0
-    as_of: str = ""
-    age: str = ""
-    expiring_points: int = 0
-    expiring_date: str = ""
-    offline: bool = False
-    has_rules: bool = True
-    tier_title: str = ""
-    discounts: tuple[Row, ...] = ()
-    discount_minor: int = 0
-    coupons: tuple[str, ...] = ()
-    earned_by: tuple[Row, ...] = ()
-    later: tuple[Later, ...] = ()
-    inactive: int = 0
-
-
 def compose(
-    answer: Sale | Reversed, context: SlipContext, words: Words, *, template: SlipTemplate | None = None
+    answer: Sale | Reversed, context: SlipContext, words: Words, *, templates: SlipTemplates = PACKAGED
 ) -> list[Block]:
-    """The slip of a committed sale, void or return. A template that fails is replaced by the packaged one."""
+    """The slip of a committed sale, void or return."""
     facts = _of_sale(answer, context, words) if isinstance(answer, Sale) else _of_reversal(answer, context, words)
-    return _blocks(template, facts, words)
+    return templates.blocks(facts, words)
 
 
 def compose_quote(
@@ -96,9 +50,9 @@ def compose_quote(
     context: SlipContext,
     words: Words,
     *,
-    template: SlipTemplate | None = None,
+    templates: SlipTemplates = PACKAGED,
 ) -> list[Block]:
-    """What the slip would say, were the receipt sold as quoted. A failing template is replaced by the packaged one."""
+    """What the slip would say, were the receipt sold as quoted."""
     balance = member.balance_points if member else 0
     facts = _facts(
         "quote",
@@ -114,17 +68,7 @@ def compose_quote(
         has_rules=bool(calculation.programme_id),
         offline=member.offline if member else False,
     )
-    return _blocks(template, facts, words)
-
-
-def _blocks(template: SlipTemplate | None, facts: SlipFacts, words: Words) -> list[Block]:
-    if template is not None:
-        try:
-            return template.blocks(facts, words)
-        except SlipTemplateError as exc:
-            # The member still gets a slip, and the log says what to mend.
-            log.error("the slip template failed, the packaged one is used instead: %s", exc)  # noqa: TRY400
-    return default_template().blocks(facts, words)
+    return templates.blocks(facts, words)
 
 
 def _of_sale(sale: Sale, context: SlipContext, words: Words) -> SlipFacts:
@@ -166,9 +110,15 @@ def _facts(kind: SlipKind, member: Member | None, context: SlipContext, words: W
         "store": context.store_name,
         "moment": context.moment,
         "number": context.number,
+        "uid": context.uid,
         "copy": context.copy,
         **figures,
     }
+    slips = words.programme.slips
+    if slips.note:
+        fields["note"] = words.title(slips.note, "")
+    if slips.qr and context.uid:
+        fields["qr"] = qr_text(slips, uid=context.uid, number=context.number, kind=kind, language=words.language)
     if member is not None:
         fields |= _of_member(member, context, words)
     return SlipFacts(**fields)
@@ -178,7 +128,8 @@ def _of_rules(calculation: Calculation, member: Member | None, context: SlipCont
     if not calculation.programme_id:
         return {}
     inactive = member.inactive_points if member else 0
-    return rule_facts(calculation, words, today=context.today, inactive_points=inactive)
+    offers = offer_facts(member.offers if member else (), calculation, words)
+    return offers | rule_facts(calculation, words, today=context.today, inactive_points=inactive)
 
 
 def _of_member(member: Member, context: SlipContext, words: Words) -> dict[str, Any]:
@@ -253,9 +204,9 @@ def compose_entry(
     store_name: str,
     time_zone: str,
     copy: bool = False,
-    template: SlipTemplate | None = None,
+    templates: SlipTemplates = PACKAGED,
 ) -> list[Block]:
-    """The slip of a journal's row. A template that fails is replaced by the packaged one."""
+    """The slip of a journal's row."""
     number, today, moment = "", "", words.moment(entry.at_wall_ms, time_zone)
     answer: Sale | Reversed
     if entry.kind == "sale":
@@ -270,7 +221,8 @@ def compose_entry(
         at_wall_ms=entry.at_wall_ms,
         moment=moment,
         number=number,
+        uid=entry.uid,
         copy=copy,
         today=today,
     )
-    return compose(answer, context, words, template=template)
+    return compose(answer, context, words, templates=templates)

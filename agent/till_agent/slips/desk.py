@@ -8,8 +8,8 @@ from msgspec import Struct
 
 from till_agent.api import SlipState
 from till_agent.ports import Cache, Entry
-from till_agent.slips.compose import compose_entry, has_member, programme_of
-from till_agent.slips.template import SlipTemplate
+from till_agent.slips.compose import PACKAGED, compose_entry, has_member, programme_of
+from till_agent.slips.templates import SlipTemplates
 from till_agent.texts import Words
 from till_drivers.printers.profile import Profile
 from till_drivers.spool import Spool
@@ -43,14 +43,14 @@ class SpoolSlipDesk:
         *,
         store_name: str,
         time_zone: str,
-        template: SlipTemplate | None = None,
+        templates: SlipTemplates = PACKAGED,
     ) -> None:
         self._spool = spool
         self._printer = printer
         self._cache = cache
         self._store_name = store_name
         self._time_zone = time_zone
-        self._template = template
+        self._templates = templates
 
     @property
     def printer(self) -> SlipPrinter | None:
@@ -89,7 +89,7 @@ class SpoolSlipDesk:
         from till_drivers.printers.render import render
 
         blocks = compose_entry(
-            entry, words, store_name=self._store_name, time_zone=self._time_zone, copy=copy, template=self._template
+            entry, words, store_name=self._store_name, time_zone=self._time_zone, copy=copy, templates=self._templates
         )
         return render(blocks, profile)
 

@@ -7,10 +7,10 @@ from typing import Protocol, TypeVar
 from till_agent.api import SlipState
 from till_agent.desk.problems import problem
 from till_agent.ports import Entry
-from till_agent.slips.compose import compose_entry
+from till_agent.slips.compose import PACKAGED, compose_entry
 from till_agent.slips.desk import SpoolSlipDesk
 from till_agent.slips.preview import preview_text
-from till_agent.slips.template import SlipTemplate
+from till_agent.slips.templates import SlipTemplates
 from till_drivers.blocks import Block
 from till_drivers.printers.profile import PROFILE_58MM, PROFILE_80MM, Profile
 
@@ -39,13 +39,13 @@ class SlipOffice:
         *,
         store_name: str,
         time_zone: str,
-        template: SlipTemplate | None = None,
+        templates: SlipTemplates = PACKAGED,
     ) -> None:
         self._entries = entries
         self._desk = desk
         self._store_name = store_name
         self._time_zone = time_zone
-        self._template = template
+        self._templates = templates
 
     async def blocks(
         self,
@@ -91,7 +91,7 @@ class SlipOffice:
         def work() -> T:
             return make(
                 compose_entry(
-                    entry, words, store_name=self._store_name, time_zone=self._time_zone, template=self._template
+                    entry, words, store_name=self._store_name, time_zone=self._time_zone, templates=self._templates
                 )
             )
 

@@ -1,32 +1,19 @@
 """What a slip tells of the rules' work: discounts, coupons, points by rule, and from when they can be spent."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
 from typing import Any
 
-from msgspec import Struct
-
-from till_agent.texts import Words
+from till_agent.api import Offered
+from till_drivers.slips.facts import Later, Offer, Row
+from till_drivers.slips.words import SlipWords
 from till_loyalty.results import Calculation
 
 ROWS = 4
 """Rules that are named one by one; what the others gave is one row more. A slip is no catalogue."""
 
 
-class Row(Struct, frozen=True):
-    """A rule's title and what it gave: minor money of a discount, or minor points."""
-
-    title: str
-    amount: int
-
-
-class Later(Struct, frozen=True):
-    """Points that can be spent from a date, written out in the slip's language."""
-
-    date: str
-    points: int
-
-
-def rule_facts(calculation: Calculation, words: Words, *, today: str, inactive_points: int) -> dict[str, Any]:
+def rule_facts(calculation: Calculation, words: SlipWords, *, today: str, inactive_points: int) -> dict[str, Any]:
     """Fields of `SlipFacts`. `today` is the receipt's business date; `inactive_points` are all that the member has."""
     off: dict[str, int] = {}
     for discount in calculation.discounts:
@@ -61,7 +48,22 @@ def _rows(given: Mapping[str, int], titles: Mapping[str, str], others: str) -> t
     return (*rows[:ROWS], Row(others, sum([row.amount for row in rows[ROWS:]])))
 
 
-def tier_title(tier: str, words: Words) -> str:
+def offer_facts(offered: Sequence[Offered], calculation: Calculation, words: SlipWords) -> dict[str, Any]:
+    """Coupons that the member holds, in the slip's language; one that this receipt used and that works but a few times
+    is no offer any more."""
+    coupons = {each.id: each for each in words.programme.coupons} if offered else {}
+    rows: list[Offer] = []
+    for each in offered:
+        coupon = coupons.get(each.coupon)
+        if each.coupon in calculation.coupons and (coupon is None or coupon.uses_per_member or coupon.uses_per_code):
+            continue
+        title = words.title(coupon.title, each.title) if coupon is not None else each.title
+        until = date.fromisoformat(each.valid_to) - timedelta(days=1) if each.valid_to else None
+        rows.append(Offer(title, words.day(until.isoformat()) if until else ""))
+    return {"offers": tuple(rows)}
+
+
+def tier_title(tier: str, words: SlipWords) -> str:
     """What the member's tier is called; "" for one that the programme gives no name."""
     named = next((each for each in words.programme.tiers if each.id == tier), None)
     return words.title(named.title, "") if named is not None else ""

@@ -1,10 +1,14 @@
 """`tillside cloud programme`: upload and list versions."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from till_cloud.cli.common import database_option, echo_json, echo_table, json_option, now_ms, reading, writing
+
+if TYPE_CHECKING:
+    from till_loyalty.programme import Programme
 
 
 @click.group()
@@ -21,18 +25,38 @@ def upload(file: Path, db: Path) -> None:
     Its version must be higher than every earlier one.
     """
     from till_cloud.registry import upload as add
-    from till_loyalty.exceptions import ProgrammeError
-    from till_loyalty.programme_document import parse_programme
 
-    try:
-        parsed = parse_programme(file.read_bytes(), suffix=file.suffix.lower())
-    except ProgrammeError as error:
-        for problem in error.problems:
-            click.echo(f"{file}: {problem}", err=True)
-        raise SystemExit(1) from None
+    parsed = _checked(file)
     with writing(db) as writer:
         row = writer.call(lambda connection: add(connection, parsed, now_ms()))
     click.echo(f"{row.programme_id} version {row.version} is the one to sell by; digest {row.digest}")
+
+
+@programme.command("check")
+@click.argument("file", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def check(file: Path) -> None:
+    """Tell every fault of FILE as `upload` would, its slip templates tried out, and add nothing."""
+    parsed = _checked(file)
+    click.echo(f"{file}: good: {parsed.id} version {parsed.version}")
+
+
+def _checked(file: Path) -> "Programme":
+    """The programme of a file, its slips tried out; its faults and exit status 1 when it is not usable."""
+    from till_drivers.slips.checking import programme_slip_problems
+    from till_loyalty.exceptions import ProgrammeError
+    from till_loyalty.programme_document import parse_programme
+
+    problems: tuple[str, ...]
+    try:
+        parsed = parse_programme(file.read_bytes(), suffix=file.suffix.lower())
+        problems = programme_slip_problems(parsed)
+    except ProgrammeError as error:
+        problems = error.problems
+    if not problems:
+        return parsed
+    for problem in problems:
+        click.echo(f"{file}: {problem}", err=True)
+    raise SystemExit(1)
 
 
 @programme.command("list")

@@ -69,7 +69,7 @@ def test_every_message_that_is_said_has_a_sentence_and_the_other_way_round() -> 
 
 def test_every_word_of_the_packaged_slip_is_used() -> None:
     """And none is missing."""
-    template = (files("till_agent") / "slips" / "data" / "default.slip").read_text(encoding="utf-8")
+    template = (files("till_drivers") / "slips" / "data" / "default.slip").read_text(encoding="utf-8")
     used = set(re.findall(r'say\("([a-z_]+)"', template)) | {
         f"{kind}_title" for kind in ("sale", "quote", "return", "void")
     }

@@ -9,10 +9,11 @@ from msgspec.structs import replace
 
 from fakes.till import ANNA_CARD, IDENTITY, PROGRAMME, FakeTill, anna, receipt
 from till_agent.api import DiscountTaken, Identify, QuoteRequest, SaleRequest
-from till_agent.cli.sample import sample_blocks
 from till_agent.slips.compose import compose_entry
 from till_agent.slips.preview import preview_text
 from till_agent.texts import LANGUAGES, Words
+from till_drivers.slips.samples import sample_facts
+from till_drivers.slips.template import default_template
 from till_loyalty.programme import Rule, Tier
 from till_loyalty.rule_parts import Coupon, Discount, Life, Who
 
@@ -82,9 +83,10 @@ def test_more_rules_than_fit_are_one_row() -> None:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_sample_shows_every_part(language: str) -> None:
     """`tillside slip preview` is how a chain looks at its template."""
-    shown = preview_text(sample_blocks(language, ""), 32)
     words = Words(language)
+    blocks = default_template().blocks(sample_facts("sale", words), words)
+    shown = preview_text(blocks, 32)
     assert words.slip("discount_total") in shown
     assert words.slip("tier") in shown
     assert "MILK10" in shown
-    assert msgspec.json.encode(sample_blocks(language, ""))
+    assert msgspec.json.encode(blocks)

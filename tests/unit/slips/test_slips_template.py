@@ -11,9 +11,13 @@ from hypothesis import strategies as st
 from fakes import slip_samples as samples
 from fakes.till import IDENTITY, PROGRAMME
 from till_agent.api import Sale
-from till_agent.exceptions import SlipTemplateError
-from till_agent.slips.compose import SlipContext, SlipFacts, compose, compose_entry
-from till_agent.slips.template import (
+from till_agent.slips.compose import SlipContext, compose, compose_entry
+from till_agent.slips.templates import SlipTemplates
+from till_agent.texts import Words
+from till_drivers.blocks import Barcode, Block, Break, Cut, Image, Pair, QrCode, Rule, Text
+from till_drivers.exceptions import SlipTemplateError
+from till_drivers.slips.facts import SlipFacts
+from till_drivers.slips.template import (
     BLOCK_LIMIT,
     TEMPLATE_LIMIT_BYTES,
     VALUE_LIMIT,
@@ -22,8 +26,6 @@ from till_agent.slips.template import (
     default_template,
     load_template,
 )
-from till_agent.texts import Words
-from till_drivers.blocks import Barcode, Block, Break, Cut, Pair, QrCode, Rule, Text
 
 WORDS = Words("en", PROGRAMME)
 
@@ -45,6 +47,7 @@ def test_each_function_makes_its_block() -> None:
         {{ pair("l", "r", separator=".", bold=true) }}
         {{ rule("=") }}
         {{ br() }}
+        {{ image("logo") }}
         {{ qrcode("q", correction="H") }}
         {{ barcode("2900000000018", symbology="ean13", print_text=false) }}
         {{ cut() }}
@@ -55,6 +58,7 @@ def test_each_function_makes_its_block() -> None:
         Pair(left="l", right="r", separator=".", bold=True),
         Rule(symbol="="),
         Break(),
+        Image(name="logo"),
         QrCode(data="q", correction="H"),
         Barcode(data="2900000000018", symbology="ean13", print_text=False),
         Cut(),
@@ -151,7 +155,7 @@ def test_a_failing_template_of_the_chain_is_replaced_by_the_packaged_one(caplog:
     entry = samples.sold().journal.entries[0]
 
     def composed(template: SlipTemplate | None) -> list[Block]:
-        return compose_entry(entry, WORDS, store_name="S", time_zone="UTC", template=template)
+        return compose_entry(entry, WORDS, store_name="S", time_zone="UTC", templates=SlipTemplates(template))
 
     with caplog.at_level(logging.ERROR):
         assert composed(SlipTemplate("{{ slip.nothing }}", "ours.slip")) == composed(None)

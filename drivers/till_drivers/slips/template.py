@@ -4,24 +4,25 @@ Blocks are made by functions that clean what they are given, and every other val
 for JSON: no name or number can add a block, change one, or reach the printer as a command.
 """
 
+import re
 import threading
 import unicodedata
 from collections.abc import Callable
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from types import MethodType
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
-from till_agent.exceptions import SlipTemplateError
-from till_agent.texts import NO_BREAK_SPACE, Words
-from till_drivers.blocks import Barcode, Block, Break, Cut, Pair, QrCode, Rule, Text
+from till_drivers.blocks import Barcode, Block, Break, Cut, Image, Pair, QrCode, Rule, Text
+from till_drivers.exceptions import SlipTemplateError
+from till_drivers.slips.steps import STEPS, Steps
+from till_drivers.slips.words import SlipWords
+from till_loyalty.plural import NO_BREAK_SPACE
+from till_loyalty.slips import TEMPLATE_LIMIT_BYTES
 
-TEMPLATE_LIMIT_BYTES = 64 * 1024
-"""The packaged one has 3 KB; a template is not a place for pictures."""
 BLOCK_LIMIT = 500
 """More than a metre of paper: a template that loops over something it should not."""
 VALUE_LIMIT = 1_000
@@ -31,6 +32,7 @@ MARK = "\x02"
 """Begins the mark of a block. No value that a template prints has it: control codes are taken out of all of them."""
 MADE_LIMIT = 10 * BLOCK_LIMIT
 """Blocks that a template may make, printed or not."""
+_IMAGE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Block)
@@ -58,6 +60,12 @@ def _escaped(value: object) -> str:
     return value if isinstance(value, _Made) else _encoder.encode(clean(value)).decode()[1:-1]
 
 
+def _cleaned(block: Block) -> Block:
+    """A block that a template wrote by hand, its texts as clean as those of blocks that are made."""
+    texts = {name: clean(value) for name in block.__struct_fields__ if isinstance(value := getattr(block, name), str)}
+    return msgspec.structs.replace(block, **texts)
+
+
 class _Press:
     """The functions of one slip. Each makes a block, keeps it, and prints its mark: a slip's preview is made for every
     quote, and writing blocks out as JSON to read them back took a third of it."""
@@ -72,6 +80,7 @@ class _Press:
             "pair": self.pair,
             "rule": self.rule,
             "br": self.br,
+            "image": self.image,
             "qrcode": self.qrcode,
             "barcode": self.barcode,
             "cut": self.cut,
@@ -81,8 +90,7 @@ class _Press:
         """The block whose mark is all of a line; what a template wrote out itself is read as JSON. DecodeError."""
         if line[0] == MARK and line[1:].isascii() and line[1:].isdigit() and int(line[1:]) < len(self.blocks):
             return self.blocks[int(line[1:])]
-        block: Block = _decoder.decode(line)
-        return block
+        return _cleaned(_decoder.decode(line))
 
     def text(self, text: object, *, align: str = "left", bold: bool = False, double: bool = False) -> _Made:
         if align == "left" and bold is False and double is False:
@@ -98,6 +106,13 @@ class _Press:
 
     def br(self) -> _Made:
         return self._keep(Break())
+
+    def image(self, name: object = "logo") -> _Made:
+        if not _IMAGE_NAME.fullmatch(str(name)):
+            raise SlipTemplateError(
+                f"expected the name of a picture in the printer's settings, not {clean(name)[:40]!r}"
+            )
+        return self._keep(Image(name=str(name)))
 
     def qrcode(self, data: object, *, correction: str = "M") -> _Made:
         return self._keep(msgspec.convert({"type": "qrcode", "data": clean(data), "correction": correction}, QrCode))
@@ -116,111 +131,96 @@ class _Press:
         return _Made(f"{MARK}{len(self.blocks) - 1}")
 
 
-_OURS = frozenset((_Press, Words))
-_FIELDS: dict[type, frozenset[str]] = {}
-"""What may be read of our structs without asking, by type; a template meets three of them."""
-
-
-def _environment() -> Any:
-    from jinja2 import StrictUndefined
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-    class Sandbox(ImmutableSandboxedEnvironment):
-        """Asks no questions about what is ours: a slip's preview is made for every quote."""
-
-        def getattr(self, obj: Any, attribute: str) -> Any:
-            kind = type(obj)
-            if kind in _FIELDS:
-                if attribute in _FIELDS[kind]:
-                    return getattr(obj, attribute)
-            elif issubclass(kind, Struct):
-                _FIELDS[kind] = frozenset(kind.__struct_fields__)
-                return self.getattr(obj, attribute)
-            return super().getattr(obj, attribute)
-
-        def call(self, context: Any, obj: Any, /, *args: Any, **kwargs: Any) -> Any:
-            if type(obj) is MethodType and type(obj.__self__) in _OURS:
-                if kwargs:
-                    # Jinja2 adds these in loops and blocks, for functions that ask for the context; ours don't.
-                    kwargs.pop("_loop_vars", None)
-                    kwargs.pop("_block_vars", None)
-                return obj(*args, **kwargs)
-            return super().call(context, obj, *args, **kwargs)
-
-    environment = Sandbox(undefined=StrictUndefined, finalize=_escaped, autoescape=False)
-    environment.globals.clear()
-    return environment
-
-
 class SlipTemplate:
     """A template, compiled when it is first used, because Jinja2 takes longer to import than the agent to start.
 
-    Safe to use from several threads. The sandbox keeps a template from reaching Python, not from being slow: it is the
-    chain's own file.
+    Safe to use from several threads. What it can't do, nor take: `till_drivers.slips.sandbox`.
     """
 
     def __init__(self, source: str, name: str = "slip") -> None:
-        if len(source.encode()) > TEMPLATE_LIMIT_BYTES:
-            size = len(source.encode())
+        if len(source.encode("utf-8", "replace")) > TEMPLATE_LIMIT_BYTES:
+            size = len(source.encode("utf-8", "replace"))
             raise SlipTemplateError(f"{name}: expected a template of at most {TEMPLATE_LIMIT_BYTES} bytes, not {size}")
         self._source = source
-        self._name = name
+        self.name = name
         self._turn = threading.Lock()
         self._compiled: Any = None
 
     def compile(self) -> Any:
         """The compiled template; SlipTemplateError when the source is none."""
-        from jinja2 import TemplateError
+        from jinja2 import TemplateSyntaxError
+
+        from till_drivers.slips.sandbox import Sandbox, compile_template
 
         with self._turn:
             if self._compiled is not None:
                 return self._compiled
+            environment = Sandbox((_Press, SlipWords), _Made, _escaped)
             try:
-                self._compiled = _environment().from_string(self._source)
-            except TemplateError as exc:
-                raise SlipTemplateError(f"{self._name}: {exc}") from exc
+                self._compiled = compile_template(environment, self._source, self.name)
+            except SlipTemplateError:
+                raise
+            except TemplateSyntaxError as exc:
+                raise SlipTemplateError(f"{self.name}: line {exc.lineno}: {exc.message}") from exc
+            except Exception as exc:  # whatever a source makes of two compilers: nesting past their stacks, numbers
+                raise SlipTemplateError(f"{self.name}: {type(exc).__name__}: {str(exc)[:200]}") from exc
             return self._compiled
 
-    def blocks(self, facts: Struct, words: Words) -> list[Block]:
+    def blocks(self, facts: Struct, words: SlipWords) -> list[Block]:
         """The slip for `facts` (the template's `slip`) in the language of `words`; SlipTemplateError when it fails."""
         blocks: list[Block] = []
         press = _Press()
         for line in self._lines(facts, words, press):
             try:
                 blocks.append(press.made(line))
-            except msgspec.DecodeError as exc:
-                raise SlipTemplateError(f"{self._name}: expected a block a line, not {line[:80]!r}: {exc}") from exc
+            except (msgspec.DecodeError, RecursionError) as exc:
+                raise SlipTemplateError(
+                    f"{self.name}: expected a block a line, not {clean(line[:80])!r}: {exc}"
+                ) from exc
             if len(blocks) > BLOCK_LIMIT:
-                raise SlipTemplateError(f"{self._name}: expected at most {BLOCK_LIMIT} blocks")
+                raise SlipTemplateError(f"{self.name}: expected at most {BLOCK_LIMIT} blocks")
         return blocks
 
-    def _lines(self, facts: Struct, words: Words, press: _Press) -> list[str]:
+    def _lines(self, facts: Struct, words: SlipWords, press: _Press) -> list[str]:
         template = self._compiled or self.compile()
+        values = {
+            "slip": facts,
+            "say": words.slip,
+            "points": words.points,
+            "number": words.number,
+            "money": words.money,
+            "language": words.language,
+            STEPS: Steps(),
+            **press.functions(),
+        }
         try:
-            printed = template.render(
-                slip=facts,
-                say=words.slip,
-                points=words.points,
-                number=words.number,
-                money=words.money,
-                language=words.language,
-                **press.functions(),
-            )
+            printed = template.render(values)
         except Exception as exc:
-            raise SlipTemplateError(f"{self._name}: {type(exc).__name__}: {exc}") from exc
+            what = str(exc) if isinstance(exc, SlipTemplateError) else f"{type(exc).__name__}: {str(exc)[:200]}"
+            raise SlipTemplateError(f"{self.name}:{_line_of(exc, self.name)} {what}") from exc
         # Not splitlines: it would cut a value at U+2028, which JSON leaves as it is.
         return [line for line in map(str.strip, printed.split("\n")) if line]
+
+
+def _line_of(exc: Exception, name: str) -> str:
+    """Where in the template it happened, as Jinja2 writes it into the traceback."""
+    line, trace = 0, exc.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == name:
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    return f" line {line}:" if line else ""
 
 
 @cache
 def default_template() -> SlipTemplate:
     """The packaged template, compiled once."""
-    path = files("till_agent") / "slips" / "data" / "default.slip"
+    path = files("till_drivers") / "slips" / "data" / "default.slip"
     return SlipTemplate(path.read_text(encoding="utf-8"), "default.slip")
 
 
 def load_template(path: str) -> SlipTemplate | None:
-    """The chain's own template of the settings; None for "", which means the packaged one. SlipTemplateError."""
+    """The template in a file; None for "", which means another one. SlipTemplateError."""
     if not path:
         return None
     try:

@@ -1,0 +1,122 @@
+"""Which template makes a slip: that of the settings, else the programme's for kind and language, else the packaged one.
+
+A template that does not work never costs a member their slip, nor a sale a moment: the packaged one takes its place,
+the log says so once, and the till's status until it is mended.
+"""
+
+import logging
+import threading
+from collections import OrderedDict
+
+from till_drivers.blocks import Block
+from till_drivers.exceptions import SlipTemplateError
+from till_drivers.slips.checking import programme_template, template_problems, templates_of
+from till_drivers.slips.facts import SlipFacts
+from till_drivers.slips.template import SlipTemplate, default_template, load_template
+from till_drivers.slips.words import SlipWords
+from till_loyalty.programme import Programme
+from till_loyalty.slips import LANGUAGES, fitting
+
+log = logging.getLogger(__name__)
+
+KEPT = 40
+"""Compiled templates of programmes: those of the one that is sold by, and a former one's, of which copies are made."""
+OWN = "slips.template"
+_Key = tuple[str, int, int]
+"""Programme, version, place; the settings' own has neither."""
+_OWN_KEY: _Key = ("", 0, 0)
+
+
+class SlipTemplates:
+    """Used on the loop and in the spool's thread. `own` is the template of the till's settings."""
+
+    def __init__(self, own: SlipTemplate | None = None, trouble: str = "") -> None:
+        self._own = own
+        self._turn = threading.Lock()
+        self._kept: OrderedDict[_Key, SlipTemplate] = OrderedDict()
+        self._bad: dict[_Key, str] = {}
+        self._checked: tuple[str, int] | None = None
+        if trouble:
+            self._found(_OWN_KEY, trouble)
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong with templates, for those who have to mend it; "" when nothing is."""
+        with self._turn:
+            return "; ".join(self._bad.values())
+
+    def blocks(self, facts: SlipFacts, words: SlipWords) -> list[Block]:
+        """The slip, by the first template that works."""
+        for key, template in self._wanted(facts.kind, words):
+            try:
+                return template.blocks(facts, words)
+            except SlipTemplateError as exc:
+                self._found(key, str(exc))
+        return default_template().blocks(facts, words)
+
+    def check(self, programme: Programme | None) -> None:
+        """Try the templates out before a slip needs them; slow, so not on the loop. Done once a version."""
+        if self._own is not None and _OWN_KEY not in self._bad:
+            self._tried(_OWN_KEY, self._own, LANGUAGES, programme)
+        if programme is None or self._checked == (programme.id, programme.version):
+            return
+        for index, (template, each) in enumerate(templates_of(programme)):
+            key = (programme.id, programme.version, index)
+            self._keep(key, template)
+            self._tried(key, template, each.languages or LANGUAGES, programme)
+        with self._turn:
+            # What was wrong with another version's is mended, or gone with it.
+            self._checked = (programme.id, programme.version)
+            for key in [each for each in self._bad if each != _OWN_KEY and each[:2] != self._checked]:
+                del self._bad[key]
+
+    def _wanted(self, kind: str, words: SlipWords) -> list[tuple[_Key, SlipTemplate]]:
+        """The settings' template is stronger than the programme's. What was found bad is not tried again."""
+        if self._own is not None:
+            return [(_OWN_KEY, self._own)] if _OWN_KEY not in self._bad else []
+        programme = words.programme
+        if not programme.slips.templates:
+            return []
+        index = fitting(programme.slips, kind, words.language)
+        key = (programme.id, programme.version, index)
+        if index < 0 or key in self._bad:
+            return []
+        with self._turn:
+            template = self._kept.get(key)
+        if template is None:
+            try:
+                template = programme_template(programme, index)
+            except SlipTemplateError as exc:
+                self._found(key, str(exc))
+                return []
+            self._keep(key, template)
+        return [(key, template)]
+
+    def _tried(
+        self, key: _Key, template: SlipTemplate, languages: tuple[str, ...], programme: Programme | None
+    ) -> None:
+        problems = template_problems(template, languages=languages, programme=programme)
+        if problems:
+            self._found(key, problems[0])
+
+    def _keep(self, key: _Key, template: SlipTemplate) -> None:
+        with self._turn:
+            self._kept[key] = template
+            self._kept.move_to_end(key)
+            while len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
+
+    def _found(self, key: _Key, sentence: str) -> None:
+        with self._turn:
+            if key in self._bad:
+                return
+            self._bad[key] = sentence
+        log.error("a slip template does not work, the packaged one is used instead: %s", sentence)
+
+
+def templates_from(path: str) -> SlipTemplates:
+    """With the template of the settings; one that can't be read is a trouble like one that does not work."""
+    try:
+        return SlipTemplates(load_template(path))
+    except SlipTemplateError as exc:
+        return SlipTemplates(trouble=str(exc))
