@@ -22,6 +22,7 @@ __all__ = [
     "Identifier",
     "Kind",
     "classify",
+    "is_rotating_only",
     "mask_card",
     "mask_name",
     "mask_phone",
@@ -118,6 +119,14 @@ def parse_card(text: str, identifiers: Identifiers) -> str:
         f"expected a card of the programme ({wanted}), not another number of {len(digits)} digits",
         code="card_unknown_range",
     )
+
+
+def is_rotating_only(card: str, identifiers: Identifiers) -> bool:
+    """Whether the first range that takes these digits takes them from a code that changes by the clock only."""
+    for each in identifiers.cards:
+        if card.startswith(each.prefix) and len(card) in each.lengths and _check_holds(each.check, card):
+            return each.rotating_only
+    return False
 
 
 def classify(text: str, identifiers: Identifiers) -> Identifier:

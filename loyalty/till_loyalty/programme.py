@@ -134,22 +134,42 @@ class Redemption(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
 
 
 class CardRange(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Member card numbers: the digits after `strip_prefix`, by first digits, lengths and check digit."""
+    """Member card numbers: the digits after `strip_prefix`, by first digits, lengths and check digit.
+
+    `rotating_only`: these numbers are in phones only; alone, as on a picture of a screen, they are not taken.
+    """
 
     prefix: Annotated[str, Meta(pattern=r"^[0-9]*$")] = ""
     lengths: Annotated[tuple[Annotated[int, Meta(ge=4, le=32)], ...], Meta(min_length=1)]
     check: Literal["none", "ean13", "luhn"] = "none"
     strip_prefix: str = ""
+    rotating_only: bool = False
+
+
+class RotatingCode(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Codes that a phone's wallet makes anew by the clock (RFC 6238, SHA-1), as Google Wallet shows them.
+
+    `pattern` is the text of a code, with `{card}`, `{totp_timestamp_seconds}` (or `_millis`) and `{totp_value_0}`; a
+    value has so many `digits` and is good for `period_seconds`, and `window_seconds` before and after for clocks that
+    differ.
+    """
+
+    pattern: Annotated[str, Meta(min_length=1, max_length=100)] = "{card}-{totp_timestamp_seconds}-{totp_value_0}"
+    period_seconds: Annotated[int, Meta(ge=5, le=3600)] = 30
+    digits: Annotated[int, Meta(ge=6, le=8)] = 8
+    window_seconds: Annotated[int, Meta(ge=0, le=3600)] = 60
 
 
 class Identifiers(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Countries whose phone numbers are accepted without a plus, the first one preferred; member card ranges."""
+    """Countries whose phone numbers are accepted without a plus, the first one preferred; member card ranges; codes of
+    wallets that change by the clock."""
 
     phone_countries: Annotated[tuple[Annotated[str, Meta(pattern=r"^[A-Z]{2}$")], ...], Meta(min_length=1)] = (
         "RU",
         "KZ",
     )
     cards: tuple[CardRange, ...] = ()
+    rotating: RotatingCode | None = None
 
 
 class Tier(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -13,6 +13,7 @@ from till_loyalty.part_checks import Problem, part_problems
 from till_loyalty.plural import FORMS, OPTIONAL_FORMS
 from till_loyalty.programme import CardRange, Exclusion, Programme, Rule
 from till_loyalty.slips import slip_problems
+from till_loyalty.rotating import pattern_problems
 
 
 def programme_problems(programme: Programme) -> Iterator[Problem]:
@@ -44,6 +45,11 @@ def programme_problems(programme: Programme) -> Iterator[Problem]:
         yield from _country_problems(f"identifiers.phone_countries[{index}]", country)
     for index, card_range in enumerate(programme.identifiers.cards):
         yield from _card_problems(f"identifiers.cards[{index}]", card_range)
+        if card_range.rotating_only and programme.identifiers.rotating is None:
+            yield f"identifiers.cards[{index}].rotating_only", "expected [identifiers.rotating] beside it, not nothing"
+    if programme.identifiers.rotating is not None:
+        for text in pattern_problems(programme.identifiers.rotating.pattern):
+            yield "identifiers.rotating.pattern", text
 
 
 def _repeated(place: str, ids: Iterable[str]) -> Iterator[Problem]:

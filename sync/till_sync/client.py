@@ -93,6 +93,7 @@ class CloudClient:
         self._skew_ms: int | None = None
         self._protocol = 0
         self._cloud_key = ""
+        self._wallet_keys: tuple[str, ...] = ()
 
     @property
     def skew_ms(self) -> int | None:
@@ -109,6 +110,11 @@ class CloudClient:
         """By which vouchers are checked (hex), as the cloud said last; "" before it said so."""
         return self._cloud_key
 
+    @property
+    def wallet_keys(self) -> tuple[str, ...]:
+        """The chain's secrets of codes that change by the clock, as the cloud said last; none before it said so."""
+        return self._wallet_keys
+
     async def hello(self, *, waiting: int = 0) -> HelloAnswer:
         """Who the cloud is and what it holds of this till; with ops `waiting`, also when to begin pushing them."""
         path = self._path("hello") + (f"?waiting={waiting}" if waiting else "")
@@ -117,6 +123,7 @@ class CloudClient:
             raise IdentityRefused(f"expected to be till {self._till}, not {answer.till}", status=200, code="wrong_till")
         self._protocol = answer.protocol
         self._cloud_key = answer.cloud_key or self._cloud_key
+        self._wallet_keys = answer.wallet_keys or self._wallet_keys
         return answer
 
     async def push(self, batch: bytes) -> PushAnswer:

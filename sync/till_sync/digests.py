@@ -1,7 +1,8 @@
 """The digest of a stretch of members: the same of the same members at both ends, whatever they are stored as.
 
 Form 1: a line for each member that is not removed, in the order of ids; a line is a JSON array without spaces of
-`_line`'s values and a line feed. The digest is the SHA-256 of `tillside-members-1`, a line feed, and the lines.
+`_line`'s values and a line feed; the last value, of wallet codes, is there only when one was used. The digest is the
+SHA-256 of `tillside-members-1`, a line feed, and the lines.
 """
 
 import hashlib
@@ -51,6 +52,7 @@ def digest_of(rows: Iterable[MemberRow], keys: Sequence[str], *, after: str, las
 def _line(row: MemberRow, keys: frozenset[str]) -> bytes:
     facts, expiring = row.facts, row.expiring
     used = [(each.rule, each.per, each.key, each.amount, each.uses) for each in facts.usage if each.key in keys]
+    codes: tuple[tuple[int, int], ...] = ((facts.wallet.token, facts.wallet.rotating),) if facts.wallet else ()
     values = (
         row.member_id,
         row.status,
@@ -73,5 +75,6 @@ def _line(row: MemberRow, keys: frozenset[str]) -> bytes:
         sorted(facts.coupons),
         facts.referral_code,
         sorted(used),
+        *codes,
     )
     return _encode(values) + b"\n"

@@ -20,6 +20,7 @@ SyncError                     `code`, `retryable`, `retry_after`; the till goes 
 HoldRefused                   the cloud won't reserve the points
 ConfirmationRefused           the cloud won't send or compare a one-time code
 SaleRefused                   the cloud knows no such sale, or several
+WalletCodeRefused             a text is no wallet code that this chain's cloud signed
 IdentityError                 the identity file can't be used
 └── IdentityMissing           there is none: the till is not enrolled
 PackingError                  a packed body can't be unpacked
@@ -223,6 +224,17 @@ class SaleRefused(Exception):
         self.code = code
         self.detail = detail
         self.choices = choices
+
+
+class WalletCodeRefused(Exception):
+    """Raised when a text is no wallet code of this chain's cloud.
+
+    `code`: `wallet_invalid`, `wallet_key_unknown` or `wallet_other_chain`. Nothing of the text is in it.
+    """
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
 
 
 class IdentityError(Exception):

@@ -44,6 +44,8 @@ class Identity(Struct, frozen=True, kw_only=True):
     """By which vouchers are checked (hex); "" from an enrolment that did not tell it."""
     private_key: str = ""
     """What the till signs its requests with (hex), made here and never sent; "" before it has one."""
+    wallet_keys: tuple[str, ...] = ()
+    """The chain's secrets that wallet codes which change by the clock come from (hex, the newest first)."""
 
     def __repr__(self) -> str:
         return f"Identity(till={self.till!r}, store={self.store!r}, last_epoch={self.last_epoch})"
@@ -85,6 +87,10 @@ class Identity(Struct, frozen=True, kw_only=True):
     def with_cloud_key(self, cloud_key: str) -> "Identity":
         """The same till, told by a greeting what vouchers are checked by: its enrolment was before there were any."""
         return structs.replace(self, cloud_key=cloud_key)
+
+    def with_wallet_keys(self, wallet_keys: tuple[str, ...]) -> "Identity":
+        """The same till, told by a greeting what codes that change by the clock come from."""
+        return structs.replace(self, wallet_keys=wallet_keys)
 
     def with_epoch(self, epoch: int) -> "Identity":
         """The same till with a later journal; an epoch never goes back (IdentityError)."""
@@ -136,6 +142,8 @@ def _checked(identity: Identity) -> Identity:
         raise IdentityError("expected an identifier key in hex")
     if identity.private_key and not _PRIVATE_KEY.fullmatch(identity.private_key):
         raise IdentityError("expected a private key of 64 hex digits")
+    if not all(_HEX.fullmatch(key) for key in identity.wallet_keys):
+        raise IdentityError("expected keys of wallet codes in hex")
     if identity.last_epoch < 0:
         raise IdentityError(f"expected an epoch of at least 0, not {identity.last_epoch}")
     return identity

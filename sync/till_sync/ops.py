@@ -11,6 +11,7 @@ from msgspec import Meta, Struct
 
 from till_loyalty.receipt import MemberState, Place, Receipt, StoreClock, Usage
 from till_loyalty.results import Calculation, Reversal
+from till_sync.wallet_use import WalletUse
 
 PROTOCOL = 1
 """What every cloud speaks. A batch names the lowest protocol that knows all its ops: a cloud of a former release takes
@@ -99,6 +100,7 @@ class SaleBody(OpBase, frozen=True, kw_only=True, omit_defaults=True, tag="sale"
     `facts`, `place`, `codes`, `budgets` and `offline` are what the rules were given (`till_loyalty.engine.calculate`);
     the discounts of `result` are what the cash software took off. `usage`: what the sale uses up of limits and coupons.
     `tier` is of ops made before there were `facts`. `cover` says what pays for the redeemed points; `voucher`, which.
+    `wallet`: the wallet codes that the sale used up; a former cloud takes no notice of them.
     """
 
     clock: StoreClock
@@ -120,6 +122,7 @@ class SaleBody(OpBase, frozen=True, kw_only=True, omit_defaults=True, tag="sale"
     usage: tuple[Usage, ...] = ()
     cover: Cover = ""
     voucher: str = ""
+    wallet: WalletUse = WalletUse()
 
 
 class VoidBody(OpBase, frozen=True, kw_only=True, omit_defaults=True, tag="void", tag_field="kind"):

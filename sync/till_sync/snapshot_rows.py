@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
+from till_sync.wallet_use import WalletUse
 from till_sync.wire import MemberFacts, MemberRow
 
 
@@ -31,12 +32,14 @@ class StoredMember(Struct, array_like=True, frozen=True):
 class MovingFacts(Struct, array_like=True, frozen=True):
     """The facts that a member's own sales change; they lie beside the balance, which changes with them.
 
-    `usage` holds the five fields of each row after one another.
+    `usage` holds the five fields of each row after one another. A field may be added at the end: who does not know it
+    reads the others.
     """
 
     purchases: int
     last_purchase: str
     usage: tuple[tuple[str, str, str, int, int], ...]
+    wallet: WalletUse = WalletUse()
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -75,10 +78,10 @@ def pack(row: MemberRow) -> bytes:
 
 def pack_moving(facts: MemberFacts) -> bytes:
     """What `balances.facts` holds of a row."""
-    if facts.purchases < 0 and not facts.usage and not facts.last_purchase:
+    if facts.purchases < 0 and not facts.usage and not facts.last_purchase and not facts.wallet:
         return NO_FACTS
     usage = tuple([(each.rule, each.per, each.key, each.amount, each.uses) for each in facts.usage])
-    return _encode(MovingFacts(facts.purchases, facts.last_purchase, usage))
+    return _encode(MovingFacts(facts.purchases, facts.last_purchase, usage, facts.wallet))
 
 
 def balance_columns(row: MemberRow, included: tuple[int, int], as_of_ms: int) -> BalanceColumns:

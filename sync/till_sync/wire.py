@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from till_loyalty.receipt import Place, Usage
+from till_sync.wallet_use import WalletUse
 
 Status = Literal["applied", "adjusted", "duplicate", "rejected"]
 
@@ -140,7 +141,7 @@ class MemberFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the rules may know of a member (`till_loyalty.receipt.MemberState`); `birthday` is `MM-DD`.
 
     `usage` holds the periods that are not over: everything that the cloud has applied up to the row's position.
-    `referral_code`: what the member tells friends.
+    `referral_code`: what the member tells friends. `wallet`: the newest wallet codes that sales of any till used.
     """
 
     segments: tuple[str, ...] = ()
@@ -151,6 +152,7 @@ class MemberFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
     usage: tuple[Usage, ...] = ()
     coupons: tuple[str, ...] = ()
     referral_code: str = ""
+    wallet: WalletUse = WalletUse()
 
 
 class MemberRow(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="member", tag_field="row"):
@@ -257,9 +259,10 @@ class HelloAnswer(Struct, frozen=True, kw_only=True):
     """What a till asks after a start: who the cloud is, what it holds of this till, and its time.
 
     `protocol` is the newest that it speaks, `encodings` what it takes as Content-Encoding of a request, `cloud_key`
-    (hex) the public key that vouchers are checked by. `retry_after_ms` is the slot given to a till that said how much
-    it has waiting: it pushes after that time, and need not spread its first work itself. Defaults are those of a cloud
-    that does not say.
+    (hex) the public key that vouchers and signed wallet codes are checked by; `wallet_keys` (hex, the newest first) are
+    the chain's secrets that codes which change by the clock come from. `retry_after_ms` is the slot given to a till
+    that said how much it has waiting: it pushes after that time, and need not spread its first work itself. Defaults
+    are those of a cloud that does not say.
     """
 
     incarnation: str
@@ -274,6 +277,11 @@ class HelloAnswer(Struct, frozen=True, kw_only=True):
     encodings: tuple[str, ...] = ()
     cloud_key: str = ""
     retry_after_ms: Count = 0
+    wallet_keys: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        """Without the secrets: reprs end up in logs."""
+        return f"HelloAnswer(incarnation={self.incarnation!r}, till={self.till!r}, epoch={self.epoch})"
 
 
 class EnrolmentRequest(Struct, frozen=True, kw_only=True):

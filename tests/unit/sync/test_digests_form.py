@@ -7,6 +7,7 @@ import pytest
 
 from till_loyalty.receipt import Usage
 from till_sync.digests import digest_of, open_keys
+from till_sync.wallet_use import WalletUse
 from till_sync.wire import ExpiringPoints, MemberFacts, MemberRow
 
 NOW_MS = 1_800_000_000_000
@@ -47,6 +48,7 @@ FACTS = {
     "usage": (),
     "coupons": ("c",),
     "referral_code": "X",
+    "wallet": WalletUse(token=1),
 }
 
 
