@@ -181,4 +181,5 @@ def hello(connection: sqlite3.Connection, till: tills.TillRow, *, limits: Limits
         protocol=NEWEST_PROTOCOL,
         encodings=(ZSTD,),
         cloud_key=meta.cloud_key(connection),
+        wallet_keys=meta.wallet_keys(connection),
     )

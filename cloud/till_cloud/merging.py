@@ -12,7 +12,7 @@ from till_cloud.granting import move_grants
 from till_cloud.ledger.account import Account, Draft, IssuedLot
 from till_cloud.ledger.book import Book
 from till_cloud.registry import Registry
-from till_cloud.store import events, grants, people, pins
+from till_cloud.store import events, grants, people, pins, wallet
 from till_cloud.store.people import Person
 from till_loyalty.exceptions import invariant
 from till_loyalty.programme import Programme
@@ -45,6 +45,7 @@ def merge(book: Book, old: Account, into: Account, *, uid: str, programme: Progr
     people.go_over(connection, old.member_id, into.member_id)
     # A PIN never goes over: whoever chose it may be a stranger to the one kept.
     pins.remove(connection, old.member_id)
+    wallet.go_over(connection, old.member_id, into.member_id)
     grants.move_visits(connection, old.member_id, into.member_id)
     joined = _joined(person, gone, programme)
     # The code of the old member goes first: no two members may have one.

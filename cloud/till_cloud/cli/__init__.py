@@ -11,6 +11,7 @@ from till_cloud.cli.programmes import programme
 from till_cloud.cli.reports import report
 from till_cloud.cli.running import backup, run, verify
 from till_cloud.cli.snapshots import snapshot
+from till_cloud.cli.wallet import wallet
 
 
 @click.group()
@@ -22,7 +23,7 @@ def cloud() -> None:
 
 
 _COMMANDS = (
-    *(run, init, store, till, programme, member, ledger, ops, flags, grant, voucher, report),
+    *(run, init, store, till, programme, member, ledger, ops, flags, grant, voucher, wallet, report),
     *(jobs, snapshot, verify, backup),
 )
 for command in _COMMANDS:

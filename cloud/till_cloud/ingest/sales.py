@@ -6,13 +6,22 @@ import msgspec
 
 from till_cloud.ingest.consequences import after_sale
 from till_cloud.ingest.context import Context, Flag, Rejected, Verdict
-from till_cloud.ingest.counting import Counted, Wish, count, discount_flags, figures, gives_the_same, why_different
+from till_cloud.ingest.counting import (
+    BLOCKED,
+    Counted,
+    Wish,
+    count,
+    discount_flags,
+    figures,
+    gives_the_same,
+    why_different,
+)
 from till_cloud.ingest.covering import Promise, promised, settle, spend
 from till_cloud.ingest.subjects import find, make
 from till_cloud.ledger.account import Account, Draft, IssuedLot
 from till_cloud.ledger.issuing import lots_of_sale
 from till_cloud.registry import Version
-from till_cloud.store import ops
+from till_cloud.store import ops, wallet
 from till_loyalty.results import Calculation, canonical_bytes
 from till_sync.ops import OpId, SaleBody
 
@@ -39,6 +48,7 @@ def apply_sale(context: Context, op_id: OpId, body: SaleBody) -> Verdict:
     flags = [*notes, *discount_flags(version, counting)]
     draft, position, overdrawn = _write(context, op_id, body, account, promise, version, counting)
     flags += overdrawn
+    flags += _use_wallet(context, body, account)
     ops.add_sale(
         connection,
         op_id,
@@ -58,6 +68,15 @@ def apply_sale(context: Context, op_id: OpId, body: SaleBody) -> Verdict:
         effect_points=0 if draft is None else draft.figures.effect_points,
         flags=tuple(flags),
     )
+
+
+def _use_wallet(context: Context, body: SaleBody, account: Account | None) -> list[Flag]:
+    """Wallet codes that the sale used up. The sale stands whatever they are: one that was used before is for staff."""
+    if account is None or account.status in BLOCKED or not body.wallet:
+        return []
+    if wallet.use(context.book.connection, account.member_id, body.wallet):
+        return []
+    return [Flag("wallet_used", _net(body.result), _net(body.result), "a wallet code that an earlier sale used")]
 
 
 def _version(context: Context, body: SaleBody) -> tuple[Version | None, list[Flag]]:

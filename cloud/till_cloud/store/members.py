@@ -10,6 +10,7 @@ from msgspec import Struct
 from till_cloud.store import usage
 from till_cloud.store.facts import segments_of
 from till_loyalty.receipt import Usage
+from till_sync.wallet_use import WalletUse
 from till_sync.wire import ExpiringPoints, MemberFacts, MemberRow
 
 
@@ -54,7 +55,8 @@ SELECT b.position, m.member_id, m.status, m.tier, m.name_masked, m.phone_masked,
        (SELECT l.expires_at_ms || ':' || sum(l.left) FROM lots l
         WHERE l.member_id = m.member_id AND l.expires_at_ms IS NOT NULL AND l.left > 0
         GROUP BY l.expires_at_ms ORDER BY l.expires_at_ms LIMIT 1),
-       m.segments, m.birth_date, m.member_since, m.purchases, m.last_purchase, m.referral_code
+       m.segments, m.birth_date, m.member_since, m.purchases, m.last_purchase, m.referral_code,
+       m.wallet_token, m.wallet_rotating
 FROM balances b JOIN members m ON m.member_id = b.member_id
 """
 # A page of them in the order of their last change.
@@ -173,8 +175,10 @@ def _rows(
     return rows
 
 
-def _facts(row: tuple[str, str, str, int, str, str], used: tuple[Usage, ...], coupons: tuple[str, ...]) -> MemberFacts:
-    segments, birth_date, member_since, purchases, last_purchase, referral_code = row
+def _facts(
+    row: tuple[str, str, str, int, str, str, int, int], used: tuple[Usage, ...], coupons: tuple[str, ...]
+) -> MemberFacts:
+    segments, birth_date, member_since, purchases, last_purchase, referral_code, token, rotating = row
     return MemberFacts(
         segments=segments_of(segments),
         birthday=birth_date[-len("12-31") :],  # the year never leaves the cloud
@@ -184,6 +188,7 @@ def _facts(row: tuple[str, str, str, int, str, str], used: tuple[Usage, ...], co
         usage=used,
         coupons=coupons,
         referral_code=referral_code,
+        wallet=WalletUse(token=token, rotating=rotating),
     )
 
 

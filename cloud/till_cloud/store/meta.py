@@ -7,6 +7,7 @@ from till_cloud.exceptions import StoreFormatError
 from till_sync import keys
 
 IDENTIFIER_KEY_BYTES = 32
+WALLET_KEY_BYTES = 32
 
 _READ = "SELECT value FROM meta WHERE name = ?"
 _WRITE = "INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
@@ -24,6 +25,9 @@ def initialise(connection: sqlite3.Connection) -> None:
         private = keys.new_key()
         connection.execute(_WRITE, ("voucher_private_key", private))
         connection.execute(_WRITE, ("voucher_public_key", keys.public_of(private)))
+
+    if connection.execute(_READ, ("wallet_keys",)).fetchone() is None:
+        set_wallet_keys(connection, (secrets.token_hex(WALLET_KEY_BYTES),))
 
 
 def new_incarnation() -> str:
@@ -52,6 +56,15 @@ def cloud_key(connection: sqlite3.Connection) -> str:
 def voucher_key(connection: sqlite3.Connection) -> str:
     """The private key (hex) that vouchers are signed with; it never leaves this database."""
     return _read(connection, "voucher_private_key")
+
+
+def wallet_keys(connection: sqlite3.Connection) -> tuple[str, ...]:
+    """The chain's secrets (hex, the newest first) that wallet codes which change by the clock come from."""
+    return tuple(_read(connection, "wallet_keys").split())
+
+
+def set_wallet_keys(connection: sqlite3.Connection, values: tuple[str, ...]) -> None:
+    connection.execute(_WRITE, ("wallet_keys", " ".join(values)))
 
 
 def _read(connection: sqlite3.Connection, name: str) -> str:

@@ -9,6 +9,7 @@ from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 
 from till_cloud.store.offline_spending import OFFLINE_SPENDING
+from till_cloud.store.wallet import WALLET
 from till_cloud.store.whole_programme import WHOLE_PROGRAMME
 
 migrations = Migrations("tillside-cloud")
@@ -34,6 +35,14 @@ def whole_programme(db: Database) -> None:
 def offline_spending(db: Database) -> None:
     """What spending without a line needs: grants, vouchers; and what keeps tills apart: keys, counters."""
     for statement in OFFLINE_SPENDING.split(";\n"):
+        if statement.strip():
+            db.execute(statement)
+
+
+@migrations(name="0004-wallet")
+def wallet(db: Database) -> None:
+    """Which wallet codes of a member were made, and which were used."""
+    for statement in WALLET.split(";\n"):
         if statement.strip():
             db.execute(statement)
 
