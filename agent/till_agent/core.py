@@ -131,6 +131,8 @@ class Core:
         text = scan.text
         if text.startswith(vouchers.PREFIX):
             return await self._identified("voucher", text)
+        if self.desk.reads_wallet(text):
+            return await self._identified("card", text)
         programme = self.cache.programme()
         rules = programme.programme.identifiers if programme else Identifiers()
         try:
@@ -269,6 +271,7 @@ async def open_core(identity: Identity, around: Surroundings) -> Core:
             epoch_began_ms=lambda: journal.figures.began_wall_ms,
             nudge=nudge,
             cloud_key=key,
+            wallet_keys=key.wallet_keys,
             registrations=registrations,
         )
     )

@@ -26,18 +26,31 @@ def keep_epoch(path: Path, epoch: int) -> None:
 
 
 class CloudKey:
-    """What vouchers are checked by: from the enrolment, or as the cloud said since; kept for a start without a line."""
+    """What vouchers and wallet codes are checked by: from the enrolment, or as the cloud said since; kept for a start
+    without a line."""
 
     def __init__(self, identity: Identity, path: Path, client: CloudClient | None) -> None:
         self._kept = identity.cloud_key
+        self._wallet_keys = identity.wallet_keys
         self._path = path
         self._client = client
 
     def __call__(self) -> str:
         return self._kept
 
+    def wallet_keys(self) -> tuple[str, ...]:
+        """The chain's secrets of codes that change by the clock (hex); none before the cloud has told them."""
+        return self._wallet_keys
+
     def look(self) -> None:
         """The cloud may have said it."""
+        told_keys = self._client.wallet_keys if self._client is not None else ()
+        if told_keys and told_keys != self._wallet_keys:
+            self._wallet_keys = told_keys
+            try:
+                change_identity(self._path, lambda kept: kept.with_wallet_keys(told_keys))
+            except IdentityError as exc:
+                log.warning("the keys of wallet codes are not kept beyond this run: %s", exc)
         told = self._client.cloud_key if self._client is not None else ""
         if told and told != self._kept:
             self._kept = told

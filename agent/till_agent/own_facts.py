@@ -12,6 +12,7 @@ from till_agent.journal.changes import UsageRow, read_change
 from till_agent.journal.schema import row_id
 from till_agent.ports import OfflineSpent, PendingFacts
 from till_loyalty.receipt import Usage
+from till_sync.wallet_use import WalletUse
 
 
 class OwnFacts:
@@ -60,9 +61,12 @@ class OwnFacts:
         voided = {change.voided for _, change in changes if change.voided}
         purchases, last, usage = 0, "", []
         later: list[tuple[str, int]] = []
+        wallet = WalletUse()
         for identity, change in changes:
             if identity <= after:
                 continue
+            # A code that a sale used is used, whatever became of the sale.
+            wallet = wallet.newest(change.wallet)
             usage += [Usage(rule=row[0], per=row[1], key=row[2], amount=row[3], uses=row[4]) for row in change.usage]
             if change.voided:
                 purchases -= 1
@@ -71,7 +75,9 @@ class OwnFacts:
                 if identity not in voided:
                     last = max(last, change.day)
                     later += change.later
-        return PendingFacts(usage=tuple(usage), purchases=purchases, last_purchase=last, inactive=tuple(later))
+        return PendingFacts(
+            usage=tuple(usage), purchases=purchases, last_purchase=last, inactive=tuple(later), wallet=wallet
+        )
 
     def given(self, rule: str, included: tuple[int, int]) -> int:
         """What sales after `included` took of a rule's budget. Voids and returns give nothing back of it."""

@@ -21,6 +21,7 @@ from till_sync.asking import (
     SaleQuestion,
 )
 from till_sync.ops import OpId, Subject
+from till_sync.wallet_use import WalletUse
 from till_sync.wire import MemberRow, OpResult
 
 T = TypeVar("T")
@@ -175,13 +176,15 @@ class CachedProgramme(Struct, frozen=True, kw_only=True):
 class PendingFacts(Struct, frozen=True, kw_only=True):
     """What own ops changed of a member's facts, to be added to the cached ones. `last_purchase` "": no sale of ours.
 
-    `inactive`: points that own sales gave and the date from which they may be spent.
+    `inactive`: points that own sales gave and the date from which they may be spent. `wallet`: the newest wallet codes
+    that own sales used.
     """
 
     usage: tuple[Usage, ...] = ()
     purchases: int = 0
     last_purchase: str = ""
     inactive: tuple[tuple[str, int], ...] = ()
+    wallet: WalletUse = WalletUse()
 
 
 class OfflineSpent(Struct, frozen=True, kw_only=True):

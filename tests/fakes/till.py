@@ -108,6 +108,7 @@ class FakeTill:
         self.sales = FakeSales(self.clock)
         self.registrations = Registrations()
         self.nudges = 0
+        self.wallet_keys: tuple[str, ...] = ()
         self.slips = FakeSlipDesk()
         self.settings = DeskSettings(**settings)
         self.identity = IDENTITY if enrolled else None
@@ -134,6 +135,7 @@ class FakeTill:
             registrations=self.registrations,
             epoch=lambda: self.journal.reader.epoch,
             nudge=self._nudge,
+            wallet_keys=lambda: self.wallet_keys,
         )
 
     def _nudge(self) -> None:

@@ -72,6 +72,7 @@ def _facts(stored: StoredMember, moving: bytes) -> MemberFacts:
                     for rule, per, key, amount, uses in moved.usage
                 ]
             ),
+            "wallet": moved.wallet,
         }
     return MemberFacts(
         segments=stored.segments,

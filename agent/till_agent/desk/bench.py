@@ -14,6 +14,7 @@ from till_agent.desk.knowing import Knowing, Known
 from till_agent.desk.parts import DeskParts, StoreIdentity
 from till_agent.desk.problems import problem
 from till_agent.desk.views import View
+from till_agent.desk.wallets import Wallets
 from till_agent.exceptions import JournalUnavailable
 from till_agent.journal.exceptions import HoldNotOpen
 from till_agent.ports import CachedProgramme, Committed, Draft, Entry, JournalReader, PendingFacts
@@ -40,17 +41,30 @@ class Bench:
     def __init__(self, parts: DeskParts, identity: StoreIdentity) -> None:
         self.parts = parts
         self.identity = identity
+        time = CloudTime(parts.cache, parts.clock)
+        self.wallets = Wallets(
+            parts.cache,
+            parts.pending,
+            parts.clock,
+            time,
+            identifier_key=identity.identifier_key,
+            cloud_key=self._cloud_key,
+            secrets=parts.wallet_keys,
+        )
         self.finder = Finder(
             parts.cache,
             identity.identifier_key,
             parts.registrations,
-            cloud_key=lambda: parts.cloud_key() or identity.cloud_key,
+            cloud_key=self._cloud_key,
+            wallets=self.wallets,
         )
-        time = CloudTime(parts.cache, parts.clock)
         self.allowing = Allowing(parts.cache, parts.pending, parts.holds, time, parts.epoch)
         self.balances = Balances(parts.cache, parts.pending, parts.holds, parts.gateway, self.today, self.allowing)
         self.coupons = CouponDesk(parts.coupons, parts.pending, parts.clock, parts.settings.cloud_budget_ms)
         self.knowing = Knowing(parts.cache, parts.pending, self.coupons, identity.store)
+
+    def _cloud_key(self) -> str:
+        return self.parts.cloud_key() or self.identity.cloud_key
 
     def today(self) -> str:
         """The store's date."""

@@ -120,6 +120,14 @@ class Desk:
         then. How many were."""
         return await self._open.holding.give_back_grants() if self._open is not None else 0
 
+    def reads_wallet(self, text: str) -> bool:
+        """Whether a text is written as a wallet code, good or not."""
+        return self._open is not None and self._open.bench.wallets.reads(text)
+
+    def codes_on_trust(self) -> int:
+        """Wallet codes taken since the start by their proof alone, because nobody could tell the time."""
+        return self._open.bench.wallets.on_trust if self._open is not None else 0
+
     def lending(self) -> Lending:
         """What this till has been granted, and spent within the floor limit."""
         return lending_of(self._open.bench) if self._open is not None else Lending()

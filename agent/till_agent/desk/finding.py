@@ -11,15 +11,18 @@ from msgspec.structs import replace
 
 from till_agent.api import Identify
 from till_agent.desk.problems import of_identifier, problem
+from till_agent.desk.wallets import Wallets, refuse_static, with_card
 from till_agent.ports import Cache, CachedMember
 from till_agent.registrations import Registered, Registrations
 from till_loyalty import identifiers
 from till_loyalty.exceptions import IdentifierError
 from till_loyalty.identifiers import Identifier
 from till_loyalty.programme import CardRange, Identifiers
-from till_sync import vouchers
+from till_loyalty.rotating import Shown
+from till_sync import vouchers, wallet
 from till_sync.ops import OpId, RegisterBody, Subject
 from till_sync.vouchers import Voucher
+from till_sync.wallet_use import WalletUse
 from till_sync.wire import MemberFacts, MemberRow
 
 _SHOPS_OWN = CardRange(prefix="2", lengths=(13,), check="ean13")
@@ -42,6 +45,8 @@ class Found(Struct, frozen=True, kw_only=True):
     voucher: Voucher | None = None
     """The voucher by which they were named; `reference` then is its text."""
     reference: str = ""
+    wallet: WalletUse = WalletUse()
+    """The wallet code by which they were named; none in the usual case."""
 
 
 class Finder:
@@ -54,10 +59,12 @@ class Finder:
         registrations: Registrations | None = None,
         *,
         cloud_key: Callable[[], str] = lambda: "",
+        wallets: Wallets | None = None,
     ) -> None:
         self._cache = cache
         self._key = identifier_key
         self._cloud_key = cloud_key
+        self._wallets = wallets
         self._new = registrations or Registrations()
 
     def find(self, who: Identify, *, pointer: str = "", lenient: bool = False) -> Found:
@@ -65,16 +72,21 @@ class Finder:
 
         `lenient` takes a member id that this cache does not hold for what it says: a sale is a fact, and the cloud
         knows members that a fresh cache does not. DeskProblem identifier_choice, identifier_invalid, bank_card,
-        identifier_ambiguous or reference_unknown.
+        identifier_ambiguous, reference_unknown, or one of wallet codes.
         """
         name, value = _only_one(who, pointer)
         pointer = f"{pointer}/{name}"
         if value.startswith(vouchers.PREFIX):
             return self._by_voucher(value, pointer)
+        if value.startswith(wallet.PREFIX) and self._wallets is not None:
+            return self._by_token(value, pointer, self._wallets)
         if name == "reference":
             return self._by_reference(value, pointer, lenient)
         programme = self._cache.programme()
+        shown = self._wallets.shown(value) if self._wallets is not None and name != "phone" else None
         try:
+            if shown is not None and programme is not None and self._wallets is not None:
+                return self._by_shown(shown, programme.programme.identifiers, pointer, self._wallets)
             if programme is not None:
                 candidates = _candidates(name, value, programme.programme.identifiers)
             else:
@@ -82,6 +94,8 @@ class Finder:
         except IdentifierError as exc:
             # Without its cause, so that nothing of what was keyed can reach a log through the chain.
             raise of_identifier(exc, pointer) from None
+        if programme is not None and any(_is_bare(each, programme.programme.identifiers) for each in candidates):
+            raise refuse_static(pointer)
         return self._by_identifiers(candidates, pointer)
 
     def by_subject(self, subject: Subject) -> Found | None:
@@ -180,6 +194,19 @@ class Finder:
         found = self.by_subject(subject) or Found(subject=subject, cached=None, keys=(subject.key,))
         return replace(found, voucher=voucher, reference=text)
 
+    def _by_token(self, text: str, pointer: str, wallets: Wallets) -> Found:
+        """The member that the chain's cloud signed for, if the code is good for this receipt."""
+        token = wallets.token(text, pointer)
+        subject = Subject(member_id=token.member_id)
+        found = self.by_subject(subject) or Found(subject=subject, cached=None, keys=(subject.key,))
+        return wallets.take_token(token, found, pointer)
+
+    def _by_shown(self, shown: Shown, rules: Identifiers, pointer: str, wallets: Wallets) -> Found:
+        """Whose card a changing code names, if the code is good for this receipt. IdentifierError."""
+        card = identifiers.parse_card(shown.card, rules)
+        found = self._by_identifiers([Identifier("card", card)], pointer)
+        return wallets.take_shown(with_card(shown, card), found, pointer)
+
     def _by_reference(self, reference: str, pointer: str, lenient: bool) -> Found:
         if TAG.fullmatch(reference):
             found = self.by_tag(reference)
@@ -201,6 +228,10 @@ class Finder:
 def _known(cached: CachedMember) -> Found:
     row = cached.row
     return Found(subject=Subject(member_id=row.member_id), cached=cached, keys=(row.member_id, *row.tags))
+
+
+def _is_bare(candidate: Identifier, rules: Identifiers) -> bool:
+    return candidate.kind == "card" and identifiers.is_rotating_only(candidate.value, rules)
 
 
 def _row_of(new: Registered, tier: str) -> MemberRow:

@@ -30,7 +30,7 @@ class StoreIdentity(Struct, frozen=True, kw_only=True):
     time_zone: str
     identifier_key: bytes
     cloud_key: str = ""
-    """By which vouchers are checked; "": none is taken here."""
+    """By which vouchers and wallet codes are checked; "": none is taken here."""
 
     def __repr__(self) -> str:
         """Without the key: reprs end up in logs."""
@@ -77,6 +77,8 @@ class DeskParts:
     """When that journal began, by this machine's wall clock; 0: no other was before it."""
     cloud_key: Callable[[], str] = lambda: ""
     """By which vouchers are checked, where the cloud has said so since the enrolment; "" for the identity's own."""
+    wallet_keys: Callable[[], tuple[str, ...]] = tuple
+    """The chain's secrets (hex) of wallet codes that change by the clock; none: no such code is taken."""
     nudge: Callable[[], None] = lambda: None
     """There is an op that somebody waits for: push now."""
     registrations: Registrations = field(default_factory=Registrations)

@@ -45,6 +45,7 @@ class Prepared(Struct, frozen=True, kw_only=True):
     body: SaleBody
     answer: Sale
     hold: StoredHold | None
+    found: Found | None
 
 
 class Selling:
@@ -113,6 +114,7 @@ class Selling:
         digest = request_digest(bench.identity.identifier_key, SALE, uid, request)
         try:
             prepared = await self._prepare(uid, request)
+            bench.wallets.begin_sale(uid, prepared.found)
         except DeskProblem:
             # A sale that was committed is answered as then, even if today it would be refused (its hold is spent).
             earlier = await bench.read(partial(_find, uid=uid))
@@ -126,6 +128,8 @@ class Selling:
                 if exc.code != "journal_unavailable" or not _is_plain(request):
                     raise
                 return Answered(body=encode(self._not_kept(prepared.answer, request)), replayed=False)
+            finally:
+                bench.wallets.end_sale(uid, prepared.found)
             bench.coupons.forget(prepared.body.usage)
         if request.print_slip:
             bench.print_first_slip(committed, request.language)
@@ -191,11 +195,13 @@ class Selling:
             usage=_usage(programme, calculation, known),
             cover=cover_of(hold.hold) if hold else "",
             voucher=voucher_of(hold.hold) if hold else "",
+            wallet=bench.wallets.of_sale(found),
         )
         return Prepared(
             body=body,
             answer=self._answer(body, found, figures, held, request, known.held_back),
             hold=hold,
+            found=found,
         )
 
     def _answer(

@@ -6,6 +6,7 @@ from msgspec import Struct
 from till_agent.journal.schema import row_id
 from till_loyalty.receipt import Usage
 from till_sync.ops import OpId, cover_of
+from till_sync.wallet_use import WalletUse
 
 NOTHING = b""
 """What is kept of an op that changed no fact."""
@@ -19,7 +20,7 @@ class Change(Struct, frozen=True, array_like=True):
     """What one op changed. `day` is a sale's business date, `later` its points that are not active yet, by date.
 
     `granted` points of this till's grant the sale spent, `released` ones were given back; `floor` were spent within the
-    floor limit.
+    floor limit. `wallet`: the wallet codes that it used.
     """
 
     voided: int
@@ -30,6 +31,7 @@ class Change(Struct, frozen=True, array_like=True):
     granted: int = 0
     released: int = 0
     floor: int = 0
+    wallet: WalletUse = WalletUse()
 
 
 class _Day(Struct):
@@ -58,6 +60,7 @@ class _Head(Struct):
     result: _Result | None = None
     hold: str = ""
     points: int = 0
+    wallet: WalletUse = WalletUse()
 
 
 _head_decoder = msgspec.json.Decoder(_Head)
@@ -89,7 +92,9 @@ def pack_change(kind: str, body: bytes) -> bytes:
             later[part.active_from] = later.get(part.active_from, 0) + part.points
     cover, redeemed = cover_of(head.hold), result.redeemed_points
     granted, floor = redeemed if cover == "grant" else 0, redeemed if cover == "floor" else 0
-    return _encode(Change(NO_SALE, day, usage, tuple(later.items()), given, granted=granted, floor=floor))
+    return _encode(
+        Change(NO_SALE, day, usage, tuple(later.items()), given, granted=granted, floor=floor, wallet=head.wallet)
+    )
 
 
 def read_change(packed: bytes) -> Change:

@@ -1,0 +1,157 @@
+"""For each rule of wallet codes: a till that breaks it is found out by the test named beside it."""
+
+import sys
+from functools import partial
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import pytest
+
+from till_agent.desk import finding, wallets
+from till_agent.exceptions import DeskProblem
+from till_agent.journal import changes
+from till_loyalty import rotating
+from till_sync import keys, wallet, wallet_use
+from unit.desk import test_desk_offline_mutants as machinery
+from unit.desk import test_wallet_desk as of_codes
+
+
+class Mistake(NamedTuple):
+    """In `holder.name`, `old` becomes `new`; the test `caught_by` fails."""
+
+    holder: Any
+    name: str
+    old: str
+    new: str
+    caught_by: Any
+
+
+MISTAKES = {
+    "expiry is ignored": Mistake(
+        wallets.Wallets,
+        "take_token",
+        "now_ms >= token.expires_at_s",
+        "now_ms >= 10**9 * token.expires_at_s",
+        of_codes.test_a_receipt_that_lasts_longer_than_its_code_is_sold_all_the_same,
+    ),
+    "the counter is ignored": Mistake(
+        wallets.Wallets,
+        "_take",
+        "if not use.is_after(self.used(found)):",
+        "if False:",
+        of_codes.test_a_code_that_a_sale_used_is_used,
+    ),
+    "an older counter is good": Mistake(
+        wallet_use.WalletUse,
+        "is_after",
+        "self.token > used.token",
+        "self.token != used.token",
+        of_codes.test_a_code_that_a_sale_used_is_used,
+    ),
+    "the signature is ignored": Mistake(
+        wallet,
+        "decode",
+        "if not keys.verify(",
+        "if False and not keys.verify(",
+        of_codes.test_every_other_fault_of_a_token_has_its_code,
+    ),
+    "another chain's code is taken for a forged one": Mistake(
+        wallet,
+        "decode",
+        "if token.chain != chain:",
+        "if False:",
+        of_codes.test_every_other_fault_of_a_token_has_its_code,
+    ),
+    "the window is ignored": Mistake(
+        rotating,
+        "is_fresh",
+        "return first_ms <= now_ms < last_ms",
+        "return True",
+        partial(of_codes.test_a_picture_of_the_phone_is_not, 3600),
+    ),
+    "codes of the future are fresh": Mistake(
+        rotating,
+        "is_fresh",
+        "first_ms <= now_ms < last_ms",
+        "now_ms < last_ms",
+        partial(of_codes.test_a_picture_of_the_phone_is_not, -200),
+    ),
+    "the phone's proof is ignored": Mistake(
+        rotating,
+        "proved",
+        "if good else None",
+        "",
+        of_codes.test_a_code_of_another_secret_or_card_is_not,
+    ),
+    "a sale's op says nothing of its code": Mistake(
+        changes,
+        "pack_change",
+        "wallet=head.wallet",
+        "",
+        of_codes.test_own_sales_count_until_the_cloud_has_told_of_them,
+    ),
+    "what other tills sold is not looked at": Mistake(
+        wallets.Wallets,
+        "used",
+        "own.newest(cached.row.facts.wallet)",
+        "own",
+        of_codes.test_what_other_tills_sold_by_a_code_is_heard_with_the_member,
+    ),
+    "a receipt is refused its own code": Mistake(
+        wallets.Wallets,
+        "_open_for",
+        "if newest is not None and",
+        "if False and",
+        of_codes.test_a_receipt_that_lasts_longer_than_its_code_is_sold_all_the_same,
+    ),
+    "a receipt is open for ever": Mistake(
+        wallets.Wallets,
+        "_open_for",
+        "< OPEN_MS",
+        "< 10**15",
+        of_codes.test_a_code_that_was_only_looked_at_is_good_no_longer_than_any_other,
+    ),
+    "two receipts at once use one code": Mistake(
+        wallets.Wallets,
+        "begin_sale",
+        "self._selling[name] = uid",
+        "pass",
+        of_codes.test_two_receipts_at_once_do_not_both_use_a_code,
+    ),
+    "a sale by reference uses no code": Mistake(
+        wallets.Wallets,
+        "of_sale",
+        "if opened is not None and",
+        "if False and",
+        of_codes.test_a_sale_by_the_reference_of_an_earlier_answer_uses_the_code_that_was_shown,
+    ),
+    "a bare number of phones is taken": Mistake(
+        finding,
+        "_is_bare",
+        "return ",
+        "return False and ",
+        of_codes.test_a_bare_number_is_taken_unless_the_programme_says_phones_only,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_with_wallet_codes_is_caught(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The test passes without the mistake and fails with it."""
+    mistake = MISTAKES[name]
+    mistake.caught_by()
+    wrong = machinery.broken(machinery.Mistake(*mistake))
+    right = getattr(mistake.holder, mistake.name)
+    monkeypatch.setattr(mistake.holder, mistake.name, wrong)
+    for title, module in list(sys.modules.items()):
+        if title.startswith(("till_agent.", "fakes.")) and getattr(module, mistake.name, None) is right:
+            monkeypatch.setattr(module, mistake.name, wrong)
+    with pytest.raises((AssertionError, DeskProblem, pytest.fail.Exception)):
+        mistake.caught_by()
+
+
+def test_the_mistakes_are_of_modules_that_are_used() -> None:
+    """A holder that nobody imports by its module would not be broken at all."""
+    assert all(isinstance(each.holder, ModuleType | type) for each in MISTAKES.values())
+    assert wallets.wallet is wallet
+    assert wallet.keys is keys
