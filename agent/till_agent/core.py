@@ -289,10 +289,10 @@ async def open_core(identity: Identity, around: Surroundings) -> Core:
         client=client,
         worker=worker,
         giving=giving,
+        watch=watch,
     )
 
 
-        watch=watch,
 async def _start_stores(cache: CacheStore, journal: DiskJournal, registrations: Registrations) -> None:
     try:
         await cache.start()
