@@ -1,1 +1,1 @@
-"""Scanners: protocols without I/O (`framing`, `aim`, `dedupe`) and the drivers that feed them."""
+"""Scanners: protocols without I/O (`framing`, `aim`, `gs1`, `keyboard_keys`, `hid_reports`), sources and drivers."""

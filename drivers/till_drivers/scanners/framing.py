@@ -29,6 +29,11 @@ class Framer:
         """Bytes of a code that has not ended."""
         return len(self._partial)
 
+    @property
+    def is_skipping(self) -> bool:
+        """Whether what comes is thrown away up to the next end."""
+        return self._skipping
+
     def feed(self, data: bytes) -> list[bytes]:
         """Codes that `data` completes, in order, without the configured prefix and suffix."""
         frames = []
@@ -42,13 +47,17 @@ class Framer:
                 self._partial.append(byte)
                 if len(self._partial) > CODE_LIMIT_BYTES:
                     self.overlong += 1
-                    self._partial.clear()
-                    self._skipping = True
+                    self.skip()
         return frames
 
     def flush(self) -> bytes:
         """What has come so far as a code of its own, for scanners that end codes by silence; b"" if nothing."""
         return self._finish()
+
+    def skip(self) -> None:
+        """Throw away the code that is under way, up to its end: a part of it is lost or is noise."""
+        self._partial.clear()
+        self._skipping = True
 
     def reset(self) -> None:
         """Forget an unfinished code: the device is gone or has started anew."""
