@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 FONT_PACKAGE = "fontpkg_ibm_plex_mono"
 ADVANCE_PER_EM = 0.6
 """Width of every letter of the font as a part of its size."""
-INK_THRESHOLD = 112
-"""Grey above which a dot burns, of 255. Below the middle, because thermal heads print thin strokes thinner."""
+INK_THRESHOLD, BOLD_INK_THRESHOLD = 80, 112
+"""Grey above which a dot burns, of 255. At 80, 84 % of the strokes of our letters are two dots wide and 3 % are one,
+faint on thermal paper; at the middle, 37 % are one (docs/decisions/0025). Bold strokes are wide enough.
+"""
 GLYPH_LIMIT = 512
 """Letters kept, of each printer's width, size and weight: all alphabets of a shop's slips, at most 1.2 MB."""
 
@@ -76,14 +78,11 @@ def glyph(letter: str, cell_dots: int, height_dots: int, bold: bool) -> tuple[in
         box = face.getbbox(letter)
         left = round((cell_dots - box[0] - box[2]) / 2)
     ImageDraw.Draw(image).text((left, top), letter if has_glyph(letter) else "?", font=face, fill=0)
-    ink = image.point(_to_ink, "1").tobytes("raw", "1;I")
+    white = 255 - (BOLD_INK_THRESHOLD if bold else INK_THRESHOLD)
+    ink = image.point([0] * white + [255] * (256 - white), "1").tobytes("raw", "1;I")
     row = len(ink) // height_dots
     spare = row * 8 - image.width
     return tuple(int.from_bytes(ink[start : start + row], "big") >> spare for start in range(0, len(ink), row))
-
-
-def _to_ink(grey: int) -> int:
-    return 0 if grey < 255 - INK_THRESHOLD else 255
 
 
 @functools.lru_cache(maxsize=GLYPH_LIMIT)

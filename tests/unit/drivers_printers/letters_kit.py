@@ -68,7 +68,7 @@ def font_rows(letter: str, *, scale: int = 1, bold: bool = False) -> tuple[int, 
     ImageDraw.Draw(image).text((0, (size[1] - ascent - descent) // 2), letter, font=face, fill=0)
     grey = image.tobytes()
     rows = [grey[start : start + size[0]] for start in range(0, len(grey), size[0])]
-    return tuple(int("".join("1" if dot < 255 - 112 else "0" for dot in row), 2) for row in rows)
+    return tuple(int("".join("1" if dot < 255 - (112 if bold else 80) else "0" for dot in row), 2) for row in rows)
 
 
 def cells(raster: Raster, *, scale: int = 1) -> list[list[tuple[int, ...]]]:

@@ -1,5 +1,7 @@
 """Every letter of every language, on every code page and paper: printed, and read back from what was printed."""
 
+from collections import Counter
+
 import pytest
 from PIL import Image, ImageChops
 
@@ -159,3 +161,21 @@ def test_letters_that_do_not_fit_the_paper_are_left_out_and_nothing_else() -> No
 def test_each_code_page_is_one_that_python_has_too(code_page: str) -> None:
     """What is typed is what the printer shows: 0x20 to 0x7E are ASCII in each."""
     assert bytes(range(0x20, 0x7F)).decode(code_page) == bytes(range(0x20, 0x7F)).decode("ascii")
+
+
+def test_strokes_are_two_dots_wide() -> None:
+    """One dot is faint on thermal paper: at most 5 % of the strokes across all letters, and 80 % are two."""
+    widths: Counter[int] = Counter()
+    alphabet = sorted(set("".join(ALPHABETS[language] for language in ALPHABETS if "Latin" not in language)))
+    for letter in "".join(alphabet) + "".join(alphabet).lower():
+        raster = next(
+            element
+            for element in Interpreter().feed(render([Text(text=letter)], profile("cp437", 576)))
+            if isinstance(element, Raster)
+        )
+        (line,) = cells(raster)
+        for row in line[0]:
+            widths.update(len(run) for run in f"{row:b}".split("0") if 0 < len(run) < 5)
+    strokes = widths.total()
+    assert widths[1] / strokes < 0.05
+    assert widths[2] / strokes > 0.8
