@@ -23,7 +23,7 @@ from till_loyalty.engine import empty_calculation
 from till_loyalty.exceptions import ReceiptError, ReturnError
 from till_loyalty.programme import CardRange, Redemption
 from till_loyalty.receipt import LARGEST_AMOUNT_MINOR, Line, Receipt
-from unit.desk import offline_cases, registration_cases
+from unit.desk import offline_cases, registration_cases, wallet_cases
 
 ANNA = Identify(card=ANNA_CARD)
 Call = Coroutine[Any, Any, Any]
@@ -286,6 +286,7 @@ PROVOKERS: dict[str, Callable[[FakeTill], Call]] = (
     }
     | registration_cases.PROVOKERS
     | offline_cases.PROVOKERS
+    | wallet_cases.PROVOKERS
 )
 
 POINTERS = (

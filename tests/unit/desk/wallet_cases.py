@@ -1,5 +1,6 @@
 """A till that members show wallet codes to."""
 
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from msgspec.structs import replace
@@ -16,6 +17,8 @@ from till_sync.wallet import Token
 from till_sync.wallet_use import WalletUse
 from till_sync.wire import MemberFacts
 
+Call = Coroutine[Any, Any, Any]
+
 SECRET = "5a" * 32
 RULES = RotatingCode()
 ROTATING = replace(PROGRAMME, identifiers=replace(PROGRAMME.identifiers, rotating=RULES))
@@ -27,6 +30,25 @@ def rotating_only() -> Programme:
     return replace(ROTATING, identifiers=replace(ROTATING.identifiers, cards=cards))
 
 
+def token_of(till: FakeTill, counter: int = 10, *, private: str = CLOUD_PRIVATE_KEY, **changes: Any) -> str:
+    """A code of Anna's, good for an hour by that till's clock."""
+    fields: dict[str, Any] = {
+        "chain": wallet.chain_mark(KEY),
+        "key": wallet.key_mark(public_of(private)),
+        "member_id": "m-anna",
+        "expires_at_s": till.clock.wall // 1000 + 3600,
+        "counter": counter,
+    }
+    return wallet.encode(Token(**(fields | changes)), private)
+
+
+def phone_of(till: FakeTill, card: str = ANNA_CARD, *, late_s: int = 0, secret: str = SECRET) -> str:
+    """The code of a card by that till's clock."""
+    at_s = till.clock.wall // 1000 - late_s
+    value = rotating.totp(rotating.card_key(bytes.fromhex(secret), card), at_s // 30, 8)
+    return f"{card}-{at_s}-{value}"
+
+
 class WalletTill(FakeTill):
     """Knows Anna, and the chain's keys."""
 
@@ -35,22 +57,13 @@ class WalletTill(FakeTill):
         self.wallet_keys = (SECRET,)
         self.know(anna())
 
-    def token(self, counter: int = 10, *, hours: int = 1, private: str = CLOUD_PRIVATE_KEY, **changes: Any) -> str:
+    def token(self, counter: int = 10, **changes: Any) -> str:
         """A code of Anna's that the cloud signed now."""
-        fields: dict[str, Any] = {
-            "chain": wallet.chain_mark(KEY),
-            "key": wallet.key_mark(public_of(private)),
-            "member_id": "m-anna",
-            "expires_at_s": self.clock.wall // 1000 + hours * 3600,
-            "counter": counter,
-        }
-        return wallet.encode(Token(**(fields | changes)), private)
+        return token_of(self, counter, **changes)
 
     def phone(self, card: str = ANNA_CARD, *, late_s: int = 0, secret: str = SECRET) -> str:
         """What a phone shows now, or showed some seconds ago."""
-        at_s = self.clock.wall // 1000 - late_s
-        value = rotating.totp(rotating.card_key(bytes.fromhex(secret), card), at_s // 30, 8)
-        return f"{card}-{at_s}-{value}"
+        return phone_of(self, card, late_s=late_s, secret=secret)
 
     def identify(self, text: str) -> str:
         """The reference, or the code of the problem."""
@@ -90,3 +103,27 @@ class WalletTill(FakeTill):
         """Time goes by."""
         self.clock.wall += seconds * 1000
         self.clock.mono += seconds * 1000
+
+
+def provoked(till: FakeTill, text: str, programme: Programme = ROTATING) -> Call:
+    """Identify by that text, at a till that has the chain's secret."""
+    till.cache.sell_by(programme)
+    till.wallet_keys = (SECRET,)
+    return till.desk.identify(Identify(scan=text))
+
+
+def wallet_used(till: FakeTill) -> Call:
+    till.know(anna(facts=MemberFacts(wallet=WalletUse(token=10))))
+    return provoked(till, token_of(till, 10))
+
+
+PROVOKERS: dict[str, Callable[[FakeTill], Call]] = {
+    "wallet_invalid": lambda till: provoked(till, phone_of(till, secret="6b" * 32)),
+    "wallet_other_chain": lambda till: provoked(till, token_of(till, chain=wallet.chain_mark(b"q" * 32))),
+    "wallet_key_unknown": lambda till: provoked(till, token_of(till, private="08" * 32)),
+    "wallet_expired": lambda till: provoked(till, token_of(till, expires_at_s=1)),
+    "wallet_stale": lambda till: provoked(till, phone_of(till, late_s=600)),
+    "wallet_static": lambda till: provoked(till, ANNA_CARD, rotating_only()),
+    "wallet_used": wallet_used,
+}
+"""How cash software makes each problem of wallet codes happen."""
