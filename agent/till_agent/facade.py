@@ -141,9 +141,10 @@ class Agent:
             devices=self.board.health(),
             cache_as_of_ms=core.cache.as_of_ms if core else 0,
             print_trouble=self.spool.trouble,
-            lending=core.desk.lending() if core else None,
-        )
             slip_trouble=core.watch.templates.trouble if core else "",
+            lending=core.desk.lending() if core else None,
+            codes_on_trust=core.desk.codes_on_trust() if core else 0,
+        )
 
     async def status(self) -> Status:
         """See `till_agent.bridge.context.Bridge`."""

@@ -54,6 +54,7 @@ class Facts(Struct, frozen=True, kw_only=True):
     print_trouble: str = ""
     slip_trouble: str = ""
     lending: Lending | None = None
+    codes_on_trust: int = 0
 
 
 def missing(facts: Facts) -> tuple[str, ...]:
@@ -79,6 +80,10 @@ def problems(facts: Facts) -> tuple[Message, ...]:
     found += _of_journal(facts)
     found += _of_sync(facts)
     found += _of_lending(facts.lending)
+    if facts.codes_on_trust:
+        text = f"wallet codes taken since the start without knowing whether they are old: {facts.codes_on_trust}. "
+        text += "This till can't tell the time without the cloud: mend the line, and set the clock"
+        found.append(_said("wallet_on_trust", text))
     if facts.print_trouble:
         text = f"{facts.print_trouble}: no slip comes out. Free the disk of agent.state_dir, let the agent write there"
         found.append(_said("print_queue_unavailable", text, "error"))
