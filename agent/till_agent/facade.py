@@ -9,11 +9,12 @@ from till_agent.bridge.events import EventHub
 from till_agent.core import Core
 from till_agent.desk.lending import Lending
 from till_agent.desk.problems import problem
-from till_agent.devices import Board, Resolved
+from till_agent.devices import Board, Resolved, unknown
 from till_agent.exceptions import TextMissing
 from till_agent.metrics import Live, Metrics
 from till_agent.status import Facts, missing, problems, sync_status
 from till_agent.texts import Words
+from till_agent.trials import Trials
 from till_config.settings import Settings
 from till_drivers.ports import Scan
 from till_drivers.spool import Spool
@@ -32,6 +33,7 @@ class Agent:
         self.events = EventHub(clock)
         self.board = Board(clock, self.events)
         self.figures = Metrics()
+        self.trials = Trials(spool, self.board.health)
         self.version = version("tillside")
         self.identity: Identity | None = None
         self.not_ready = "starting"
@@ -98,7 +100,7 @@ class Agent:
     async def resolve(self, scan: Scan) -> Resolved:
         """What was scanned; before the enrolment nobody can tell."""
         if self._core is None:
-            return Resolved(kind="unknown", text=scan.text)
+            return unknown(scan)
         return await self._core.resolve(scan)
 
     def sync_changed(self, worker: WorkerStatus) -> None:

@@ -29,6 +29,7 @@ from till_agent.footprint import give_back, settle
 from till_agent.instance import RUNNING_FILE, StateDir, told_ready
 from till_agent.slips.desk import SlipPrinter
 from till_config.settings import PrinterSettings, Settings
+from till_drivers.drawing import drawing_for
 from till_drivers.exceptions import SettingsError
 from till_drivers.ports import PrinterDriver
 from till_drivers.printers.profile import Profile
@@ -145,18 +146,21 @@ async def _start_printing(agent: Agent, stack: AsyncExitStack) -> SlipPrinter | 
     worker = SpoolWorker(agent.spool, drivers, clock=agent.clock, health=agent.board.listener("printer"))
     await worker.start()
     stack.push_async_callback(stop_part, "printers", worker.stop)
+    printers = {name: slip for name, (each, driver) in built.items() if (slip := _slip_printer(agent, each, driver))}
+    agent.trials.put(printers)
     wanted = agent.settings.slips.printer
-    for name, (settings, _) in built.items():
+    for name in built:
         if wanted in ("", name):
-            return _slip_printer(agent, settings)
+            return printers.get(name)
     if wanted:
         log.error("slips are not printed: slips.printer names no usable printer", extra={"printer": wanted})
     return None
 
 
-def _slip_printer(agent: Agent, settings: PrinterSettings) -> SlipPrinter | None:
+def _slip_printer(agent: Agent, settings: PrinterSettings, driver: PrinterDriver) -> SlipPrinter | None:
     try:
-        return SlipPrinter(name=settings.name, profile=Profile.of(settings))
+        profile = Profile.of(settings)
+        return SlipPrinter(name=settings.name, profile=profile, draw=drawing_for(driver, profile))
     except SettingsError as exc:
         agent.board.note("printer", settings.name, DeviceState.FAULT.value, str(exc))
         return None

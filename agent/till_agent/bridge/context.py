@@ -20,6 +20,7 @@ from till_agent.api import (
     SyncStatus,
 )
 from till_agent.bridge.events import EventHub
+from till_agent.bridge.trial_shapes import TrialPrint
 from till_agent.member_api import CardAttach, CodeAnswer, CodeRequest, MemberCreate
 from till_drivers.blocks import Block
 
@@ -86,6 +87,13 @@ class SyncCalls(Protocol):
         ...
 
 
+class TrialCalls(Protocol):
+    """Test slips. Raises ProblemError `no_printer` and `print_unknown`."""
+
+    def start(self, name: str, language: str) -> TrialPrint: ...
+    def look(self, job: str) -> TrialPrint: ...
+
+
 class Core(Protocol):
     """Everything that needs an enrolled till."""
 
@@ -106,6 +114,8 @@ class Bridge(Protocol):
     def sync(self) -> SyncCalls: ...
     @property
     def events(self) -> EventHub: ...
+    @property
+    def trials(self) -> TrialCalls: ...
     @property
     def language(self) -> str: ...
     @property

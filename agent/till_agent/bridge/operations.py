@@ -39,6 +39,7 @@ from till_agent.bridge.shapes import (
     Ready,
     SlipBlocks,
 )
+from till_agent.bridge.trial_shapes import TRIALS
 from till_agent.member_api import CardAttach, CardAttached, CodeAnswer, CodeRequest, MemberCreate, MemberCreated
 
 _UNKNOWN_SALE = {404: "sale_unknown"}
@@ -249,6 +250,7 @@ OPERATIONS = (
         query_parameters=(LANGUAGE,),
         problems={404: "sale_unknown", 409: "no_printer"},
     ),
+    *TRIALS,
     Operation(
         id="events",
         method="GET",

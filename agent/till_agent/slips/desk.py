@@ -11,6 +11,7 @@ from till_agent.ports import Cache, Entry
 from till_agent.slips.compose import PACKAGED, compose_entry, has_member, programme_of
 from till_agent.slips.templates import SlipTemplates
 from till_agent.texts import Words
+from till_drivers.drawing import Draw
 from till_drivers.printers.profile import Profile
 from till_drivers.spool import Spool
 
@@ -26,6 +27,8 @@ class SlipPrinter(Struct, frozen=True, kw_only=True):
 
     name: str
     profile: Profile
+    draw: Draw | None = None
+    """How blocks become what its driver takes; None: ESC/POS of the profile."""
 
 
 class SpoolSlipDesk:
@@ -72,7 +75,7 @@ class SpoolSlipDesk:
             job_id=f"{name}:{secrets.token_hex(COPY_ID_BYTES)}" if copy else name,
             printer=self._printer.name,
             reference=name,
-            data=partial(self._draw, entry, self.words_for(entry, language), self._printer.profile, copy=copy),
+            data=partial(self._draw, entry, self.words_for(entry, language), self._printer, copy=copy),
             copy=copy,
         )
         if not done.accepted:
@@ -84,14 +87,14 @@ class SpoolSlipDesk:
         job = self._spool.newest(_name(kind, uid))
         return NO_SLIP if job is None else SlipState(state=job.state.value, printer=job.printer)
 
-    def _draw(self, entry: Entry, words: Words, profile: Profile, *, copy: bool) -> bytes:
+    def _draw(self, entry: Entry, words: Words, printer: SlipPrinter, *, copy: bool) -> bytes:
         """In the spool's thread."""
         from till_drivers.printers.render import render
 
         blocks = compose_entry(
             entry, words, store_name=self._store_name, time_zone=self._time_zone, copy=copy, templates=self._templates
         )
-        return render(blocks, profile)
+        return printer.draw(blocks) if printer.draw is not None else render(blocks, printer.profile)
 
 
 def _name(kind: str, uid: str) -> str:

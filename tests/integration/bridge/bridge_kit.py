@@ -30,10 +30,12 @@ from till_agent.bridge.events import EventHub
 from till_agent.bridge.guard import Guard
 from till_agent.bridge.server import BridgeServer
 from till_agent.bridge.tokens import Client, Tokens
+from till_agent.bridge.trial_shapes import TrialPrint
 from till_agent.exceptions import DeskProblem
 from till_config.settings import BridgeSettings
 from till_drivers.blocks import Text
 from till_loyalty.results import Calculation
+from till_sync.problems import ProblemError
 
 POS_TOKEN = "p" * 43
 ADMIN_TOKEN = "a" * 43
@@ -184,6 +186,18 @@ class FakeSync:
         return len(self._calls) > 1
 
 
+class FakeTrials:
+    """One printer, `receipt`."""
+
+    def start(self, name: str, language: str) -> TrialPrint:
+        if name != "receipt":
+            raise ProblemError(409, "no_printer", "expected receipt")
+        return TrialPrint(printer=name, state="queued", job="trial:00000000beef", code=language)
+
+    def look(self, job: str) -> TrialPrint:
+        raise ProblemError(404, "print_unknown", f"expected another job than {job}")
+
+
 class FakeBridge:
     """An agent whose parts only remember that they were asked."""
 
@@ -198,6 +212,7 @@ class FakeBridge:
         self.slips = FakeSlips(self.calls)
         self.queue = FakeQueue()
         self.sync = FakeSync(self.calls)
+        self.trials = FakeTrials()
         self.events = EventHub(clock, run="0123abcd")
         self.not_ready = ""
         self.commits = 0

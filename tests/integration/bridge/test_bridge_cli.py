@@ -15,11 +15,8 @@ from click.testing import CliRunner, Result
 from integration.bridge.agent_kit import LiveAgent, enrol_by_hand, fill_cache, live_agent, receipt, settings_for
 from till_agent.bridge.tokens import read_token
 from till_agent.cli.asking import ask
-from till_agent.cli.devices import snippet
 from till_agent.instance import RUNNING_FILE
-from till_config.loading import load
 from till_config.main import main
-from till_drivers.transports import SerialPort
 
 
 @pytest.fixture
@@ -119,27 +116,6 @@ def test_token_command_shows_the_path_alone(config: Path, agent: LiveAgent, stat
 
 def test_openapi_command_prints_what_is_served(agent: LiveAgent) -> None:
     assert tillside("agent", "openapi").stdout.encode() == agent.call("GET", "/openapi.json").body
-
-
-def test_devices_lists_ports_and_states(config: Path, agent: LiveAgent) -> None:
-    found = json.loads(on(config, "devices", "--json").stdout)
-    assert found["devices"] == []
-    assert all("[[scanners]]" in port["config"] for port in found["ports"])
-
-
-@pytest.mark.parametrize(
-    "port",
-    [
-        SerialPort(device="/dev/ttyACM0", vid=0x0C2E, pid=0x0B61, serial_number="A1"),
-        SerialPort(device="/dev/ttyUSB10", by_id="/dev/serial/by-id/usb-Scanner"),
-        SerialPort(device="COM3", vid=0x0C2E, pid=0x0B61),
-        SerialPort(device="/dev/" + "x" * 80),
-    ],
-)
-def test_section_that_devices_prints_is_a_good_configuration(tmp_path: Path, port: SerialPort) -> None:
-    path = tmp_path / "made.toml"
-    path.write_text(snippet(port), encoding="utf-8")
-    assert len(load(path).scanners) == 1
 
 
 @pytest.mark.parametrize("language", ["ru", "kk", "ky", "uk", "en"])

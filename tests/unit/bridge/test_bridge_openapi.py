@@ -18,7 +18,7 @@ from till_agent.desk.problems import PROBLEMS
 
 ROOT = Path(__file__).resolve().parents[3]
 DOCUMENT: dict[str, Any] = json.loads(openapi.encode(version("tillside")))
-OF_THE_BRIDGE = {"no_printer", "op_unknown", "too_many_listeners"}
+OF_THE_BRIDGE = {"no_printer", "op_unknown", "print_unknown", "too_many_listeners"}
 """Codes of operations that are not the desk's."""
 
 

@@ -1,0 +1,59 @@
+"""What test slips look like on the bridge."""
+
+import re
+from typing import Literal
+
+from msgspec import Struct
+
+from till_agent.bridge.shapes import LANGUAGE, Operation, Parameter
+
+
+class TrialPrint(Struct, frozen=True, kw_only=True):
+    """A test slip: `job` is asked about with `GET /v1/prints/{job}`; `code` is the text of its QR code.
+
+    `state` is as of any slip; `refused` without a job: the printer takes none now, `detail` says why.
+    """
+
+    printer: str
+    state: Literal["queued", "printing", "printed", "accepted", "refused", "unknown"]
+    detail: str = ""
+    job: str = ""
+    code: str = ""
+
+
+PRINTER = Parameter(
+    name="printer",
+    pattern=re.compile(r"^[a-z0-9][a-z0-9-]{0,31}$"),
+    description="Name of a printer in the configuration.",
+)
+JOB = Parameter(
+    name="job", pattern=re.compile(r"^trial:[0-9a-f]{12}$"), description="Job of a test slip, as it was answered."
+)
+
+TRIALS = (
+    Operation(
+        id="try_printer",
+        method="POST",
+        path="/v1/printers/{printer}/test",
+        scope="admin",
+        tag="slip",
+        answer=TrialPrint,
+        status=202,
+        summary="Print a test slip: letters of every language, the code page, the width, a QR code to read back.",
+        path_parameters=(PRINTER,),
+        query_parameters=(LANGUAGE,),
+        problems={409: "no_printer"},
+    ),
+    Operation(
+        id="tried",
+        method="GET",
+        path="/v1/prints/{job}",
+        scope="admin",
+        tag="slip",
+        answer=TrialPrint,
+        summary="What became of a test slip.",
+        path_parameters=(JOB,),
+        problems={404: "print_unknown"},
+    ),
+)
+"""Operations of the table in `operations`."""
