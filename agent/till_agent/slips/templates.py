@@ -34,19 +34,20 @@ class SlipTemplates:
         self._own = own
         self._turn = threading.Lock()
         self._kept: OrderedDict[_Key, SlipTemplate] = OrderedDict()
-        self._bad: dict[_Key, str] = {}
+        self._bad: set[_Key] = set()
+        self._troubles: dict[_Key, str] = {}
         self._checked: tuple[str, int] | None = None
         if trouble:
-            self._found(_OWN_KEY, trouble)
+            self._found(_OWN_KEY, trouble, is_bad=True)
 
     @property
     def trouble(self) -> str:
         """What is wrong with templates, for those who have to mend it; "" when nothing is."""
         with self._turn:
-            return "; ".join(self._bad.values())
+            return "; ".join(self._troubles.values())
 
     def blocks(self, facts: SlipFacts, words: SlipWords) -> list[Block]:
-        """The slip, by the first template that works."""
+        """The slip. A template that fails at one slip only, for what is in it, is tried again at the next."""
         for key, template in self._wanted(facts.kind, words):
             try:
                 return template.blocks(facts, words)
@@ -67,11 +68,11 @@ class SlipTemplates:
         with self._turn:
             # What was wrong with another version's is mended, or gone with it.
             self._checked = (programme.id, programme.version)
-            for key in [each for each in self._bad if each != _OWN_KEY and each[:2] != self._checked]:
-                del self._bad[key]
+            for key in [each for each in self._troubles if each != _OWN_KEY and each[:2] != self._checked]:
+                del self._troubles[key]
 
     def _wanted(self, kind: str, words: SlipWords) -> list[tuple[_Key, SlipTemplate]]:
-        """The settings' template is stronger than the programme's. What was found bad is not tried again."""
+        """The settings' template is stronger than the programme's. What failed when it was tried out is not used."""
         if self._own is not None:
             return [(_OWN_KEY, self._own)] if _OWN_KEY not in self._bad else []
         programme = words.programme
@@ -87,7 +88,7 @@ class SlipTemplates:
             try:
                 template = programme_template(programme, index)
             except SlipTemplateError as exc:
-                self._found(key, str(exc))
+                self._found(key, str(exc), is_bad=True)
                 return []
             self._keep(key, template)
         return [(key, template)]
@@ -97,7 +98,7 @@ class SlipTemplates:
     ) -> None:
         problems = template_problems(template, languages=languages, programme=programme)
         if problems:
-            self._found(key, problems[0])
+            self._found(key, problems[0], is_bad=True)
 
     def _keep(self, key: _Key, template: SlipTemplate) -> None:
         with self._turn:
@@ -106,11 +107,13 @@ class SlipTemplates:
             while len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
 
-    def _found(self, key: _Key, sentence: str) -> None:
+    def _found(self, key: _Key, sentence: str, *, is_bad: bool = False) -> None:
         with self._turn:
-            if key in self._bad:
+            if is_bad:
+                self._bad.add(key)
+            if key in self._troubles:
                 return
-            self._bad[key] = sentence
+            self._troubles[key] = sentence
         log.error("a slip template does not work, the packaged one is used instead: %s", sentence)
 
 

@@ -28,7 +28,7 @@ from till_drivers.slips.steps import (
     PART_LIMIT,
     STEPS,
     TEXT_LIMIT,
-    bounded,
+    clean,
     joined,
     replaced,
 )
@@ -84,12 +84,12 @@ class Sandbox(ImmutableSandboxedEnvironment):
         self.filters = {name: self.filters[name] for name in FILTERS} | {"replace": replaced, "join": joined}
 
     def getattr(self, obj: Any, attribute: str) -> Any:
-        """Fields of our structs, texts cut to TEXT_LIMIT; else what Jinja2's sandbox allows."""
+        """Fields of our structs, their texts cleaned; else what Jinja2's sandbox allows."""
         kind = type(obj)
         if kind in _FIELDS:
             if attribute in _FIELDS[kind]:
                 value = getattr(obj, attribute)
-                return value[:TEXT_LIMIT] if type(value) is str and len(value) > TEXT_LIMIT else value
+                return clean(value) if type(value) is str else value
         elif issubclass(kind, Struct):
             _FIELDS[kind] = frozenset(kind.__struct_fields__)
             return self.getattr(obj, attribute)
@@ -125,7 +125,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
         """Sums of numbers up to NUMBER_LIMIT, and two texts with + between them."""
         if operator == "+" and type(left) is str and type(right) is str:
-            return bounded(left + right)
+            return (left + right)[:TEXT_LIMIT]
         if not isinstance(left, (int, float)) or not isinstance(right, (int, float)):
             raise SlipTemplateError(f"expected numbers beside {operator}; texts are put together by ~")
         value = super().call_binop(context, operator, left, right)
@@ -140,7 +140,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
 
     def together(self, _context: Any, *values: Any) -> str:
         """Texts and numbers put together by `~`."""
-        return bounded("".join([str(value) for value in values]))
+        return "".join([str(value) for value in values])[:TEXT_LIMIT]
 
 
 def _plainly(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -6,7 +6,6 @@ for JSON: no name or number can add a block, change one, or reach the printer as
 
 import re
 import threading
-import unicodedata
 from collections.abc import Callable
 from functools import cache
 from importlib.resources import files
@@ -18,16 +17,21 @@ from msgspec import Struct
 
 from till_drivers.blocks import Barcode, Block, Break, Cut, Image, Pair, QrCode, Rule, Text
 from till_drivers.exceptions import SlipTemplateError
-from till_drivers.slips.steps import STEPS, Steps
+from till_drivers.slips.steps import STEPS, VALUE_LIMIT, Steps, clean
 from till_drivers.slips.words import SlipWords
-from till_loyalty.plural import NO_BREAK_SPACE
 from till_loyalty.slips import TEMPLATE_LIMIT_BYTES
 
+__all__ = [
+    "BLOCK_LIMIT",
+    "TEMPLATE_LIMIT_BYTES",
+    "VALUE_LIMIT",
+    "SlipTemplate",
+    "clean",
+    "default_template",
+    "load_template",
+]
 BLOCK_LIMIT = 500
 """More than a metre of paper: a template that loops over something it should not."""
-VALUE_LIMIT = 1_000
-"""Letters of one value; a name of a megabyte stops there."""
-
 MARK = "\x02"
 """Begins the mark of a block. No value that a template prints has it: control codes are taken out of all of them."""
 MADE_LIMIT = 10 * BLOCK_LIMIT
@@ -42,17 +46,6 @@ class _Made(str):
     """The mark of a block that was made: goes out as it is."""
 
     __slots__ = ()
-
-
-def clean(value: object) -> str:
-    """`value` as text without control codes, direction marks or lone surrogates, cut to VALUE_LIMIT letters."""
-    text = str(value)[:VALUE_LIMIT]
-    if text.replace(NO_BREAK_SPACE, " ").isprintable():
-        return text
-    text = text.replace("\r\n", "\n").replace("\t", " ")
-    return "".join(
-        letter for letter in text if letter == "\n" or unicodedata.category(letter) not in ("Cc", "Cf", "Cs")
-    )
 
 
 def _escaped(value: object) -> str:
@@ -115,11 +108,15 @@ class _Press:
         return self._keep(Image(name=str(name)))
 
     def qrcode(self, data: object, *, correction: str = "M") -> _Made:
-        return self._keep(msgspec.convert({"type": "qrcode", "data": clean(data), "correction": correction}, QrCode))
+        said = clean(data)
+        # A code of nothing can't be printed, and must not cost the slip that it stands on.
+        made = msgspec.convert({"type": "qrcode", "data": said, "correction": correction}, QrCode)
+        return self._keep(made) if said else _Made()
 
     def barcode(self, data: object, *, symbology: str = "code128", print_text: bool = True) -> _Made:
         fields = {"type": "barcode", "data": clean(data), "symbology": symbology, "print_text": print_text}
-        return self._keep(msgspec.convert(fields, Barcode))
+        made = msgspec.convert(fields, Barcode)
+        return self._keep(made) if made.data else _Made()
 
     def cut(self) -> _Made:
         return self._keep(Cut())
