@@ -13,11 +13,11 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from till_agent.api import Identify, Message, QueuedOp
+from till_agent.api import QueuedOp
 from till_agent.balances import OwnEffects
 from till_agent.cache import CacheStore, CacheUnavailable
 from till_agent.desk import Desk, DeskParts, DeskSettings, StoreIdentity
-from till_agent.devices import Kind, Resolved
+from till_agent.devices import Resolved
 from till_agent.exceptions import CloudUnreachable, DeskProblem, HoldRefused
 from till_agent.gateways import confirmations_of, coupons_of, sales_of
 from till_agent.giving_back import GivingBack
@@ -25,6 +25,7 @@ from till_agent.identity_file import CloudKey, change_identity, keep_epoch
 from till_agent.journal import DiskJournal, EpochKeeper, Place
 from till_agent.ports import HoldGateway
 from till_agent.registrations import Registrations
+from till_agent.scanned import Scanned
 from till_agent.slips.desk import SlipPrinter, SpoolSlipDesk
 from till_agent.slips.office import SlipOffice
 from till_agent.slips.templates import templates_from
@@ -32,12 +33,8 @@ from till_agent.slips.watching import TemplateWatch
 from till_config.settings import Settings
 from till_drivers.ports import Scan
 from till_drivers.spool import Spool
-from till_loyalty import identifiers
-from till_loyalty.digits import is_gtin
-from till_loyalty.exceptions import IdentifierError
 from till_loyalty.programme import Identifiers
 from till_sync import exceptions as sync_errors
-from till_sync import vouchers
 from till_sync.asking import HoldAnswer, HoldRequest
 from till_sync.client import CloudClient
 from till_sync.counters import COUNTER_FILE, Counter
@@ -97,6 +94,7 @@ class Core:
         self.giving = giving
         self.watch = watch
         self._client = client
+        self._scanned = Scanned(desk, self._rules)
 
     def start_sync(self) -> None:
         """Begin the exchange with the cloud, if there is one."""
@@ -127,33 +125,12 @@ class Core:
         return True
 
     async def resolve(self, scan: Scan) -> Resolved:
-        """What was scanned: a member's card, phone or voucher, goods, or nothing we know."""
-        text = scan.text
-        if text.startswith(vouchers.PREFIX):
-            return await self._identified("voucher", text)
-        if self.desk.reads_wallet(text):
-            return await self._identified("card", text)
+        """What was scanned; see `till_agent.scanned`."""
+        return await self._scanned.resolve(scan)
+
+    def _rules(self) -> Identifiers:
         programme = self.cache.programme()
-        rules = programme.programme.identifiers if programme else Identifiers()
-        try:
-            kind = identifiers.classify(text, rules).kind
-        except IdentifierError as exc:
-            if exc.code == "bank_card":
-                # Its number goes nowhere, not even to the cash software.
-                return Resolved(kind="unknown", text="", alert=self._alert("bank_card", 422))
-            if exc.code != "identifier_ambiguous":
-                return Resolved(kind="goods" if is_gtin(text) else "unknown", text=text)
-            kind = "card"
-        return await self._identified(kind, text)
-
-    async def _identified(self, kind: Kind, text: str) -> Resolved:
-        try:
-            return Resolved(kind=kind, text=text, member=await self.desk.identify(Identify(scan=text)))
-        except DeskProblem as exc:
-            return Resolved(kind="unknown", text=text, alert=self._alert(exc.code, exc.status))
-
-    def _alert(self, code: str, status: int) -> Message:
-        return Message(code=code, text=self.desk.sentence(code, status=status), level="warning")
+        return programme.programme.identifiers if programme else Identifiers()
 
 
 class Queue:

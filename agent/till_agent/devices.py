@@ -13,12 +13,14 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from till_agent.api import Health, Member, Message, ScanEvent
+from till_agent.bank_cards import is_bank_card
 from till_agent.bridge.events import EventHub
 from till_config.settings import PrinterSettings, ScannerSettings
 from till_drivers.exceptions import SettingsError
 from till_drivers.ports import DeviceHealth, PrinterDriver, Scan, ScannerDriver
 from till_drivers.scanners.dedupe import OUT_OF_SIGHT_MS, Deduper
 from till_drivers.states import DeviceState
+from till_loyalty.programme import Identifiers
 from till_sync.ports import Clock
 
 log = logging.getLogger(__name__)
@@ -50,6 +52,11 @@ class Resolved(Struct, frozen=True, kw_only=True):
 
 
 Resolve = Callable[[Scan], Awaitable[Resolved]]
+
+
+def unknown(scan: Scan) -> Resolved:
+    """A scan that can't be looked up now; what looks like a bank card is not handed on even so."""
+    return Resolved(kind="unknown", text="" if is_bank_card(scan, Identifiers()) else scan.text)
 
 
 class Board:
@@ -239,7 +246,7 @@ class Scanners:
                 resolved = await self._look_up(scan)
             except Exception as exc:  # noqa: BLE001 - one scan that can't be looked up must not be the last one
                 log.error("scan not looked up", extra={"device": scan.device_id, "error": type(exc).__name__})  # noqa: TRY400 - a trace may quote it
-                resolved = Resolved(kind="unknown", text=scan.text)
+                resolved = unknown(scan)
             if self._is_held_still(scan, resolved):
                 continue
             self._counted(scan.device_id, resolved.kind)
