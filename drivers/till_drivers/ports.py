@@ -6,7 +6,7 @@ Third parties implement `ScannerDriver` or `PrinterDriver` and name them in the 
 
 import enum
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from msgspec import Struct
 
@@ -23,7 +23,17 @@ class Transport(Protocol):
         """All of `data`, or TransportStalled with how many bytes went, or TransportLost."""
         ...
 
-    async def close(self, timeout_ms: int) -> None: ...
+    async def close(self, timeout_ms: int) -> None:
+        """Give it back; 0 does not wait for bytes that are still on their way. Never raises for a device that is gone."""
+        ...
+
+
+@runtime_checkable
+class MaybeOneWay(Protocol):
+    """A transport that may turn out, once open, to give no answers: a file that can't be read."""
+
+    @property
+    def is_one_way(self) -> bool: ...
 
 
 class Scan(Struct, frozen=True, kw_only=True):

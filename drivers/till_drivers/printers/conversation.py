@@ -8,6 +8,7 @@ from till_drivers.ports import Clock, Transport
 from till_drivers.printers.escpos_status import (
     PREFLIGHT,
     AutomaticStatus,
+    ErrorCause,
     Event,
     OfflineCause,
     PaperStatus,
@@ -22,6 +23,10 @@ ANSWER_TIMEOUT_MS = 500
 """A real-time request is answered in some milliseconds, over 9600 baud and a slow network adapter in some tens."""
 QUIET_MS = 300
 """After an answer to the last request, silence this long means that nothing older is on its way."""
+BLOCK_MS = 50
+"""The rest of an automatic status comes within this, even at 2400 baud; later than that it was noise."""
+FIRST_PATIENCE_MS = 10_000
+"""So long a printer that has not proved anything in this run may still be busy with what an earlier run sent it."""
 POLL_MS = 1_000
 """How often a printer that prints is asked whether something is wrong."""
 READ_BYTES = 256
@@ -48,6 +53,9 @@ class Conversation:
         """Bytes from the printer that answered nothing, since the start."""
         self.has_proved = False
         """Whether this printer has ever answered `GS r 1` in this run."""
+        self._is_in_step = False
+        """Whether no answer to an earlier job's question can be under way: that job may be another run's."""
+        self._first_fence_ms: int | None = None
 
     async def report(self) -> Report:
         """Ask everything of PREFLIGHT. Raises TransportLost or TransportStalled."""
@@ -58,22 +66,46 @@ class Conversation:
             if not got and request is PREFLIGHT[0]:
                 return Report(silent=True)
             answers += got
+        if _is_unexplained(answers):
+            answers += await self._ask(Request.ERROR_CAUSE)
         return Report(silent=False, fault=_fault(answers), near_end=_near_end(answers))
 
-    async def settle(self) -> bool:
+    @property
+    def needs_settling(self) -> bool:
+        """Whether `settle` has anything to ask."""
+        return not self._is_in_step or bool(self._protocol.owed)
+
+    async def settle(self, *, is_patient: bool) -> bool:
         """Make sure that no answer to an earlier job can be taken for the next one's; False: it still works at that.
 
-        Raises TransportLost or TransportStalled.
+        A printer that has never proved anything is waited for, if `is_patient`, for FIRST_PATIENCE_MS; after that jobs
+        may go, though nothing that it says proves them. Raises TransportLost or TransportStalled.
         """
-        if not self._protocol.owed:
+        if not self.needs_settling:
             return True
         await self._send(Request.PROOF)
-        answered = False
-        while self._protocol.owed and (data := await self._transport.read(READ_BYTES, QUIET_MS)):
-            answered = any(isinstance(event, Proof) for event in self._receive(data)) or answered
-        if answered or not self.has_proved:
+        if await self._answers_and_is_quiet():
             self._protocol.forgive()
+            self._is_in_step = True
             return True
+        self._is_in_step = False
+        if self.has_proved or not is_patient:
+            return not self.has_proved
+        now = self._clock.mono_ms()
+        if self._first_fence_ms is None:
+            self._first_fence_ms = now
+        return now - self._first_fence_ms >= FIRST_PATIENCE_MS
+
+    async def _answers_and_is_quiet(self) -> bool:
+        """Whether a proof comes now, and no other behind it: this one was the last that was under way."""
+        answered = False
+        until = self._clock.mono_ms() + QUIET_MS
+        for _ in range(LEFTOVER_READS):
+            left = until - self._clock.mono_ms()
+            if left <= 0 or not (data := await self._transport.read(READ_BYTES, left)):
+                return answered
+            if any(isinstance(event, Proof) for event in self._receive(data)):
+                answered, until = True, self._clock.mono_ms() + QUIET_MS
         return False
 
     async def proof(self, until_ms: int, on_fault: Callable[[str], None]) -> Proof | None:
@@ -82,40 +114,46 @@ class Conversation:
         Meanwhile the printer is asked what keeps it, and `on_fault` is told. Raises TransportLost or TransportStalled.
         """
         await self._send(Request.PROOF)
+        keeps: list[Event] = []
         while (left := until_ms - self._clock.mono_ms()) > 0:
             data = await self._transport.read(READ_BYTES, min(left, POLL_MS))
+            for event in self._receive(data):
+                if isinstance(event, Proof) and not self._protocol.owed:
+                    return event if self._is_in_step else None
+                keeps.append(event)
+                if isinstance(event, OfflineCause) and _is_unexplained([event]):
+                    await self._send(Request.ERROR_CAUSE)
+            if not data or not self._protocol.awaited:
+                if fault := _fault(keeps):
+                    on_fault(fault)
+                keeps.clear()
             if not data:
                 self._protocol.forget()
                 await self._send(Request.OFFLINE_CAUSE)
-                continue
-            for event in self._receive(data):
-                if isinstance(event, Proof) and not self._protocol.owed:
-                    return event
-                if isinstance(event, OfflineCause) and (fault := _fault([event])):
-                    on_fault(fault)
         return None
 
     async def _ask(self, request: Request) -> list[Event]:
         await self._send(request)
         until = self._clock.mono_ms() + ANSWER_TIMEOUT_MS
-        while (left := until - self._clock.mono_ms()) > 0:
+        answers: list[Event] = []
+        while self._protocol.awaited and (left := until - self._clock.mono_ms()) > 0:
             data = await self._transport.read(READ_BYTES, left)
             if not data:
                 break
-            events = self._receive(data)
-            if any(not isinstance(event, Unexpected | Proof) for event in events):
-                return events
+            # What the printer tells unasked is no answer, and the answer is still to come.
+            answers += [event for event in self._receive(data) if not isinstance(event, Unexpected | Proof)]
         self._protocol.forget()
-        return []
+        return answers
 
     async def _clear(self) -> None:
         """Take in what came since the last question, so that it is not taken for an answer to the next."""
         for _ in range(LEFTOVER_READS):
-            data = await self._transport.read(READ_BYTES, 1)
+            data = await self._transport.read(READ_BYTES, BLOCK_MS if self._protocol.is_mid_block else 1)
             if not data:
                 break
             self._receive(data)
         self._protocol.forget()
+        self._protocol.drop_block()
 
     async def _send(self, request: Request) -> None:
         await self._transport.write(self._protocol.ask(request), ANSWER_TIMEOUT_MS)
@@ -127,26 +165,47 @@ class Conversation:
         return events
 
 
+COVER_OPEN = "cover open"
+PAPER_OUT = "paper out"
+CUTTER = "cutter jammed"
+BROKEN = "error that only switching off and on can clear"
+STUCK = "error that opening and closing the cover can clear"
+TOO_HOT = "error that passes by itself: too hot?"
+ERROR = "error"
+OFFLINE = "offline"
+FAULTS = (COVER_OPEN, PAPER_OUT, CUTTER, BROKEN, STUCK, TOO_HOT, ERROR, OFFLINE)
+"""What keeps a printer from printing, the most telling first."""
+
+
 def _fault(answers: list[Event]) -> str:
-    """What keeps the printer from printing, the most telling first; ""."""
-    found: dict[str, bool] = {"cover open": False, "paper out": False, "error": False, "offline": False}
+    """What keeps the printer from printing: one of FAULTS, or ""."""
+    found: set[str] = set()
     for answer in answers:
         match answer:
             case PrinterStatus():
-                found["offline"] |= answer.offline
+                said = {OFFLINE: answer.offline}
             case OfflineCause():
-                found["cover open"] |= answer.cover_open
-                found["paper out"] |= answer.paper_stop
-                found["error"] |= answer.error
+                said = {COVER_OPEN: answer.cover_open, PAPER_OUT: answer.paper_stop, ERROR: answer.error}
+            case ErrorCause():
+                said = _error_words(answer)
             case PaperStatus():
-                found["paper out"] |= answer.end
+                said = {PAPER_OUT: answer.end}
             case AutomaticStatus():
-                found["cover open"] |= answer.cover_open
-                found["paper out"] |= answer.end
-                found["offline"] |= answer.offline
+                said = {COVER_OPEN: answer.cover_open, PAPER_OUT: answer.end, OFFLINE: answer.offline}
+                said |= _error_words(answer.error)
             case _:
-                pass
-    return next((name for name, is_so in found.items() if is_so), "")
+                said = {}
+        found |= {name for name, is_so in said.items() if is_so}
+    return next((name for name in FAULTS if name in found), "")
+
+
+def _error_words(cause: ErrorCause) -> dict[str, bool]:
+    return {CUTTER: cause.cutter, BROKEN: cause.unrecoverable, STUCK: cause.recoverable, TOO_HOT: cause.passing}
+
+
+def _is_unexplained(answers: list[Event]) -> bool:
+    """Whether the printer should be asked what its error is: it has one, or is offline without saying why."""
+    return _fault(answers) in (ERROR, OFFLINE)
 
 
 def _near_end(answers: list[Event]) -> bool:

@@ -9,6 +9,9 @@ import enum
 
 from msgspec import Struct
 
+_FLOW_CONTROL = frozenset({0x11, 0x13})
+"""XON and XOFF, which a printer sends whenever it likes, in the middle of an automatic status too."""
+AUTOMATIC_BYTES = 4
 OWED_LIMIT = 64
 """Unanswered `GS r` requests that are remembered; a printer that owes more has lost them."""
 
@@ -18,6 +21,7 @@ class Request(enum.Enum):
 
     PRINTER = b"\x10\x04\x01"
     OFFLINE_CAUSE = b"\x10\x04\x02"
+    ERROR_CAUSE = b"\x10\x04\x03"
     PAPER = b"\x10\x04\x04"
     PROOF = b"\x1dr\x01"
 
@@ -41,6 +45,18 @@ class OfflineCause(Struct, frozen=True):
     error: bool
 
 
+class ErrorCause(Struct, frozen=True):
+    """Answer to ERROR_CAUSE."""
+
+    recoverable: bool = False
+    """A person can clear it: open and close the cover."""
+    cutter: bool = False
+    unrecoverable: bool = False
+    """Only switching it off and on helps, if anything does."""
+    passing: bool = False
+    """Goes by itself: the print head is too hot, say."""
+
+
 class PaperStatus(Struct, frozen=True):
     """Answer to PAPER."""
 
@@ -62,6 +78,7 @@ class AutomaticStatus(Struct, frozen=True):
     offline: bool
     near_end: bool
     end: bool
+    error: ErrorCause = ErrorCause()
 
 
 class Unexpected(Struct, frozen=True):
@@ -70,7 +87,7 @@ class Unexpected(Struct, frozen=True):
     byte: int
 
 
-Event = PrinterStatus | OfflineCause | PaperStatus | Proof | AutomaticStatus | Unexpected
+Event = PrinterStatus | OfflineCause | ErrorCause | PaperStatus | Proof | AutomaticStatus | Unexpected
 
 
 class StatusProtocol:
@@ -86,6 +103,11 @@ class StatusProtocol:
         """Proofs asked for and not yet given, from all jobs on this connection."""
         return self._owed
 
+    @property
+    def awaited(self) -> int:
+        """Real-time requests asked and neither answered nor forgotten."""
+        return len(self._asked)
+
     def ask(self, request: Request) -> bytes:
         """Note that `request` is being asked; returns the bytes to send."""
         if request is Request.PROOF:
@@ -94,24 +116,37 @@ class StatusProtocol:
             self._asked.append(request)
         return request.value
 
+    @property
+    def is_mid_block(self) -> bool:
+        """Whether an automatic status has begun and not ended."""
+        return bool(self._automatic)
+
     def receive(self, data: bytes) -> list[Event]:
-        """Events in the order of the bytes; an automatic status cut in two is waited for."""
+        """Events in the order of the bytes; an automatic status cut in two is waited for.
+
+        Whatever stands within an automatic status proves nothing, even if that breaks off: its bytes look like proofs.
+        """
         events: list[Event] = []
         for byte in data:
-            if self._automatic:
+            if not self._automatic or byte in _FLOW_CONTROL or (_is_real_time(byte) and self._asked):
+                events += self._single(byte)
+            elif byte & 0x90 == 0:
                 self._automatic.append(byte)
-                if byte & 0x90:  # not one of its later bytes after all
-                    events += self._break_automatic()
-                elif len(self._automatic) == 4:
+                if len(self._automatic) == AUTOMATIC_BYTES:
                     events.append(_automatic(bytes(self._automatic)))
                     self._automatic.clear()
-                continue
-            events += self._single(byte)
+            else:  # not one of its later bytes: it was noise, or the rest of it was lost
+                events += [Unexpected(each) for each in self._automatic]
+                self._automatic.clear()
+                events += self._single(byte)
         return events
 
     def forget(self) -> None:
         """Real-time requests that had no answer in time are no longer waited for; owed proofs still are."""
         self._asked.clear()
+
+    def drop_block(self) -> None:
+        """The rest of an automatic status did not come: it was noise."""
         self._automatic.clear()
 
     def forgive(self) -> None:
@@ -119,7 +154,7 @@ class StatusProtocol:
         self._owed = 0
 
     def _single(self, byte: int) -> list[Event]:
-        if byte & 0x93 == 0x12:
+        if _is_real_time(byte):
             if not self._asked:
                 return [Unexpected(byte)]
             return [_real_time(self._asked.pop(0), byte)]
@@ -131,14 +166,10 @@ class StatusProtocol:
             return [Proof(near_end=bool(byte & 0x03), end=bool(byte & 0x0C))]
         return [Unexpected(byte)]
 
-    def _break_automatic(self) -> list[Event]:
-        """A block turned out not to be one: its first byte is noise, the rest is read again."""
-        first, *rest = self._automatic
-        self._automatic.clear()
-        events: list[Event] = [Unexpected(first)]
-        for byte in rest:
-            events += self.receive(bytes((byte,)))
-        return events
+
+def _is_real_time(byte: int) -> bool:
+    """By its fixed bits: an answer to `DLE EOT`."""
+    return byte & 0x93 == 0x12
 
 
 def _real_time(request: Request, byte: int) -> Event:
@@ -152,8 +183,19 @@ def _real_time(request: Request, byte: int) -> Event:
                 paper_stop=bool(byte & 0x20),
                 error=bool(byte & 0x40),
             )
+        case Request.ERROR_CAUSE:
+            return _error_cause(byte)
         case _:
             return PaperStatus(near_end=bool(byte & 0x0C), end=bool(byte & 0x60))
+
+
+def _error_cause(byte: int) -> ErrorCause:
+    return ErrorCause(
+        recoverable=bool(byte & 0x04),
+        cutter=bool(byte & 0x08),
+        unrecoverable=bool(byte & 0x20),
+        passing=bool(byte & 0x40),
+    )
 
 
 def _automatic(block: bytes) -> AutomaticStatus:
@@ -162,4 +204,5 @@ def _automatic(block: bytes) -> AutomaticStatus:
         offline=bool(block[0] & 0x08),
         near_end=bool(block[2] & 0x03),
         end=bool(block[2] & 0x0C),
+        error=_error_cause(block[1]),
     )

@@ -9,8 +9,8 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from till_drivers.clock import MonotonicClock
-from till_drivers.exceptions import DriverError, TransportError, TransportStalled
-from till_drivers.ports import Clock, DeviceHealth, Outcome, PrintJob, Transport
+from till_drivers.exceptions import DriverError, TransportError, TransportRefused, TransportStalled
+from till_drivers.ports import Clock, DeviceHealth, MaybeOneWay, Outcome, PrintJob, Transport
 from till_drivers.printers.conversation import Conversation
 from till_drivers.printers.resync import filler
 from till_drivers.states import Backoff, DeviceState, HealthKeeper
@@ -23,6 +23,8 @@ CLOSE_TIMEOUT_MS = 500
 """Stopping leaves a second in all."""
 FRESH_MS = 1_000
 """An answer younger than this is not asked for again by `status`."""
+SLOWEST_BYTES_PER_MS = 0.8
+"""9600 baud: what ends a picture that broke off gets the time that it takes there."""
 UNPROVEN_LIMIT = 2
 """Jobs without a proof after which a printer that has never given one is waited for only UNPROVEN_PATIENCE_MS."""
 UNPROVEN_PATIENCE_MS = 3_000
@@ -38,8 +40,9 @@ NO_PROOF = "prints without confirming it"
 class EscposPrinter:
     """Implements `till_drivers.ports.PrinterDriver`; start-up needs no device, each try to reach one waits its turn.
 
-    `status`: whether the printer is asked how it is; without that a job can only be ACCEPTED. `keep_open`: a serial
-    port is held for good, a network printer is left to others between jobs.
+    `status`: whether the printer is asked how it is; without that, or over a transport that turns out to go one way
+    only, a job can only be ACCEPTED. `keep_open`: a serial port is held for good, a network printer is left to others
+    between jobs.
     """
 
     def __init__(
@@ -54,7 +57,7 @@ class EscposPrinter:
         self.device_id = device_id
         self._clock = clock or MonotonicClock()
         self._transport = transport
-        self._asks = status
+        self._wants_status = status
         self._keep_open = keep_open
         self._talk = Conversation(transport, self._clock)
         self._health = HealthKeeper(device_id, self._clock)
@@ -66,13 +69,17 @@ class EscposPrinter:
         self._unproven = 0
         self._contact_ms: int | None = None
         self._began = False
-        self._torn = b""
-        """The job that broke off last: the printer may still wait for the rest of one of its commands."""
+        self._filler = b""
+        """What goes ahead of the next job: the printer may still wait for the rest of a command that broke off."""
         self._stopping = asyncio.Event()
 
     def watch(self, listener: Callable[[DeviceHealth], None]) -> None:
         """Tell `listener` each change of state, from now on, in the loop's thread."""
         self._health.listen(listener)
+
+    def resume_after(self, data: bytes) -> None:
+        """An earlier run's job may have broken off: the printer may wait for the rest of one of its commands."""
+        self._filler = max(self._filler, filler(data), key=len)
 
     async def status(self) -> DeviceHealth:
         """How the printer is: asked now, unless a job runs, the last answer is fresh, or it is not due to be tried."""
@@ -135,29 +142,36 @@ class EscposPrinter:
     async def _print(self, data: bytes, until: int) -> Outcome:
         if not await self._reach(until):
             return Outcome.REFUSED
+        if self._clock.mono_ms() >= until:
+            return Outcome.REFUSED  # the questions took all the time
         self._health.move(DeviceState.BUSY)
+        earlier = self._filler
         try:
             self._began = True
-            prefix, self._torn = filler(self._torn), data
-            await self._transport.write(prefix + data, self._left(until))
-            self._torn = b""
+            self._filler = max(earlier, filler(data), key=len)  # a filler that breaks off itself may be too short
+            await self._transport.write(earlier + data, self._left(until))
+            self._filler = b""
         except TransportError as exc:
-            await self._fail(exc)
-            is_untouched = isinstance(exc, TransportStalled) and exc.sent == 0
+            is_untouched = isinstance(exc, TransportRefused) or (
+                isinstance(exc, TransportStalled) and exc.sent <= len(earlier)
+            )
             if is_untouched:
-                self._torn = b""
-                return Outcome.REFUSED
-            return Outcome.UNKNOWN
+                self._filler = earlier
+            await self._fail(exc)
+            return Outcome.REFUSED if is_untouched else Outcome.UNKNOWN
         if not self._asks:
             self._health.move(DeviceState.READY)
             if not self._keep_open:
                 await self._close()  # nothing would tell that the printer has hung up meanwhile
             return Outcome.ACCEPTED
         try:
-            return await self._await_proof(until)
+            outcome = await self._await_proof(until)
         except TransportError as exc:
             await self._fail(exc)
             return Outcome.UNKNOWN
+        if not self._keep_open:
+            await self._close(waits=outcome is not Outcome.PRINTED)
+        return outcome
 
     async def _await_proof(self, until: int) -> Outcome:
         is_hopeless = not self._talk.has_proved and self._unproven >= UNPROVEN_LIMIT
@@ -207,14 +221,24 @@ class EscposPrinter:
             await self._transport.open(min(OPEN_TIMEOUT_MS, self._left(until)))
         except DriverError as exc:
             self._backoff.failed()
-            state = self._health.state
-            is_new = state in (DeviceState.DISABLED, DeviceState.ABSENT)
+            if isinstance(exc, TransportRefused):
+                self._found()
+                self._health.move(DeviceState.FAULT, str(exc))
+                return False
+            is_new = self._health.state in (DeviceState.DISABLED, DeviceState.ABSENT)
             self._health.move(DeviceState.ABSENT if is_new else DeviceState.LOST, str(exc))
             return False
         self._is_open = True
+        self._found()
+        return True
+
+    def _found(self) -> None:
         if self._health.state in (DeviceState.DISABLED, DeviceState.ABSENT, DeviceState.LOST):
             self._health.move(DeviceState.OPENING)
-        return True
+
+    @property
+    def _asks(self) -> bool:
+        return self._wants_status and not (isinstance(self._transport, MaybeOneWay) and self._transport.is_one_way)
 
     async def _ask(self) -> bool:
         """Ask how the printer is and move to the state that it names; True when a job may go."""
@@ -224,7 +248,8 @@ class EscposPrinter:
             self._health.move(DeviceState.READY)
             return True
         report = await self._talk.report()
-        is_settled = report.silent or bool(report.fault) or await self._talk.settle()
+        is_silent = report.silent and self._has_answered
+        is_settled = is_silent or bool(report.fault) or await self._settle(is_patient=not report.silent)
         self._contact_ms = self._clock.mono_ms()
         self._backoff.succeeded()
         if report.silent:
@@ -240,6 +265,13 @@ class EscposPrinter:
         self._settled(near_end=report.near_end)
         return True
 
+    async def _settle(self, *, is_patient: bool) -> bool:
+        if is_patient and self._filler and self._talk.needs_settling:
+            # Within a command that broke off, the question itself would be taken for a piece of a picture.
+            await self._transport.write(self._filler, CLOSE_TIMEOUT_MS + int(len(self._filler) / SLOWEST_BYTES_PER_MS))
+            self._filler = b""
+        return await self._talk.settle(is_patient=is_patient)
+
     def _settled(self, *, near_end: bool) -> None:
         if near_end:
             self._health.move(DeviceState.DEGRADED, "paper near its end")
@@ -252,13 +284,15 @@ class EscposPrinter:
         self._backoff.failed()
         if isinstance(error, TransportStalled):
             self._health.move(DeviceState.FAULT, TAKES_NOTHING)
+        elif isinstance(error, TransportRefused):
+            self._health.move(DeviceState.FAULT, str(error))
         else:
             self._health.move(DeviceState.LOST, str(error))
 
-    async def _close(self) -> None:
+    async def _close(self, *, waits: bool = True) -> None:
         self._is_open = False
         self._contact_ms = None if self._keep_open else self._contact_ms
-        await self._transport.close(CLOSE_TIMEOUT_MS)
+        await self._transport.close(CLOSE_TIMEOUT_MS if waits else 0)
 
     def _left(self, until: int) -> int:
         return max(1, until - self._clock.mono_ms())

@@ -5,7 +5,9 @@ What pyserial does badly, and what is done here about it:
 - closed from another thread, a running read fails with TypeError: a read is woken first, and the port is closed in the
   thread that reads;
 - a write blocks for ever, or spins while the buffer is full: each write waits for room first and has a deadline;
-- `exclusive` is only a flock, which other programs need not ask for: the terminal's own lock is set as well.
+- `exclusive` is only a flock, which other programs need not ask for: the terminal's own lock is set as well;
+- it has a break on the line read as a zero byte, and bytes that came broken as if they were whole: a printer that is
+  switched off in mid-slip would seem to have sent the proof (`serial_line`).
 """
 
 import contextlib
@@ -41,14 +43,21 @@ if sys.platform != "win32":
 class SerialTransport:
     """The port that `device` names at the moment of `open`: a path, a COM port, or `usb:VID:PID[:SERIAL]`.
 
-    Calls are done one after another: a write waits for a read that runs.
+    Calls are done one after another: a write waits for a read that runs. `flow_control`: bytes wait between the
+    device's XOFF and XON.
     """
 
     def __init__(
-        self, device: str, *, baud_rate: int = 9600, locate: Callable[[str], str] = locate_serial_port
+        self,
+        device: str,
+        *,
+        baud_rate: int = 9600,
+        flow_control: bool = False,
+        locate: Callable[[str], str] = locate_serial_port,
     ) -> None:
         self.device = device
         self._baud_rate = baud_rate
+        self._flow_control = flow_control
         self._locate = locate
         self._port: serial.Serial | None = None
         self._thread = DeviceThread(f"serial-{device}")
@@ -102,14 +111,16 @@ class SerialTransport:
         return self._port
 
     def _open(self) -> "serial.Serial":
-        import serial
+        from till_drivers.transports.serial_line import SerialLine
 
         path = self._locate(self.device)
-        port = serial.Serial(
+        port = SerialLine(
             path, self._baud_rate, timeout=0, write_timeout=1, exclusive=None if sys.platform == "win32" else True
         )
         try:
             _lock(port)
+            if self._flow_control:
+                port.xonxoff = True  # after the opening without it, which ends an XOFF of an earlier program's time
         except BaseException:
             port.close()
             raise

@@ -25,6 +25,10 @@ class TcpTransport:
         self.host = host
         self.port = port
         self._socket: socket.socket | None = None
+        self._receiving: asyncio.Task[bytes] | None = None
+        """Goes on over the end of a read's time: cut short, it would lose bytes that came in the very moment."""
+        self._rest = b""
+        """Bytes that came and nobody asked for yet."""
         self._names = DeviceThread(f"resolve-{host}")
 
     async def open(self, timeout_ms: int) -> None:
@@ -41,15 +45,20 @@ class TcpTransport:
     async def read(self, size: int, timeout_ms: int) -> bytes:
         """Up to `size` bytes; b"" when none came in time. Raises TransportLost when the printer has hung up."""
         port = self._need()
-        try:
-            async with asyncio.timeout(timeout_ms / 1000):
-                data = await asyncio.get_running_loop().sock_recv(port, size)
-        except TimeoutError:
-            return b""
-        except OSError as exc:
-            raise TransportLost(f"{self.host}:{self.port}: {exc.strerror or exc}") from exc
-        if not data:
-            raise TransportLost(f"{self.host}:{self.port}: the printer closed the connection")
+        if not self._rest:
+            if self._receiving is None:
+                self._receiving = asyncio.ensure_future(asyncio.get_running_loop().sock_recv(port, CHUNK_BYTES))
+            done, _ = await asyncio.wait({self._receiving}, timeout=timeout_ms / 1000)
+            if not done:
+                return b""
+            receiving, self._receiving = self._receiving, None
+            try:
+                self._rest = receiving.result()
+            except OSError as exc:
+                raise TransportLost(f"{self.host}:{self.port}: {exc.strerror or exc}") from exc
+            if not self._rest:
+                raise TransportLost(f"{self.host}:{self.port}: the printer closed the connection")
+        data, self._rest = self._rest[:size], self._rest[size:]
         return data
 
     async def write(self, data: bytes, timeout_ms: int) -> None:
@@ -68,12 +77,30 @@ class TcpTransport:
         except OSError as exc:
             raise TransportLost(f"{self.host}:{self.port}: {exc.strerror or exc}") from exc
 
-    async def close(self, timeout_ms: int) -> None:  # noqa: ARG002  # closing a socket never waits; the interface has a time
-        """Hang up; what the kernel holds still goes out."""
+    async def close(self, timeout_ms: int) -> None:
+        """Hang up, and wait at most `timeout_ms` for the printer to do so too: what the kernel holds still goes out.
+
+        A socket that is closed with answers unread, or that gets one after, resets the connection; printers then throw
+        away what they have not read yet, which may be the end of a slip.
+        """
         port, self._socket = self._socket, None
-        if port is not None:
-            port.close()
+        receiving, self._receiving = self._receiving, None
+        self._rest = b""
         self._names.end()
+        if port is None:
+            return
+        try:
+            if receiving is not None:
+                receiving.cancel()
+                await asyncio.gather(receiving, return_exceptions=True)
+            if timeout_ms:
+                with contextlib.suppress(OSError, TimeoutError):
+                    port.shutdown(socket.SHUT_WR)
+                    async with asyncio.timeout(timeout_ms / 1000):
+                        while await asyncio.get_running_loop().sock_recv(port, CHUNK_BYTES):
+                            pass
+        finally:
+            port.close()
 
     def _need(self) -> socket.socket:
         if self._socket is None:

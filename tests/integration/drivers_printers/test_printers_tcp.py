@@ -14,6 +14,8 @@ from till_drivers.transports import TcpTransport
 
 SHORT_MS = 1_500
 LONG_MS = 10_000
+A_QUESTION = 12
+"""Bytes that are no slip yet: the question that shows that nothing older is owed."""
 
 
 def printer_on(port: int) -> EscposPrinter:
@@ -123,9 +125,10 @@ def test_paper_out_in_mid_slip_is_unknown_and_the_slip_comes_later_by_itself() -
         async with tcp_simulator() as (simulator, port):
             printer, seen = printer_on(port), list[DeviceHealth]()
             printer.watch(seen.append)
+            await printer.status()
             await simulator.behave("late")
             under_way = asyncio.ensure_future(printer.submit(job("1"), 4_000))
-            await until(lambda: simulator.received_bytes > 0)
+            await until(lambda: simulator.received_bytes > A_QUESTION)
             await simulator.behave("paper-out")
             assert await under_way is Outcome.UNKNOWN
             assert ("fault", "paper out") in [(health.state, health.detail) for health in seen]
@@ -144,9 +147,10 @@ def test_paper_added_in_time_ends_in_printed() -> None:
     async def go() -> None:
         async with tcp_simulator() as (simulator, port):
             printer = printer_on(port)
+            await printer.status()
             await simulator.behave("late")
             under_way = asyncio.ensure_future(printer.submit(job("1"), LONG_MS))
-            await until(lambda: simulator.received_bytes > 0)
+            await until(lambda: simulator.received_bytes > A_QUESTION)
             await simulator.behave("paper-out")
             await until(lambda: "paper out" in printer._health.health.detail)
             await simulator.behave("normal")
@@ -213,10 +217,11 @@ def test_a_stop_in_mid_job_ends_it_as_unknown() -> None:
 
     async def go() -> None:
         async with tcp_simulator() as (simulator, port):
-            await simulator.behave("late")
             printer = printer_on(port)
+            await printer.status()
+            await simulator.behave("late")
             under_way = asyncio.ensure_future(printer.submit(job("1"), LONG_MS))
-            await until(lambda: simulator.received_bytes > 0)
+            await until(lambda: simulator.received_bytes > A_QUESTION)
             await printer.stop()
             assert await under_way is Outcome.UNKNOWN
 

@@ -10,6 +10,7 @@ from till_drivers.ports import DeviceHealth
 T = TypeVar("T")
 
 PRINTER, OFFLINE, PAPER, PROOF = b"\x10\x04\x01", b"\x10\x04\x02", b"\x10\x04\x04", b"\x1dr\x01"
+ERROR = b"\x10\x04\x03"
 FINE = {PRINTER: b"\x12", OFFLINE: b"\x12", PAPER: b"\x12", PROOF: b"\x00"}
 
 
@@ -77,7 +78,7 @@ class MemoryPort:
     async def write(self, data: bytes, timeout_ms: int) -> None:
         self._need()
         await asyncio.sleep(0)
-        if data in (PRINTER, OFFLINE, PAPER, PROOF):
+        if data in (PRINTER, OFFLINE, ERROR, PAPER, PROOF):
             self.asked.append(data)
             answer = self.on_proof.pop(0) if data == PROOF and self.on_proof else self.answers.get(data, b"")
             self.inbox += answer

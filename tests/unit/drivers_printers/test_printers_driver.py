@@ -5,9 +5,21 @@ import asyncio
 import pytest
 
 from till_drivers.ports import Outcome, PrintJob
+from till_drivers.printers.conversation import FIRST_PATIENCE_MS
 from till_drivers.printers.printer import NO_ANSWER, STILL_BUSY, TAKES_NOTHING, WENT_SILENT, EscposPrinter
 from till_drivers.states import LAST_RETRY_MS
-from unit.drivers_printers.printers_kit import FINE, OFFLINE, PAPER, PRINTER, PROOF, FakeClock, MemoryPort, Seen, run
+from unit.drivers_printers.printers_kit import (
+    ERROR,
+    FINE,
+    OFFLINE,
+    PAPER,
+    PRINTER,
+    PROOF,
+    FakeClock,
+    MemoryPort,
+    Seen,
+    run,
+)
 
 JOB = PrintJob(job_id="j", data=b"slip\n")
 DEADLINE_MS = 20_000
@@ -23,10 +35,10 @@ def make(*, status: bool = True, keep_open: bool = True) -> tuple[EscposPrinter,
 
 
 def test_a_job_whose_proof_came_is_printed() -> None:
-    """Three questions, the bytes, one proof; four changes of state."""
+    """Three questions, one that shows that nothing older is owed, the bytes, one proof; four changes of state."""
     printer, port, seen, _ = make()
     assert run(printer.submit(JOB, DEADLINE_MS)) is Outcome.PRINTED
-    assert port.asked == [PRINTER, OFFLINE, PAPER, PROOF]
+    assert port.asked == [PRINTER, OFFLINE, PAPER, PROOF, PROOF]
     assert port.printed == [JOB.data]
     assert seen.states == ["opening", "ready", "busy", "ready"]
 
@@ -38,6 +50,12 @@ def test_a_job_whose_proof_came_is_printed() -> None:
         ({PRINTER: b"\x1a", OFFLINE: b"\x32"}, "paper out"),
         ({PAPER: b"\x7e"}, "paper out"),
         ({OFFLINE: b"\x52"}, "error"),
+        ({OFFLINE: b"\x52", ERROR: b"\x1a"}, "cutter jammed"),
+        ({OFFLINE: b"\x52", ERROR: b"\x16"}, "error that opening and closing the cover can clear"),
+        ({OFFLINE: b"\x52", ERROR: b"\x32"}, "error that only switching off and on can clear"),
+        ({OFFLINE: b"\x52", ERROR: b"\x52"}, "error that passes by itself: too hot?"),
+        ({PRINTER: b"\x1a", ERROR: b"\x1a"}, "cutter jammed"),
+        ({PRINTER: b"\x1a", OFFLINE: b"\x56", ERROR: b"\x1a"}, "cover open"),
         ({PRINTER: b"\x1a"}, "offline"),
     ],
 )
@@ -94,9 +112,12 @@ def test_a_printer_that_used_to_answer_and_is_silent_gets_nothing() -> None:
 
 
 def test_no_proof_within_the_deadline_is_unknown() -> None:
-    """The printer answers everything but `GS r`."""
+    """The printer answers everything but `GS r`; once in a run it's given time to finish what was sent before."""
     printer, port, _, clock = make()
     port.answers[PROOF] = b""
+    assert run(printer.submit(JOB, DEADLINE_MS)) is Outcome.REFUSED
+    assert port.printed == []
+    clock.now += FIRST_PATIENCE_MS
     began = clock.now
     assert run(printer.submit(JOB, DEADLINE_MS)) is Outcome.UNKNOWN
     assert clock.now - began == DEADLINE_MS
@@ -113,11 +134,12 @@ def test_a_proof_that_says_paper_end_proves_nothing() -> None:
 def test_what_stops_a_printer_in_mid_slip_is_shown_while_it_is_waited_for() -> None:
     """Cover opened in the middle: the state is FAULT at once, the outcome UNKNOWN at the deadline."""
     printer, port, seen, _ = make()
+    port.on_proof = [b"\x00"]
     port.answers[PROOF] = b""
 
     async def go() -> Outcome:
         task = asyncio.ensure_future(printer.submit(JOB, DEADLINE_MS))
-        while PROOF not in port.asked:
+        while port.asked.count(PROOF) < 2:
             await asyncio.sleep(0)
         port.answers[OFFLINE] = b"\x16"
         return await task
@@ -202,7 +224,8 @@ def test_a_late_proof_of_an_earlier_job_does_not_prove_the_next() -> None:
     printer, port, _, _ = make()
 
     async def go() -> list[Outcome]:
-        port.on_proof = [b"\x00", b"", b"\x00\x00", b""]  # job 0; job 1: none; the fence: both; job 2: none
+        # The first fence; job 0; job 1: none; the fence: both; job 2: none.
+        port.on_proof = [b"\x00", b"\x00", b"", b"\x00\x00", b""]
         return [await printer.submit(JOB, DEADLINE_MS) for _ in range(3)]
 
     assert run(go()) == [Outcome.PRINTED, Outcome.UNKNOWN, Outcome.UNKNOWN]
@@ -213,7 +236,7 @@ def test_a_printer_that_still_works_on_the_last_slip_gets_no_other() -> None:
     printer, port, seen, clock = make()
 
     async def go() -> list[Outcome]:
-        port.on_proof = [b"\x00", b"", b""]
+        port.on_proof = [b"\x00", b"\x00", b"", b""]
         first = [await printer.submit(JOB, DEADLINE_MS) for _ in range(3)]
         clock.now += 5_000
         port.on_proof = [b"\x00\x00\x00"]
@@ -308,10 +331,10 @@ def test_a_fresh_answer_is_not_asked_for_again() -> None:
     async def go() -> None:
         await printer.status()
         await printer.status()
-        assert len(port.asked) == 3
+        assert port.asked.count(PRINTER) == 1
         clock.now += 1_500
         await printer.status()
-        assert len(port.asked) == 6
+        assert port.asked.count(PRINTER) == 2
 
     run(go())
 

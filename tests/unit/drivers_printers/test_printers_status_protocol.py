@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from till_drivers.printers.escpos_status import (
     OWED_LIMIT,
     AutomaticStatus,
+    ErrorCause,
     OfflineCause,
     PaperStatus,
     PrinterStatus,
@@ -31,6 +32,11 @@ ASKABLE = st.lists(st.sampled_from(list(Request)), max_size=6)
         (Request.OFFLINE_CAUSE, 0x16, OfflineCause(cover_open=True, feeding=False, paper_stop=False, error=False)),
         (Request.OFFLINE_CAUSE, 0x32, OfflineCause(cover_open=False, feeding=False, paper_stop=True, error=False)),
         (Request.OFFLINE_CAUSE, 0x52, OfflineCause(cover_open=False, feeding=False, paper_stop=False, error=True)),
+        (Request.ERROR_CAUSE, 0x12, ErrorCause()),
+        (Request.ERROR_CAUSE, 0x16, ErrorCause(recoverable=True)),
+        (Request.ERROR_CAUSE, 0x1A, ErrorCause(cutter=True)),
+        (Request.ERROR_CAUSE, 0x32, ErrorCause(unrecoverable=True)),
+        (Request.ERROR_CAUSE, 0x52, ErrorCause(passing=True)),
         (Request.PAPER, 0x12, PaperStatus(near_end=False, end=False)),
         (Request.PAPER, 0x1E, PaperStatus(near_end=True, end=False)),
         (Request.PAPER, 0x72, PaperStatus(near_end=False, end=True)),
@@ -116,11 +122,51 @@ def test_an_automatic_status_is_not_taken_for_proofs() -> None:
     assert protocol.owed == 1
 
 
-def test_an_automatic_status_that_breaks_off_gives_its_bytes_back() -> None:
-    """A byte that can't be its second ends it; what followed is read for itself."""
+def test_an_automatic_status_that_breaks_off_proves_nothing() -> None:
+    """A byte that can't be its next ends it; what came of it is noise, though it looks like proofs."""
     protocol = StatusProtocol()
+    protocol.ask(Request.PROOF)
+    assert protocol.receive(b"\x10\x00\x00\x80") == [Unexpected(byte) for byte in (0x10, 0, 0, 0x80)]
+    assert protocol.owed == 1
+    assert protocol.receive(b"\x00") == [Proof(near_end=False, end=False)]
+
+
+@pytest.mark.parametrize(
+    ("inserted", "event"),
+    [(0x13, Unexpected(0x13)), (0x11, Unexpected(0x11)), (0x12, PrinterStatus(offline=False))],
+)
+@pytest.mark.parametrize("place", [1, 2, 3])
+def test_a_byte_within_an_automatic_status_leaves_it_whole_and_makes_no_proof(
+    inserted: int, event: object, place: int
+) -> None:
+    """Flow control comes at any time, and so does the answer to a question; the block's rest proves nothing."""
+    protocol = StatusProtocol()
+    protocol.ask(Request.PROOF)
     protocol.ask(Request.PRINTER)
-    assert protocol.receive(b"\x10\x12") == [Unexpected(0x10), PrinterStatus(offline=False)]
+    block = b"\x18\x00\x00\x0f"
+    whole = AutomaticStatus(cover_open=False, offline=True, near_end=False, end=False)
+    assert protocol.receive(block[:place] + bytes((inserted,)) + block[place:]) == [event, whole]
+    assert protocol.owed == 1
+
+
+def test_an_automatic_status_names_the_error() -> None:
+    """Its second byte is laid out as the answer to ERROR_CAUSE."""
+    (told,) = StatusProtocol().receive(b"\x18\x08\x00\x00")
+    assert isinstance(told, AutomaticStatus)
+    assert told.error == ErrorCause(cutter=True)
+
+
+@given(asked=ASKABLE, data=st.binary(max_size=40))
+def test_proofs_never_come_out_of_an_automatic_status(asked: list[Request], data: bytes) -> None:
+    """Behind its first byte, three bytes of its form are its own, whatever stands between them."""
+    protocol = StatusProtocol()
+    protocol.ask(Request.PROOF)
+    for request in asked:
+        protocol.ask(request)
+    between = bytes(byte for byte in data if byte in (0x11, 0x13))
+    events = protocol.receive(b"\x10" + between + b"\x00" + between + b"\x03" + between + b"\x0c")
+    assert not [event for event in events if isinstance(event, Proof)]
+    assert protocol.owed == asked.count(Request.PROOF) + 1
 
 
 @given(asked=ASKABLE, data=st.binary(max_size=40))
