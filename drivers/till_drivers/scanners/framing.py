@@ -72,25 +72,42 @@ class Framer:
 
 
 class FrameReader:
-    """Implements `till_drivers.scanners.reading_loop.Reader` for scanners that send codes as they are."""
+    """Implements `till_drivers.scanners.reading_loop.Reader` for scanners that send codes as they are.
 
-    def __init__(self, *, prefix: bytes = b"", suffix: bytes = b"") -> None:
+    `ends_in_silence`: the scanner sends nothing behind a code.
+    """
+
+    def __init__(self, *, prefix: bytes = b"", suffix: bytes = b"", ends_in_silence: bool = False) -> None:
         self._framer = Framer(prefix=prefix, suffix=suffix)
+        self._ends_in_silence = ends_in_silence
+        self._is_rest = False
 
     @property
     def pending(self) -> bool:
         """See `Reader`."""
-        return self._framer.pending > 0
+        return self._framer.pending > 0 or self._is_rest
 
     def feed(self, data: bytes) -> list[Code]:
         """See `Reader`."""
-        return [Code(raw=frame) for frame in self._framer.feed(data)]
+        frames = self._framer.feed(data)
+        self._is_rest = self._is_rest and self._framer.is_skipping
+        return [Code(raw=frame) for frame in frames]
+
+    def discard(self, data: bytes) -> None:
+        """See `Reader`."""
+        self._framer.feed(data)
+        if self._framer.pending:
+            self._framer.skip()
+            self._is_rest = True
 
     def silence(self) -> list[Code]:
-        """Silence is an end of a code, for a scanner that is set up so."""
-        rest = self._framer.flush()
-        return [Code(raw=rest)] if rest else []
+        """See `Reader`. A rest of which nothing came had been all; noise goes on until an end."""
+        if self._is_rest:
+            self.reset()
+        frame = self._framer.flush() if self._ends_in_silence else b""
+        return [Code(raw=frame)] if frame else []
 
     def reset(self) -> None:
         """See `Reader`."""
         self._framer.reset()
+        self._is_rest = False

@@ -45,6 +45,13 @@ class ReportReader:
         self._is_open = layout.continued is not None and bool(layout.continued.number(body))
         return [] if self._is_open else self._finish()
 
+    def discard(self, data: bytes) -> None:
+        """See `Reader`."""
+        self.feed(data)
+        if self._is_open:
+            self._partial.clear()
+            self._is_skipping = True
+
     def silence(self) -> list[Code]:
         """The rest of a code never came: the half is thrown away, not joined to the next."""
         self.reset()

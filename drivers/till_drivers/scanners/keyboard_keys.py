@@ -96,6 +96,12 @@ class KeyReader:
                 frames += self._framer.feed(self._typed(code, value))
         return [Code(raw=frame) for frame in frames]
 
+    def discard(self, data: bytes) -> None:
+        """See `Reader`."""
+        self.feed(data)
+        if self.pending:
+            self._framer.skip()
+
     def silence(self) -> list[Code]:
         """See `Reader`. A code of which keys were missing is over as well."""
         if self._framer.is_skipping:

@@ -64,6 +64,10 @@ class Reader(Protocol):
         """Codes that `data` completes, in order."""
         ...
 
+    def discard(self, data: bytes) -> None:
+        """Bytes from before the device was opened: no codes, and the rest of a code that they cut is none either."""
+        ...
+
     def silence(self) -> list[Code]:
         """Nothing came for the time that is allowed between two pieces of a code."""
         ...
@@ -77,11 +81,11 @@ class ReadingLoop:
     """Implements `till_drivers.ports.ScannerDriver`; starts without its device and finds it again under any name.
 
     Codes that were complete before an unplug are told; half a code is thrown away, never joined to what comes later.
-    `silence_ms`: how long a code may pause before its reader is told of silence; 0 = it may for ever.
+    `silence_ms`: how long a code may pause before its reader is told of silence.
     """
 
     def __init__(
-        self, settings: ScannerConfig, source: Source, reader: Reader, *, clock: Clock | None, silence_ms: int = 0
+        self, settings: ScannerConfig, source: Source, reader: Reader, *, clock: Clock | None, silence_ms: int
     ) -> None:
         self.device_id = settings.name
         self._encoding = settings.encoding
@@ -120,12 +124,13 @@ class ReadingLoop:
         self._health.move(DeviceState.OPENING)
         self._reader.reset()
         for _ in range(STALE_READS_LIMIT):
-            if not await self._source.read(READ_SIZE, 0):
+            if not (stale := await self._source.read(READ_SIZE, 0)):
                 break
+            self._reader.discard(stale)
         self._backoff.succeeded()
         self._health.move(DeviceState.READY)
         while not self._stopping.is_set():
-            is_timed = self._silence_ms and self._reader.pending
+            is_timed = self._reader.pending
             data = await self._source.read(READ_SIZE, self._silence_ms if is_timed else READ_TIMEOUT_MS)
             codes = self._reader.feed(data) if data else []
             if not data and is_timed:

@@ -16,6 +16,7 @@ from integration.drivers_scanners.scanner_kit import Counter, running
 from till_config.settings import ScannerSettings
 from till_drivers.exceptions import TransportAbsent, TransportLost
 from till_drivers.scanners.keyboard import KeyboardScanner, KeyboardSource
+from till_drivers.scanners.keyboard_keys import KeyReader
 from unit.drivers_scanners.keys_kit import DROPPED, down, typed
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="FIFOs are POSIX")
@@ -119,6 +120,13 @@ def test_unplugged_in_mid_code_and_back(tmp_path: Path) -> None:
     counter = day(node, story)
     assert counter.texts == ["WHOLE", "next"]
     assert node.grabs == 2
+
+
+def test_a_driver_that_keeps_the_half_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mutant: nothing is forgotten between two openings."""
+    monkeypatch.setattr(KeyReader, "reset", lambda _self: None)
+    with pytest.raises(AssertionError, match="29000"):
+        test_unplugged_in_mid_code_and_back(tmp_path)
 
 
 def test_keys_typed_before_the_agent_listened_are_not_a_scan(tmp_path: Path) -> None:

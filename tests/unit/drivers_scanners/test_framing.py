@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from till_drivers.scanners.framing import CODE_LIMIT_BYTES, Framer
+from till_drivers.scanners.framing import CODE_LIMIT_BYTES, Framer, FrameReader
 
 CASES = {
     "cr": (b"2900000000001\r", [b"2900000000001"]),
@@ -81,6 +81,57 @@ def test_any_bytes_in_any_pieces_give_the_same_codes(data: bytes, cuts: list[int
     whole = Framer()
     assert [frame for piece in pieces for frame in framer.feed(piece)] == whole.feed(data)
     assert framer.pending == whole.pending
+
+
+def told(reader: FrameReader, data: bytes) -> list[bytes]:
+    return [code.raw for code in reader.feed(data)]
+
+
+def test_the_rest_of_a_code_that_was_under_way_at_the_opening_is_no_code() -> None:
+    """Half of a card's digits may be somebody else's EAN-8."""
+    reader = FrameReader()
+    reader.discard(b"OLD\r29000")
+    assert reader.pending
+    assert told(reader, b"00000001\rA1\r") == [b"A1"]
+    assert not reader.pending
+
+
+def test_a_half_that_nothing_follows_costs_the_next_code_nothing() -> None:
+    """It lay there since an unplug; after a silence what comes is a code."""
+    reader = FrameReader()
+    reader.discard(b"29000")
+    assert reader.silence() == []
+    assert told(reader, b"A1\r") == [b"A1"]
+
+
+def test_whole_codes_from_before_the_opening_are_dropped_and_no_more() -> None:
+    """The next one is whole."""
+    reader = FrameReader()
+    reader.discard(b"OLD\r")
+    assert not reader.pending
+    assert told(reader, b"A1\r") == [b"A1"]
+
+
+def test_silence_in_noise_does_not_make_a_code_of_its_end() -> None:
+    """A code that is too long ends with an end only."""
+    reader = FrameReader()
+    assert told(reader, b"x" * (CODE_LIMIT_BYTES + 1)) == []
+    assert reader.silence() == []
+    assert told(reader, b"7\rA1\r") == [b"A1"]
+
+
+class _TellsRests(FrameReader):
+    """A broken reader that forgets what it threw away."""
+
+    def discard(self, data: bytes) -> None:
+        self.reset()
+
+
+def test_the_rest_test_catches_a_reader_that_tells_rests() -> None:
+    """The mutant of the tests above."""
+    reader = _TellsRests()
+    reader.discard(b"OLD\r29000")
+    assert told(reader, b"00000001\rA1\r") == [b"00000001", b"A1"]
 
 
 class _GluesHalves(Framer):

@@ -1,12 +1,14 @@
 """GS1 element strings: what ends a value, what is refused, and that a code that is none keeps its text."""
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from till_drivers.exceptions import ProtocolError
+from till_drivers.scanners import gs1
 from till_drivers.scanners.codes import read_code
 from till_drivers.scanners.gs1 import GS, measure, parse_element_strings
 from till_drivers.scanners.gs1_identifiers import FORMS
@@ -112,6 +114,34 @@ def test_parsed_only_when_the_prefix_or_the_setting_says_so(text: str, setting: 
     reading = read_code(text, gs1=setting)
     assert (reading.gs1 is not None) == parsed
     assert reading.text == (text[3:] if text.startswith("]") else text)
+
+
+@pytest.mark.parametrize(
+    ("name", "mutant", "missed"),
+    [
+        ("_check", lambda _identifier, _form, _value, _place: None, NONE),
+        ("_is_date", lambda _digits: True, NONE),
+        ("gtin_check_digit", lambda body: "6", NONE),
+        ("_separator_after", lambda text, _start: len(text), CASES),
+        ("GS", "|", CASES),
+    ],
+)
+def test_broken_parsers_are_noticed(monkeypatch: pytest.MonkeyPatch, name: str, mutant: Any, missed: Any) -> None:
+    """Mutants: nothing checked, any date, any check digit, values that go on to the end, another separator."""
+    monkeypatch.setattr(gs1, name, mutant)
+    wrong = [
+        case
+        for case, expected in missed.items()
+        if _parsed(expected if missed is NONE else expected[0]) != (None if missed is NONE else expected[1])
+    ]
+    assert wrong
+
+
+def _parsed(text: str) -> dict[str, str] | None:
+    try:
+        return parse_element_strings(text)
+    except ProtocolError:
+        return None
 
 
 _IDENTIFIERS = st.sampled_from(sorted(FORMS))

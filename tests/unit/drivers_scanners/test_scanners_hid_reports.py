@@ -112,6 +112,14 @@ def test_the_rest_that_never_came_is_not_joined_to_the_next_code() -> None:
         assert [(code.raw, code.aim) for code in reader.feed(report(b"A1"))] == [(b"A1", "")]
 
 
+def test_the_rest_of_a_code_whose_first_report_came_before_the_opening_is_no_code() -> None:
+    """What follows it is."""
+    reader = ReportReader()
+    first, *rest = reports(LONG)
+    reader.discard(first)
+    assert [code.raw for piece in (*rest, report(b"A1")) for code in reader.feed(piece)] == [b"A1"]
+
+
 class _KeepsHalves(ReportReader):
     """A broken reader that waits for the rest for ever."""
 

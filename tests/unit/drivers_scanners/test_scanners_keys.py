@@ -122,6 +122,16 @@ def test_silence_ends_a_code_of_which_keys_were_lost() -> None:
     assert texts(reader, typed("A1\r")) == ["A1"]
 
 
+def test_the_rest_of_what_was_being_typed_at_the_opening_is_no_code() -> None:
+    """Codes before it are stale, the one under way has no beginning, the next is whole."""
+    reader = KeyReader()
+    reader.discard(typed("OLD\r290"))
+    assert texts(reader, typed("01\rA1\r")) == ["A1"]
+    reader.discard(typed("290"))
+    assert reader.silence() == []
+    assert texts(reader, typed("B2\r")) == ["B2"]
+
+
 class _TellsWhatIsLeft(KeyReader):
     """A broken reader that takes lost keys for nothing."""
 
