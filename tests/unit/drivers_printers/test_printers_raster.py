@@ -3,11 +3,11 @@
 import itertools
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from till_drivers.blocks import Break, Cut, QrCode, Text
+from till_drivers.blocks import Barcode, Block, Break, Cut, Pair, QrCode, Text
 from till_drivers.blocks import Image as ImageBlock
 from till_drivers.exceptions import SettingsError
 from till_drivers.printers import PROFILE_80MM, Profile, render
@@ -124,3 +124,33 @@ def test_no_job_holds_a_real_time_code_however_its_lines_lie() -> None:
         blocks = [Text(text=text[start:], align=align, bold=bold, double=double) for start in range(len(text) - 1)]  # type: ignore[arg-type]  # of a table
         data = render(blocks, Profile(code_page="cp437", code_page_number=0))
         assert not any(code in data for code in REAL_TIME_CODES)
+
+
+WORDS = st.text(alphabet=st.characters(codec="utf-8", exclude_categories=("Cs",)), max_size=30)
+BLOCKS: st.SearchStrategy[Block] = st.one_of(
+    st.builds(Text, text=WORDS, align=st.sampled_from(["left", "center", "right"]), bold=st.booleans()),
+    st.builds(Text, text=st.text("ҒғҶҷӣ|!.,ıі", max_size=30), align=st.just("center"), double=st.booleans()),
+    st.builds(Pair, left=WORDS, right=st.text("0123456789₸₽ ", max_size=9)),
+    st.builds(QrCode, data=st.text(min_size=1, max_size=60).map(lambda text: f"x{text}")),
+    st.builds(Barcode, data=st.text("0123456789", min_size=2, max_size=10)),
+    st.builds(Cut),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    blocks=st.lists(BLOCKS, max_size=6),
+    native=st.booleans(),
+    density=st.integers(-6, 6),
+    page=st.sampled_from([16, 17]),
+)
+def test_no_job_of_any_kind_holds_a_real_time_code(blocks: list[Block], native: bool, density: int, page: int) -> None:
+    """Anywhere: commands and their numbers, text, codes, pictures, and where one ends and the next begins."""
+    profile = Profile(
+        native_qr=native, density=density, code_page="cp866" if page == 17 else "cp1252", code_page_number=page
+    )
+    data = render(blocks, profile)
+    assert not any(code in data for code in REAL_TIME_CODES)
+    interpreter = Interpreter()
+    interpreter.feed(data)
+    assert interpreter.unknown_count == 0
