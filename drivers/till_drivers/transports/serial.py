@@ -138,8 +138,11 @@ def _read(port: "serial.Serial", size: int, timeout_ms: int) -> bytes:
     if port.timeout != timeout:
         port.timeout = timeout
     data: bytes = port.read(1)
-    if data and size > 1 and (waiting := port.in_waiting):
-        data += port.read(min(size - 1, waiting))
+    if data and size > 1:
+        # Unplugged since: what was read counts, a code's end for one; the next read tells the loss.
+        with contextlib.suppress(*_BROKEN):
+            if waiting := port.in_waiting:
+                data += port.read(min(size - 1, waiting))
     return data
 
 
