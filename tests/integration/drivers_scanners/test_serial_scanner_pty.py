@@ -9,11 +9,12 @@ import pytest
 from click.testing import CliRunner
 
 from till_config.settings import ScannerSettings
-from till_drivers.exceptions import SettingsError, SimulatorError
+from till_drivers.exceptions import SettingsError, SimulatorError, TransportAbsent
 from till_drivers.ports import DeviceHealth, Scan
 from till_drivers.scanners.serial_scanner import SerialScanner
 from till_drivers.simulators.cli import simulate
 from till_drivers.simulators.scanner import ScannerSimulator
+from till_drivers.transports.serial import SerialTransport
 
 PATIENCE_S = 10.0
 
@@ -117,6 +118,58 @@ def test_unplugged_in_mid_code_and_back_under_another_name(tmp_path: Path) -> No
             squatter.unplug()
         assert shop.texts == ["WHOLE", "NEXT"]
         assert first != second
+
+    asyncio.run(day())
+
+
+def test_the_same_scanner_is_found_by_what_it_is_under_another_name(tmp_path: Path) -> None:
+    """`match` names the device; the port's name is asked for at each opening."""
+    named = {"usb:0c2e:0b61": tmp_path / "ttyACM0"}
+
+    def locate(device: str) -> str:
+        if not named[device].is_symlink():
+            raise TransportAbsent(f"{device}: not plugged in")
+        return str(named[device])
+
+    async def day() -> None:
+        shop = Shop(tmp_path / "ttyACM0")
+        shop.driver = SerialScanner(
+            ScannerSettings(name="s1", match="0c2e:0b61"), transport=SerialTransport("usb:0c2e:0b61", locate=locate)
+        )
+        shop.simulator.plug()
+        async with running(shop):
+            await shop.until(lambda: "ready" in shop.states)
+            shop.simulator.send(b"WHOLE\r29000")
+            await shop.until(lambda: shop.texts == ["WHOLE"])
+            shop.simulator.unplug()
+            await shop.until(lambda: "lost" in shop.states)
+            shop.simulator = ScannerSimulator(tmp_path / "ttyACM1")
+            shop.simulator.plug()
+            named["usb:0c2e:0b61"] = tmp_path / "ttyACM1"
+            await shop.until(lambda: shop.states.count("ready") == 2)
+            shop.simulator.scan("00001")
+            await shop.until(lambda: len(shop.scans) == 2)
+        assert shop.texts == ["WHOLE", "00001"]
+
+    asyncio.run(day())
+
+
+def test_symbology_and_element_strings_come_with_the_code(tmp_path: Path) -> None:
+    """A GS1 code cut in its separator; the identifier says what it is, and is no part of the text."""
+
+    async def day() -> None:
+        shop = Shop(tmp_path / "port")
+        shop.simulator.plug()
+        async with running(shop):
+            await shop.until(lambda: "ready" in shop.states)
+            for piece in (b"]C1010460000000001510AB\x1d", b"21X\r\n]E04600000000015\r\n]", b"Q1\xff\r"):
+                shop.simulator.send(piece)
+                await asyncio.sleep(0.01)
+            await shop.until(lambda: len(shop.scans) == 3)
+        assert shop.texts == ["010460000000001510AB\x1d21X", "4600000000015", "\ufffd"]
+        assert [scan.symbology for scan in shop.scans] == ["code128", "ean-upc", "qr"]
+        assert shop.scans[0].gs1 == {"01": "04600000000015", "10": "AB", "21": "X"}
+        assert shop.scans[2].raw == b"]Q1\xff"
 
     asyncio.run(day())
 
