@@ -27,7 +27,7 @@ INK_THRESHOLD, BOLD_INK_THRESHOLD = 80, 112
 faint on thermal paper; at the middle, 37 % are one (docs/decisions/0025). Bold strokes are wide enough.
 """
 GLYPH_LIMIT = 512
-"""Letters kept, of each printer's width, size and weight: all alphabets of a shop's slips, at most 1.2 MB."""
+"""Letters kept, of each printer's width, size and weight: all alphabets of a shop's slips, at most 2 MB."""
 
 
 @functools.cache

@@ -17,7 +17,7 @@ HERE = Path(__file__).resolve().parent
 BUILD = Path(__file__).resolve().parents[3] / "build" / "interop"
 RECEIPTIO = "receiptio@2.1.2"
 EMUPOS = "emupos==0.4.0"
-INSTALL_TIMEOUT_S = 60
+INSTALL_TIMEOUT_S = 100
 READ_TIMEOUT_S = 60
 TYPE_ALIAS = re.compile(r"^type (\w+) = ", re.MULTILINE)
 """`type Name = ...` of Python 3.12; before it, a plain assignment says the same."""

@@ -4,6 +4,7 @@ import io
 import itertools
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -31,6 +32,7 @@ SLIPS: dict[str, list[Block]] = {
 }
 PAGES = ("cp866", "cp1251", "cp1125", "kz1048", "cp437")
 WIDTHS = (384, 576)
+pytestmark = pytest.mark.timeout(180)
 ENTRY = re.compile(r"\[image (\d+)x(\d+)\]")
 
 
@@ -132,11 +134,9 @@ def test_codes_are_read_from_its_picture_by_two_readers(paper: Profile, native: 
         assert (found["unknown"], found["cuts"], found["rest"]) == ([], 1, "")
 
 
-def test_a_logo_and_a_density_do_not_confuse_it(tmp_path: object) -> None:
+def test_a_logo_and_a_density_do_not_confuse_it(tmp_path: Path) -> None:
     """A picture in the middle; what it does not simulate is skipped as a whole, with not one letter printed of it."""
-    from pathlib import Path
-
-    path = Path(str(tmp_path)) / "logo.png"
+    path = tmp_path / "logo.png"
     Image.new("1", (200, 80)).save(path)
     printer = Profile(logo=str(path), density=3)
     (found,) = read_by_emupos(

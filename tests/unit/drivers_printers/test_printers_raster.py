@@ -23,6 +23,7 @@ def elements(data: bytes) -> list[Element]:
     return Interpreter().feed(data)
 
 
+@settings(deadline=None)
 @example(data=[b"\x10", b"\x10", b"\x04"])
 @example(data=[b"\x10", b"\x04", b"\x10", b"\x14", b"\x10", b"\x05"])
 @given(data=NEAR_CODES)
