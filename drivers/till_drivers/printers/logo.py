@@ -34,15 +34,15 @@ _warned: dict[str, str] = {}
 
 def check(path: str) -> None:
     """Raises RenderError unless `path` is a PNG of a size that can be printed. Reads its head only."""
+    found = _stat(path)
+    if not stat.S_ISREG(found.st_mode):
+        raise RenderError(f"logo {path}: expected a file")
+    if found.st_size > FILE_LIMIT:
+        raise RenderError(f"logo {path}: expected at most {FILE_LIMIT:,} bytes, not {found.st_size:,}")
     try:
-        found = Path(path).stat()
-        if not stat.S_ISREG(found.st_mode):
-            raise RenderError(f"logo {path}: expected a file")
-        if found.st_size > FILE_LIMIT:
-            raise RenderError(f"logo {path}: expected at most {FILE_LIMIT:,} bytes, not {found.st_size:,}")
         with Path(path).open("rb") as file:
             head = file.read(_HEAD.size)
-    except (OSError, ValueError) as exc:
+    except OSError as exc:
         raise RenderError(f"logo {path}: expected a readable PNG: {exc}") from exc
     if len(head) < _HEAD.size or not head.startswith(_SIGNATURE):
         raise RenderError(f"logo {path}: expected a PNG")
@@ -53,21 +53,39 @@ def check(path: str) -> None:
         raise RenderError(f"logo {path}: expected at most {PIXEL_LIMIT:,} points, not {wide} x {high}")
 
 
+def warn_beforehand(path: str) -> None:
+    """Log what is wrong with the file when the agent starts, not when the first slip lacks it."""
+    try:
+        check(path)
+    except RenderError as exc:
+        _warn(path, str(exc))
+
+
 def picture(profile: Profile) -> Picture | None:
     """The logo for this paper; None when there is none, or none that can be printed, which is logged once."""
     if not profile.logo:
         return None
     try:
-        found = os.stat(profile.logo)  # noqa: PTH116  # its fields are the key of what is kept
+        found = _stat(profile.logo)
         drawn = _draw(profile.logo, found.st_mtime_ns, found.st_size, profile.width_dots)
-    except (RenderError, OSError, ValueError) as exc:
-        said = str(exc)
-        if _warned.get(profile.logo) != said:
-            _warned[profile.logo] = said
-            log.warning("slips are printed without their logo: %s", said)
+    except RenderError as exc:
+        _warn(profile.logo, str(exc))
         return None
     _warned.pop(profile.logo, None)
     return drawn
+
+
+def _stat(path: str) -> os.stat_result:
+    try:
+        return Path(path).stat()
+    except (OSError, ValueError) as exc:
+        raise RenderError(f"logo {path}: expected a readable PNG: {exc}") from exc
+
+
+def _warn(path: str, said: str) -> None:
+    if _warned.get(path) != said:
+        _warned[path] = said
+        log.warning("slips are printed without their logo: %s", said)
 
 
 @functools.lru_cache(maxsize=KEPT)

@@ -124,7 +124,11 @@ class Profile(Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, settings: PrinterConfig) -> "Profile":
-        """The profile that the settings describe."""
+        """The profile that the settings describe. A logo that can't be printed is logged; slips go without it."""
+        if settings.logo:
+            from till_drivers.printers.logo import warn_beforehand  # it needs this module
+
+            warn_beforehand(settings.logo)
         return cls(
             width_dots=settings.width_dots,
             columns=settings.columns,

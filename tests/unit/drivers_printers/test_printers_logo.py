@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageDraw
 
+from till_config.settings import PrinterSettings
 from till_drivers.blocks import Cut, Text
 from till_drivers.blocks import Image as ImageBlock
 from till_drivers.exceptions import RenderError
@@ -170,6 +171,18 @@ def test_what_is_wrong_can_be_known_before_the_first_slip(kind: str, tmp_path: P
         path.write_bytes(data)
     with pytest.raises(RenderError, match=r"logo .*logo\.png: expected"):
         logo.check(str(path))
+
+
+def test_a_logo_that_is_not_there_is_told_of_at_the_start_and_not_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Making the printer says it; the slips that lack it are silent."""
+    settings = PrinterSettings(name="front", driver="tcp", host="127.0.0.1", logo=str(tmp_path / "none.png"))
+    with caplog.at_level(logging.WARNING):
+        paper = Profile.of(settings)
+        assert len(caplog.records) == 1
+        render(WITH, paper)
+    assert len(caplog.records) == 1
 
 
 def test_a_sound_file_passes_the_check(path: Path) -> None:
