@@ -24,7 +24,7 @@ class Transport(Protocol):
         ...
 
     async def close(self, timeout_ms: int) -> None:
-        """Give it back; 0 does not wait for bytes that are still on their way. Never raises for a device that is gone."""
+        """Give it back; 0 does not wait for bytes on their way. Never raises for a device that is gone."""
         ...
 
 

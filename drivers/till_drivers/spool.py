@@ -88,6 +88,7 @@ class Spool:
         self._waiting = 0
         self._finished = 0
         self._has_new = False
+        self._torn: dict[str, bytes] = {}
         self._reader: JobTable | None = None
         self._listeners: list[Callable[[], None]] = []
         self._thread: threading.Thread | None = None
@@ -198,6 +199,13 @@ class Spool:
         """The oldest job that `printer` should print, with its bytes; gives up those that waited too long."""
         return await self._do(lambda table: table.next(printer, self._wall_ms()))
 
+    def torn(self, printer: str) -> bytes:
+        """Bytes of a job that may have broken off in that printer in an earlier run, and nothing has followed; or b"".
+
+        Known from `opened` on.
+        """
+        return self._torn.get(printer, b"")
+
     async def begin(self, job_id: str) -> bool:
         """Commit that the job is being printed; only then may its first byte go. False: it is not to be printed."""
         return await self._do(lambda table: table.begin(job_id, self._wall_ms()))
@@ -206,6 +214,9 @@ class Spool:
         """Commit what became of a job that was begun; REFUSED puts it back in line."""
 
         def work(table: JobTable) -> None:
+            job = table.by_id(job_id)
+            if job is not None and state is not PrintState.REFUSED:
+                table.mended(job.printer)  # whatever was torn there before, another slip has gone through since
             table.finish(job_id, state, detail, self._wall_ms())
             self._finished += 1
             if self._finished % TRIM_EVERY == 0:
@@ -292,6 +303,7 @@ class Spool:
             cut_short = table.recover(now)
             table.trim(now)
             self._waiting = table.waiting()
+            self._torn = table.torn()
             with self._guard:
                 self._reader = JobTable(connect_reader(self._path))
         except (sqlite3.Error, OSError) as exc:

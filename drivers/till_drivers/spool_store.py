@@ -41,7 +41,8 @@ class PrintState(enum.StrEnum):
 
 
 class SpoolJob(Struct, frozen=True, kw_only=True):
-    """A job as stored; times are wall-clock milliseconds. `data` is empty once nothing more will be printed of it.
+    """A job as stored; times are wall-clock milliseconds. `data` is empty once nobody needs it: nothing more will be
+    printed of it, and its printer has begun another, before which it may have had to be brought back into step.
 
     `waits`: it is still to be tried (queued, or refused and young enough).
     """
@@ -70,11 +71,15 @@ _NEXT = f"select {_FIELDS}, data from jobs where waits = 1 and printer = ? order
 # Before the first byte goes to the printer; no row when the job is not to be tried any more.
 _BEGIN = """update jobs set state = 'printing', waits = 0, attempts = attempts + 1, detail = '', updated_ms = ?
     where job_id = ? and waits = 1"""
-# What became of a job that was printing; its bytes are kept only when it will be tried again.
+# What became of a job that was printing; its bytes are kept when it will be tried again, or may have broken off.
 _FINISH = """update jobs set state = ?, waits = ?, detail = ?, updated_ms = ?,
     data = case when ? then data else x'' end where job_id = ? and state = 'printing'"""
 # After a restart: nobody knows how far these came.
-_CUT_SHORT = "update jobs set state = 'unknown', detail = ?, updated_ms = ?, data = x'' where state = 'printing'"
+_CUT_SHORT = "update jobs set state = 'unknown', detail = ?, updated_ms = ? where state = 'printing'"
+# Jobs that may have broken off within a command, the newest last; their printers have begun nothing since.
+_TORN = "select printer, data from jobs where state = 'unknown' and length(data) > 0 order by seq"
+# Their printer is in step again.
+_MENDED = "update jobs set data = x'' where state = 'unknown' and length(data) > 0 and printer = ?"
 # Give up what has waited too long.
 _EXPIRE = """update jobs set state = 'refused', waits = 0, detail = ?, updated_ms = ?, data = x''
     where waits = 1 and created_ms < ?"""
@@ -205,7 +210,15 @@ class JobTable:
 
     def finish(self, job_id: str, state: PrintState, detail: str, now_ms: int) -> bool:
         waits = state is PrintState.REFUSED
-        return self._run(_FINISH, (state.value, waits, detail, now_ms, waits, job_id)).rowcount == 1
+        keeps = waits or state is PrintState.UNKNOWN
+        return self._run(_FINISH, (state.value, waits, detail, now_ms, keeps, job_id)).rowcount == 1
+
+    def torn(self) -> dict[str, bytes]:
+        """By printer, the last job that may have broken off in it; later jobs have not been begun since."""
+        return {str(row[0]): bytes(row[1]) for row in self._run(_TORN, ())}
+
+    def mended(self, printer: str) -> None:
+        self._run(_MENDED, (printer,))
 
     def trim(self, now_ms: int) -> None:
         self._run(_EXPIRE, (TOO_OLD, now_ms, now_ms - WAITING_AGE_MS))
@@ -240,7 +253,7 @@ class JobTable:
     def _run(self, statement: str, values: tuple[Any, ...]) -> sqlite3.Cursor:
         try:
             return self._connection.execute(statement, values)
-        except sqlite3.Error as exc:
+        except (sqlite3.Error, OverflowError, UnicodeError) as exc:  # the last two: values that no file can hold
             raise SpoolUnavailable(f"the print queue's file: {exc}") from exc
 
 

@@ -32,6 +32,11 @@ RETRY_MS = 500
 STOP_SECONDS = 1.0
 """Stopping all printers, together."""
 
+SUBMIT_GRACE_MS = 5_000
+"""How much longer than its deadline a driver may take; one that takes more, a third party's, hangs."""
+STATUS_TIMEOUT_MS = 60_000
+"""Ours ends long before; bringing a printer on the slowest line back into step takes it half of this."""
+
 _STATES = {
     Outcome.PRINTED: PrintState.PRINTED,
     Outcome.ACCEPTED: PrintState.ACCEPTED,
@@ -45,6 +50,13 @@ class Watched(Protocol):
     """A driver that tells its changes itself, as they happen; those of others are seen when they are asked."""
 
     def watch(self, listener: Callable[[DeviceHealth], None]) -> None: ...
+
+
+@runtime_checkable
+class Resumable(Protocol):
+    """A driver that can bring its printer back into step after a job that broke off in an earlier run."""
+
+    def resume_after(self, data: bytes) -> None: ...
 
 
 class SpoolWorker:
@@ -113,10 +125,14 @@ class SpoolWorker:
             self._health(health)
 
     async def _serve(self, name: str, driver: PrinterDriver) -> None:
+        is_resumed = False
         while not self._is_stopping:
             self._news[name].clear()
             wait_ms = IDLE_PROBE_MS
             try:
+                if not is_resumed:
+                    await self._resume(name, driver)
+                    is_resumed = True
                 await self._save_outcomes()
                 if await self._is_usable(driver):
                     job = await self._spool.next(name)
@@ -136,6 +152,12 @@ class SpoolWorker:
             if not self._is_stopping:
                 await self._pause(name, wait_ms)
 
+    async def _resume(self, name: str, driver: PrinterDriver) -> None:
+        await self._spool.opened()
+        torn = self._spool.torn(name)
+        if torn and isinstance(driver, Resumable):
+            driver.resume_after(torn)
+
     async def _pause(self, name: str, wait_ms: int) -> None:
         """Until something new may be there to print; after a refusal the whole time, since asking more helps nobody."""
         if wait_ms == RETRY_MS:
@@ -147,7 +169,8 @@ class SpoolWorker:
 
     async def _is_usable(self, driver: PrinterDriver) -> bool:
         try:
-            health = await driver.status()
+            async with asyncio.timeout(STATUS_TIMEOUT_MS / 1000):
+                health = await driver.status()
         except Exception:  # noqa: BLE001  # a third party's driver: its defect must not end the printing of others
             _log.exception("the printer %s can't tell its state", driver.device_id)
             return False
@@ -161,7 +184,8 @@ class SpoolWorker:
         deadline_ms = JOB_DEADLINE_MS + int(len(job.data) / SLOWEST_BYTES_PER_MS)
         detail = ""
         try:
-            outcome = await driver.submit(PrintJob(job_id=job.job_id, data=job.data), deadline_ms)
+            async with asyncio.timeout((deadline_ms + SUBMIT_GRACE_MS) / 1000):
+                outcome = await driver.submit(PrintJob(job_id=job.job_id, data=job.data), deadline_ms)
         except Exception as exc:  # noqa: BLE001  # the same; nobody knows what it has printed, so nobody prints it again
             _log.exception("the printer %s failed in a job", driver.device_id)
             outcome, detail = Outcome.UNKNOWN, f"driver failed: {type(exc).__name__}"

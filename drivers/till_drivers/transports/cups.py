@@ -63,17 +63,17 @@ class CupsTransport:
         """Ask how the queue is. TransportAbsent: no such queue, no CUPS; TransportRefused: it is stopped."""
         await self.close(0)
         try:
-            code, said = await self._call([self._lpstat, "-a", self.queue, "-p", self.queue], b"", timeout_ms)
+            code, said = await self._call([self._lpstat, "-r", "-a", self.queue, "-p", self.queue], b"", timeout_ms)
         except TimeoutError as exc:
             raise TransportAbsent(f"{self.queue}: CUPS gave no answer in {timeout_ms} ms") from exc
         except FileNotFoundError as exc:
             raise TransportAbsent(f"{self.queue}: expected the programs of CUPS (package cups-client)") from exc
         except OSError as exc:
             raise TransportAbsent(f"{self.queue}: {exc.strerror or exc}") from exc
+        if any(each in said.lower() for each in _NOT_RUNNING):
+            raise TransportAbsent(f"{self.queue}: CUPS is not running")
         if code:
-            is_down = any(each in said.lower() for each in _NOT_RUNNING)
-            why = _meaning(said) or ("CUPS is not running" if is_down else _short(said))
-            raise TransportAbsent(f"{self.queue}: {why}")
+            raise TransportAbsent(f"{self.queue}: {_meaning(said) or _short(said)}")
         if re.search(r"^printer \S+ disabled", said, re.MULTILINE):
             raise TransportRefused(f"{self.queue}: the queue is stopped: cupsenable{_reason(said)}")
         if "not accepting requests" in said:
