@@ -11,7 +11,7 @@ from till_config.checking import Checked, shown
 from till_config.meaning_lookup import MISSING, get, indexes
 from till_config.toml_places import KeyPath
 
-PORT_OR_MATCH = ("serial", "keyboard", "hidpos")
+PORT_OR_MATCH = ("serial", "keyboard", "hidpos", "camera")
 """Scanners that are found by a port or by their USB identity."""
 PRINTER_NEEDS = {
     "tcp": "host",
@@ -22,7 +22,7 @@ PRINTER_NEEDS = {
     "windows": "queue",
 }
 """The key by which each printer driver finds its printer."""
-_UNMATCHED = {"camera", *PRINTER_NEEDS} - {"usb", "serial"}
+_UNMATCHED = {*PRINTER_NEEDS} - {"usb", "serial"}
 """Drivers that don't look at `match`. A serial printer doesn't either, but a serial scanner does."""
 CAMERA_SCHEMES = ("http", "https")
 
@@ -56,13 +56,8 @@ def _check_scanner(checked: Checked, item: KeyPath) -> None:
             checked.add(item, f"expected `port` or `match`, by which the {driver} scanner is found; neither is given")
         elif port and match:
             checked.add((*item, "match"), "expected either `port` or `match`, not both")
-    elif driver == "camera":
-        if not port:
-            checked.add(item, "expected the key `port`, which the driver `camera` needs; it isn't given")
-        elif fault := _camera_fault(port):
+        if driver == "camera" and port and (fault := _camera_fault(port)):
             checked.add((*item, "port"), fault)
-        if match:
-            checked.add((*item, "match"), "expected `port` alone, by which the driver `camera` finds its camera")
 
 
 def _camera_fault(port: str) -> str:
