@@ -15,16 +15,17 @@ from till_drivers.slips.facts import SlipFacts
 from till_drivers.slips.template import SlipTemplate, default_template, load_template
 from till_drivers.slips.words import SlipWords
 from till_loyalty.programme import Programme
-from till_loyalty.slips import LANGUAGES, fitting
+from till_loyalty.slips import LANGUAGES, Slips, fitting
 
 log = logging.getLogger(__name__)
 
 KEPT = 40
 """Compiled templates of programmes: those of the one that is sold by, and a former one's, of which copies are made."""
 OWN = "slips.template"
-_Key = tuple[str, int, int]
-"""Programme, version, place; the settings' own has neither."""
-_OWN_KEY: _Key = ("", 0, 0)
+_Key = tuple[str, int, int, str]
+"""Programme, version, place, and the template itself: another cloud may have another programme of that name and number.
+The settings' own has none of them."""
+_OWN_KEY: _Key = ("", 0, 0, "")
 
 
 class SlipTemplates:
@@ -36,7 +37,7 @@ class SlipTemplates:
         self._kept: OrderedDict[_Key, SlipTemplate] = OrderedDict()
         self._bad: set[_Key] = set()
         self._troubles: dict[_Key, str] = {}
-        self._checked: tuple[str, int] | None = None
+        self._checked: tuple[str, int, Slips] | None = None
         if trouble:
             self._found(_OWN_KEY, trouble, is_bad=True)
 
@@ -59,16 +60,16 @@ class SlipTemplates:
         """Try the templates out before a slip needs them; slow, so not on the loop. Done once a version."""
         if self._own is not None and _OWN_KEY not in self._bad:
             self._tried(_OWN_KEY, self._own, LANGUAGES, programme)
-        if programme is None or self._checked == (programme.id, programme.version):
+        if programme is None or self._checked == (programme.id, programme.version, programme.slips):
             return
         for index, (template, each) in enumerate(templates_of(programme)):
-            key = (programme.id, programme.version, index)
+            key = (programme.id, programme.version, index, each.template)
             self._keep(key, template)
             self._tried(key, template, each.languages or LANGUAGES, programme)
         with self._turn:
             # What was wrong with another version's is mended, or gone with it.
-            self._checked = (programme.id, programme.version)
-            for key in [each for each in self._troubles if each != _OWN_KEY and each[:2] != self._checked]:
+            self._checked = (programme.id, programme.version, programme.slips)
+            for key in [each for each in self._troubles if each != _OWN_KEY and each[:2] != self._checked[:2]]:
                 del self._troubles[key]
 
     def _wanted(self, kind: str, words: SlipWords) -> list[tuple[_Key, SlipTemplate]]:
@@ -79,8 +80,10 @@ class SlipTemplates:
         if not programme.slips.templates:
             return []
         index = fitting(programme.slips, kind, words.language)
-        key = (programme.id, programme.version, index)
-        if index < 0 or key in self._bad:
+        if index < 0:
+            return []
+        key = (programme.id, programme.version, index, programme.slips.templates[index].template)
+        if key in self._bad:
             return []
         with self._turn:
             template = self._kept.get(key)

@@ -28,8 +28,10 @@ def refusal(source: str, **changes: object) -> str:
     return str(caught.value)
 
 
+DOUBLING = "{% macro f(x) %}{{ x }}{{ x }}{% endmacro %}"
 BOMBS = {
     "powers": "{{ text(9 ** 9 ** 9 ** 9) }}",
+    "macros that double a little": DOUBLING + "{{ text(" + "f(" * 15 + "'x'" + ")" * 15 + ") }}",
     "a text repeated": "{{ text('x' * 10000000000) }}",
     "a text repeated by a number": "{{ text(10000000000 * 'x') }}",
     "a list repeated": "{% for a in [1] * 10000000000 %}{% endfor %}",
@@ -42,11 +44,13 @@ BOMBS = {
     "tabs": "{{ text('\\t'.expandtabs(99999999999)) }}",
     "a range": "{% for a in range(99999999999) %}{% endfor %}",
     "loops in loops": TENS * 12 + "{{ br() }}" + END * 12,
+    "a loop too long": TENS * 4 + "{% set x = slip.name ~ slip.name %}" + END * 4 + "{{ text('x') }}",
     "a loop of nothing": TENS * 12 + END * 12,
     "a macro that calls itself": "{% macro f(n) %}{{ f(n) }}{{ f(n) }}{% endmacro %}{{ f(1) }}",
     "macros that double": "{% macro f(x) %}{{ x }}{{ x }}{% endmacro %}{{ " + "f(" * 40 + "'x'" + ")" * 40 + " }}",
     "a number that squares": "{% set a = 99999 %}" + "{% set a = a * a %}" * 60 + "{{ text(a) }}",
     "lists that nest": "{% set a = [1] %}" + "{% set a = [a, a] %}" * 60 + "{{ text(a) }}",
+    "a list in a list": "{% set a = [1] %}{{ text([a, a]) }}",
     "tuples that nest": "{% set a = (1, 1) %}" + "{% set a = (a, a) %}" * 60 + "{{ text(a) }}",
     "dictionaries that nest": "{% set a = 1 %}" + "{% set a = {1: a, 2: a} %}" * 60 + "{{ text(a) }}",
     "values of a macro that nest": "{% macro f() %}{{ f(varargs, varargs) }}{% endmacro %}{{ f(1) }}",
@@ -57,7 +61,7 @@ BOMBS = {
     "ifs in ifs": "{% if 1 %}" * 3_000 + "{% endif %}" * 3_000,
     "a number of a million digits": "{{ text(" + "9" * 60_000 + ") }}",
     "loops by the thousand": "{% for a in 'x' %}{% endfor %}" * 2_000,
-    "too many parts": "{{ br() }}" * PART_LIMIT,
+    "too many parts": "{% set a = 1 %}" * (PART_LIMIT // 3) + "{{ text(a) }}",
     "filters one upon the other": "{{ text('x'" + " | upper" * 6_000 + ") }}",
     "lipsum": "{{ text(lipsum(9999)) }}",
     "a cycler": "{{ text(cycler('a').next()) }}",
