@@ -47,6 +47,13 @@ class Shop:
             encoding="utf-8",
         )
 
+    def print_into(self, folder: Path) -> None:
+        """From now on the printer's paper is drawn as pictures in `folder`."""
+        self.do(self.printer.stop())
+        self.printer = PrinterSimulator(out=folder, png="all")
+        self.port = self.do(self.printer.start_tcp())
+        self.write("")
+
     def call(self, *words: str) -> Result:
         """A command on this till's configuration."""
         return CliRunner().invoke(main, [*words, "--config", str(self.config)], catch_exceptions=False)
@@ -93,7 +100,8 @@ def agent(shop: Shop) -> Iterator[LiveAgent]:
     enrol_by_hand(shop.folder / "state")
     fill_cache(shop.folder / "state")
     with live_agent(load(shop.config)) as running:
-        running.wait_for(lambda: {each.state for each in running.running.agent.board.health()} == {"ready"})
+        board = running.running.agent.board
+        running.wait_for(lambda: {each.state for each in board.health() if each.device != "eye"} == {"ready"})
         yield running
 
 
@@ -205,3 +213,34 @@ def test_a_driver_that_is_not_installed_is_named(shop: Shop) -> None:
     assert done.exit_code == 1
     assert "expected driver to be one of" in done.stdout
     assert "install the package" in done.stdout
+
+
+@pytest.mark.parametrize("is_running", [True, False])
+def test_the_slips_code_is_read_back_from_the_paper(
+    shop: Shop, is_running: bool, request: pytest.FixtureRequest
+) -> None:
+    """The camera looks at a folder into which the printer's paper is drawn; another slip lies there too."""
+    pytest.importorskip("cv2")
+    paper = shop.folder / "paper"
+    shop.print_into(paper)
+    words = ["--camera", str(paper)]
+    if is_running:
+        shop.write(f'[[scanners]]\nname = "eye"\ndriver = "camera"\nport = "{paper}"\n')
+        paper.mkdir(exist_ok=True)
+        request.getfixturevalue("agent")
+        words = []
+    done = shop.call("devices", "test", "printer", "--json", "--wait", "60", *words)
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+    assert (told["outcome"], told["same"], told["read_back"]) == ("printed", True, told["code"])
+
+
+def test_another_slips_code_is_told_from_it(shop: Shop) -> None:
+    pytest.importorskip("cv2")
+    old = shop.folder / "old"
+    shop.print_into(old)
+    assert shop.call("devices", "test", "printer", "--no-camera").exit_code == 0
+    shop.print_into(shop.folder / "new")
+    done = shop.call("devices", "test", "printer", "--wait", "4", "--camera", str(old))
+    assert done.exit_code == 1, done.output
+    assert "another code" in done.stdout
