@@ -192,6 +192,9 @@ class _Told:
         yield self.say("phone", countries=self.words.join(identifiers.phone_countries))
         for card_range in identifiers.cards:
             yield self.say("card", card=self._card(card_range))
+        if identifiers.rotating is not None:
+            times = identifiers.rotating
+            yield self.say("rotating", seconds=times.period_seconds, window=times.window_seconds)
 
     def _card(self, card_range: CardRange) -> str:
         lengths = self.say("or").join(str(length) for length in card_range.lengths)
@@ -202,4 +205,6 @@ class _Told:
             told.append(self.say("card_check", check={"ean13": "EAN-13", "luhn": "Luhn"}[card_range.check]))
         if card_range.strip_prefix:
             told.append(self.say("card_strip", prefix=card_range.strip_prefix))
+        if card_range.rotating_only:
+            told.append(self.say("card_rotating_only"))
         return ", ".join(told)
