@@ -125,7 +125,7 @@ class SpoolWorker:
             self._health(health)
 
     async def _serve(self, name: str, driver: PrinterDriver) -> None:
-        is_resumed = False
+        is_resumed = was_refused = False
         while not self._is_stopping:
             self._news[name].clear()
             wait_ms = IDLE_PROBE_MS
@@ -134,11 +134,12 @@ class SpoolWorker:
                     await self._resume(name, driver)
                     is_resumed = True
                 await self._save_outcomes()
-                if await self._is_usable(driver):
+                may_go_at_once = not was_refused and self._may_go_at_once(driver)
+                if may_go_at_once or await self._is_usable(driver):
                     job = await self._spool.next(name)
                     if job is not None:
-                        is_taken = await self._print(driver, job)
-                        if is_taken:
+                        was_refused = not await self._print(driver, job)
+                        if not was_refused:
                             continue
                         wait_ms = RETRY_MS
                 else:
@@ -166,6 +167,11 @@ class SpoolWorker:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(wait_ms / 1000):
                 await self._news[name].wait()
+
+    def _may_go_at_once(self, driver: PrinterDriver) -> bool:
+        """Whether a slip waits for a printer that was well when it was last heard of: asked once, not twice, it begins
+        some milliseconds sooner, and a driver asks before each job anyway."""
+        return bool(self._spool.waiting_count) and self._seen.get(driver.device_id, ("", ""))[0] in USABLE
 
     async def _is_usable(self, driver: PrinterDriver) -> bool:
         try:
