@@ -3,10 +3,13 @@
 import asyncio
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from fakes.till import ANNA_CARD, KEY, STRANGER_CARD, STRANGER_TAG, anna, receipt
 from till_agent.api import HoldCreate, Identify, SaleRequest
 from till_agent.exceptions import DeskProblem
+from till_agent.member_api import CardAttach
 from till_loyalty.identifiers import tag
 from till_sync import wallet
 from till_sync.keys import public_of
@@ -242,3 +245,28 @@ def test_what_is_written_as_a_wallet_code_is_known_for_one() -> None:
     assert all(till.desk.reads_wallet(text) for text in (till.token(), till.phone(), "TSW1.x"))
     assert not any(till.desk.reads_wallet(text) for text in (ANNA_CARD, "4600682000013", "", "TSV1.x"))
     assert ROTATING.identifiers.rotating is not None
+
+
+def test_a_code_is_no_card_to_give_to_a_member() -> None:
+    """A registration asks for a number: a code is for one receipt."""
+    till = WalletTill()
+    for text in (till.token(), till.phone(STRANGER_CARD)):
+        with pytest.raises(DeskProblem) as caught:
+            till.run(till.desk.attach_card("m-anna", CardAttach(uid="a1", card=text)))
+        assert caught.value.code == "identifier_invalid"
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_no_text_makes_the_desk_raise_anything_but_its_own_problems(data: st.DataObject) -> None:
+    """Neither made-up texts, nor real codes with some characters of them changed; and nobody is found by those."""
+    till = WalletTill()
+    whole = data.draw(st.sampled_from([till.token(), till.phone()]))
+    at = data.draw(st.integers(0, len(whole) - 2))
+    changed = whole[:at] + data.draw(st.text(min_size=1, max_size=3)) + whole[at + 1 :]
+    for text in (changed, data.draw(st.text(min_size=1, max_size=60)), f"TSW1.{data.draw(st.text(max_size=200))}"):
+        try:
+            member = till.run(till.desk.identify(Identify(scan=text)))
+        except DeskProblem:
+            continue
+        assert text == whole or not member.known or text.strip() == ANNA_CARD
