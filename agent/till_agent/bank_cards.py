@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from till_drivers.ports import Scan
 from till_drivers.scanners.aim import EAN, PREFIX_LENGTH
-from till_drivers.scanners.gs1_identifiers import FORMS
+from till_drivers.scanners.gs1_identifiers import forms
 from till_loyalty import identifiers
 from till_loyalty.digits import EAN13_LENGTH, is_digits, is_ean13, is_gtin
 from till_loyalty.exceptions import IdentifierError
@@ -55,7 +55,7 @@ def _forms(scan: Scan) -> Iterator[str]:
     yield from _tracks(text)
     yield from _BRACKETS.split(text)
     for identifier, value in (scan.gs1 or {}).items():
-        form = FORMS.get(identifier)
+        form = forms().get(identifier)
         if form is None or not form.checked:
             yield value
 

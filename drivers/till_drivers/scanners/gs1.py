@@ -4,11 +4,11 @@ A value whose length the standard fixes for ever ends by itself; any other ends 
 send as GS, 0x1D) or with the code. Texts for people, `(01)04600000000015`, are no element strings.
 """
 
-import calendar
+from datetime import date
 from decimal import Decimal
 
 from till_drivers.exceptions import ProtocolError
-from till_drivers.scanners.gs1_identifiers import FORMS, LONGEST_IDENTIFIER, MEASURES, Form
+from till_drivers.scanners.gs1_identifiers import LONGEST_IDENTIFIER, MEASURES, Form, forms
 from till_loyalty.digits import gtin_check_digit
 
 GS = "\x1d"
@@ -52,7 +52,7 @@ def measure(elements: dict[str, str], kind: str) -> Decimal | None:
 def _identifier_at(text: str, place: int) -> tuple[str, Form]:
     for length in range(2, LONGEST_IDENTIFIER + 1):
         identifier = text[place : place + length]
-        if (form := FORMS.get(identifier)) is not None:
+        if (form := forms().get(identifier)) is not None:
             return identifier, form
     raise ProtocolError(f"expected an application identifier at place {place}")
 
@@ -74,5 +74,8 @@ def _check(identifier: str, form: Form, value: str, place: int) -> None:
 
 def _is_date(digits: str) -> bool:
     """Whether YYMMDD is a day; DD may be 00, the end of the month."""
-    year, month, day = _CENTURY + int(digits[:2]), int(digits[2:4]), int(digits[4:6])
-    return month in range(1, 13) and day <= calendar.monthrange(year, month)[1]
+    try:
+        date(_CENTURY + int(digits[:2]), int(digits[2:4]), int(digits[4:6]) or 1)
+    except ValueError:
+        return False
+    return True

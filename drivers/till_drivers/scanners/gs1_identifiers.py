@@ -4,6 +4,7 @@ A form is written as there: `N6` six digits, `N..8` one to eight, `X..20` one to
 what may be left out. `c` is a check digit at the end of the first part, `d` a date YYMMDD at the beginning.
 """
 
+import functools
 import re
 
 from msgspec import Struct
@@ -50,28 +51,29 @@ class Form(Struct, frozen=True):
     is_date: bool
 
 
-def _form(identifier: str, parts: str, flag: str) -> Form:
+@functools.cache
+def forms() -> dict[str, Form]:
+    """Every identifier that is assigned, two to four digits. Made when the first code asks: most tills have none."""
+    table = {}
+    for entry in _FORMS.strip().replace("\n", "|").split("|"):
+        identifiers, parts, *flags = entry.split()
+        first, _, last = identifiers.partition("-")
+        pattern, checked = _pattern(parts)
+        for number in range(int(first), int(last or first) + 1):
+            identifier = str(number).zfill(len(first))
+            if identifier.startswith(("31", "32", "33", "34", "35", "36")) and not MEASURES.fullmatch(identifier):
+                continue
+            length = _PREDEFINED.get(identifier[:2], 0)
+            table[identifier] = Form(pattern, length, checked if "c" in flags else 0, is_date="d" in flags)
+    return table
+
+
+@functools.cache
+def _pattern(parts: str) -> tuple[re.Pattern[str], int]:
+    """What the parts of a form match, and how long the first is."""
     pattern, first = "", 0
     for optional, kind, up_to, length in _PART.findall(parts):
         piece = f"{_CHARACTERS[kind]}{{{'1,' if up_to else ''}{length}}}"
         pattern += f"(?:{piece})?" if optional else piece
         first = first or int(length)
-    return Form(
-        re.compile(pattern), _PREDEFINED.get(identifier[:2], 0), first if flag == "c" else 0, is_date=flag == "d"
-    )
-
-
-def _forms() -> dict[str, Form]:
-    table = {}
-    for entry in _FORMS.strip().replace("\n", "|").split("|"):
-        identifiers, parts, *flags = entry.split()
-        first, _, last = identifiers.partition("-")
-        for number in range(int(first), int(last or first) + 1):
-            identifier = str(number).zfill(len(first))
-            if MEASURES.fullmatch(identifier) or not identifier.startswith(("31", "32", "33", "34", "35", "36")):
-                table[identifier] = _form(identifier, parts, "".join(flags))
-    return table
-
-
-FORMS = _forms()
-"""Every identifier that is assigned, two to four digits."""
+    return re.compile(pattern), first

@@ -11,7 +11,7 @@ from till_drivers.exceptions import ProtocolError
 from till_drivers.scanners import gs1
 from till_drivers.scanners.codes import read_code
 from till_drivers.scanners.gs1 import GS, measure, parse_element_strings
-from till_drivers.scanners.gs1_identifiers import FORMS
+from till_drivers.scanners.gs1_identifiers import forms
 from till_loyalty.digits import gtin_check_digit
 
 GTIN = "04600000000015"
@@ -144,7 +144,7 @@ def _parsed(text: str) -> dict[str, str] | None:
         return None
 
 
-_IDENTIFIERS = st.sampled_from(sorted(FORMS))
+_IDENTIFIERS = st.sampled_from(sorted(forms()))
 
 
 @st.composite
@@ -153,7 +153,7 @@ def _strings(draw: st.DrawFn) -> tuple[str, dict[str, str]]:
     elements: dict[str, str] = {}
     text = ""
     for identifier in draw(st.lists(_IDENTIFIERS, min_size=1, max_size=5, unique=True)):
-        form = FORMS[identifier]
+        form = forms()[identifier]
         value = draw(st.from_regex(form.pattern, fullmatch=True))
         if form.is_date:
             value = "261122" + value[6:]
