@@ -137,7 +137,7 @@ class EscposPrinter:
     async def _probe(self) -> None:
         await self._reach(self._clock.mono_ms() + OPEN_TIMEOUT_MS)
         if not self._keep_open:
-            await self._close()
+            await self._close(waits=False)
 
     async def _print(self, data: bytes, until: int) -> Outcome:
         if not await self._reach(until):

@@ -40,7 +40,8 @@ def find(vid: int, pid: int, serial: str | None, *, backend: Any = None) -> Any:
 
     name = f"{vid:04x}:{pid:04x}" + (f":{serial}" if serial else "")
     try:
-        found = list(usb.core.find(find_all=True, idVendor=vid, idProduct=pid, backend=backend or _libusb()))
+        bus = backend or _libusb()
+        found: list[Any] = list(usb.core.find(find_all=True, idVendor=vid, idProduct=pid, backend=bus) or ())
     except usb.core.NoBackendError as exc:
         raise SettingsError("expected libusb, which the extra `usb` brings; it can't be loaded") from exc
     if serial is not None:

@@ -1,7 +1,9 @@
 """The agent's death at each step of a slip's way: never two prints, never one lost that nobody was told of."""
 
 import asyncio
+import contextlib
 import os
+import sqlite3
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from integration.drivers_printers.printers_rig import drawn_slip, names, run, slip, tcp_simulator, until
+from till_drivers.exceptions import SpoolUnavailable
 from till_drivers.ports import DeviceHealth, Outcome, PrinterDriver, PrintJob
 from till_drivers.printers import EscposPrinter
 from till_drivers.spool import Spool
@@ -130,8 +133,6 @@ def test_a_death_at_any_step_neither_doubles_nor_hides_a_slip(tmp_path: Path, st
 
 
 def state_on_disk(folder: Path, name: str) -> str:
-    import sqlite3
-
     with sqlite3.connect(folder / "spool.db") as connection:
         found = connection.execute("select state from jobs where job_id = ?", (name,)).fetchone()
     connection.close()
@@ -257,5 +258,44 @@ def test_a_slip_that_no_file_can_hold_is_refused_and_the_queue_goes_on(tmp_path:
             assert spool.enqueue(job_id="B", printer="p", reference="B", data=b"slip").accepted
             await spool.opened()
             assert state(spool, "B") == "queued"
+
+    run(go())
+
+
+def test_on_a_full_disk_new_slips_are_refused_and_said_so_and_old_ones_still_come_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing that was accepted is lost, nothing that was lost was accepted in silence; with room again all goes on."""
+    from till_drivers import spool as spool_module
+    from till_drivers.spool_store import connect
+
+    def small(path: Path) -> sqlite3.Connection:
+        connection = connect(path)
+        pages = connection.execute("pragma page_count").fetchone()[0]
+        connection.execute(f"pragma max_page_count = {pages + 10}")  # then SQLite's own "database or disk is full"
+        return connection
+
+    monkeypatch.setattr(spool_module, "connect", small)
+
+    async def go() -> None:
+        async with tcp_simulator() as (simulator, port):
+            async with till(tmp_path) as spool:
+                for number in range(8):
+                    spool.enqueue(job_id=str(number), printer="p", reference="s", data=slip(str(number), lines=200))
+                    with contextlib.suppress(SpoolUnavailable):
+                        await spool.opened()
+                states = {str(number): state(spool, str(number)) for number in range(8)}
+                assert set(states.values()) == {"queued", "refused"}
+                refused = spool.get(next(name for name, said in states.items() if said == "refused"))
+                assert refused is not None
+                assert "full" in refused.detail
+                assert not refused.waits
+            queued = [name for name, said in states.items() if said == "queued"]
+            printer = EscposPrinter("p", TcpTransport("127.0.0.1", port), keep_open=False)
+            async with till(tmp_path, printer) as spool:
+                await until(lambda: all(state(spool, name) == "printed" for name in queued))
+                spool.enqueue(job_id="later", printer="p", reference="s", data=slip("later"))
+                await until(lambda: state(spool, "later") == "printed")
+            assert names(simulator) == [f"Чек {name}" for name in [*queued, "later"]]
 
     run(go())
