@@ -57,25 +57,30 @@ def load_hidapi() -> Any:
 
 
 def list_hid_scanners(hidapi: Any) -> list[HidScanner]:
-    """Every device on usage page 0x8C. Blocks for some milliseconds."""
-    found = [
-        HidScanner(
-            path=bytes(each["path"]),
+    """Every device on usage page 0x8C, once: hidapi lists one with several collections as many times.
+
+    Blocks for some milliseconds.
+    """
+    found: dict[bytes, HidScanner] = {}
+    for each in hidapi.enumerate():
+        if each.get("usage_page") != SCANNER_PAGE:
+            continue
+        path = bytes(each["path"])
+        found[path] = HidScanner(
+            path=path,
             vid=each["vendor_id"],
             pid=each["product_id"],
             serial_number=each.get("serial_number") or "",
             name=each.get("product_string") or "",
         )
-        for each in hidapi.enumerate()
-        if each.get("usage_page") == SCANNER_PAGE
-    ]
-    return sorted(found, key=lambda each: each.path)
+    return [found[path] for path in sorted(found)]
 
 
 def locate_hid_scanner(match: str, hidapi: Any) -> HidScanner:
     """The scanner that `VID:PID[:SERIAL]` names now.
 
-    Raises TransportAbsent when none or more than one is plugged in, or the device is there in another mode.
+    Of several with one serial number, collections of one device on Windows, the first is taken. Raises TransportAbsent
+    when none or more than one is plugged in, or the device is there in another mode.
     """
     vid_pid, serial_number = match[:9].lower(), match[10:]
     found = [
@@ -83,7 +88,7 @@ def locate_hid_scanner(match: str, hidapi: Any) -> HidScanner:
         for each in list_hid_scanners(hidapi)
         if f"{each.vid:04x}:{each.pid:04x}" == vid_pid and serial_number in ("", each.serial_number)
     ]
-    if len(found) > 1:
+    if len(found) > 1 and (len({each.serial_number for each in found}) > 1 or not found[0].serial_number):
         raise TransportAbsent(f"{match}: expected one such device, not {len(found)}; name its serial number")
     if found:
         return found[0]

@@ -86,7 +86,7 @@ class KeyboardSource:
 
     def _open(self) -> int:
         node = self._locate()
-        descriptor = os.open(node, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = os.open(node, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
         try:
             self._grab(descriptor)
         except BaseException:

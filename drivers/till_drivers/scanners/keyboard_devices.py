@@ -29,6 +29,8 @@ class Keyboard(Struct, frozen=True, kw_only=True):
     name: str = ""
     place: str = ""
     """Where it is plugged in: the same for all parts of one device."""
+    part: str = ""
+    """Which of the device's parts it is: `input0`."""
 
     @property
     def match(self) -> str:
@@ -44,7 +46,7 @@ def list_keyboards(system: Path = SYSTEM_INPUT, devices: Path = DEVICES) -> list
     by_id = devices / "by-id"
     names = {link.resolve().name: str(link) for link in sorted(by_id.iterdir())} if by_id.is_dir() else {}
     found = (_keyboard(entry, devices, names) for entry in system.glob("event*"))
-    return sorted((each for each in found if each is not None), key=lambda each: (each.place, each.device))
+    return sorted((each for each in found if each is not None), key=lambda each: (each.place, each.part, each.device))
 
 
 def check_place(port: str, match: str) -> None:
@@ -94,6 +96,7 @@ def _keyboard(entry: Path, devices: Path, names: dict[str, str]) -> Keyboard | N
         serial_number=_read(about / "uniq"),
         name=_read(about / "name"),
         place=bus_place or part or entry.name,
+        part=part,
     )
 
 

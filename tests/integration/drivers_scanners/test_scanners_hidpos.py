@@ -8,7 +8,7 @@ import pytest
 
 from integration.drivers_scanners.scanner_kit import Counter, running
 from till_config.settings import ScannerSettings
-from till_drivers.exceptions import SettingsError
+from till_drivers.exceptions import SettingsError, TransportAbsent
 from till_drivers.scanners import hidpos
 from till_drivers.scanners.hidpos import HidPosScanner, list_hid_scanners, load_hidapi
 from unit.drivers_scanners.hid_kit import Bus, entry, padded, report, reports
@@ -151,6 +151,19 @@ def test_two_scanners_of_one_kind_are_told_apart_by_serial_number() -> None:
     cable.plug("0c2e:0b61:S2", path=b"2")
     assert hidpos.locate_hid_scanner("0C2E:0B61:S2", cable.bus).path == b"2"
     assert [each.match for each in list_hid_scanners(cable.bus)] == ["0c2e:0b61:S1", "0c2e:0b61:S2"]
+
+
+def test_a_device_that_is_listed_more_than_once_is_one() -> None:
+    """By its path on Linux, by its serial number on Windows; two without a number are two."""
+    cable = Cable()
+    for path in (b"1", b"1", b"2"):
+        cable.plug("0c2e:0b61:S1", path=path)
+    assert [each.path for each in list_hid_scanners(cable.bus)] == [b"1", b"2"]
+    assert hidpos.locate_hid_scanner("0c2e:0b61", cable.bus).path == b"1"
+    for path in (b"3", b"4"):
+        cable.plug("0c2e:0b62", path=path)
+    with pytest.raises(TransportAbsent, match="expected one such device, not 2"):
+        hidpos.locate_hid_scanner("0c2e:0b62", cable.bus)
 
 
 def test_settings_of_a_hid_scanner() -> None:
