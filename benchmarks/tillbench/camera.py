@@ -57,8 +57,8 @@ def measure(bench: Bench) -> Found:
     """Rows of the part `camera`; none without the packages of the extra camera."""
     try:
         import cv2
-        import pyzbar.pyzbar  # noqa: F401  # its shared library, too
-        import zxingcpp  # noqa: F401
+        import pyzbar.pyzbar  # noqa: F401  # only to see whether it and its shared library are there
+        import zxingcpp  # noqa: F401  # only to see whether it is there
     except ImportError as exc:
         bench.say(f"left out: {exc}")
         return Found()

@@ -68,12 +68,22 @@ class Teller:
 class Watch:
     """Looks at one source until the process ends."""
 
-    def __init__(self, source: Source, eye: Eye, teller: Teller, *, frames_per_second: int, note: str = "") -> None:
+    def __init__(
+        self,
+        source: Source,
+        eye: Eye,
+        teller: Teller,
+        *,
+        frames_per_second: int,
+        note: str = "",
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._source = source
         self._eye = eye
         self._teller = teller
         self._interval_s = 1 / frames_per_second
         self._note = note
+        self._sleep = sleep
         self._clock = MonotonicClock()
         self._backoff = Backoff(self._clock)
 
@@ -91,7 +101,7 @@ class Watch:
             self._backoff.failed()
             while self._backoff.wait_ms:
                 self._teller.live()
-                time.sleep(min(self._backoff.wait_ms, ALIVE_EVERY_MS / 2) / 1000)
+                self._sleep(min(self._backoff.wait_ms, ALIVE_EVERY_MS / 2) / 1000)
 
     def _look(self) -> NoReturn:
         started = due = time.monotonic()
@@ -105,7 +115,7 @@ class Watch:
                 self._backoff.succeeded()
             # A picture that took too long is not made up for: the next is taken one interval after it was due at most.
             due = max(due + self._interval_s, time.monotonic() - self._interval_s)
-            time.sleep(max(0.0, due - time.monotonic()))
+            self._sleep(max(0.0, due - time.monotonic()))
 
 
 def main() -> int:

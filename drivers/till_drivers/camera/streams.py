@@ -18,7 +18,6 @@ READ_S = 3.0
 """Silence of the line after which it counts as gone."""
 PICTURE_WITHIN_S = 4.0
 """A stream that gives bytes but no whole picture for this long counts as gone, too."""
-_POLL_S = 0.02
 
 
 class MjpegSource:
@@ -85,6 +84,8 @@ class _Taker:
         self._response = response
         self._parts = parts
         self._lock = threading.Lock()
+        self._news = threading.Event()
+        """The first picture is there, or the end."""
         self._newest = b""
         self._came_at = time.monotonic()
         self._why = ""
@@ -106,12 +107,10 @@ class _Taker:
 
     def wait_for_first(self) -> None:
         """Until a picture has come. TransportLost when none does."""
-        while not self._newest:
-            if self._why:
-                raise TransportLost(self._why)
-            if time.monotonic() - self._came_at > PICTURE_WITHIN_S:
-                raise TransportLost(f"no picture in {PICTURE_WITHIN_S:.0f} s")
-            time.sleep(_POLL_S)
+        if not self._news.wait(PICTURE_WITHIN_S):
+            raise TransportLost(f"no picture in {PICTURE_WITHIN_S:.0f} s")
+        if not self._newest:
+            raise TransportLost(self._why)
 
     def stop(self) -> None:
         self._stopped = True
@@ -128,6 +127,7 @@ class _Taker:
                 if pictures:
                     with self._lock:
                         self._newest, self._came_at = pictures[-1], time.monotonic()
+                    self._news.set()
                 if self._parts.ended:
                     break
         except ProtocolError as exc:
@@ -138,4 +138,5 @@ class _Taker:
             why = f"the stream broke off: {type(exc).__name__}"
         with self._lock:
             self._why = why
+        self._news.set()
         self._client.close()
