@@ -19,6 +19,8 @@ SIMULATED_PER_SECOND = 1_500
 TIMES_POUCH = 5.0
 INGEST_OPS_PER_SECOND = 3_000
 SALE_P99_OF_REST = 2.0
+SCAN_MS = 1.0
+SALE_TO_PAPER_MS = 20
 SNAPSHOT_S = 8.0
 SNAPSHOT_MEMBERS = 1_000_000
 
@@ -116,6 +118,18 @@ def of_latency(found: Latency) -> list[Aim]:
         )
         for name in (DELTA, DRAIN)
     ]
+
+
+def of_scan(milliseconds: float) -> Aim:
+    """From the scanner's last byte to the event that cash software hears."""
+    wanted, found = f"<= {SCAN_MS:g} ms", f"{milliseconds:.2f} ms"
+    return _aim("scan to event, p50", wanted, found, reached=milliseconds <= SCAN_MS)
+
+
+def of_sale_to_paper(milliseconds: float) -> Aim:
+    """From a sale's request to the first byte of its slip at the printer."""
+    wanted, found = f"<= {SALE_TO_PAPER_MS} ms", f"{milliseconds:.1f} ms"
+    return _aim("sale to first printed byte, p50", wanted, found, reached=milliseconds <= SALE_TO_PAPER_MS)
 
 
 def of_snapshot(seconds: float, members: int) -> Aim:

@@ -2,13 +2,14 @@
 
 import asyncio
 import shutil
+import sys
 import time
 from collections.abc import Callable
 from statistics import median
 
 import journal_floor
 from till_sync.ops import SaleBody
-from tillbench import against, aims, camera, granting, ingesting, latency, printing, rules, scanning, snapshot
+from tillbench import against, aims, camera, devices, granting, ingesting, latency, printing, rules, scanning, snapshot
 from tillbench.backlog import extend, sample
 from tillbench.calls import Calls, Plan, check_answers
 from tillbench.draining import Drain
@@ -48,11 +49,41 @@ def calls(bench: Bench) -> Found:
 
 
 def scan(bench: Bench) -> Found:
-    """A card through a pseudo-terminal."""
+    """A card through a pseudo-terminal, beside a bare read of one."""
     world, state = bench.full()
-    series = scanning.measure(world, state, bench.size.scans, bench.size.members)
+    found = scanning.measure(world, state, bench.size.scans, bench.size.members)
     world.stop_agent()
-    return Found([] if series is None else [plain("scan on the line to event, p50", series.p50 / 1000, "ms", places=2)])
+    if found is None:
+        return Found()
+    rows = [
+        plain("scan on the line to event, p50", found.agent.p50 / 1000, "ms", places=2),
+        plain("the same bytes read by a bare loop and told, p50", found.bare.p50 / 1000, "ms", places=2),
+        plain("scan to event, of the bare read", found.ratio, "x", places=1),
+    ]
+    return Found(rows, [aims.of_scan(found.agent.p50 / 1000)])
+
+
+def device_times(bench: Bench) -> Found:
+    """A sale to the first byte of its slip at a printer over TCP; what each driver takes while nothing happens."""
+    if sys.platform == "win32":
+        return Found()
+    world, state = bench.full()
+    printed = devices.measure_printing(world, state, bench.size.starts * 5, bench.size.members)
+    world.stop_agent()
+    first_ms = printed.printing.p50 / 1000
+    rows = [
+        plain("sale to its answer, a slip every second, p50", printed.answered.p50 / 1000, "ms", places=1),
+        plain("sale to the first byte of its slip at the printer, p50", first_ms, "ms", places=1),
+        plain("a bare program's connection and first byte, p50", printed.bare.p50 / 1000, "ms", places=2),
+    ]
+    idle = devices.measure_idle(world, state, bench.size.starts * 6.0)
+    world.stop_agent()
+    head = ("an idle agent with", "processor time in a minute", "of it the driver's")
+    rows += [
+        cells("idle drivers", head, name, f"{each:.0f} ms", f"{each - idle[devices.NOTHING]:+.0f} ms")
+        for name, each in idle.items()
+    ]
+    return Found(rows, [aims.of_sale_to_paper(first_ms)])
 
 
 def slips(bench: Bench) -> Found:
@@ -257,6 +288,7 @@ PARTS: dict[str, Callable[[Bench], Found]] = {
     "cache": cache,
     "calls": calls,
     "scan": scan,
+    "devices": device_times,
     "slips": slips,
     "camera": camera.measure,
     "starts": starts,
