@@ -198,7 +198,7 @@ class TranslatedGateway:
 
 async def open_core(identity: Identity, around: Surroundings) -> Core:
     """Open the stores and build the rest. JournalUnavailable when there is no disk to sell on; else it comes up."""
-    settings, clock = around.settings, around.clock
+    clock = around.clock
     state_dir = around.identity_path.parent
     effects, registrations = OwnEffects(), Registrations()
     on_page: list[Callable[[], None]] = []
@@ -217,16 +217,7 @@ async def open_core(identity: Identity, around: Surroundings) -> Core:
     journal = DiskJournal(place, effects, cache, begins_anew=True)
     await _start_stores(cache, journal, registrations)
     client, worker, gateway = _sync_parts(identity, around, journal, cache)
-    templates = templates_from(settings.slips.template)
-    watch = TemplateWatch(templates, cache)
-    slip_desk = SpoolSlipDesk(
-        around.spool,
-        around.printer,
-        cache,
-        store_name=identity.store_name,
-        time_zone=identity.time_zone,
-        templates=templates,
-    )
+    watch, slip_desk = _slip_parts(identity, around, cache)
     nudge = worker.nudge if worker is not None else _nobody
     key = CloudKey(identity, around.identity_path, client)
     desk = Desk(
@@ -240,7 +231,7 @@ async def open_core(identity: Identity, around: Surroundings) -> Core:
             slips=slip_desk,
             clock=clock,
             settings=_desk_settings(around),
-            templates=templates,
+            templates=watch.templates,
             confirmations=confirmations_of(client, worker),
             coupons=coupons_of(client, worker),
             sales=sales_of(client, worker),
@@ -253,7 +244,7 @@ async def open_core(identity: Identity, around: Surroundings) -> Core:
         )
     )
     office = SlipOffice(
-        desk.entry, slip_desk, store_name=identity.store_name, time_zone=identity.time_zone, templates=templates
+        desk.entry, slip_desk, store_name=identity.store_name, time_zone=identity.time_zone, templates=watch.templates
     )
     giving = GivingBack(desk, nudge)
     on_page += [giving.wake, key.look, watch.look]
@@ -281,6 +272,19 @@ async def _start_stores(cache: CacheStore, journal: DiskJournal, registrations: 
     except BaseException:
         await stop_part("cache", cache.stop)
         raise
+
+
+def _slip_parts(identity: Identity, around: Surroundings, cache: CacheStore) -> tuple[TemplateWatch, SpoolSlipDesk]:
+    watch = TemplateWatch(templates_from(around.settings.slips.template), cache)
+    desk = SpoolSlipDesk(
+        around.spool,
+        around.printer,
+        cache,
+        store_name=identity.store_name,
+        time_zone=identity.time_zone,
+        templates=watch.templates,
+    )
+    return watch, desk
 
 
 def _store(identity: Identity) -> StoreIdentity:

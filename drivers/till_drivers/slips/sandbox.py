@@ -4,7 +4,7 @@ Jinja2's own sandbox keeps templates from Python. It does not bound what they ta
 a billion, nested loops, or a macro that doubles a text thirty times stop a process. So a template is read before it is
 compiled, and only what is named here may stand in it. Then every text has a largest size, every number too, lists do
 not nest, there are no powers and no repetition of texts; and each turn of a loop and each call counts as many steps as
-there are parts in its body. What is left takes a fraction of a second in the worst case; there is no clock in it, so a
+there are parts in its body. What is left takes half a second in the worst case; there is no clock in it, so a
 template that works once works always.
 
 Imported when the first template is compiled: Jinja2 takes longer to import than the agent to start.
@@ -22,6 +22,7 @@ from msgspec import Struct
 
 from till_drivers.exceptions import SlipTemplateError
 from till_drivers.slips.steps import (
+    DEPTH_LIMIT,
     LOOP_LIMIT,
     MACRO_LIMIT,
     NUMBER_LIMIT,
@@ -156,7 +157,7 @@ def compile_template(environment: Sandbox, source: str, name: str) -> Any:
     tree = environment.parse(source, name=name)
     _check_all(tree, name)
     # What counts is put around the loops and texts once all was looked at, so that it is not looked at itself.
-    for node in list(_walk(tree)):
+    for node, _ in list(_walk(tree)):
         if isinstance(node, nodes.Macro):
             environment.macros[node.name] = max(_size(node), environment.macros.get(node.name, 0))
         elif isinstance(node, nodes.For):
@@ -179,7 +180,7 @@ class _Together(NodeTransformer):
 
 def _check_all(tree: nodes.Template, name: str) -> None:
     loops = 0
-    for parts, node in enumerate(_walk(tree), 1):
+    for parts, (node, depth) in enumerate(_walk(tree), 1):
         loops += isinstance(node, (nodes.For, nodes.Macro))
         wrong = _wrong(node)
         if wrong:
@@ -187,6 +188,8 @@ def _check_all(tree: nodes.Template, name: str) -> None:
             raise SlipTemplateError(f"{place}: {wrong}")
         if parts > PART_LIMIT:
             raise SlipTemplateError(f"{name}: expected at most {PART_LIMIT} parts")
+        if depth > DEPTH_LIMIT:
+            raise SlipTemplateError(f"{name}: line {node.lineno}: expected at most {DEPTH_LIMIT} parts within parts")
         if loops > LOOP_LIMIT:
             raise SlipTemplateError(f"{name}: expected at most {LOOP_LIMIT} loops and macros")
 
@@ -210,13 +213,13 @@ def _wrong(node: nodes.Node) -> str:
             return ""
 
 
-def _walk(tree: nodes.Node) -> Iterator[nodes.Node]:
-    """Every node, without recursion: a template may be nested deeper than Python's stack."""
-    waiting = [tree]
+def _walk(tree: nodes.Node) -> Iterator[tuple[nodes.Node, int]]:
+    """Every node and how deep it is, without recursion: a template may be nested deeper than Python's stack."""
+    waiting = [(tree, 0)]
     while waiting:
-        node = waiting.pop()
-        yield node
-        waiting.extend(node.iter_child_nodes())
+        node, depth = waiting.pop()
+        yield node, depth
+        waiting.extend((each, depth + 1) for each in node.iter_child_nodes())
 
 
 def _size(node: nodes.Node) -> int:

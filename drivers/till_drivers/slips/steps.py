@@ -6,19 +6,21 @@ from typing import Any, Final
 from till_drivers.exceptions import SlipTemplateError
 from till_loyalty.plural import NO_BREAK_SPACE
 
-PART_LIMIT: Final = 5_000
+PART_LIMIT: Final = 3_000
 """Parts of a template (a call, a text between calls, a comparison ...). The packaged one has some 800."""
 LOOP_LIMIT: Final = 100
 """Loops and macros of a template."""
-STEP_LIMIT: Final = 10_000
+STEP_LIMIT: Final = 5_000
 """Parts that loops and macros may carry out in one slip, besides each part once. The packaged slip takes some 150."""
+DEPTH_LIMIT: Final = 60
+"""Parts within parts: a hundred filters one upon the other take seconds to compile."""
 MACRO_LIMIT: Final = 16_000
 """Letters that one call of a macro prints: blocks are marks of a few letters by then."""
 VALUE_LIMIT: Final = 1_000
 """Letters of one value; a name of a megabyte stops there."""
-TEXT_LIMIT: Final = 4_000
-"""Letters of a text that a template puts together, cut there; half a metre of paper. Not a failure: one member's name
-must not cost the others their template."""
+TEXT_LIMIT: Final = 2_000
+"""Letters of a text that a template puts together, cut there. Not a failure: one member's name must not cost the others
+their template."""
 NUMBER_LIMIT: Final = 10**18
 """Past every balance and every sum of money there is."""
 STEPS: Final = "%steps"

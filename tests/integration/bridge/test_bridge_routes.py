@@ -155,6 +155,13 @@ def test_10000_lines_pass(live: LiveBridge) -> None:
         ("", None, "text/plain; charset=utf-8", "чек s ru None".encode()),
         ("?format=png", None, "image/png", b"\x89PNG"),
         ("?format=escpos", "text/plain", "application/vnd.tillside.escpos", b"\x1b@"),
+        ("?format=frontol", None, "application/vnd.tillside.frontol+json", b'[[{"type":"text","text":"s ru None"}]]'),
+        (
+            "",
+            "application/vnd.tillside.frontol+json",
+            "application/vnd.tillside.frontol+json",
+            b'[[{"type":"text","text":"s ru None"}]]',
+        ),
         ("?columns=32&language=kk", None, "text/plain; charset=utf-8", "чек s kk 32".encode()),
         ("?whatever=1", "image/png", "image/png", b"\x89PNG"),
         ("", "image/webp, image/png;q=0.8, text/plain;q=0.5", "image/png", b"\x89PNG"),

@@ -15,6 +15,7 @@ from till_agent.slips.compose import compose_entry
 from till_agent.slips.preview import preview_text
 from till_agent.slips.templates import KEPT, SlipTemplates, templates_from
 from till_agent.slips.watching import TemplateWatch
+from till_agent.status import Facts, problems
 from till_agent.texts import Words
 from till_cloud.cli.programmes import programme as cloud_programme
 from till_drivers.slips.checking import PROBLEMS_SHOWN, programme_slip_problems, template_problems
@@ -277,3 +278,22 @@ def test_members_are_told_of_coupons_that_they_hold_and_may_use_today() -> None:
     )
     lines = [" ".join(line.split()) for line in preview_text(blocks, 48).splitlines()]
     assert lines[lines.index("Для вас") :][:3] == ["Для вас", "- Скоро по 31.12.2017", "- Всегда"]
+
+
+def test_the_status_tells_of_a_template_that_does_not_work() -> None:
+    """To those who mend it: nobody at the till can."""
+    facts = Facts(
+        not_ready="",
+        detail="",
+        now_wall_ms=0,
+        has_cloud_url=True,
+        figures=None,
+        report=None,
+        worker=None,
+        has_programme=True,
+        devices=(),
+        slip_trouble="ours.slip: line 3: wrong",
+    )
+    (found,) = [each for each in problems(facts) if each.code == "slip_template_failed"]
+    assert found.text.endswith("ours.slip: line 3: wrong")
+    assert problems(replace(facts, slip_trouble="")) == ()
