@@ -1,6 +1,7 @@
 """A slip on trial: through the running agent's print queue, else by the driver itself; then read back by a camera."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from pathlib import Path
 from urllib.parse import quote
@@ -9,7 +10,7 @@ import msgspec
 
 from till_agent.cli.devices_fixes import fix_of
 from till_agent.cli.devices_outcome import BAD, GOOD, IN_DOUBT, PrintTried, Teller
-from till_agent.cli.devices_running import agent_runs, asked, next_scan, state_of, wait_for_print
+from till_agent.cli.devices_running import ScanFeed, agent_runs, asked, state_of, wait_for_print
 from till_config.settings import PrinterSettings, ScannerSettings, Settings
 
 BITS_A_BYTE = 10
@@ -30,23 +31,34 @@ async def try_printer(
 ) -> PrintTried:
     """Print a test slip, say what became of it, read its code back. A click error when the agent can't be asked."""
     state_dir = Path(settings.agent.state_dir)
-    is_running = agent_runs(state_dir)
-    if is_running:
-        tried = await _by_agent(state_dir, printer, language=language, wait_s=wait_s, tell=tell)
-    else:
+    if not agent_runs(state_dir):
         tried = await _directly(printer, language=language, wait_s=wait_s, tell=tell)
+        return await _read_back(tried, camera, None, wait_s, tell)
+    by_agent = _by_agent(state_dir, printer, language=language, wait_s=wait_s, tell=tell)
+    if camera is None or camera.name not in {each.name for each in settings.scanners}:
+        return await _read_back(await by_agent, camera, None, wait_s, tell)
+    # The agent's camera may see the slip while it comes out, and tells of it once.
+    async with ScanFeed(state_dir, camera.name) as feed:
+        return await _read_back(await by_agent, camera, feed, wait_s, tell)
+
+
+async def _read_back(
+    tried: PrintTried, camera: ScannerSettings | None, feed: ScanFeed | None, wait_s: float, tell: Teller
+) -> PrintTried:
+    """What the camera reads: the agent's by its `feed`, another opened here. A code that is read proves the print."""
     if camera is None or tried.outcome not in ("printed", "accepted", "unknown"):
         return tried
     tell(f"Hold the slip's code before the camera {camera.name}, within {wait_s:g} s.")
-    is_held = is_running and any(each.name == camera.name for each in settings.scanners)
-    seen = await _seen(state_dir if is_held else None, camera, tried.code, wait_s, tell)
+    if feed is not None:
+        seen = await _wanted(_texts(feed), tried.code, wait_s)
+    else:
+        seen = await _by_camera(camera, tried.code, wait_s, tell)
     same = seen == tried.code
     return msgspec.structs.replace(
         tried,
         camera=camera.name,
         read_back=seen,
         same=same if seen else None,
-        # A code that is read proves the print, whatever the printer said; one that is not read proves nothing bad.
         status=GOOD if same else BAD if seen else IN_DOUBT,
     )
 
@@ -61,7 +73,7 @@ async def _by_agent(
     if not begun["job"]:
         fix = fix_of(state, begun["detail"])
         return _tried(printer, "none", detail=begun["detail"], fix=fix)
-    told = await asyncio.to_thread(wait_for_print, state_dir, printer.name, begun["job"], wait_s)
+    told = await wait_for_print(state_dir, printer.name, begun["job"], wait_s)
     outcome = "waits" if told["state"] in ("queued", "printing") else told["state"]
     fix = "" if _STATUS.get(outcome) == GOOD else fix_of("fault", told["detail"]) if told["detail"] else ""
     return _tried(printer, outcome, detail=told["detail"], fix=fix, code=begun["code"])
@@ -109,11 +121,7 @@ async def _directly(printer: PrinterSettings, *, language: str, wait_s: float, t
     return _tried(printer, outcome, detail=detail, fix=fix, code=code)
 
 
-async def _seen(state_dir: Path | None, camera: ScannerSettings, code: str, wait_s: float, tell: Teller) -> str:
-    """The code when the camera sees it, else the last other one that it saw, else ""."""
-    if state_dir is not None:
-        scan = await next_scan(state_dir, camera.name, wait_s, text=code)
-        return code if scan is not None else ""
+async def _by_camera(camera: ScannerSettings, code: str, wait_s: float, tell: Teller) -> str:
     from till_agent.cli.devices_direct import OpenScanner
     from till_drivers.exceptions import SettingsError
 
@@ -122,17 +130,35 @@ async def _seen(state_dir: Path | None, camera: ScannerSettings, code: str, wait
     except SettingsError as exc:
         tell(str(exc))
         return ""
+
+    async def next_text(left_s: float) -> str | None:
+        scan = await opened.next(left_s)
+        return scan.text if scan is not None else None
+
+    async with opened:
+        return await _wanted(next_text, code, wait_s)
+
+
+def _texts(feed: ScanFeed) -> Callable[[float], Awaitable[str | None]]:
+    async def next_text(left_s: float) -> str | None:
+        scan = await feed.next(left_s)
+        return str(scan["text"]) if scan is not None else None
+
+    return next_text
+
+
+async def _wanted(next_text: Callable[[float], Awaitable[str | None]], code: str, wait_s: float) -> str:
+    """The code when it is seen in time, else the last other one that was, else ""."""
     seen = ""
     loop = asyncio.get_running_loop()
     give_up = loop.time() + wait_s
-    async with opened:
-        while (left := give_up - loop.time()) > 0:
-            scan_ = await opened.next(left)
-            if scan_ is None:
-                break
-            if scan_.text == code:
-                return code
-            seen = scan_.text
+    while (left_s := give_up - loop.time()) > 0:
+        text = await next_text(left_s)
+        if text is None:
+            break
+        if text == code:
+            return code
+        seen = text
     return seen
 
 

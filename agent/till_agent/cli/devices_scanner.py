@@ -5,7 +5,7 @@ from pathlib import Path
 
 from till_agent.cli.devices_fixes import fix_of
 from till_agent.cli.devices_outcome import BAD, GOOD, ScanTried, Teller, masked
-from till_agent.cli.devices_running import agent_runs, next_scan, state_of
+from till_agent.cli.devices_running import ScanFeed, agent_runs, state_of
 from till_config.settings import ScannerSettings, Settings
 
 
@@ -18,8 +18,9 @@ async def try_scanner(
         return await _directly(scanner, wait_s=wait_s, show=show, tell=tell)
     state, detail = await asyncio.to_thread(state_of, state_dir, "scanner", scanner.name)
     tell(f"scanner {scanner.name} ({scanner.driver}), by the running agent: {state}{': ' if detail else ''}{detail}")
-    tell(f"Scan a code now, within {wait_s:g} s.")
-    scan = await next_scan(state_dir, scanner.name, wait_s)
+    async with ScanFeed(state_dir, scanner.name) as feed:
+        tell(f"Scan a code now, within {wait_s:g} s.")
+        scan = await feed.next(wait_s)
     if scan is None:
         state, detail = await asyncio.to_thread(state_of, state_dir, "scanner", scanner.name)
         return _nothing(scanner, state, detail)
