@@ -46,14 +46,13 @@ def _checked(file: Path) -> "Programme":
     from till_loyalty.exceptions import ProgrammeError
     from till_loyalty.programme_document import parse_programme
 
-    problems: tuple[str, ...]
     try:
         parsed = parse_programme(file.read_bytes(), suffix=file.suffix.lower())
         problems = programme_slip_problems(parsed)
+        if not problems:
+            return parsed
     except ProgrammeError as error:
         problems = error.problems
-    if not problems:
-        return parsed
     for problem in problems:
         click.echo(f"{file}: {problem}", err=True)
     raise SystemExit(1)

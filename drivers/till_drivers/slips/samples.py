@@ -96,7 +96,8 @@ def _usual(kind: str, words: SlipWords) -> SlipFacts:
         "unconfirmed": 57,
     }
     if kind == "quote":
-        return SlipFacts(**whole | {"after": 412, "can_redeem": 300, "unconfirmed": 0})
+        whole |= {"after": 412, "can_redeem": 300, "unconfirmed": 0}
+        return SlipFacts(**whole)
     return SlipFacts(**whole, after=369)
 
 

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from fakes.till import ANNA_CARD, PROGRAMME, FakeTill, anna, receipt
 from till_agent.api import Identify, Quote, QuoteRequest
 from till_agent.desk import selling
-from till_agent.exceptions import SlipTemplateError
+from till_drivers.exceptions import SlipTemplateError
 from till_loyalty.programme import Rule
 
 
