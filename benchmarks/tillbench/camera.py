@@ -121,17 +121,26 @@ Look = Callable[[Any, int], tuple[set[str], int]]
 
 
 def _ways() -> dict[str, Look]:
-    from till_drivers.camera.decoders import OpencvDecoder, ZbarDecoder, ZxingDecoder
+    from till_drivers.camera.decoders import OpencvDecoder, ZxingDecoder
     from till_drivers.camera.ladder import standard
 
     ladders = {"ours": lambda: standard("utf-8")[0], "the design's ladder": _designed}
-    alone = {"zxing-cpp alone": ZxingDecoder(), "pyzbar": ZbarDecoder(), "OpenCV": OpencvDecoder()}
+    alone = {"zxing-cpp alone": ZxingDecoder(), "OpenCV": OpencvDecoder()}
 
     def once(decoder: Any) -> Look:
         return lambda gray, _number: ({each.text for each in decoder.decode(gray, (), BUDGET_MS)}, 1)
 
     ways: dict[str, Look] = {name: _held(make) for name, make in ladders.items()}
-    return ways | {name: once(decoder) for name, decoder in alone.items()}
+    ways |= {name: once(decoder) for name, decoder in alone.items()}
+    ways["pyzbar"] = _zbar
+    return {name: ways[name] for name in WAYS}
+
+
+def _zbar(gray: Any, _number: int) -> tuple[set[str], int]:
+    """zbar with all that it knows; on the ladder it is asked for some bars only."""
+    from pyzbar import pyzbar
+
+    return {each.data.decode("utf-8", "replace") for each in pyzbar.decode(gray)}, 1
 
 
 def _held(make: Callable[[], Any]) -> Look:
