@@ -8,7 +8,6 @@ import contextlib
 import os
 import re
 import subprocess
-import tempfile
 from collections.abc import Sequence
 
 from till_drivers.exceptions import SettingsError, TransportAbsent, TransportLost, TransportRefused, TransportStalled
@@ -118,6 +117,8 @@ class CupsTransport:
         return await self._thread.call(lambda: self._run(command, data, timeout_ms), timeout_ms + CALL_GRACE_MS)
 
     def _run(self, command: Sequence[str], data: bytes, timeout_ms: int) -> tuple[int, str]:
+        import tempfile  # not before a slip: it brings half a megabyte that no till without CUPS needs
+
         # A file, whole before the program starts: of a pipe that breaks off it would take half a slip for a whole one.
         with tempfile.TemporaryFile() as slip:
             slip.write(data)

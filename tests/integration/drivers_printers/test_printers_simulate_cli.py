@@ -127,6 +127,7 @@ def test_factories_make_drivers_from_settings_and_name_what_is_wrong() -> None:
     good = {
         "name": "p", "host": "127.0.0.1", "port": 9100, "device": "/dev/ttyS0", "baud_rate": 9600, "width_dots": 576,
         "columns": 48, "code_page": "cp866", "code_page_number": 17, "cut": True, "drawer": False, "status": True,
+        "cut_mode": "partial", "native_qr": True, "density": 0, "logo": "", "match": "", "queue": "",
     }  # fmt: skip
     assert tcp_printer(SimpleNamespace(**good)).device_id == "p"
     assert serial_printer(SimpleNamespace(**good)).device_id == "p"
