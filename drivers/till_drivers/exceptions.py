@@ -44,7 +44,7 @@ class TransportLost(TransportError):
 
 
 class TransportRefused(TransportError):
-    """Raised before the first byte, when what is at the other end says why it takes none: a queue that is stopped.
+    """Raised when what is at the other end says, before the first byte, why it takes none: a queue that is stopped.
 
     It proves that not one byte went.
     """

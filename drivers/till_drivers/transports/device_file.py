@@ -11,6 +11,7 @@ import os
 import select
 import stat
 import sys
+import threading
 import time
 from functools import partial
 from pathlib import Path
@@ -140,7 +141,7 @@ def _read(file: int, size: int, timeout_ms: int) -> bytes:
         if state & GONE:
             raise OSError(errno.ENODEV, "unplugged")
         # `usblp` reads nothing, again and again, from a printer with nothing to say.
-        time.sleep(min(READ_PAUSE_SECONDS, left))
+        threading.Event().wait(min(READ_PAUSE_SECONDS, left))  # in the device's own thread
 
 
 def _write(file: int, data: bytes, timeout_ms: int, path: str) -> None:

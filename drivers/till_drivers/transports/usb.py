@@ -7,6 +7,7 @@ libusb holds the printer's interface alone: another program that wants it is tol
 import contextlib
 import errno
 import re
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -106,7 +107,7 @@ def _read(port: UsbPort, timeout_ms: int) -> bytes:
     from usb.core import USBTimeoutError
 
     if port.source is None:
-        time.sleep(timeout_ms / 1000)
+        threading.Event().wait(timeout_ms / 1000)  # in the device's own thread
         return b""
     deadline = time.monotonic() + timeout_ms / 1000
     while (left := deadline - time.monotonic()) > 0:
@@ -116,7 +117,7 @@ def _read(port: UsbPort, timeout_ms: int) -> bytes:
             return b""
         if data:
             return data
-        time.sleep(min(EMPTY_PAUSE_SECONDS, left))
+        threading.Event().wait(min(EMPTY_PAUSE_SECONDS, left))
     return b""
 
 
