@@ -16,6 +16,7 @@ from msgspec import Struct
 from till_loyalty.digits import is_digits, is_ean13, is_luhn
 from till_loyalty.exceptions import IdentifierError, invariant
 from till_loyalty.masks import mask_card, mask_name, mask_phone
+from till_loyalty.phone_lengths import may_be_phone
 from till_loyalty.programme import CardRange, Identifiers
 
 __all__ = [
@@ -81,6 +82,8 @@ def normalise_phone(text: str, countries: Sequence[str]) -> str:
     if not _PHONE_SHAPE.fullmatch(stripped):
         raise IdentifierError("expected a phone number, not other text", code="phone_invalid")
     for country in countries:
+        if not may_be_phone(stripped, country):
+            continue
         try:
             number = phonenumbers.parse(stripped, country)
         except phonenumbers.NumberParseException:

@@ -12,8 +12,8 @@ from till_loyalty.money import exact_points_unit
 from till_loyalty.part_checks import Problem, part_problems
 from till_loyalty.plural import FORMS, OPTIONAL_FORMS
 from till_loyalty.programme import CardRange, Exclusion, Programme, Rule
-from till_loyalty.slips import slip_problems
 from till_loyalty.rotating import pattern_problems
+from till_loyalty.slips import slip_problems
 
 
 def programme_problems(programme: Programme) -> Iterator[Problem]:
