@@ -119,6 +119,7 @@ class Holding:
     def _spender(self, request: HoldCreate) -> Found:
         """The member, who must be known here and free to spend."""
         found = self._bench.finder.find(request.member, pointer="/member")
+        self._bench.wallets.expect_unused(found, "/member")
         if found.cached is None:
             raise problem("member_unknown", "expected a member known to this till", pointer="/member")
         status = found.cached.row.status

@@ -125,24 +125,39 @@ class Wallets:
 
     def used(self, found: "Found") -> WalletUse:
         """The newest codes that sales used, as far as this till knows: by the member's row, and by own sales since."""
+        own = self._used_here(found)
+        return own.newest(found.cached.row.facts.wallet) if found.cached is not None else own
+
+    def _used_here(self, found: "Found") -> WalletUse:
+        """The newest codes that sales of this till used, of those that the member's row does not include yet."""
         cached = found.cached
-        own = self._pending.facts(found.keys, cached.facts_included if cached is not None else (0, 0)).wallet
-        return own.newest(cached.row.facts.wallet) if cached is not None else own
+        return self._pending.facts(found.keys, cached.facts_included if cached is not None else (0, 0)).wallet
+
+    def expect_unused(self, found: "Found", pointer: str) -> None:
+        """Before points are reserved: shown here in time or not, a code that a sale used elsewhere meanwhile opens
+        nobody's account; nobody has paid by it yet. DeskProblem wallet_used."""
+        if found.wallet and not found.wallet.is_after(self.used(found)):
+            raise _refused("wallet_used", pointer)
 
     def of_sale(self, found: "Found | None") -> WalletUse:
         """The code that a sale uses up: the one it names, or one shown for its receipt before; none in the usual
-        case."""
+        case. One that another till was quicker to use is named too: so the cloud tells staff."""
         if found is None or found.wallet:
             return found.wallet if found is not None else WalletUse()
         opened = self._open_for(found)
-        return opened.use if opened is not None and opened.use.is_after(self.used(found)) else WalletUse()
+        return opened.use if opened is not None and opened.use.is_after(self._used_here(found)) else WalletUse()
 
     def begin_sale(self, uid: str, found: "Found | None") -> None:
-        """A sale is about to be written: no other may use its code meanwhile. DeskProblem wallet_used."""
+        """A sale is about to be written: no other here may use its code meanwhile. DeskProblem wallet_used.
+
+        What was shown for the receipt in time stays good whatever another till sold: the customer has paid.
+        """
         if found is None or not found.wallet:
             return
-        name = found.subject.key
-        if self._selling.get(name, uid) != uid or not found.wallet.is_after(self.used(found)):
+        name, opened = found.subject.key, self._open_for(found)
+        was_shown = opened is not None and opened.use == found.wallet
+        used = self._used_here(found) if was_shown else self.used(found)
+        if self._selling.get(name, uid) != uid or not found.wallet.is_after(used):
             raise _refused("wallet_used", "/member")
         self._selling[name] = uid
 
@@ -152,7 +167,7 @@ class Wallets:
             return
         if self._selling.get(found.subject.key) == uid:
             del self._selling[found.subject.key]
-        used = self.used(found)
+        used = self._used_here(found)
         for key in found.keys:
             if key in self._opened and not self._opened[key].use.is_after(used):
                 del self._opened[key]

@@ -99,11 +99,31 @@ def test_what_other_tills_sold_by_a_code_is_heard_with_the_member() -> None:
 
 def test_a_code_shown_here_is_sold_by_though_another_till_was_quicker() -> None:
     """The customer has paid: the sale is a fact, and the cloud tells staff of it."""
+    for by_reference in (False, True):
+        till = WalletTill()
+        text = till.token(10)
+        assert till.identify(text) == "m-anna"
+        till.hear(token=10)
+        assert till.quote(text) == "m-anna"
+        till.journal.broken = True
+        assert till.sell(text) == "journal_unavailable"
+        till.journal.broken = False
+        assert till.sell("m-anna" if by_reference else text) == "sold s1"
+        assert till.used() == [WalletUse(token=10)]
+        assert [till.identify(text), till.sell(text, "s2")] == ["wallet_used"] * 2
+        assert till.sell("m-anna", "s3") == "sold s3"
+        assert till.used()[1:] == [WalletUse()]
+
+
+def test_a_code_that_another_till_used_reserves_no_points() -> None:
+    """Nobody has paid yet: whoever shows a picture of it may not spend what its owner has."""
     till = WalletTill()
     text = till.token(10)
     assert till.identify(text) == "m-anna"
     till.hear(token=10)
-    assert till.quote(text) == "m-anna"
+    with pytest.raises(DeskProblem) as caught:
+        till.run(till.desk.hold(HoldCreate(sale_uid="s1", member=Identify(scan=text), points=100)))
+    assert (caught.value.code, caught.value.pointer) == ("wallet_used", "/member")
 
 
 def test_own_sales_count_until_the_cloud_has_told_of_them() -> None:

@@ -93,7 +93,7 @@ MISTAKES = {
     "what other tills sold is not looked at": Mistake(
         wallets.Wallets,
         "used",
-        "own.newest(cached.row.facts.wallet)",
+        "own.newest(found.cached.row.facts.wallet)",
         "own",
         of_codes.test_what_other_tills_sold_by_a_code_is_heard_with_the_member,
     ),
@@ -117,6 +117,20 @@ MISTAKES = {
         "self._selling[name] = uid",
         "pass",
         of_codes.test_two_receipts_at_once_do_not_both_use_a_code,
+    ),
+    "a customer who has paid is refused what was shown": Mistake(
+        wallets.Wallets,
+        "begin_sale",
+        "if was_shown else",
+        "if False else",
+        of_codes.test_a_code_shown_here_is_sold_by_though_another_till_was_quicker,
+    ),
+    "a code that is used reserves points": Mistake(
+        wallets.Wallets,
+        "expect_unused",
+        "if found.wallet and",
+        "if False and",
+        of_codes.test_a_code_that_another_till_used_reserves_no_points,
     ),
     "a sale by reference uses no code": Mistake(
         wallets.Wallets,
