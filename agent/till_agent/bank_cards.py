@@ -20,25 +20,19 @@ _BRACKETS = re.compile(r"\(\d{2,4}\)")
 _LABELLED = re.compile(r"\](?:[A-Za-z][0-9A-Za-z])")
 _ADD_ONS = (2, 5)
 """Digits of the small symbol beside a magazine's EAN-13."""
-_CARDS_OF_14 = ("30", "36", "38", "39")
-"""Diners Club: the only bank cards as long as a GTIN-14."""
-_GTIN14_LENGTH = 14
 
 
 def is_trade_item(scan: Scan) -> bool:
     """Whether the code names goods by its symbology, its element strings or its check digit.
 
-    One EAN-13 in ten has the check digit of a bank card as well, and no bank issues cards of 13 digits any more. Of 14
-    digits there are some, and a code of that length is goods only when the reader says so or no such card begins so.
+    A code of 14 digits that a bank card may begin with is goods only when the reader says so.
     """
     if scan.gs1 is not None and "01" in scan.gs1:
         return True
     text = scan.text
     if scan.symbology == EAN and is_digits(text) and len(text) - EAN13_LENGTH in _ADD_ONS:
         return is_ean13(text[:EAN13_LENGTH])
-    if not is_gtin(text):
-        return False
-    return len(text) < _GTIN14_LENGTH or scan.symbology == "itf" or not text.startswith(_CARDS_OF_14)
+    return identifiers.is_trade_number(text) or (scan.symbology == "itf" and is_gtin(text))
 
 
 def is_bank_card(scan: Scan, rules: Identifiers) -> bool:

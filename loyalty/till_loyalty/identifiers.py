@@ -13,7 +13,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from till_loyalty.digits import is_digits, is_ean13, is_luhn
+from till_loyalty.digits import is_digits, is_ean13, is_gtin, is_luhn
 from till_loyalty.exceptions import IdentifierError, invariant
 from till_loyalty.masks import mask_card, mask_name, mask_phone
 from till_loyalty.phone_lengths import may_be_phone
@@ -24,6 +24,7 @@ __all__ = [
     "Kind",
     "classify",
     "is_rotating_only",
+    "is_trade_number",
     "mask_card",
     "mask_name",
     "mask_phone",
@@ -39,6 +40,9 @@ TEXT_LIMIT = 100
 TAG_HEX_DIGITS = 32
 """128 bits: two of a thousand million identifiers collide with a chance below 1 in 10**20."""
 BANK_CARD_LENGTHS = range(13, 20)
+GTIN14_LENGTH = 14
+_CARDS_OF_14 = ("30", "36", "38", "39")
+"""Diners Club: the only bank cards as long as a GTIN-14."""
 LONGEST_PHONE_DIGITS = 15
 """E.164."""
 RANGES_TOLD = 3
@@ -102,7 +106,8 @@ def parse_card(text: str, identifiers: Identifiers) -> str:
     `bank_card` for what looks like one and is in no member range, `card_check_digit` when a range would take it but
     for a digit, else `card_unknown_range` or `card_invalid`.
     """
-    number = _number_of_track(_checked_text(text))
+    stripped = _checked_text(text)
+    number = _number_of_track(stripped)
     wrong_digit = False
     for card_range, digits in _readings(number, identifiers.cards):
         if not digits.startswith(card_range.prefix) or len(digits) not in card_range.lengths:
@@ -110,7 +115,7 @@ def parse_card(text: str, identifiers: Identifiers) -> str:
         if _check_holds(card_range.check, digits):
             return digits
         wrong_digit = True
-    if _looks_like_bank_card(number):
+    if _looks_like_bank_card(number) and not is_trade_number(stripped):
         raise IdentifierError("expected a member card, not a bank card; it was not kept", code="bank_card")
     digits = number.translate(_SEPARATORS)
     if not is_digits(digits):
@@ -122,6 +127,15 @@ def parse_card(text: str, identifiers: Identifiers) -> str:
         f"expected a card of the programme ({wanted}), not another number of {len(digits)} digits",
         code="card_unknown_range",
     )
+
+
+def is_trade_number(text: str) -> bool:
+    """Whether digits are goods' by their length and check digit, and no bank card's.
+
+    One EAN-13 in ten has the check digit of a bank card as well, and no bank issues cards of 13 digits any more. Of 14
+    digits there are some.
+    """
+    return is_gtin(text) and not (len(text) == GTIN14_LENGTH and text.startswith(_CARDS_OF_14))
 
 
 def is_rotating_only(card: str, identifiers: Identifiers) -> bool:

@@ -7,6 +7,7 @@ from till_agent.cli.devices_fixes import fix_of
 from till_agent.cli.devices_outcome import BAD, GOOD, ScanTried, Teller, masked
 from till_agent.cli.devices_running import ScanFeed, agent_runs, state_of
 from till_config.settings import ScannerSettings, Settings
+from till_drivers.ports import Scan
 
 
 async def try_scanner(
@@ -46,26 +47,20 @@ async def _directly(scanner: ScannerSettings, *, wait_s: float, show: bool, tell
         state, detail = opened.state, opened.detail
     if scan is None:
         return _nothing(scanner, state, detail)
-    kind = kind_of(scan.text, scan.gs1)
+    kind = kind_of(scan)
     if kind == "bank card":
         return ScanTried(device=scanner.name, driver=scanner.driver, outcome="refused", status=GOOD)
     return _read(scanner, text=scan.text, kind=kind, symbology=scan.symbology, aim=scan.aim, gs1=scan.gs1, show=show)
 
 
-def kind_of(text: str, gs1: dict[str, str] | None) -> str:
-    """What a text is without a programme's rules: `bank card`, `goods`, or `unknown`."""
-    from till_loyalty import identifiers
-    from till_loyalty.digits import is_gtin
-    from till_loyalty.exceptions import IdentifierError
+def kind_of(scan: Scan) -> str:
+    """What a code is without a programme's rules: `bank card`, `goods`, or `unknown`."""
+    from till_agent.bank_cards import is_bank_card, is_trade_item
     from till_loyalty.programme import Identifiers
 
-    for each in (text, *(gs1 or {}).values()):
-        try:
-            identifiers.classify(each, Identifiers())
-        except IdentifierError as exc:
-            if exc.code == "bank_card":
-                return "bank card"
-    return "goods" if is_gtin(text) or "01" in (gs1 or {}) else "unknown"
+    if is_bank_card(scan, Identifiers()):
+        return "bank card"
+    return "goods" if is_trade_item(scan) else "unknown"
 
 
 def _read(

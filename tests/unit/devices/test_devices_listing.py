@@ -12,6 +12,7 @@ from till_agent.cli.devices_scanner import kind_of
 from till_config import load
 from till_config.settings import PrinterSettings, ScannerSettings, Settings
 from till_drivers.discovery import Discovery, Fit, Found
+from till_drivers.ports import Scan
 
 ACM0 = Found(
     kind="serial",
@@ -205,14 +206,21 @@ def test_what_is_not_goods_is_shown_in_part() -> None:
     ("text", "gs1", "kind"),
     [
         ("4600000000015", None, "goods"),
+        ("4600682000099", None, "goods"),
         ("(01)04600000000015", {"01": "04600000000015"}, "goods"),
         ("4111111111111111", None, "bank card"),
+        ("]C14111111111111111", None, "bank card"),
+        ("%B4111111111111111^IVANOV/IVAN^29121010000000000000?", None, "bank card"),
+        ("4111111111111111=29121010000000000?", None, "bank card"),
+        ("(99)4111111111111111", None, "bank card"),
         ("x", {"8004": "4111111111111111"}, "bank card"),
         ("HELLO", None, "unknown"),
     ],
 )
 def test_what_a_code_is_without_a_programme(text: str, gs1: dict[str, str] | None, kind: str) -> None:
-    assert kind_of(text, gs1) == kind
+    """As the agent has it: a bank card in any form, and no EAN though it has the check digit of one."""
+    scan = Scan(device_id="front", seq=1, at_mono=0, raw=text.encode(), text=text, gs1=gs1)
+    assert kind_of(scan) == kind
 
 
 def test_words_of_a_scan() -> None:

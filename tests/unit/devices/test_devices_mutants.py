@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from kit.broken import Mutant, notice
+from kit.forks import Forks
 
 HERE = "tests/unit/devices"
 MUTANTS: list[Mutant] = [
@@ -33,5 +34,5 @@ MUTANTS: list[Mutant] = [
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant[0])
-def test_mistakes_of_the_devices_commands_are_noticed(tmp_path: Path, mutant: Mutant) -> None:
-    notice(tmp_path, "till_agent", mutant)
+def test_mistakes_of_the_devices_commands_are_noticed(forks: Forks, tmp_path: Path, mutant: Mutant) -> None:
+    notice(forks, tmp_path, "till_agent", mutant)
