@@ -12,6 +12,10 @@ LOOP_LIMIT: Final = 100
 """Loops and macros of a template."""
 STEP_LIMIT: Final = 5_000
 """Parts that loops and macros may carry out in one slip, besides each part once. The packaged slip takes some 150."""
+LETTERS_PER_STEP: Final = 100
+"""Letters between calls that count as one step more of a loop or macro: 60 KB of them in each turn take all memory."""
+PRINTED_LIMIT: Final = 1_000_000
+"""Letters that a template prints in all, marks and blocks written by hand: a slip has some thousand."""
 DEPTH_LIMIT: Final = 60
 """Parts within parts: a hundred filters one upon the other take seconds to compile."""
 MACRO_LIMIT: Final = 16_000

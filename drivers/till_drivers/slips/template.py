@@ -6,7 +6,7 @@ for JSON: no name or number can add a block, change one, or reach the printer as
 
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from till_drivers.blocks import Barcode, Block, Break, Cut, Image, Pair, QrCode, Rule, Text
 from till_drivers.exceptions import SlipTemplateError
-from till_drivers.slips.steps import STEPS, VALUE_LIMIT, Steps, clean
+from till_drivers.slips.steps import PRINTED_LIMIT, STEPS, VALUE_LIMIT, Steps, clean
 from till_drivers.slips.words import SlipWords
 from till_loyalty.slips import TEMPLATE_LIMIT_BYTES
 
@@ -32,10 +32,13 @@ __all__ = [
 ]
 BLOCK_LIMIT = 500
 """More than a metre of paper: a template that loops over something it should not."""
+SAID_LIMIT = 400
+"""Letters of an error that are told."""
 MARK = "\x02"
 """Begins the mark of a block. No value that a template prints has it: control codes are taken out of all of them."""
 MADE_LIMIT = 10 * BLOCK_LIMIT
 """Blocks that a template may make, printed or not."""
+_MARKED = re.compile(MARK + r"[0-9]{1,9}")
 _IMAGE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 
 _encoder = msgspec.json.Encoder()
@@ -81,7 +84,7 @@ class _Press:
 
     def made(self, line: str) -> Block:
         """The block whose mark is all of a line; what a template wrote out itself is read as JSON. DecodeError."""
-        if line[0] == MARK and line[1:].isascii() and line[1:].isdigit() and int(line[1:]) < len(self.blocks):
+        if _MARKED.fullmatch(line) and int(line[1:]) < len(self.blocks):
             return self.blocks[int(line[1:])]
         return _cleaned(_decoder.decode(line))
 
@@ -158,9 +161,9 @@ class SlipTemplate:
             except SlipTemplateError:
                 raise
             except TemplateSyntaxError as exc:
-                raise SlipTemplateError(f"{self.name}: line {exc.lineno}: {exc.message}") from exc
+                raise SlipTemplateError(f"{self.name}: line {exc.lineno}: {_said(exc)}") from exc
             except Exception as exc:  # whatever a source makes of two compilers: nesting past their stacks, numbers
-                raise SlipTemplateError(f"{self.name}: {type(exc).__name__}: {str(exc)[:200]}") from exc
+                raise SlipTemplateError(f"{self.name}: {type(exc).__name__}: {_said(exc)}") from exc
             return self._compiled
 
     def blocks(self, facts: Struct, words: SlipWords) -> list[Block]:
@@ -172,7 +175,7 @@ class SlipTemplate:
                 blocks.append(press.made(line))
             except (msgspec.DecodeError, RecursionError) as exc:
                 raise SlipTemplateError(
-                    f"{self.name}: expected a block a line, not {clean(line[:80])!r}: {exc}"
+                    f"{self.name}: expected a block a line, not {clean(line[:80])!r}: {_said(exc)}"
                 ) from exc
             if len(blocks) > BLOCK_LIMIT:
                 raise SlipTemplateError(f"{self.name}: expected at most {BLOCK_LIMIT} blocks")
@@ -191,12 +194,27 @@ class SlipTemplate:
             **press.functions(),
         }
         try:
-            printed = template.render(values)
+            printed = self._printed(template.generate(values))
         except Exception as exc:
-            what = str(exc) if isinstance(exc, SlipTemplateError) else f"{type(exc).__name__}: {str(exc)[:200]}"
+            what = _said(exc) if isinstance(exc, SlipTemplateError) else f"{type(exc).__name__}: {_said(exc)}"
             raise SlipTemplateError(f"{self.name}:{_line_of(exc, self.name)} {what}") from exc
         # Not splitlines: it would cut a value at U+2028, which JSON leaves as it is.
         return [line for line in map(str.strip, printed.split("\n")) if line]
+
+    def _printed(self, pieces: Iterable[str]) -> str:
+        kept: list[str] = []
+        left = PRINTED_LIMIT
+        for piece in pieces:
+            left -= len(piece)
+            if left < 0:
+                raise SlipTemplateError(f"expected at most {PRINTED_LIMIT} letters in all")
+            kept.append(piece)
+        return "".join(kept)
+
+
+def _said(exc: Exception) -> str:
+    """What went wrong, fit for logs and terminals: it may quote the template, control codes and all."""
+    return clean(str(exc)[:SAID_LIMIT]).replace("\n", " ")
 
 
 def _line_of(exc: Exception, name: str) -> str:
