@@ -74,7 +74,7 @@ def _use_wallet(context: Context, body: SaleBody, account: Account | None) -> li
     """Wallet codes that the sale used up. The sale stands whatever they are: one that was used before is for staff."""
     if account is None or account.status in BLOCKED or not body.wallet:
         return []
-    if wallet.use(context.book.connection, account.member_id, body.wallet):
+    if wallet.use(context.book.connection, account.member_id, body.wallet, context.book.now_ms // 1000):
         return []
     return [Flag("wallet_used", _net(body.result), _net(body.result), "a wallet code that an earlier sale used")]
 

@@ -24,6 +24,9 @@ not one that was made twice.
 KEPT_S = 93 * 86_400
 """How far back from the newest use codes are kept, both kinds being seconds: the longest life of one is a month."""
 
+AHEAD_S = 2 * 3_600
+"""A phone's clock may be ahead by the longest window, and a period more (`till_loyalty.programme.RotatingCode`)."""
+
 _COUNT = """
 UPDATE members SET wallet_issued = max(wallet_issued + 1, ?) WHERE member_id = ? RETURNING wallet_issued
 """
@@ -51,15 +54,21 @@ def count(connection: sqlite3.Connection, member_id: str, now_s: int) -> int:
     return int(connection.execute(_COUNT, (now_s, member_id)).fetchone()[0])
 
 
-def use(connection: sqlite3.Connection, member_id: str, codes: WalletUse) -> bool:
+def use(connection: sqlite3.Connection, member_id: str, codes: WalletUse, now_s: int) -> bool:
     """A sale used these; False when one of them was used before. Tills hear of it by the member's row, which the sale
-    moves."""
-    connection.execute(_USE, (codes.token, codes.rotating, member_id))
+    moves.
+
+    They don't of a code of the far future, which a till took that can't tell the time, from a phone whose clock is
+    wrong: it would void all that the phone shows once it is right.
+    """
+    is_sane = codes.rotating <= now_s + AHEAD_S
+    connection.execute(_USE, (codes.token, codes.rotating if is_sane else 0, member_id))
     fresh = True
     for kind, code in (("token", codes.token), ("rotating", codes.rotating)):
         if code:
             fresh = bool(connection.execute(_ADD, (member_id, kind, code)).rowcount) and fresh
-            connection.execute(_FORGET, (member_id, kind, code - KEPT_S))
+            if kind == "token" or is_sane:
+                connection.execute(_FORGET, (member_id, kind, code - KEPT_S))
     return fresh
 
 

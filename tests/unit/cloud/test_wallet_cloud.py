@@ -161,6 +161,24 @@ def test_used_codes_are_kept_for_a_while(world: Chain) -> None:
     assert kept == [(10**9 + rows.KEPT_S,), (10**9 + 2 * rows.KEPT_S,)]
 
 
+def test_a_code_of_a_phone_that_lives_in_the_future_shuts_out_none_of_now(world: Chain) -> None:
+    """A till that can't tell the time takes it by its proof. It is used, what was used before stays so, and what the
+    member's phone shows once its clock is right is newer than nothing."""
+    world.member("m-1")
+    till = world.till()
+    now_s = world.wall() // 1000
+    sell(till, "a", WalletUse(rotating=now_s))
+    sell(till, "b", WalletUse(rotating=now_s + 10 * 365 * 86_400))
+    assert seen(world) == WalletUse(rotating=now_s)
+    sell(till, "c", WalletUse(rotating=now_s + 7_000))
+    assert seen(world) == WalletUse(rotating=now_s + 7_000)
+    assert flags(world) == []
+    sell(till, "d", WalletUse(rotating=now_s + 10 * 365 * 86_400))
+    assert flags(world) == ["wallet_used"]
+    sell(till, "e", WalletUse(rotating=now_s))
+    assert flags(world) == ["wallet_used"] * 2
+
+
 def test_what_google_is_given_makes_codes_that_tills_take(world: Chain) -> None:
     """By the secret that hello tells tills, and by the one before until it is dropped."""
     key = world.centre.read(meta.identifier_key)
