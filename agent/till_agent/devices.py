@@ -18,7 +18,7 @@ from till_agent.bridge.events import EventHub
 from till_config.settings import PrinterSettings, ScannerSettings
 from till_drivers.exceptions import SettingsError
 from till_drivers.ports import DeviceHealth, PrinterDriver, Scan, ScannerDriver
-from till_drivers.scanners.dedupe import OUT_OF_SIGHT_MS, Deduper
+from till_drivers.scanners.dedupe import OUT_OF_SIGHT_MS, REMEMBERED_LIMIT, Deduper
 from till_drivers.states import DeviceState
 from till_loyalty.programme import Identifiers
 from till_sync.ports import Clock
@@ -157,7 +157,7 @@ class Scanners:
         self._counted = counted
         self._queue: asyncio.Queue[Scan] = asyncio.Queue(SCAN_QUEUE_LIMIT)
         self._deduper = Deduper()
-        self._sighted: dict[str, tuple[Scan, Resolved]] = {}
+        self._sighted: dict[tuple[str, str], tuple[int, Resolved]] = {}
         self._drivers: list[ScannerDriver] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = False
@@ -216,9 +216,11 @@ class Scanners:
     def _is_held_still(self, scan: Scan, resolved: Resolved) -> bool:
         """The same member or code again, sooner than anybody means it.
 
-        Two equal goods in a row are two goods, unless a camera has had them in sight all the while.
+        Two equal goods in a row are two goods, unless a camera has had them in sight all the while. So are two of what
+        means nothing to us: a shop's own codes are for the cash software to know.
         """
-        if resolved.kind == "goods" and not scan.continuous:
+        is_known = resolved.member is not None or resolved.alert is not None or not resolved.text
+        if not scan.continuous and (resolved.kind == "goods" or (resolved.kind == "unknown" and not is_known)):
             return False
         who = resolved.member.reference if resolved.member else resolved.text
         return self._deduper.is_repeat(
@@ -229,14 +231,14 @@ class Scanners:
         """What the scan is. A camera tells what it sees several times a second: that is looked up once."""
         if not scan.continuous:
             return await self._resolve(scan)
-        before = self._sighted.pop(scan.device_id, None)
-        in_sight = before is not None and scan.at_mono - before[0].at_mono < OUT_OF_SIGHT_MS
-        if before is not None and in_sight and before[0].text == scan.text:
-            resolved = before[1]
-        else:
+        key = (scan.device_id, scan.text)
+        seen_ms, resolved = self._sighted.pop(key, (0, None))
+        if resolved is None or scan.at_mono - seen_ms >= OUT_OF_SIGHT_MS:
             resolved = await self._resolve(scan)
         if resolved.text:
-            self._sighted[scan.device_id] = (scan, resolved)
+            self._sighted[key] = (scan.at_mono, resolved)
+        while len(self._sighted) > REMEMBERED_LIMIT:
+            del self._sighted[next(iter(self._sighted))]
         return resolved
 
     async def _route(self) -> None:

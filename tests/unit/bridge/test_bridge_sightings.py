@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from till_agent import devices
-from till_agent.api import Member
+from till_agent.api import Member, Message
 from till_agent.bridge.events import EventHub
 from till_agent.devices import Board, Resolved, Scanners
 from till_config.settings import ScannerSettings
@@ -66,8 +66,9 @@ def sighting(text: str, at_mono: int, *, continuous: bool = True, gs1: dict[str,
 class Till:
     """Scanners over one camera, the events they make, and how often a code was looked up."""
 
-    def __init__(self, kinds: dict[str, Any], *, refuses: str = "") -> None:
+    def __init__(self, kinds: dict[str, Any], *, refuses: str = "", alerts: dict[str, Message] | None = None) -> None:
         self.kinds = kinds
+        self.alerts = alerts or {}
         self.refuses = refuses
         self.looked_up: list[str] = []
         self.told: list[Any] = []
@@ -76,6 +77,8 @@ class Till:
         self.looked_up.append(scan.text)
         if scan.text == self.refuses:
             return Resolved(kind="unknown", text="")
+        if scan.text in self.alerts:
+            return Resolved(kind="unknown", text=scan.text, alert=self.alerts[scan.text])
         kind = self.kinds.get(scan.text, "goods")
         if kind == "card":
             return Resolved(kind=kind, text=scan.text, member=ANNA)
@@ -125,6 +128,25 @@ def test_goods_of_a_scanner_that_tells_each_code_once_are_each_a_scan(monkeypatc
     till = Till({})
     scans = [sighting("4600000000015", at, continuous=False) for at in (0, 250)]
     assert asyncio.run(till.run(monkeypatch, scans)) == ["4600000000015"] * 2
+
+
+def test_codes_that_mean_nothing_to_us_are_goods_for_all_we_know(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shop's own Code 128: two in a row are two, a card twice in a row is one, and so is what the cashier is told
+    something of."""
+    told = Message(code="wallet_used", text="no", level="warning")
+    till = Till({"ART-1": "unknown", "card-1": "card"}, alerts={"used": told})
+    scans = [sighting(text, at, continuous=False) for at in (0, 250) for text in ("ART-1", "card-1", "used")]
+    assert asyncio.run(till.run(monkeypatch, scans)) == ["ART-1", "card-1", "used", "ART-1"]
+    still = Till({"ART-1": "unknown"})
+    assert asyncio.run(still.run(monkeypatch, [sighting("ART-1", at) for at in (0, 250)])) == ["ART-1"]
+
+
+def test_two_codes_in_sight_are_looked_up_once_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A phone beside a bottle: its code is good until the sale, and is not called used as it lies there after that."""
+    till = Till({"code-1": "card"})
+    scans = [sighting(text, 250 * turn) for turn in range(8) for text in ("code-1", "4600000000015")]
+    assert asyncio.run(till.run(monkeypatch, scans)) == ["code-1", "4600000000015"]
+    assert till.looked_up == ["code-1", "4600000000015", "END"]
 
 
 def test_a_code_that_changes_while_it_is_shown_is_one_card(monkeypatch: pytest.MonkeyPatch) -> None:
