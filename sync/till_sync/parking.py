@@ -1,9 +1,9 @@
 """Finding the operation that the cloud can't take, and parking it: pure but for the clock that is handed in.
 
 A batch that fails for what is in it is halved until one op is left; ops before it and behind it go through meanwhile.
-The one that fails by itself again and again, by a cloud that answers well otherwise, is parked: a `ParkedOp` goes out
-in its place, with its own fingerprint, so that the chain stays whole. Its bytes stay in the journal. Nothing of this is
-stored: after a restart the same is found out anew. Decision: docs/decisions/0018.
+The one that fails by itself again and again, by a cloud that takes another push right afterwards, is parked: a
+`ParkedOp` goes out in its place, with its own fingerprint, so that the chain stays whole. Its bytes stay in the
+journal. Nothing of this is stored: after a restart the same is found out anew. Decision: docs/decisions/0018.
 """
 
 import logging
@@ -28,12 +28,14 @@ FAILURES_BEFORE_SEARCH = 2
 cloud has considered (400, 422) it says at once.
 """
 
-PARK_WAITS_MS = (60_000, 240_000)
-"""Between the tries of an op by itself: three of them, over five minutes, so that a restart or a release that is taken
-back at once costs no op its place in the ledger.
+PARK_WAITS_MS = (40_000,) * 23
+"""Between the tries of an op by itself: 24 of them, over a quarter of an hour, so that neither a restart, nor a release
+that is taken back, nor one broken backend among good ones costs an op its place in the ledger. A good op fails in all
+of them by accident once in 2^24 at the most.
 """
 
 BLOCKED_WAIT_MS = 60_000
+BLOCKED_TRIES = 3
 """The same for an op that something before the cloud won't let through. Nothing is decided by it, so it is short."""
 
 PARKED_IN_A_ROW = 3
@@ -129,6 +131,7 @@ class Culprit:
     def failed(self, epoch: int, first: int, last: int, error: SyncError) -> int:
         """The ops `first` to `last` were refused by a cloud that is well: how long to wait until the next step, in ms.
 
+        Of one op by itself a `control` push was taken since, or something before the cloud refused it.
         Raises `error` when it can't be laid to an op: all are refused. PushBlocked: not the cloud refuses this one.
         """
         if self._parked == (epoch, first):
@@ -168,19 +171,28 @@ class Culprit:
             self._alone, self._tries, self._counts_from_ms = (epoch, seq, blocked), 0, now_ms
         if now_ms < self._counts_from_ms:
             return self._counts_from_ms - now_ms  # somebody asked before its time: that proves nothing more
+        if blocked and self._tries >= BLOCKED_TRIES - 1:
+            detail = f"something before the cloud refuses operation {seq}, and nothing else: a firewall? {error}"
+            raise PushBlocked(detail, status=0)
         if self._tries < len(self._waits_ms):
-            wait_ms = min(self._waits_ms[self._tries], BLOCKED_WAIT_MS) if blocked else self._waits_ms[self._tries]
+            wait_ms = BLOCKED_WAIT_MS if blocked else self._waits_ms[self._tries]
             self._tries += 1
             self._counts_from_ms = now_ms + wait_ms
             return wait_ms
-        if blocked:
-            detail = f"something before the cloud refuses operation {seq}, and nothing else: a firewall? {error}"
-            raise PushBlocked(detail, status=0)
         if self._in_a_row >= PARKED_IN_A_ROW:
             raise error
         self._parked, self._reason = (epoch, seq), _reason_of(error)
         log.error("Operation %d:%d is parked, the cloud can't take it (%s): %s", epoch, seq, error.code, error)
         return 0
+
+
+def control(request: PushRequest) -> PushRequest:
+    """The same push without its ops: whoever takes it has a way for pushes of this till, up to the ledger's database.
+
+    It says nothing of what waits, so that the cloud gives nothing back by it.
+    """
+    protocol = max(request.protocol, PARKED_PROTOCOL)
+    return replace(request, protocol=protocol, ops=(), head_hash=request.prev_hash, remaining=-1)
 
 
 def speaks_of_ops(error: SyncError) -> bool:

@@ -19,7 +19,7 @@ from till_sync.exceptions import (
     OpTooLarge,
     SyncError,
 )
-from till_sync.parking import PARK_WAITS_MS, PARKED_PROTOCOL, Culprit, is_strange, speaks_of_ops
+from till_sync.parking import PARK_WAITS_MS, PARKED_PROTOCOL, Culprit, control, is_strange, speaks_of_ops
 from till_sync.ports import Clock, Outbox
 from till_sync.wire import HelloAnswer, Limits, PushAnswer, PushRequest
 
@@ -152,6 +152,18 @@ class Pusher:
         if self._failed is None or not parks or not speaks_of_ops(error):
             return False
         return not self._culprit.is_accident(error)
+
+    async def prove_line(self, error: SyncError) -> None:
+        """After one op failed with `error` by itself: have the cloud take a push of none; SyncError when it does not.
+
+        A hello says only that something answers: the backend that serves pushes may be another, or broken over them.
+        """
+        batch = self._failed
+        if batch is None or batch.first_seq < batch.last_seq or is_strange(error):
+            return
+        request = control(batch.request)
+        answer = await self._client.push(msgspec.json.encode(request))
+        check_answer(request, answer, known=self.known_position)
 
     def doubt(self, error: SyncError) -> int:
         """Go on looking for that op, or park it; the wait in ms before the next step. Raises `error` if it is none."""

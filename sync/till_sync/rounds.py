@@ -160,7 +160,8 @@ class Rounds:
         except SyncError as error:
             if not self._pusher.suspects(error):
                 raise
-            # A cloud that is not well itself says nothing about the op: then this raises.
+            # A cloud that is not well itself says nothing about the op: then these raise.
+            await self._pusher.prove_line(error)
             await self._greet()
             wait_ms = self._pusher.doubt(error)
             if not wait_ms:

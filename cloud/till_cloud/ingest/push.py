@@ -49,6 +49,9 @@ SALT_LIMIT = 128
 HASH_LIMIT = 128
 """Characters of a salt or a chain hash; ours are hex of 16 and 32 bytes."""
 
+CONTROL_PROTOCOL = 3
+"""From here on a push may have no ops: a till asks so whether pushes get through, before it lays a failure to an op."""
+
 
 class Ingest:
     """Applies pushes, of every till. Keeps parsed programmes, and which kinds of ops were applied since the start."""
@@ -68,7 +71,7 @@ class Ingest:
                 f"expected protocol {PROTOCOL} to {NEWEST_PROTOCOL}, not {request.protocol}",
                 expected=NEWEST_PROTOCOL,
             )
-        if not request.ops:
+        if not request.ops and (request.protocol < CONTROL_PROTOCOL or request.head_hash != request.prev_hash):
             raise RefusedError(400, "batch_empty", "expected at least one op")
         if len(request.ops) > self._limits.max_ops:
             raise RefusedError(
@@ -128,7 +131,7 @@ class Ingest:
         acked = _position(till, request)
         results = self._duplicates(connection, till_id, request, acked)
         fresh = request.ops[len(results) :]
-        if fresh and request.first_seq == acked + 1:
+        if request.first_seq == acked + 1:
             _check_chain(till, request)
         if request.epoch > till.epoch > 0:
             begin_epoch(connection, till_id, request.epoch, now_ms)
@@ -148,7 +151,8 @@ class Ingest:
         self._sound |= context.applied
         if any(op.parked for op in fresh):
             poison.check_limits(connection, till_id, now_ms)
-        head = request.head_hash if fresh else till.head_hash
+        follows = request.first_seq == acked + 1  # a control push of a new epoch begins it, with no head
+        head = request.head_hash if fresh or follows else till.head_hash
         acked_seq = request.ops[-1].seq if fresh else acked
         tills.advance(
             connection,

@@ -12,6 +12,7 @@ from till_cloud.ingest import poison as rules
 from till_cloud.verify import verify
 from till_sync.wire import OpResult, ParkedOp, PushRequest
 from unit.cloud.cloud_kit import Chain, Till, chain
+from unit.cloud.test_cloud_push import refusal
 
 
 @pytest.fixture
@@ -140,3 +141,39 @@ def test_parking_has_the_limit_of_poison(world: Chain) -> None:
     assert refused.value.problem.status == 503
     assert world.rows("SELECT acked_seq FROM tills WHERE till = 'k1'") == [(rules.TILL_LIMIT,)]
     assert till.push(rules.TILL_LIMIT + 1).results[0].status == "applied"
+
+
+def test_a_push_of_no_ops_is_taken_where_the_next_would_be(world: Chain) -> None:
+    """A till asks so whether pushes get through: it is told what is held, and nothing else changes."""
+    till = world.till()
+    till.sale("a", "m-1")
+    till.push()
+    last = till.request(1, 1)
+    tables = ("ops", "movements", "flags", "balances", "holds")
+    before = {table: world.rows(f"SELECT * FROM {table}") for table in tables}
+    empty = replace(
+        last, protocol=3, first_seq=2, ops=(), prev_hash=last.head_hash, head_hash=last.head_hash, remaining=-1
+    )
+    answer = world.centre.push(till.name, empty).result()
+    assert (answer.acked_seq, answer.results, answer.head_hash) == (1, (), last.head_hash)
+    assert {table: world.rows(f"SELECT * FROM {table}") for table in tables} == before
+    other = replace(empty, prev_hash="other", head_hash="other")
+    assert refusal(lambda: world.centre.push(till.name, other).result()).code == "chain_mismatch"
+    behind = replace(empty, first_seq=3)
+    assert refusal(lambda: world.centre.push(till.name, behind).result()).code == "seq_gap"
+    till.sale("b", "m-1")
+    assert till.push_last().status == "applied"
+
+
+def test_a_push_of_no_ops_may_begin_an_epoch(world: Chain) -> None:
+    """The first operation of a new journal may be the one that can't be taken: its chain begins with no head."""
+    till = world.till()
+    till.sale("a", "m-1")
+    till.push()
+    last = till.request(1, 1)
+    empty = replace(
+        last, protocol=3, epoch=last.epoch + 1, salt="new", ops=(), prev_hash="", head_hash="", remaining=-1
+    )
+    answer = world.centre.push(till.name, empty).result()
+    assert (answer.acked_seq, answer.results, answer.head_hash) == (0, (), "")
+    assert world.rows("SELECT epoch, acked_seq, head_hash FROM tills") == [(last.epoch + 1, 0, "")]

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 
 from till_sync.client import CloudClient
+from till_sync.parking import PARK_WAITS_MS
 from till_sync.status import WorkerStatus
 from till_sync.worker import SyncWorker, WorkerSettings
 from unit.sync.sync_fakes import (
@@ -20,7 +21,14 @@ from unit.sync.sync_fakes import (
 class Bench:
     """A worker with everything around it faked. Randomness draws the middle of every range."""
 
-    def __init__(self, count: int = 0, *, share: float = 0.5, spread_ms: int = 60_000) -> None:
+    def __init__(
+        self,
+        count: int = 0,
+        *,
+        share: float = 0.5,
+        spread_ms: int = 60_000,
+        park_waits_ms: tuple[int, ...] = PARK_WAITS_MS,
+    ) -> None:
         self.clock = FakeClock()
         self.outbox = FakeOutbox(self.clock, count)
         self.sink = FakeSink()
@@ -33,7 +41,7 @@ class Bench:
             self.sink,
             clock=self.clock,
             random=FixedRandom(share),
-            settings=WorkerSettings(spread_ms=spread_ms),
+            settings=WorkerSettings(spread_ms=spread_ms, park_waits_ms=park_waits_ms),
             on_status=lambda status: self.told.append((status.online, status.halted)),
         )
 

@@ -329,7 +329,7 @@ class FakeCloud:
                 server_time_ms=self._clock.wall_ms(),
                 retry_after_ms=self.retry_after_ms,
                 limits=self.limits,
-                head_hash=f"h{self.acked}",
+                head_hash=f"h{self.acked}" if self.acked else "",
             )
         )
 

@@ -6,7 +6,7 @@ Nothing is lost and nothing is parked, for a person can mend it; what else there
 import msgspec
 import pytest
 
-from till_sync.parking import BLOCKED_WAIT_MS, PARK_WAITS_MS
+from till_sync.parking import BLOCKED_TRIES, BLOCKED_WAIT_MS
 from till_sync.retry import HALT_PROBE_MS
 from till_sync.transport import Reply
 from till_sync.wire import PushRequest
@@ -14,6 +14,7 @@ from unit.sync.sync_bench import Bench
 from unit.sync.sync_fakes import Request, problem_reply, settle
 
 STEP_MS = 10_000
+WAITS_MS = (60_000, 240_000)
 
 BLOCKED = {
     "403": Reply(403, {"content-type": "text/html"}, b"<html>Request blocked</html>"),
@@ -25,7 +26,7 @@ BLOCKED = {
 
 
 def bench_of(count: int, protocol: int = 3) -> Bench:
-    bench = Bench(count, spread_ms=0)
+    bench = Bench(count, spread_ms=0, park_waits_ms=WAITS_MS)
     bench.cloud.protocol = protocol
     return bench
 
@@ -44,7 +45,7 @@ def test_one_blocked_op_lets_those_before_it_through_and_stops_no_pull(name: str
     bench.cloud.cant_take = {37: BLOCKED[name]}
 
     async def case(bench: Bench) -> None:
-        await pass_time(bench, sum(PARK_WAITS_MS) + 120_000)
+        await pass_time(bench, BLOCKED_TRIES * BLOCKED_WAIT_MS + 240_000)
         assert (bench.outbox.acked, bench.cloud.parked) == (36, {})
         assert (bench.status.halted, bench.status.online) == ("push_blocked", True)
         assert "operation 37" in bench.status.last_error
@@ -120,7 +121,7 @@ def test_a_block_and_a_refusal_in_turn_prove_nothing_together() -> None:
         bench.cloud.cant_take = {1: problem_reply(422, "body_invalid")}
         await pass_time(bench, 60_000)
         assert bench.cloud.parked == {}
-        await pass_time(bench, sum(PARK_WAITS_MS) + 60_000)
+        await pass_time(bench, sum(WAITS_MS) + 60_000)
         assert list(bench.cloud.parked) == [1]
 
     bench.run(case)
