@@ -1,11 +1,21 @@
-"""The order of the modules, for `make test` hands each whole to one worker (pytest-xdist's loadscope)."""
+"""What all tests may use; and the order of the modules, for `make test` hands each whole to one worker (loadscope)."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from kit.forks import Forks
+
 LONG = frozenset(Path(__file__).with_name(name) for name in ("e2e", "faults", "house", "integration", "simulation"))
 """Folders whose tests may take seconds."""
+
+
+@pytest.fixture(scope="module")
+def forks() -> Iterator[Forks]:
+    """What runs pytest again and again, for tests of tests."""
+    with Forks() as made:
+        yield made
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from kit.broken import Mutant, notice, pass_unbroken
+from kit.forks import Forks
 
 POISON = "tests/unit/cloud/test_poison_ops.py::"
 PARKED = "tests/unit/cloud/test_parking_cloud.py::"
@@ -99,12 +100,12 @@ MUTANTS: list[Mutant] = [
 
 @pytest.mark.slow
 @pytest.mark.parametrize("mutant", MUTANTS, ids=[mutant[0] for mutant in MUTANTS])
-def test_a_broken_rule_of_poison_is_noticed(tmp_path: Path, mutant: Mutant) -> None:
+def test_a_broken_rule_of_poison_is_noticed(forks: Forks, tmp_path: Path, mutant: Mutant) -> None:
     """The mutated copy fails the tests that hold the rule."""
-    notice(tmp_path, "till_cloud", mutant)
+    notice(forks, tmp_path, "till_cloud", mutant)
 
 
 @pytest.mark.slow
-def test_the_unbroken_cloud_passes_the_same_tests(tmp_path: Path) -> None:
+def test_the_unbroken_cloud_passes_the_same_tests(forks: Forks, tmp_path: Path) -> None:
     """It is the broken rule that they notice, and not the copying."""
-    pass_unbroken(tmp_path, "till_cloud", MUTANTS)
+    pass_unbroken(forks, tmp_path, "till_cloud", MUTANTS)

@@ -8,6 +8,7 @@ pytest.importorskip("cv2", reason="the extra camera is not installed")
 pytest.importorskip("zint", reason="the encoder of the tests is not installed")
 
 from kit.broken import Mutant, notice, pass_unbroken
+from kit.forks import Forks
 
 pytestmark = pytest.mark.faults
 
@@ -53,11 +54,11 @@ MUTANTS: list[Mutant] = [
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=[mutant[0] for mutant in MUTANTS])
-def test_a_broken_camera_is_noticed(mutant: Mutant, tmp_path: Path) -> None:
+def test_a_broken_camera_is_noticed(mutant: Mutant, forks: Forks, tmp_path: Path) -> None:
     """Some test fails over it."""
-    notice(tmp_path, "till_drivers", mutant)
+    notice(forks, tmp_path, "till_drivers", mutant)
 
 
-def test_the_unbroken_camera_passes(tmp_path: Path) -> None:
+def test_the_unbroken_camera_passes(forks: Forks, tmp_path: Path) -> None:
     """It is not the copying that they notice."""
-    pass_unbroken(tmp_path, "till_drivers", MUTANTS)
+    pass_unbroken(forks, tmp_path, "till_drivers", MUTANTS)

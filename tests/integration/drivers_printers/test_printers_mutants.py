@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from kit.broken import Mutant, notice, pass_unbroken
+from kit.forks import Forks
 
 UNIT, INTEGRATION = "tests/unit/drivers_printers", "tests/integration/drivers_printers"
 DRIVER, ADVERSARY = f"{UNIT}/test_printers_driver.py", f"{UNIT}/test_printers_adversary.py"
@@ -88,12 +89,12 @@ MUTANTS: list[Mutant] = [
 ]  # fmt: skip
 
 
-def test_unbroken_they_pass(tmp_path: Path) -> None:
+def test_unbroken_they_pass(forks: Forks, tmp_path: Path) -> None:
     """So it's the mistakes that are noticed."""
-    pass_unbroken(tmp_path, "till_drivers", MUTANTS)
+    pass_unbroken(forks, tmp_path, "till_drivers", MUTANTS)
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant[0])
-def test_a_broken_promise_is_noticed(tmp_path: Path, mutant: Mutant) -> None:
+def test_a_broken_promise_is_noticed(forks: Forks, tmp_path: Path, mutant: Mutant) -> None:
     """At least one test fails over each."""
-    notice(tmp_path, "till_drivers", mutant)
+    notice(forks, tmp_path, "till_drivers", mutant)

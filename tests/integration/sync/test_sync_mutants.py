@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from kit.broken import Mutant, notice, pass_unbroken
+from kit.forks import Forks
 
 UNIT = "tests/unit/sync/"
 LINE = "tests/integration/sync/"
@@ -273,12 +274,12 @@ MUTANTS: list[Mutant] = [
 
 @pytest.mark.slow
 @pytest.mark.parametrize("mutant", MUTANTS, ids=[mutant[0] for mutant in MUTANTS])
-def test_a_broken_rule_is_noticed(tmp_path: Path, mutant: Mutant) -> None:
+def test_a_broken_rule_is_noticed(forks: Forks, tmp_path: Path, mutant: Mutant) -> None:
     """The mutated copy fails the tests that hold the rule."""
-    notice(tmp_path, "till_sync", mutant)
+    notice(forks, tmp_path, "till_sync", mutant)
 
 
 @pytest.mark.slow
-def test_the_unbroken_copy_passes_the_same_tests(tmp_path: Path) -> None:
+def test_the_unbroken_copy_passes_the_same_tests(forks: Forks, tmp_path: Path) -> None:
     """It is the broken rule that they notice, and not the copying."""
-    pass_unbroken(tmp_path, "till_sync", MUTANTS)
+    pass_unbroken(forks, tmp_path, "till_sync", MUTANTS)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from kit.broken import Mutant, notice
+from kit.forks import Forks
 
 HERE = "tests/unit/drivers_discovery"
 LINUX, SOURCES = f"{HERE}/test_discovery_linux.py", f"{HERE}/test_discovery_sources.py"
@@ -34,5 +35,5 @@ MUTANTS: list[Mutant] = [
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant[0])
-def test_discovery_mistakes_are_noticed(tmp_path: Path, mutant: Mutant) -> None:
-    notice(tmp_path, "till_drivers", mutant)
+def test_discovery_mistakes_are_noticed(forks: Forks, tmp_path: Path, mutant: Mutant) -> None:
+    notice(forks, tmp_path, "till_drivers", mutant)

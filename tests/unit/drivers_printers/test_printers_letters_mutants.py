@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from kit.broken import Mutant, notice, pass_unbroken
+from kit.forks import Forks
 
 HERE = "tests/unit/drivers_printers/"
 LETTERS = HERE + "test_printers_letters.py"
@@ -64,11 +65,11 @@ MUTANTS: list[Mutant] = [
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=[mutant[0] for mutant in MUTANTS])
-def test_a_mistake_is_noticed(mutant: Mutant, tmp_path: Path) -> None:
+def test_a_mistake_is_noticed(mutant: Mutant, forks: Forks, tmp_path: Path) -> None:
     """Each of them by a test that states the rule."""
-    notice(tmp_path, "till_drivers", mutant)
+    notice(forks, tmp_path, "till_drivers", mutant)
 
 
-def test_nothing_is_noticed_where_there_is_no_mistake(tmp_path: Path) -> None:
+def test_nothing_is_noticed_where_there_is_no_mistake(forks: Forks, tmp_path: Path) -> None:
     """Over an unbroken copy the same tests pass."""
-    pass_unbroken(tmp_path, "till_drivers", MUTANTS)
+    pass_unbroken(forks, tmp_path, "till_drivers", MUTANTS)
