@@ -69,7 +69,9 @@ class CameraProcess:
                     self._news.clear()
                     await self._news.wait()
         except TimeoutError:
-            raise TransportLost(f"the camera's process says nothing for {timeout_ms} ms") from None
+            # The loop, held up by something else, may hear of a line and of the deadline in one turn.
+            if not self._said:
+                raise TransportLost(f"the camera's process says nothing for {timeout_ms} ms") from None
         return self._said.popleft()
 
     async def end(self) -> None:

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,9 @@ pytest.importorskip("zint", reason="the encoder of the tests is not installed")
 
 from integration.drivers_camera.camera_kit import PATIENCE_S, Counter, StreamServer, is_gone, play, running
 from kit.waiting import wait_for
+from till_drivers.camera.lines import Alive, Eyes, Start
+from till_drivers.camera.process import CameraProcess
+from till_drivers.exceptions import TransportLost
 from unit.drivers_camera.camera_codes import drawn, png, put
 
 pytestmark = [
@@ -165,5 +169,25 @@ def test_a_command_that_can_not_be_started_is_a_state(tmp_path: Path) -> None:
             await counter.until(lambda: bool(counter.health))
             assert counter.health[0].state == "absent"
             assert "can't be started" in counter.health[0].detail
+
+    play(day)
+
+
+def test_a_process_that_spoke_while_the_agent_was_held_up_is_not_given_up() -> None:
+    """The loop hears of the line and of the deadline in one turn: it was not the process that was silent."""
+    script = f'{READY}import time; time.sleep(0.1); print(\'{{"type":"alive"}}\', flush=True); sys.stdin.read()'
+
+    async def day() -> None:
+        process = CameraProcess(Start(port="x"), (sys.executable, "-c", script))
+        try:
+            assert await process.hear(10_000) == Eyes(open=True)
+            heard = asyncio.create_task(process.hear(500))
+            await asyncio.sleep(0)
+            time.sleep(1.5)
+            assert await heard == Alive()
+            with pytest.raises(TransportLost, match="nothing for 1 ms"):
+                await process.hear(1)
+        finally:
+            await process.end()
 
     play(day)
