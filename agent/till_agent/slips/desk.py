@@ -8,7 +8,8 @@ from msgspec import Struct
 
 from till_agent.api import SlipState
 from till_agent.ports import Cache, Entry
-from till_agent.slips.compose import PACKAGED, compose_entry, has_member, programme_of
+from till_agent.slips.compose import PACKAGED, has_member, programme_of
+from till_agent.slips.making import made
 from till_agent.slips.templates import SlipTemplates
 from till_agent.texts import Words
 from till_drivers.drawing import Draw
@@ -91,10 +92,15 @@ class SpoolSlipDesk:
         """In the spool's thread."""
         from till_drivers.printers.render import render
 
-        blocks = compose_entry(
-            entry, words, store_name=self._store_name, time_zone=self._time_zone, copy=copy, templates=self._templates
+        return made(
+            entry,
+            words,
+            printer.draw or (lambda blocks: render(blocks, printer.profile)),
+            store_name=self._store_name,
+            time_zone=self._time_zone,
+            copy=copy,
+            templates=self._templates,
         )
-        return printer.draw(blocks) if printer.draw is not None else render(blocks, printer.profile)
 
 
 def _name(kind: str, uid: str) -> str:

@@ -1,14 +1,15 @@
 """Slips on request: as blocks, text, picture or printer's bytes, and safe copies on paper."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol, TypeVar
 
 from till_agent.api import SlipState
 from till_agent.desk.problems import problem
 from till_agent.ports import Entry
-from till_agent.slips.compose import PACKAGED, compose_entry
+from till_agent.slips.compose import PACKAGED
 from till_agent.slips.desk import SpoolSlipDesk
+from till_agent.slips.making import made
 from till_agent.slips.preview import preview_text
 from till_agent.slips.templates import SlipTemplates
 from till_drivers.blocks import Block
@@ -84,15 +85,18 @@ class SlipOffice:
         entry = await self._entries(kind, uid)
         return self._desk.enqueue(entry, language=language, copy=True)
 
-    async def _made(self, uid: str, language: str, kind: str, make: Callable[[list[Block]], T]) -> T:
+    async def _made(self, uid: str, language: str, kind: str, make: Callable[[Sequence[Block]], T]) -> T:
         entry = await self._entries(kind, uid)
         words = self._desk.words_for(entry, language)
 
         def work() -> T:
-            return make(
-                compose_entry(
-                    entry, words, store_name=self._store_name, time_zone=self._time_zone, templates=self._templates
-                )
+            return made(
+                entry,
+                words,
+                make,
+                store_name=self._store_name,
+                time_zone=self._time_zone,
+                templates=self._templates,
             )
 
         return await asyncio.to_thread(work)

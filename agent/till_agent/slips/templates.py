@@ -56,6 +56,11 @@ class SlipTemplates:
                 self._found(key, str(exc))
         return default_template().blocks(facts, words)
 
+    def unprintable(self, words: SlipWords, sentence: str) -> None:
+        """A slip, or a code of it, can't be printed as it was made: it is printed plainer, and the status says so."""
+        key = (words.programme.id, words.programme.version, -1, "")
+        self._found(key, f"a slip can't be printed as it was made: {sentence}")
+
     def check(self, programme: Programme | None) -> None:
         """Try the templates out before a slip needs them; slow, so not on the loop. Done once a version."""
         if self._own is not None and _OWN_KEY not in self._bad:
@@ -118,6 +123,17 @@ class SlipTemplates:
                 return
             self._troubles[key] = sentence
         log.error("a slip template does not work, the packaged one is used instead: %s", sentence)
+
+
+class _PackagedOnly(SlipTemplates):
+    """Nobody's own, not the programme's either."""
+
+    def blocks(self, facts: SlipFacts, words: SlipWords) -> list[Block]:
+        return default_template().blocks(facts, words)
+
+
+PACKAGED_ONLY = _PackagedOnly()
+"""What is left when the templates that were wanted make nothing that can be printed."""
 
 
 def templates_from(path: str) -> SlipTemplates:

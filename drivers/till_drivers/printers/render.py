@@ -39,7 +39,8 @@ _DENSITY = b"\x1d(K\x02\x001"
 def render(blocks: Iterable[Block], profile: Profile) -> bytes:
     """Bytes that print the slip on a printer of this profile, whatever was printed before.
 
-    Raises RenderError when a code can't be printed at this width, or there are more than BLOCK_LIMIT blocks.
+    Raises RenderError when a code can't be printed at this width, or there are more blocks, lines or codes than a slip
+    may have.
     """
     from till_drivers.printers.escpos_builder import new_dummy
 

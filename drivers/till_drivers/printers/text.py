@@ -10,9 +10,15 @@ from collections.abc import Iterable
 from msgspec import Struct
 
 from till_drivers.blocks import Align, Barcode, Block, Break, Cut, Image, Pair, QrCode, Rule, Text
+from till_drivers.exceptions import RenderError
 
 TEXT_BLOCK_LIMIT = 4_000
 """Letters of one block that are printed: half a metre of paper. A name of a megabyte stops there."""
+LINE_LIMIT = 1_000
+"""Lines of one slip, double ones counted twice: three metres of paper. As a picture they take 20 MB, and more lines all
+the memory there is."""
+PICTURE_LIMIT = 20
+"""Codes and pictures of one slip: each takes up to a tenth of a second to make."""
 _ELLIPSIS = "…"
 _SPACES = re.compile(r"[ \t]+")
 _NO_BREAK_SPACES = dict.fromkeys(map(ord, "\u00a0\u202f\u2007\u2060"), "\u00a0")
@@ -77,16 +83,22 @@ def _width(letter: str) -> int:
 
 
 def layout(blocks: Iterable[Block], columns: int) -> list[Item]:
-    """Blocks as lines, and those that are no text as they are. Texts are cleaned; double text has half the columns."""
+    """Blocks as lines, and those that are no text as they are. Texts are cleaned; double text has half the columns.
+
+    Raises RenderError past LINE_LIMIT lines or PICTURE_LIMIT codes and pictures.
+    """
     items: list[Item] = []
+    doubled = pictures = 0
     for block in blocks:
         match block:
             case Text():
                 room = columns // 2 if block.double else columns
+                before = len(items)
                 items += (
                     Line(text=line, align=block.align, bold=block.bold, double=block.double)
                     for line in wrap(block.text, room)
                 )
+                doubled += len(items) - before if block.double else 0
             case Pair():
                 items += (Line(text=line, bold=block.bold) for line in pair(block, columns))
             case Rule():
@@ -96,13 +108,19 @@ def layout(blocks: Iterable[Block], columns: int) -> list[Item]:
                 items.append(Line(text=""))
             case _:
                 items.append(block)
+                pictures += not isinstance(block, Cut)
+        if len(items) + doubled > LINE_LIMIT:
+            raise RenderError(f"expected at most {LINE_LIMIT} lines in a slip")
+        if pictures > PICTURE_LIMIT:
+            raise RenderError(f"expected at most {PICTURE_LIMIT} codes and pictures in a slip")
     return items
 
 
 def to_text(blocks: Iterable[Block], columns: int) -> str:
     """The slip as plain text, one `\\n` after each line, no line wider than `columns`.
 
-    For cash software that prints it itself: a QR code or barcode is its text, a cut is an empty line.
+    For cash software that prints it itself: a QR code or barcode is its text, a cut is an empty line. RenderError as
+    `layout` raises it.
     """
     lines: list[str] = []
     for item in layout(blocks, columns):
