@@ -10,8 +10,11 @@ from msgspec import Struct
 
 from till_agent.exceptions import CloudUnreachable
 from till_agent.ports import CouponGateway, PendingBalances
+from till_loyalty import identifiers, rotating
 from till_loyalty.coupons import coupons_by_code, normalise_code
-from till_loyalty.programme import Programme
+from till_loyalty.exceptions import IdentifierError
+from till_loyalty.masks import mask_card
+from till_loyalty.programme import Identifiers, Programme
 from till_loyalty.receipt import MemberState, Usage
 from till_loyalty.results import Reason
 from till_loyalty.rule_parts import Coupon
@@ -148,9 +151,28 @@ def is_limited(coupon: Coupon) -> bool:
     return bool(coupon.uses_per_member or coupon.uses_per_code)
 
 
-def tidy(codes: Sequence[str]) -> tuple[str, ...]:
-    """The codes as they were scanned, each once."""
+def tidy(codes: Sequence[str], programme: Programme | None) -> tuple[str, ...]:
+    """The codes as they were scanned, each once.
+
+    Of a card or a wallet code, scanned while the wrong field had the cursor, only what may be shown: codes go into the
+    journal and into answers.
+    """
     scanned: dict[str, str] = {}
+    coupons = coupons_by_code(programme.coupons) if codes and programme is not None else {}
+    rules = programme.identifiers if programme is not None else Identifiers()
     for code in codes:
-        scanned.setdefault(normalise_code(code), code.strip())
+        is_card = normalise_code(code) not in coupons and _is_card(code, rules)
+        kept = mask_card(code.strip()) if is_card else code.strip()
+        scanned.setdefault(normalise_code(kept), kept)
     return tuple(scanned.values())
+
+
+def _is_card(code: str, rules: Identifiers) -> bool:
+    """Whether it is written as a member's card, a bank card or a wallet code."""
+    if rules.rotating is not None and rotating.read(code.strip(), rules.rotating) is not None:
+        return True
+    try:
+        identifiers.parse_card(code, rules)
+    except IdentifierError as exc:
+        return exc.code == "bank_card"
+    return True

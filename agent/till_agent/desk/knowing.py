@@ -56,7 +56,7 @@ class Knowing:
         offline: bool,
     ) -> Known:
         """All of it, as it is now; `pending` is what own ops changed of the member's facts."""
-        codes = tidy(codes)
+        codes = tidy(codes, programme)
         member_id = found.subject.member_id if found else ""
         state = member_state(found, pending, clock, spendable)
         if state is not None and codes:

@@ -47,7 +47,7 @@ def rule_messages(
     """What to tell about discounts, coupons and limits; `held_back` are reasons of codes that the rules did not get."""
     if programme is None:
         return ()
-    scanned = tidy(codes)
+    scanned = tidy(codes, programme)
     kept_back = {reason.numbers["code"] for reason in held_back}
     given = [code for place, code in enumerate(scanned, 1) if place not in kept_back]
     said: list[Message] = []

@@ -23,7 +23,8 @@ from till_agent.desk import Desk
 from till_agent.exceptions import CloudUnreachable
 from till_agent.ports import Shares
 from till_loyalty import engine
-from till_loyalty.programme import Redemption, Rule
+from till_loyalty.masks import mask_card
+from till_loyalty.programme import Redemption, RotatingCode, Rule
 from till_loyalty.receipt import Place, Usage
 from till_loyalty.rule_parts import Coupon, Discount, Life, Limit, Where, Who
 from till_sync.asking import CouponAnswer, CouponQuestion
@@ -111,6 +112,11 @@ def given(sale: Sale | Quote) -> dict[str, int]:
     return {each.rule: each.points for each in sale.calculation.accruals}
 
 
+def asked_discounts(asked: Quote) -> tuple[DiscountTaken, ...]:
+    """What cash software takes off that does as the quote says."""
+    return msgspec.convert(msgspec.to_builtins(asked.calculation.discounts), tuple[DiscountTaken, ...])
+
+
 def codes_said(answer: Sale | Quote) -> set[str]:
     return {message.code for message in answer.messages}
 
@@ -176,6 +182,35 @@ def test_the_op_says_what_the_rules_were_given_so_that_the_cloud_can_count_it_ag
     assert Usage(rule="once", per="code", key="ONCE", uses=1) in op.usage
 
 
+@pytest.mark.parametrize("text", ["4111 1111 1111 1111", ";4111111111111111=2512101?", STRANGER_CARD, "rotating"])
+def test_a_card_scanned_in_the_place_of_a_coupon_is_kept_in_part(text: str) -> None:
+    """The scanner was in the wrong field: what says so and what is written has no card's number, and no wallet code."""
+    at = till()
+    at.cache.sell_by(replace(RULES, identifiers=replace(RULES.identifiers, rotating=RotatingCode())))
+    text = f"{STRANGER_CARD}-1800000000-12345678" if text == "rotating" else text
+    given_codes = (text, "MINUS", STRANGER_CARD[:6])
+    asked = quote(at, codes=given_codes)
+    assert "coupon_unknown" in codes_said(asked)
+    sold = sell(at, "a", codes=given_codes, discounts=asked_discounts(asked))
+    assert sold.calculation.coupons == ("minus",)
+    assert body(at).codes == (mask_card(text), "MINUS", STRANGER_CARD[:6])
+    entry = at.journal.entries[-1]
+    kept = f"{entry.body!r} {entry.answer!r} {asked}".replace(" ", "")
+    assert not any(number in kept for number in ("4111111111111111", STRANGER_CARD, "12345678"))
+
+
+def test_a_coupon_may_look_like_a_card() -> None:
+    """The programme has said what it is; without one, nobody knows the chain's cards and coupons, but bank cards."""
+    at = till()
+    both = ("4111111111111111", STRANGER_CARD)
+    at.cache.sell_by(replace(RULES, coupons=(Coupon(id="minus", codes=both),)))
+    assert "coupon_unknown" not in codes_said(sell(at, "a", codes=both))
+    assert body(at).codes == both
+    bare = FakeTill(programme=None)
+    bare.run(bare.desk.sell("b", SaleRequest(receipt=receipt(10_000), codes=both)))
+    assert body(bare).codes == (mask_card(both[0]), both[1])
+
+
 def test_points_that_are_not_active_yet_are_in_the_balance_and_not_to_be_spent() -> None:
     """Neither those of the cloud's row nor those of a sale a minute ago."""
     at = till(segments=("vip",))
@@ -200,8 +235,7 @@ def test_the_cash_software_says_which_discounts_it_took() -> None:
     assert asked.calculation.discount_minor == 1_000
     assert {"discount_total", "coupon_applied"} <= codes_said(asked)
     assert any(each.kind == "discount" for each in asked.explain)
-    rows = msgspec.convert(msgspec.to_builtins(asked.calculation.discounts), tuple[DiscountTaken, ...])
-    taken = sell(at, "a", codes=("MINUS",), discounts=rows)
+    taken = sell(at, "a", codes=("MINUS",), discounts=asked_discounts(asked))
     assert taken.calculation.payable_minor == 9_000
     assert taken.calculation.coupons == ("minus",)
     assert given(taken)["base"] == 4, "5 % of 90,00, in whole points"
