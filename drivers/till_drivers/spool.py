@@ -263,17 +263,24 @@ class Spool:
                         _log.error("%s", exc)
                     for _, failed in batch:
                         failed(exc)
+                    if table is not None and _is_damaged(exc):
+                        self._let_go(table)
+                        table = None
                     if table is None and running:
                         time.sleep(REOPEN_SECONDS)
         finally:
             self._is_stopped = True
-            with self._guard:
-                reader, self._reader = self._reader, None
-            for open_table in (reader, table):
-                if open_table is not None:
-                    open_table.close()
+            self._let_go(table)
             for _, failed in self._take(waits=False)[1]:
                 failed(SpoolUnavailable("the print queue has stopped"))
+
+    def _let_go(self, table: JobTable | None) -> None:
+        """Close the file: at the end, or so that one that has broken is put aside when it is opened again."""
+        with self._guard:
+            reader, self._reader = self._reader, None
+        for each in (reader, table):
+            if each is not None:
+                each.close()
 
     def _take(self, *, waits: bool) -> tuple[bool, list[_Ordered]]:
         """The next commands, at least one if `waits`; and whether to go on after them."""
@@ -323,6 +330,11 @@ class Spool:
         except SpoolUnavailable:
             table.rollback()
             raise
+        except Exception as exc:
+            # Whoever waits must hear of it, and this thread is all printing that there is.
+            _log.exception("the print queue failed")
+            table.rollback()
+            raise SpoolUnavailable(f"the print queue failed: {type(exc).__name__}") from exc
         with self._guard:  # a job that goes from memory to the file is never counted twice
             self._waiting = waiting
             for settle in settled:
@@ -349,6 +361,10 @@ class Spool:
             self._lost[job.job_id] = _refused(job, str(error))
             while len(self._lost) > LOST_LIMIT:
                 self._lost.popitem(last=False)
+
+
+def _is_damaged(exc: SpoolUnavailable) -> bool:
+    return isinstance(exc.__cause__, sqlite3.DatabaseError) and is_damage(exc.__cause__)
 
 
 def _drawn(job: SpoolJob, draw: Callable[[], bytes]) -> SpoolJob:

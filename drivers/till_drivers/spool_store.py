@@ -25,6 +25,9 @@ RETAINED_AGE_MS = 7 * 86_400_000
 BUSY_TIMEOUT_MS = 2_000
 """Nobody else writes here but a person with a database tool."""
 
+DETAIL_LIMIT = 500
+"""Letters of what a driver or a template says of a job."""
+
 TOO_OLD = "waited too long for the printer"
 CUT_SHORT = "the till stopped while it was printing"
 
@@ -38,6 +41,9 @@ class PrintState(enum.StrEnum):
     ACCEPTED = "accepted"
     REFUSED = "refused"
     UNKNOWN = "unknown"
+
+
+_STATES = frozenset(PrintState)
 
 
 class SpoolJob(Struct, frozen=True, kw_only=True):
@@ -195,7 +201,7 @@ class JobTable:
         self._run(
             _INSERT,
             (
-                job.job_id, job.printer, job.reference, job.copy, job.state.value, job.waits, job.detail,
+                job.job_id, job.printer, job.reference, job.copy, job.state.value, job.waits, _kept(job.detail),
                 job.created_ms, job.updated_ms, job.data,
             ),
         )  # fmt: skip
@@ -203,7 +209,7 @@ class JobTable:
     def next(self, printer: str, now_ms: int) -> SpoolJob | None:
         """The oldest waiting job of `printer`, after giving up those that waited too long."""
         self._run(_EXPIRE, (TOO_OLD, now_ms, now_ms - WAITING_AGE_MS))
-        return _job(self._run(_NEXT, (printer,)).fetchone())
+        return _first(self._fetch(_NEXT, (printer,)))
 
     def begin(self, job_id: str, now_ms: int) -> bool:
         return self._run(_BEGIN, (now_ms, job_id)).rowcount == 1
@@ -211,11 +217,11 @@ class JobTable:
     def finish(self, job_id: str, state: PrintState, detail: str, now_ms: int) -> bool:
         waits = state is PrintState.REFUSED
         keeps = waits or state is PrintState.UNKNOWN
-        return self._run(_FINISH, (state.value, waits, detail, now_ms, keeps, job_id)).rowcount == 1
+        return self._run(_FINISH, (state.value, waits, _kept(detail), now_ms, keeps, job_id)).rowcount == 1
 
     def torn(self) -> dict[str, bytes]:
         """By printer, the last job that may have broken off in it; later jobs have not been begun since."""
-        return {str(row[0]): bytes(row[1]) for row in self._run(_TORN, ())}
+        return {str(row[0]): bytes(row[1]) for row in self._fetch(_TORN, ())}
 
     def mended(self, printer: str) -> None:
         self._run(_MENDED, (printer,))
@@ -225,16 +231,16 @@ class JobTable:
         self._run(_TRIM, (now_ms - RETAINED_AGE_MS, RETAINED_COUNT))
 
     def waiting(self) -> int:
-        return int(self._run(_COUNT, ()).fetchone()[0])
+        return int(self._fetch(_COUNT, ())[0][0])
 
     def by_reference(self, reference: str) -> SpoolJob | None:
-        return _job(self._run(_BY_REFERENCE, (reference,)).fetchone())
+        return _first(self._fetch(_BY_REFERENCE, (reference,)))
 
     def by_id(self, job_id: str) -> SpoolJob | None:
-        return _job(self._run(_BY_ID, (job_id,)).fetchone())
+        return _first(self._fetch(_BY_ID, (job_id,)))
 
     def recent(self, limit: int) -> list[SpoolJob]:
-        return [job for row in self._run(_RECENT, (limit,)) if (job := _job(row)) is not None]
+        return [_job(row) for row in self._fetch(_RECENT, (limit,))]
 
     def begin_transaction(self) -> None:
         self._run("begin immediate", ())
@@ -256,17 +262,33 @@ class JobTable:
         except (sqlite3.Error, OverflowError, UnicodeError) as exc:  # the last two: values that no file can hold
             raise SpoolUnavailable(f"the print queue's file: {exc}") from exc
 
+    def _fetch(self, statement: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+        """All rows: damage may come to light only behind the first."""
+        cursor = self._run(statement, values)
+        try:
+            return cursor.fetchall()
+        except sqlite3.Error as exc:
+            raise SpoolUnavailable(f"the print queue's file: {exc}") from exc
 
-def _job(row: tuple[Any, ...] | None) -> SpoolJob | None:
-    if row is None:
-        return None
+
+def _kept(detail: str) -> str:
+    """A driver's words as a file can hold them: a path in them may have bytes that are no letters, and an outcome that
+    can't be written holds up every printer."""
+    return detail[:DETAIL_LIMIT].encode(errors="replace").decode()
+
+
+def _first(rows: list[tuple[Any, ...]]) -> SpoolJob | None:
+    return _job(rows[0]) if rows else None
+
+
+def _job(row: tuple[Any, ...]) -> SpoolJob:
     return SpoolJob(
         seq=row[0],
         job_id=row[1],
         printer=row[2],
         reference=row[3],
         copy=bool(row[4]),
-        state=PrintState(row[5]),
+        state=PrintState(row[5]) if row[5] in _STATES else PrintState.UNKNOWN,  # a later version's, or a person's
         waits=bool(row[6]),
         attempts=row[7],
         detail=row[8],

@@ -78,7 +78,8 @@ class SpoolWorker:
         self._news: dict[str, asyncio.Event] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._unsaved: dict[str, tuple[PrintState, str]] = {}
+        self._unsaved: dict[str, dict[str, tuple[PrintState, str]]] = {}
+        """By printer: one that saved another's would put a job back in line that its own printer has begun again."""
         self._is_stopping = False
 
     async def start(self) -> None:
@@ -133,7 +134,7 @@ class SpoolWorker:
                 if not is_resumed:
                     await self._resume(name, driver)
                     is_resumed = True
-                await self._save_outcomes()
+                await self._save_outcomes(name)
                 may_go_at_once = not was_refused and self._may_go_at_once(driver)
                 if may_go_at_once or await self._is_usable(driver):
                     job = await self._spool.next(name)
@@ -197,12 +198,13 @@ class SpoolWorker:
             outcome, detail = Outcome.UNKNOWN, f"driver failed: {type(exc).__name__}"
         if not detail and outcome not in (Outcome.PRINTED, Outcome.ACCEPTED):
             detail = self._seen.get(driver.device_id, ("", ""))[1]
-        self._unsaved[job.job_id] = (_STATES[outcome], detail)
-        await self._save_outcomes()
+        self._unsaved.setdefault(job.printer, {})[job.job_id] = (_STATES[outcome], detail)
+        await self._save_outcomes(job.printer)
         return outcome is not Outcome.REFUSED
 
-    async def _save_outcomes(self) -> None:
+    async def _save_outcomes(self, printer: str) -> None:
         """Commit what became of jobs; one that the disk refuses stays `printing` there and is saved later."""
-        for job_id, (state, detail) in list(self._unsaved.items()):
+        unsaved = self._unsaved.get(printer, {})
+        for job_id, (state, detail) in list(unsaved.items()):
             await self._spool.finish(job_id, state, detail)
-            self._unsaved.pop(job_id, None)
+            del unsaved[job_id]
