@@ -4,6 +4,7 @@ import sqlite3
 import threading
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -18,8 +19,15 @@ from till_cloud.cli.common import (
     writing,
 )
 
+if TYPE_CHECKING:
+    from till_cloud.store.grants import Unheard
+
 ROWS_SHOWN = 1_000
 """Grants or vouchers that one list shows."""
+
+DAY_MS = 86_400_000
+STALE_MOST_DAYS = 3_650
+"""Of tills that nobody heard of in ten years there is nothing more to say."""
 
 CALL_IN_S = 10
 """Tills look for changes every two seconds, and give back with their next push."""
@@ -34,15 +42,28 @@ def grant() -> None:
 @grant.command("list")
 @click.option("--till", default="", help="Only of this till.")
 @click.option("--member", default="", metavar="MEMBER", help="Only of this member (member id or tag).")
+@click.option(
+    "--stale", type=click.IntRange(1, STALE_MOST_DAYS), metavar="DAYS", help="Only tills not heard of for so long."
+)
 @json_option
 @database_option
-def grant_list(till: str, member: str, db: Path, *, as_json: bool) -> None:
-    """List what is lent, and what every till was lent in all."""
+def grant_list(till: str, member: str, stale: int | None, db: Path, *, as_json: bool) -> None:
+    """List what is lent, and what every till was lent in all.
+
+    With --stale one line for each till that has points and was not heard of for DAYS, and what to do about it.
+    """
     from till_cloud.showing import member as find
     from till_cloud.store import grants
 
     with reading(db) as connection:
         member_id = find(connection, reference=member).member_id if member else ""
+        if stale is not None:
+            before_ms = now_ms() - stale * DAY_MS
+            _show_silent(
+                grants.unheard(connection, before_ms, holder=till, member_id=member_id, limit=ROWS_SHOWN),
+                as_json=as_json,
+            )
+            return
         rows = grants.open_rows(connection, holder=till, member_id=member_id, limit=ROWS_SHOWN)
     if as_json:
         echo_json(rows)
@@ -56,6 +77,27 @@ def grant_list(till: str, member: str, db: Path, *, as_json: bool) -> None:
             for row in rows
         ],
     )  # fmt: skip
+
+
+def _show_silent(rows: list["Unheard"], *, as_json: bool) -> None:
+    if as_json:
+        echo_json(rows)
+        return
+    echo_table(
+        ("till", "last heard of (UTC)", "members", "points"),
+        [(row.till, time_text(row.seen_at_ms), row.members, row.points) for row in rows],
+    )
+    if rows:
+        click.echo(_ABOUT_SILENT, err=True)
+
+
+_ABOUT_SILENT = """
+These points can be spent at those tills alone until they come back, and no time ends that: a till without a line may
+be selling by them now. For each till, find out what became of it:
+- it stands in its shop and sells: mend its line. It gives back by itself what others ask for.
+- it is in a cupboard, or being repaired: let it send what it has before its disk is wiped (`tillside sync now` there).
+- it is broken, stolen or sold: `tillside cloud grant revoke --till TILL --removed` gives the points back to their
+  members. Sales that it made and never sent are lost; those that come all the same move no points."""
 
 
 @grant.command("revoke")

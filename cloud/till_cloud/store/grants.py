@@ -61,6 +61,12 @@ FROM grants
 WHERE points > 0 AND (:holder = '' OR holder = :holder) AND (:member_id = '' OR member_id = :member_id)
 ORDER BY holder, member_id LIMIT :limit
 """
+_UNHEARD = """
+SELECT g.holder, max(t.seen_at_ms), count(*), sum(g.points) FROM grants g JOIN tills t ON t.till = g.holder
+WHERE g.points > 0 AND t.seen_at_ms < :before_ms AND (:holder = '' OR g.holder = :holder)
+    AND (:member_id = '' OR g.member_id = :member_id)
+GROUP BY g.holder ORDER BY max(t.seen_at_ms), g.holder LIMIT :limit
+"""
 _PUT = """
 INSERT INTO grants (holder, member_id, epoch, points, recall, granted, used, released, written_off, until_ms,
     recalled_at_ms, position)
@@ -181,6 +187,24 @@ def open_rows(connection: sqlite3.Connection, *, holder: str = "", member_id: st
     """Open grants, of a holder or a member where one is named, at most `limit`."""
     named = {"holder": holder, "member_id": member_id, "limit": limit}
     return [_row(row) for row in connection.execute(_OPEN, named)]
+
+
+class Unheard(Struct, frozen=True, kw_only=True):
+    """A till that has points and was not heard of since `seen_at_ms`: what it has, and of how many members."""
+
+    till: str
+    seen_at_ms: int
+    members: int
+    points: int
+
+
+def unheard(
+    connection: sqlite3.Connection, before_ms: int, *, holder: str = "", member_id: str = "", limit: int
+) -> list[Unheard]:
+    """Tills with open grants that were not heard of since `before_ms`, the longest silent first, at most `limit`."""
+    named = {"before_ms": before_ms, "holder": holder, "member_id": member_id, "limit": limit}
+    rows = connection.execute(_UNHEARD, named)
+    return [Unheard(till=till, seen_at_ms=seen, members=count, points=points) for till, seen, count, points in rows]
 
 
 def put(connection: sqlite3.Connection, row: GrantRow) -> None:

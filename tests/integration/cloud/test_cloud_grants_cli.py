@@ -1,6 +1,9 @@
 """Grants and vouchers as staff handle them: what is lent, giving it up, and a voucher's text."""
 
 import json
+import sqlite3
+import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -35,6 +38,23 @@ def test_what_is_lent_is_listed(path: Path) -> None:
     assert json.loads(run("grant", "list", "--till", "k2", "--json", *db)) == []
     assert json.loads(run("member", "show", "m-1", "--json", *db))["granted"] == 600
     assert json.loads(run("verify", *db))["figures"]["granted"] == 600
+
+
+def test_silent_tills_that_have_points_are_listed_with_what_to_do(path: Path) -> None:
+    """One line a till; one that was heard of since, or has nothing any more, is not among them."""
+    db = ("--db", str(path))
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE tills SET seen_at_ms = ?", (int(time.time() * 1000) - 31 * 86_400_000,))
+    (row,) = json.loads(run("grant", "list", "--stale", "30", "--json", *db))
+    assert (row["till"], row["members"], row["points"]) == ("k1", 1, 600)
+    done = CliRunner().invoke(main, ["cloud", "grant", "list", "--stale", "30", *db])
+    assert "600" in done.stdout
+    assert "grant revoke --till TILL --removed" in done.stderr
+    assert json.loads(run("grant", "list", "--stale", "32", "--json", *db)) == []
+    assert json.loads(run("grant", "list", "--stale", "30", "--till", "k2", "--json", *db)) == []
+    assert "revoke" not in CliRunner().invoke(main, ["cloud", "grant", "list", "--stale", "32", *db]).output
+    run("grant", "revoke", "--till", "k1", *db)
+    assert json.loads(run("grant", "list", "--stale", "30", "--json", *db)) == []
 
 
 def test_a_dead_tills_grants_are_given_up_once(path: Path) -> None:
