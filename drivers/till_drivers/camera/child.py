@@ -97,7 +97,7 @@ class Watch:
             except (TransportAbsent, TransportLost) as exc:
                 self._teller.say(Eyes(open=False, detail=shortened(exc)))
             self._source.close()
-            self._eye.see(None, self._clock.mono_ms())
+            self._eye.forget()
             self._backoff.failed()
             while self._backoff.wait_ms:
                 self._teller.live()

@@ -40,11 +40,14 @@ class Eye:
         self.looks = 0
         """Pictures that were really looked at, for tests and figures."""
 
+    def forget(self) -> None:
+        """The source is gone: the next picture is of another scene."""
+        self._motion.forget()
+        self._is_settled, self._found = False, []
+
     def see(self, gray: Any, now_ms: int) -> list[Confirmed]:
-        """What is to be told of the picture of now; None is no picture."""
+        """What is to be told of the picture of now; None: there is none yet after the last one."""
         if gray is None:
-            self._motion.forget()
-            self._is_settled, self._found = False, []
             return []
         if self._motion.has_moved(gray):
             self._is_settled = False

@@ -163,3 +163,23 @@ def test_no_picture_is_nothing_in_view() -> None:
     eye = Eye(steps.ladder, scene, formats=(), budget_ms=80)
     eye.see("x", 0)
     assert eye.see(None, 1000) == []
+
+
+def test_a_stream_slower_than_the_eye_is_as_still_as_any_other() -> None:
+    """Between two of its pictures there is none: that is no movement, or an empty counter would keep a core busy. A
+    source that was lost and is back shows another scene."""
+
+    class Remembering(Scene):
+        def forget(self) -> None:
+            self.moved = True
+
+    steps, scene = Steps(), Remembering()
+    eye = Eye(steps.ladder, scene, formats=(), budget_ms=80)
+    eye.see("x", 0)
+    scene.moved = False
+    for at_ms in range(50, 800, 50):
+        assert eye.see(None if at_ms % 100 else "x", at_ms) == []
+    assert eye.looks == 3
+    eye.forget()
+    eye.see("x", 850)
+    assert eye.looks == 4
