@@ -8,7 +8,6 @@ import logging
 import os
 import stat
 import struct
-import zlib
 from pathlib import Path
 
 from till_drivers.exceptions import RenderError
@@ -21,14 +20,14 @@ FILE_LIMIT = 2 << 20
 """Bytes of the file: a logo of paper width has some thousand."""
 PIXEL_LIMIT = 4_000_000
 """Points of the picture: 16 MB while it is made into dots, once. A small file can claim any number of them."""
+SIDE_LIMIT = 10_000
+"""Points of a side: making one of 4,000,000 smaller took 300 MB."""
 HEIGHT_LIMIT_DOTS = 480
 """60 mm of paper; a higher picture is made smaller."""
 KEPT = 4
 """Pictures kept: one a printer."""
 _HEAD = struct.Struct(">8sI4sII")
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_BROKEN = (OSError, ValueError, SyntaxError, EOFError, OverflowError, MemoryError, struct.error, zlib.error)
-"""What Pillow raises for files that are not what they claim to be."""
 _warned: dict[str, str] = {}
 
 
@@ -49,8 +48,14 @@ def check(path: str) -> None:
     _, _, kind, wide, high = _HEAD.unpack(head)
     if kind != b"IHDR" or not wide or not high:
         raise RenderError(f"logo {path}: expected a PNG with a picture in it")
-    if wide * high > PIXEL_LIMIT:
-        raise RenderError(f"logo {path}: expected at most {PIXEL_LIMIT:,} points, not {wide} x {high}")
+    _bound(path, wide, high)
+
+
+def _bound(path: str, wide: int, high: int) -> None:
+    if wide * high > PIXEL_LIMIT or max(wide, high) > SIDE_LIMIT:
+        raise RenderError(
+            f"logo {path}: expected at most {PIXEL_LIMIT:,} points, {SIDE_LIMIT:,} on a side, not {wide} x {high}"
+        )
 
 
 def warn_beforehand(path: str) -> None:
@@ -95,6 +100,7 @@ def _draw(path: str, _changed_ns: int, _size: int, width_dots: int) -> Picture:
     check(path)
     try:
         with Image.open(path, formats=("PNG",)) as image:
+            _bound(path, image.width, image.height)  # a second head in the file, which counts for Pillow
             # 16 bits of grey: `convert` alone makes nearly all of them white.
             shallow = image.point(lambda grey: grey / 257).convert("L") if image.mode.startswith("I") else image
             coloured = shallow.convert("RGBA")
@@ -107,5 +113,7 @@ def _draw(path: str, _changed_ns: int, _size: int, width_dots: int) -> Picture:
         canvas = Image.new("L", ((grey.width + 7) // 8 * 8, grey.height), 255)  # whole bytes: centring does not shear
         canvas.paste(grey, ((canvas.width - grey.width) // 2, 0))
         return of_image(canvas.convert("1"))
-    except _BROKEN as exc:
+    except RenderError:
+        raise
+    except Exception as exc:  # whatever Pillow makes of a file that is not what it claims to be; slips go without it
         raise RenderError(f"logo {path}: expected a sound PNG: {exc}") from exc

@@ -215,3 +215,17 @@ def test_any_damage_to_a_file_is_survived(path: Path) -> None:
         path.write_bytes(bytes(data))
         os.utime(path, ns=(number, number))
         assert to_slip(render(WITH, paper), paper).text().endswith("Полынь\n")
+
+
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+@pytest.mark.parametrize("second", [(12_000, 12_000), (30_000, 30_000), None])
+def test_a_picture_larger_than_its_first_head_says_never_costs_a_slip(
+    tmp_path: Path, second: tuple[int, int] | None
+) -> None:
+    """Pillow believes the second: one of 17 KB took 2 GB, another had every slip refused. Long sides take much too."""
+    picture = tmp_path / "logo.png"
+    heads = chunk(b"IHDR", struct.pack(">IIBBBBB", *(second or (1, 2_000_000)), 1, 0, 0, 0, 0))
+    first = png_head(10, 10) if second else b"\x89PNG\r\n\x1a\n"
+    picture.write_bytes(first + heads + chunk(b"IDAT", zlib.compress(bytes(1_000))) + chunk(b"IEND", b""))
+    profile = Profile(logo=str(picture))
+    assert not rasters(render([ImageBlock(), Text(text="x"), Cut()], profile))
