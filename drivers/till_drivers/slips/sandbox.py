@@ -18,6 +18,7 @@ from jinja2 import StrictUndefined, nodes
 from jinja2.filters import do_title
 from jinja2.runtime import LoopContext, Macro
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.utils import missing
 from jinja2.visitor import NodeTransformer
 from msgspec import Struct
 
@@ -72,6 +73,18 @@ _FIELDS: dict[type, frozenset[str]] = {}
 """What may be read of our structs without asking, by type; a template meets four of them."""
 
 
+class _Missing(StrictUndefined):
+    """Says what is not there in a designer's words: Python's name our classes."""
+
+    __slots__ = ()
+
+    @property
+    def _undefined_message(self) -> str:
+        if self._undefined_hint or self._undefined_obj is missing:
+            return super()._undefined_message
+        return f"{self._undefined_name!r} is no part of this"
+
+
 class Sandbox(ImmutableSandboxedEnvironment):
     """Asks no questions about what is ours: a slip's preview is made for every quote.
 
@@ -81,7 +94,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
     intercepted_binops = frozenset(("+", "-", "*", "/", "//", "%"))
 
     def __init__(self, ours: tuple[type, ...], made: type[str], finalize: Any) -> None:
-        super().__init__(undefined=StrictUndefined, finalize=finalize, autoescape=False)
+        super().__init__(undefined=_Missing, finalize=finalize, autoescape=False)
         self.globals.clear()
         self.ours = ours
         self.made = made
@@ -118,7 +131,8 @@ class Sandbox(ImmutableSandboxedEnvironment):
         elif kind is BuiltinMethodType and type(obj.__self__) is str and obj.__name__ in METHODS:
             context.parent[STEPS].take(1)
             return _plainly(obj, args, kwargs)
-        name = getattr(obj, "__name__", kind.__name__)
+        # Jinja2 tells the name of what is not there in no other way.
+        name = obj._undefined_name if kind is _Missing else getattr(obj, "__name__", kind.__name__)  # noqa: SLF001
         raise SlipTemplateError(f"expected a function of slips or one of {', '.join(METHODS)}, not {name}")
 
     def _macro(self, context: Any, macro: Macro, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:

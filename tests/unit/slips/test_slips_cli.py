@@ -124,7 +124,7 @@ def test_templates_are_checked(tmp_path: Path) -> None:
     assert done.exit_code == 1
     assert done.stdout == f"{good}: good\n"
     assert done.stderr.splitlines() == [
-        "bad.slip: line 2: UndefinedError: 'till_drivers.slips.facts.SlipFacts object' has no attribute 'dept'",
+        "bad.slip: line 2: UndefinedError: 'dept' is no part of this",
         "huge.slip: expected a template of at most 65536 bytes, not 70000",
         "2 of 3 not usable",
     ]

@@ -144,6 +144,24 @@ def test_the_line_that_fails_is_named(source: str, line: str) -> None:
     assert line in refusal(source)
 
 
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("{{ text(slip.nothing) }}", "'nothing' is no part of this"),
+        ("{{ text(nothing) }}", "'nothing' is undefined"),
+        ("{{ text(slip.name.nothing.more) }}", "'nothing' is no part of this"),
+        ("{% for a in range(9) %}{% endfor %}", ", not range"),
+        ("{{ slip.nothing(1) }}", ", not nothing"),
+    ],
+)
+def test_what_is_not_there_is_named_by_its_own_name(source: str, said: str) -> None:
+    """Not by that of a Python class."""
+    refused = refusal(source)
+    assert refused.endswith(said)
+    assert "till_" not in refused
+    assert "Undefined," not in refused
+
+
 def test_the_packaged_template_is_far_below_its_limits() -> None:
     """A chain that begins with it has room."""
     from till_drivers.slips import sandbox
