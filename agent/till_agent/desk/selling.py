@@ -23,6 +23,7 @@ from till_agent.desk.views import quote_messages, sale_messages
 from till_agent.exceptions import DeskProblem
 from till_agent.ports import CachedProgramme, Committed, Draft, Entry, JournalReader, StoredHold
 from till_agent.slips.compose import SlipContext, compose_quote
+from till_agent.slips.making import plain_enough
 from till_agent.slips.preview import preview_text
 from till_loyalty import engine
 from till_loyalty.exceptions import ReceiptError
@@ -105,8 +106,12 @@ class Selling:
             moment=words.local_moment(clock.local_time),
             today=clock.business_date,
         )
-        blocks = compose_quote(calculation, member, context, words, templates=bench.parts.templates)
-        return preview_text(blocks, bench.parts.settings.columns)
+        return plain_enough(
+            lambda wanted: compose_quote(calculation, member, context, words, templates=wanted),
+            lambda blocks: preview_text(blocks, bench.parts.settings.columns),
+            words=words,
+            templates=bench.parts.templates,
+        )
 
     async def sell(self, uid: str, request: SaleRequest) -> Answered:
         """Commit a sale, or hand back the answer that the same sale got before."""

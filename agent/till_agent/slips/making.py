@@ -32,7 +32,18 @@ def made(
     can't do that either, of the packaged slip without codes. RenderError when nothing helps: a broken font, say.
     """
     composed = partial(compose_entry, entry, words, store_name=store_name, time_zone=time_zone, copy=copy)
-    blocks = composed(templates=templates)
+    return plain_enough(lambda wanted: composed(templates=wanted), make, words=words, templates=templates)
+
+
+def plain_enough(
+    compose: Callable[[SlipTemplates], Sequence[Block]],
+    make: Callable[[Sequence[Block]], T],
+    *,
+    words: Words,
+    templates: SlipTemplates,
+) -> T:
+    """The same of whatever `compose` composes by the templates that it is given."""
+    blocks = compose(templates)
     try:
         return make(blocks)
     except RenderError as exc:
@@ -40,7 +51,7 @@ def made(
     try:
         return make(_without_codes(blocks))
     except RenderError:
-        return make(_without_codes(composed(templates=PACKAGED_ONLY)))
+        return make(_without_codes(compose(PACKAGED_ONLY)))
 
 
 def _without_codes(blocks: Sequence[Block]) -> list[Block]:
