@@ -140,6 +140,9 @@ class CupsTransport:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     process.communicate(timeout=END_SECONDS)
                 raise TimeoutError from exc
+            except OSError as exc:  # it has begun: what it still does nobody sees
+                process.kill()
+                raise TransportLost(f"{self.queue}: {command[0]}: {exc.strerror or exc}") from exc
             finally:
                 self._running = None
                 if process.stdout is not None:

@@ -2,8 +2,10 @@
 
 import asyncio
 import ctypes
+import errno
 import os
 import stat
+import subprocess
 import sys
 import textwrap
 from pathlib import Path
@@ -371,3 +373,28 @@ def test_factories_of_the_new_links_name_what_is_wrong() -> None:
     for factory, change, words in wrong:
         with pytest.raises(SettingsError, match=words):
             factory(SimpleNamespace(**(good | change)))
+
+
+@needs_shell
+def test_an_error_of_ours_while_lp_runs_leaves_the_slip_in_doubt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was taken for a program that could not be started: the slip was refused, and printed a second time."""
+
+    async def go() -> None:
+        printer = printer_on(queue(tmp_path))
+        assert (await printer.status()).state == "ready"
+        real = subprocess.Popen.communicate
+
+        def failing(process: Any, *args: Any, **options: Any) -> Any:
+            if process.args[0].endswith("lp"):
+                real(process, *args, **options)
+                raise OSError(errno.EIO, "a pipe of ours broke")
+            return real(process, *args, **options)
+
+        monkeypatch.setattr(subprocess.Popen, "communicate", failing)
+        assert await printer.submit(job("1", slip("1")), 10_000) is Outcome.UNKNOWN
+        assert (tmp_path / "lp.slip").read_bytes() == slip("1")
+        await printer.stop()
+
+    run(go())
