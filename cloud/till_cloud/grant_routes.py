@@ -32,7 +32,8 @@ _encode = msgspec.json.Encoder().encode
 # What may be promised of a member, as `Account.available` says.
 _AVAILABLE = """
 SELECT b.balance - b.held - b.granted - b.debt -
-    (SELECT coalesce(sum(l.left), 0) FROM lots l WHERE l.member_id = b.member_id AND l.active_at_ms IS NOT NULL)
+    (SELECT coalesce(sum(l.left), 0) FROM lots l INDEXED BY lots_asleep
+     WHERE l.member_id = b.member_id AND l.active_at_ms IS NOT NULL)
 FROM balances b WHERE b.member_id = ?
 """
 

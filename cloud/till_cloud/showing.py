@@ -79,7 +79,8 @@ class MovementView(Struct, frozen=True):
 
 _BALANCE = """
 SELECT balance - debt, held, debt, earned, redeemed, given_back, reversed, expired, position,
-    (SELECT coalesce(sum(l.left), 0) FROM lots l WHERE l.member_id = b.member_id AND l.active_at_ms IS NOT NULL),
+    (SELECT coalesce(sum(l.left), 0) FROM lots l INDEXED BY lots_asleep
+     WHERE l.member_id = b.member_id AND l.active_at_ms IS NOT NULL),
     granted
 FROM balances b WHERE member_id = ?
 """

@@ -45,13 +45,15 @@ _ADD_TAG = "INSERT INTO identifiers (tag, member_id) VALUES (?, ?)"
 _ADD_BALANCE = "INSERT INTO balances (member_id, position) VALUES (?, ?)"
 _TOUCH = "UPDATE balances SET position = ? WHERE member_id = ?"
 
-# Members as tills see them. The soonest expiring lot comes from a partial index.
+# Members as tills see them. Lots that are asleep, and the one that ends first, come from partial indexes; the first of
+# these has to be named, or SQLite walks through all lots that the member ever had.
 _SEEN = """
 SELECT b.position, m.member_id, m.status, m.tier, m.name_masked, m.phone_masked, m.card_masked, m.language,
        b.balance - b.debt,
        b.held + CASE WHEN b.granted = 0 THEN 0 WHEN b.debt > 0 THEN b.granted ELSE
            (SELECT coalesce(sum(v.points), 0) FROM vouchers v WHERE v.member_id = b.member_id AND v.state = 'open') END,
-       (SELECT coalesce(sum(l.left), 0) FROM lots l WHERE l.member_id = m.member_id AND l.active_at_ms IS NOT NULL),
+       (SELECT coalesce(sum(l.left), 0) FROM lots l INDEXED BY lots_asleep
+        WHERE l.member_id = m.member_id AND l.active_at_ms IS NOT NULL),
        (SELECT l.expires_at_ms || ':' || sum(l.left) FROM lots l
         WHERE l.member_id = m.member_id AND l.expires_at_ms IS NOT NULL AND l.left > 0
         GROUP BY l.expires_at_ms ORDER BY l.expires_at_ms LIMIT 1),
