@@ -19,7 +19,8 @@ from typing import Literal, TypeVar
 
 from msgspec import Struct
 
-from till_drivers.exceptions import DriverError, SpoolClosed, SpoolUnavailable
+from till_drivers.exceptions import SpoolClosed, SpoolUnavailable
+from till_drivers.spool_jobs import drawn, refused
 from till_drivers.spool_store import (
     JobTable,
     PrintState,
@@ -176,10 +177,13 @@ class Spool:
     def newest(self, reference: str) -> SpoolJob | None:
         """The newest job about a sale, without its bytes; None when there is none or it was long ago."""
         with self._guard:
-            for job in reversed([*self._lost.values(), *self._pending.values()]):
+            for job in reversed(self._pending.values()):
                 if job.reference == reference:
                     return job
-            return self._look_up(lambda table: table.by_reference(reference))
+            stored = self._look_up(lambda table: table.by_reference(reference))
+            lost = next((job for job in reversed(self._lost.values()) if job.reference == reference), None)
+            # A copy that came out after a slip was lost is the newer one.
+            return lost if lost is not None and (stored is None or stored.created_ms < lost.created_ms) else stored
 
     def get(self, job_id: str) -> SpoolJob | None:
         """A job by its id, without its bytes."""
@@ -346,7 +350,7 @@ class Spool:
 
     def _add(self, table: JobTable, job: SpoolJob, draw: Callable[[], bytes] | None) -> Callable[[], None]:
         if draw is not None:
-            job = _drawn(job, draw)
+            job = drawn(job, draw, JOB_BYTES_LIMIT)
         table.add(job)
         self._has_new = True
         return lambda: self._forget_pending(job.job_id)
@@ -358,34 +362,13 @@ class Spool:
     def _lose(self, job: SpoolJob, error: SpoolUnavailable) -> None:
         with self._guard:
             self._pending.pop(job.job_id, None)
-            self._lost[job.job_id] = _refused(job, str(error))
+            self._lost[job.job_id] = refused(job, str(error))
             while len(self._lost) > LOST_LIMIT:
                 self._lost.popitem(last=False)
 
 
 def _is_damaged(exc: SpoolUnavailable) -> bool:
     return isinstance(exc.__cause__, sqlite3.DatabaseError) and is_damage(exc.__cause__)
-
-
-def _drawn(job: SpoolJob, draw: Callable[[], bytes]) -> SpoolJob:
-    from msgspec.structs import replace
-
-    try:
-        data = draw()
-    except DriverError as exc:
-        return _refused(job, str(exc))
-    except Exception as exc:  # noqa: BLE001  # another's code in our thread: one bad slip must not end all printing
-        _log.exception("a slip could not be drawn")
-        return _refused(job, f"could not be drawn: {type(exc).__name__}")
-    if len(data) > JOB_BYTES_LIMIT:
-        return _refused(job, f"expected at most {JOB_BYTES_LIMIT} bytes, not {len(data)}")
-    return replace(job, data=data)
-
-
-def _refused(job: SpoolJob, detail: str) -> SpoolJob:
-    from msgspec.structs import replace
-
-    return replace(job, state=PrintState.REFUSED, waits=False, detail=detail, data=b"")
 
 
 def _settle(future: "concurrent.futures.Future[T]", result: T) -> None:

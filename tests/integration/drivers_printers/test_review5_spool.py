@@ -156,3 +156,28 @@ def test_a_defect_in_a_batch_is_told_to_those_who_wait_and_printing_goes_on(
         assert queue.stop(5)
 
     run(go())
+
+
+def test_a_copy_that_came_after_a_lost_slip_is_what_its_sale_shows(tmp_path: Path) -> None:
+    """It went on saying `refused`."""
+
+    async def go() -> None:
+        now = [1_000]
+        queue = Spool(tmp_path / "missing" / "spool.db", wall_ms=lambda: now[0])
+        queue.start()
+        for job_id, is_there in (("sale:1", False), ("sale:1:copy", True)):
+            if is_there:
+                (tmp_path / "missing").mkdir()
+                await until(lambda: queue.trouble == "")
+            queue.enqueue(job_id=job_id, printer="p", reference="sale:1", data=b"x")
+            await until(lambda name=job_id: getattr(queue.get(name), "state", None) is not None)
+            now[0] += 1
+            if not is_there:
+                await until(lambda: getattr(queue.newest("sale:1"), "state", None) is PrintState.REFUSED)
+        await queue.opened()
+        newest = queue.newest("sale:1")
+        assert newest is not None
+        assert (newest.job_id, newest.state) == ("sale:1:copy", PrintState.QUEUED)
+        assert queue.stop(5)
+
+    run(go())
