@@ -217,12 +217,12 @@ async def open_core(identity: Identity, around: Surroundings) -> Core:
     journal = DiskJournal(place, effects, cache, begins_anew=True)
     await _start_stores(cache, journal, registrations)
     client, worker, gateway = _sync_parts(identity, around, journal, cache)
-    watch, slip_desk = _slip_parts(identity, around, cache)
+    watch, slip_desk = slip_parts(identity, around, cache)
     nudge = worker.nudge if worker is not None else _nobody
     key = CloudKey(identity, around.identity_path, client)
     desk = Desk(
         DeskParts(
-            identity=_store(identity),
+            identity=store_of(identity),
             journal=journal,
             cache=cache,
             pending=effects,
@@ -230,7 +230,7 @@ async def open_core(identity: Identity, around: Surroundings) -> Core:
             gateway=gateway,
             slips=slip_desk,
             clock=clock,
-            settings=_desk_settings(around),
+            settings=desk_settings(around),
             templates=watch.templates,
             confirmations=confirmations_of(client, worker),
             coupons=coupons_of(client, worker),
@@ -274,7 +274,8 @@ async def _start_stores(cache: CacheStore, journal: DiskJournal, registrations: 
         raise
 
 
-def _slip_parts(identity: Identity, around: Surroundings, cache: CacheStore) -> tuple[TemplateWatch, SpoolSlipDesk]:
+def slip_parts(identity: Identity, around: Surroundings, cache: CacheStore) -> tuple[TemplateWatch, SpoolSlipDesk]:
+    """What slips are made by, and where they go."""
     watch = TemplateWatch(templates_from(around.settings.slips.template), cache)
     desk = SpoolSlipDesk(
         around.spool,
@@ -287,7 +288,8 @@ def _slip_parts(identity: Identity, around: Surroundings, cache: CacheStore) -> 
     return watch, desk
 
 
-def _store(identity: Identity) -> StoreIdentity:
+def store_of(identity: Identity) -> StoreIdentity:
+    """Who the till is, as the desk sees it."""
     return StoreIdentity(
         till=identity.till,
         store=identity.store,
@@ -298,7 +300,8 @@ def _store(identity: Identity) -> StoreIdentity:
     )
 
 
-def _desk_settings(around: Surroundings) -> DeskSettings:
+def desk_settings(around: Surroundings) -> DeskSettings:
+    """The settings that the desk works by."""
     settings = around.settings
     return DeskSettings(
         language=settings.agent.language,

@@ -15,6 +15,7 @@ from till_agent.metrics import Live, Metrics
 from till_agent.status import Facts, missing, problems, sync_status
 from till_agent.texts import Words
 from till_agent.trials import Trials
+from till_agent.without_disk import WithoutDisk
 from till_config.settings import Settings
 from till_drivers.ports import Scan
 from till_drivers.spool import Spool
@@ -39,6 +40,7 @@ class Agent:
         self.not_ready = "starting"
         self.detail = ""
         self._core: Core | None = None
+        self._without_disk: WithoutDisk | None = None
         self._started_ms = clock.wall_ms()
 
     @property
@@ -52,10 +54,12 @@ class Agent:
         return self._core
 
     @property
-    def core(self) -> Core:
-        """The core; DeskProblem `till_not_enrolled` or `journal_unavailable` while there is none."""
+    def core(self) -> Core | WithoutDisk:
+        """The core, or what goes on without a disk; else DeskProblem `till_not_enrolled` or `journal_unavailable`."""
         if self._core is not None:
             return self._core
+        if self._without_disk is not None:
+            return self._without_disk
         code = "till_not_enrolled" if self.not_ready.startswith(("till", "identity")) else "journal_unavailable"
         raise problem(code, f"expected an agent that takes sales, not one that does not: {self.not_ready}")
 
@@ -64,9 +68,17 @@ class Agent:
         """The exchange with the cloud."""
         return Agent.Sync(self)
 
-    def put_core(self, core: Core | None, *, not_ready: str = "", detail: str = "") -> None:
-        """Sales are taken from now on, or no more, and why."""
+    def put_core(
+        self,
+        core: Core | None,
+        *,
+        not_ready: str = "",
+        detail: str = "",
+        without_disk: WithoutDisk | None = None,
+    ) -> None:
+        """Sales are taken from now on, or no more, and why; `without_disk` answers those of nobody meanwhile."""
         self._core = core
+        self._without_disk = without_disk
         self.not_ready = not_ready
         self.detail = detail
 

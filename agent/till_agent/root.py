@@ -21,13 +21,14 @@ from till_agent.bridge.exceptions import AgentStartError, AlreadyRunningError
 from till_agent.bridge.guard import Guard
 from till_agent.bridge.server import BridgeServer
 from till_agent.bridge.tokens import Client, load_tokens
-from till_agent.core import STOP_TIMEOUT_S, Surroundings, open_core, release_abandoned, stop_part
+from till_agent.core import STOP_TIMEOUT_S, Core, Surroundings, open_core, release_abandoned, stop_part
 from till_agent.devices import Scanners, build_printers
 from till_agent.exceptions import JournalUnavailable
 from till_agent.facade import Agent
 from till_agent.footprint import give_back, settle
 from till_agent.instance import RUNNING_FILE, StateDir, told_ready
 from till_agent.slips.desk import SlipPrinter
+from till_agent.without_disk import WithoutDisk
 from till_config.settings import PrinterSettings, Settings
 from till_drivers.drawing import drawing_for
 from till_drivers.exceptions import SettingsError
@@ -38,7 +39,7 @@ from till_drivers.spool_worker import SpoolWorker
 from till_drivers.states import DeviceState
 from till_sync.clock import SystemClock
 from till_sync.exceptions import IdentityError, IdentityMissing
-from till_sync.identity import IDENTITY_FILE, load_identity
+from till_sync.identity import IDENTITY_FILE, Identity, load_identity
 from till_sync.ports import Clock
 
 log = logging.getLogger(__name__)
@@ -203,7 +204,7 @@ async def _try_core(agent: Agent, around: Surroundings) -> float:
     try:
         identity = load_identity(around.identity_path)
         agent.identity = identity
-        core = await open_core(identity, around)
+        core = await _open_or_stand_in(identity, around)
     except IdentityMissing:
         agent.put_core(None, not_ready="till_not_enrolled")
         return LOOK_FOR_IDENTITY_S
@@ -211,13 +212,20 @@ async def _try_core(agent: Agent, around: Surroundings) -> float:
         log.error("the identity can't be used: %s", exc)  # noqa: TRY400 - says it all
         agent.put_core(None, not_ready="identity_unusable", detail=str(exc))
         return TRY_AGAIN_S
-    except JournalUnavailable as exc:
-        log.error("the journal can't be opened: %s", exc)  # noqa: TRY400 - says it all
-        agent.put_core(None, not_ready="journal_unavailable", detail=str(exc))
+    if isinstance(core, WithoutDisk):
+        agent.put_core(None, not_ready="journal_unavailable", detail=core.why, without_disk=core)
         return TRY_AGAIN_S
     agent.put_core(core)
     core.start_sync()
     return 0
+
+
+async def _open_or_stand_in(identity: Identity, around: Surroundings) -> Core | WithoutDisk:
+    try:
+        return await open_core(identity, around)
+    except JournalUnavailable as exc:
+        log.error("the journal can't be opened: %s", exc)  # noqa: TRY400 - says it all
+        return WithoutDisk(identity, around, str(exc))
 
 
 async def _bring_up(agent: Agent, around: Surroundings, wait_s: float) -> None:

@@ -64,11 +64,38 @@ def test_it_comes_up_and_says_what_is_wrong(tmp_path: Path) -> None:
             told: Any = answer.json()
             assert (answer.status_code, told["code"], told["retryable"]) == (503, "journal_unavailable", True)
             assert told["cashier"]
+            plain_goes_on(cash)
+            for method, path, asked in (
+                ("POST", "/v1/identify", {"reference": "m-kim"}),
+                ("POST", "/v1/quotes", receipt(10_000) | KIM),
+                ("POST", "/v1/holds", {"sale_uid": "u1", "points": 100} | KIM),
+                ("POST", "/v1/sales/u0/void", None),
+                ("GET", "/v1/sales/u0", None),
+            ):
+                refused = cash.request(method, path, json=asked)
+                told = refused.json()
+                assert (refused.status_code, told["code"], told["retryable"]) == (503, "journal_unavailable", True)
+                assert told["cashier"]
             status = cash.get("/v1/status").json()
             assert not status["ready"]
             assert "journal_unavailable" in {each["code"] for each in status["problems"]}
         with live_agent(settings) as till:
             till.wait_for(lambda: till.running.agent.open_core is not None)
+            assert till.running.agent.open_core.journal.figures.waiting == 0
+            kept = till.call("PUT", "/v1/sales/plain", receipt(10_000)).json
+            assert kept.get("kept", True)
+            assert kept["op"]
+
+
+def plain_goes_on(cash: httpx.Client) -> None:
+    """As on a disk that became full: a receipt of nobody is quoted and sold, and is not kept, also when asked again."""
+    quote = cash.post("/v1/quotes", json=receipt(10_000))
+    assert (quote.status_code, quote.json()["calculation"]["payable_minor"]) == (200, 10_000)
+    for _ in range(2):
+        sold = cash.put("/v1/sales/plain", json=receipt(10_000))
+        told = sold.json()
+        assert (sold.status_code, told["kept"], told["op"]) == (200, False, "")
+        assert [each["code"] for each in told["messages"]] == ["not_kept"]
 
 
 @pytest.mark.parametrize("there", [True, False])
