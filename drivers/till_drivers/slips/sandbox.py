@@ -85,6 +85,10 @@ class _Missing(StrictUndefined):
         return f"{self._undefined_name!r} is no part of this"
 
 
+def _name_of(nothing: _Missing) -> str | None:
+    return nothing._undefined_name  # noqa: SLF001  # Jinja2 tells it in no other way
+
+
 class Sandbox(ImmutableSandboxedEnvironment):
     """Asks no questions about what is ours: a slip's preview is made for every quote.
 
@@ -131,8 +135,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         elif kind is BuiltinMethodType and type(obj.__self__) is str and obj.__name__ in METHODS:
             context.parent[STEPS].take(1)
             return _plainly(obj, args, kwargs)
-        # Jinja2 tells the name of what is not there in no other way.
-        name = obj._undefined_name if kind is _Missing else getattr(obj, "__name__", kind.__name__)  # noqa: SLF001
+        name = getattr(obj, "__name__", kind.__name__) if kind is not _Missing else _name_of(obj)
         raise SlipTemplateError(f"expected a function of slips or one of {', '.join(METHODS)}, not {name}")
 
     def _macro(self, context: Any, macro: Macro, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
