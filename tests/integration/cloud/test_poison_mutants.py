@@ -12,6 +12,13 @@ PARKED = "tests/unit/cloud/test_parking_cloud.py::"
 
 MUTANTS: list[Mutant] = [
     (
+        "a push of no ops is taken on any chain",
+        "ingest/push.py",
+        "        if request.first_seq == acked + 1:\n            _check_chain",
+        "        if fresh:\n            _check_chain",
+        PARKED + "test_a_push_of_no_ops_is_taken_where_the_next_would_be",
+    ),
+    (
         "an error of the environment is called poison",
         "ingest/poison.py",
         "        error, sqlite3.OperationalError | MemoryError | OSError | ImportError | StoreError | ProgrammeError\n",

@@ -242,6 +242,20 @@ MUTANTS: list[Mutant] = [
         UNIT + "test_parking_search.py::test_a_cloud_that_falls_ill_at_the_last_try_parks_nothing",
     ),
     (
+        "an op is parked though no push at all gets through",
+        "rounds.py",
+        "            await self._pusher.prove_line(error)\n",
+        "",
+        UNIT + "test_flapping_backend.py::test_nothing_is_parked_while_no_push_at_all_gets_through",
+    ),
+    (
+        "three tries are enough",
+        "parking.py",
+        "PARK_WAITS_MS = (40_000,) * 23",
+        "PARK_WAITS_MS = (60_000, 240_000)",
+        UNIT + "test_flapping_backend.py::test_a_backend_that_flaps_for_hours_parks_no_good_op",
+    ),
+    (
         "an op is parked at its first failure",
         "parking.py",
         "if self._tries < len(self._waits_ms):",
