@@ -12,7 +12,7 @@ from till_agent.journal.changes import UsageRow, read_change
 from till_agent.journal.schema import row_id
 from till_agent.ports import OfflineSpent, PendingFacts
 from till_loyalty.receipt import Usage
-from till_sync.wallet_use import WalletUse
+from till_sync.wallet_use import NO_USE
 
 
 class OwnFacts:
@@ -61,7 +61,7 @@ class OwnFacts:
         voided = {change.voided for _, change in changes if change.voided}
         purchases, last, usage = 0, "", []
         later: list[tuple[str, int]] = []
-        wallet = WalletUse()
+        wallet = NO_USE
         for identity, change in changes:
             if identity <= after:
                 continue

@@ -21,7 +21,7 @@ from till_sync.asking import (
     SaleQuestion,
 )
 from till_sync.ops import OpId, Subject
-from till_sync.wallet_use import WalletUse
+from till_sync.wallet_use import NO_USE, WalletUse
 from till_sync.wire import MemberRow, OpResult
 
 T = TypeVar("T")
@@ -184,7 +184,7 @@ class PendingFacts(Struct, frozen=True, kw_only=True):
     purchases: int = 0
     last_purchase: str = ""
     inactive: tuple[tuple[str, int], ...] = ()
-    wallet: WalletUse = WalletUse()
+    wallet: WalletUse = NO_USE
 
 
 class OfflineSpent(Struct, frozen=True, kw_only=True):

@@ -11,7 +11,7 @@ from msgspec import Meta, Struct
 
 from till_loyalty.receipt import MemberState, Place, Receipt, StoreClock, Usage
 from till_loyalty.results import Calculation, Reversal
-from till_sync.wallet_use import WalletUse
+from till_sync.wallet_use import NO_USE, WalletUse
 
 PROTOCOL = 1
 """What every cloud speaks. A batch names the lowest protocol that knows all its ops: a cloud of a former release takes
@@ -122,7 +122,7 @@ class SaleBody(OpBase, frozen=True, kw_only=True, omit_defaults=True, tag="sale"
     usage: tuple[Usage, ...] = ()
     cover: Cover = ""
     voucher: str = ""
-    wallet: WalletUse = WalletUse()
+    wallet: WalletUse = NO_USE
 
 
 class VoidBody(OpBase, frozen=True, kw_only=True, omit_defaults=True, tag="void", tag_field="kind"):

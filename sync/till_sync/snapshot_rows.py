@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from till_sync.wallet_use import WalletUse
+from till_sync.wallet_use import NO_USE, WalletUse
 from till_sync.wire import MemberFacts, MemberRow
 
 
@@ -39,7 +39,7 @@ class MovingFacts(Struct, array_like=True, frozen=True):
     purchases: int
     last_purchase: str
     usage: tuple[tuple[str, str, str, int, int], ...]
-    wallet: WalletUse = WalletUse()
+    wallet: WalletUse = NO_USE
 
 
 _encode = msgspec.msgpack.Encoder().encode

@@ -25,6 +25,8 @@ class WalletUse(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     def newest(self, other: "WalletUse") -> "WalletUse":
         """Of both, the later of each."""
+        if not (self or other):
+            return NO_USE
         return WalletUse(token=max(self.token, other.token), rotating=max(self.rotating, other.rotating))
 
     def is_after(self, used: "WalletUse") -> bool:
@@ -32,3 +34,7 @@ class WalletUse(Struct, frozen=True, kw_only=True, omit_defaults=True):
         newer_token = not self.token or self.token > used.token
         newer_rotating = not self.rotating or self.rotating > used.rotating
         return bool(self) and newer_token and newer_rotating
+
+
+NO_USE = WalletUse()
+"""None used. Always this very one: msgspec leaves a default out of what it writes only when it is the same object."""

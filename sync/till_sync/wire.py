@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from till_loyalty.receipt import Place, Usage
-from till_sync.wallet_use import WalletUse
+from till_sync.wallet_use import NO_USE, WalletUse
 
 Status = Literal["applied", "adjusted", "duplicate", "rejected"]
 
@@ -152,7 +152,7 @@ class MemberFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
     usage: tuple[Usage, ...] = ()
     coupons: tuple[str, ...] = ()
     referral_code: str = ""
-    wallet: WalletUse = WalletUse()
+    wallet: WalletUse = NO_USE
 
 
 class MemberRow(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="member", tag_field="row"):

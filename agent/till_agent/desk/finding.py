@@ -22,7 +22,7 @@ from till_loyalty.rotating import Shown
 from till_sync import vouchers, wallet
 from till_sync.ops import OpId, RegisterBody, Subject
 from till_sync.vouchers import Voucher
-from till_sync.wallet_use import WalletUse
+from till_sync.wallet_use import NO_USE, WalletUse
 from till_sync.wire import MemberFacts, MemberRow
 
 _SHOPS_OWN = CardRange(prefix="2", lengths=(13,), check="ean13")
@@ -45,7 +45,7 @@ class Found(Struct, frozen=True, kw_only=True):
     voucher: Voucher | None = None
     """The voucher by which they were named; `reference` then is its text."""
     reference: str = ""
-    wallet: WalletUse = WalletUse()
+    wallet: WalletUse = NO_USE
     """The wallet code by which they were named; none in the usual case."""
 
 

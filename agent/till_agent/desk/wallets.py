@@ -22,7 +22,7 @@ from till_sync import wallet
 from till_sync.exceptions import WalletCodeRefused
 from till_sync.ports import Clock
 from till_sync.wallet import Token
-from till_sync.wallet_use import WalletUse
+from till_sync.wallet_use import NO_USE, WalletUse
 
 if TYPE_CHECKING:
     from till_agent.desk.finding import Found
@@ -143,9 +143,9 @@ class Wallets:
         """The code that a sale uses up: the one it names, or one shown for its receipt before; none in the usual
         case. One that another till was quicker to use is named too: so the cloud tells staff."""
         if found is None or found.wallet:
-            return found.wallet if found is not None else WalletUse()
+            return found.wallet if found is not None else NO_USE
         opened = self._open_for(found)
-        return opened.use if opened is not None and opened.use.is_after(self._used_here(found)) else WalletUse()
+        return opened.use if opened is not None and opened.use.is_after(self._used_here(found)) else NO_USE
 
     def begin_sale(self, uid: str, found: "Found | None") -> None:
         """A sale is about to be written: no other here may use its code meanwhile. DeskProblem wallet_used.

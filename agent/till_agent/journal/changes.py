@@ -6,7 +6,7 @@ from msgspec import Struct
 from till_agent.journal.schema import row_id
 from till_loyalty.receipt import Usage
 from till_sync.ops import OpId, cover_of
-from till_sync.wallet_use import WalletUse
+from till_sync.wallet_use import NO_USE, WalletUse
 
 NOTHING = b""
 """What is kept of an op that changed no fact."""
@@ -31,7 +31,7 @@ class Change(Struct, frozen=True, array_like=True):
     granted: int = 0
     released: int = 0
     floor: int = 0
-    wallet: WalletUse = WalletUse()
+    wallet: WalletUse = NO_USE
 
 
 class _Day(Struct):
@@ -60,7 +60,7 @@ class _Head(Struct):
     result: _Result | None = None
     hold: str = ""
     points: int = 0
-    wallet: WalletUse = WalletUse()
+    wallet: WalletUse = NO_USE
 
 
 _head_decoder = msgspec.json.Decoder(_Head)

@@ -10,7 +10,7 @@ from msgspec import Struct
 from till_cloud.store import usage
 from till_cloud.store.facts import segments_of
 from till_loyalty.receipt import Usage
-from till_sync.wallet_use import WalletUse
+from till_sync.wallet_use import NO_USE, WalletUse
 from till_sync.wire import ExpiringPoints, MemberFacts, MemberRow
 
 
@@ -190,7 +190,7 @@ def _facts(
         usage=used,
         coupons=coupons,
         referral_code=referral_code,
-        wallet=WalletUse(token=token, rotating=rotating),
+        wallet=WalletUse(token=token, rotating=rotating) if token or rotating else NO_USE,
     )
 
 
