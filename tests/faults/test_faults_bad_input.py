@@ -182,9 +182,9 @@ CASES = (*MALFORMED, *WRONG_TYPES, *NUMBERS, *UIDS, *MEMBERS, *CALLERS)
 
 
 @pytest.fixture(scope="module")
-def till(tmp_path_factory: pytest.TempPathFactory, chain: Chain) -> Iterator[Till]:
+def till(tmp_path_factory: pytest.TempPathFactory, forking_chain: Chain) -> Iterator[Till]:
     """A till with something sold, voided and brought back."""
-    with World(tmp_path_factory.mktemp("bad"), chain) as world:
+    with World(tmp_path_factory.mktemp("bad"), forking_chain) as world:
         world.start_cloud()
         till = world.till(printer_port=free_port()).start().wait_members()
         for uid in ("sold", "voided", "returned"):

@@ -107,9 +107,9 @@ def go_through(world: World, till: Till, cashier: Cashier, trouble: Trouble) -> 
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory, chain: Chain) -> Iterator[tuple[World, Till, Cashier]]:
+def shop(tmp_path_factory: pytest.TempPathFactory, forking_chain: Chain) -> Iterator[tuple[World, Till, Cashier]]:
     """A till that goes through all troubles; at the end everything is proven from the files."""
-    with World(tmp_path_factory.mktemp("cloud"), chain) as world:
+    with World(tmp_path_factory.mktemp("cloud"), forking_chain) as world:
         world.start_cloud()
         till = world.till().start().wait_members()
         cashier = Cashier(till, random.Random(SEED))

@@ -15,7 +15,6 @@ from kit.cashier import Cashier
 from kit.chain import TILLS
 from kit.proof import DoubledError, LostError
 from kit.world import Till, World
-from kit.zygote import Zygote
 
 KILLS = 200
 SOAK_KILLS = 5_000
@@ -75,9 +74,7 @@ def prove_kills(world: World, kills: int, seed: int) -> None:
     """At two tills at once, which push to one cloud meanwhile; then journals, ledger and balances are compared."""
     world.start_cloud()
     tills = [world.till(name) for name in TILLS]
-    with Zygote() as zygote, ThreadPoolExecutor(len(tills)) as pool:
-        for till in tills:
-            till.zygote = zygote
+    with ThreadPoolExecutor(len(tills)) as pool:
         runs = [pool.submit(kill_often, till, kills // len(tills), seed + n) for n, till in enumerate(tills)]
         done = [run.result() for run in runs]
     fates = sum((fate for _, fate in done), Counter[str]())
@@ -85,7 +82,6 @@ def prove_kills(world: World, kills: int, seed: int) -> None:
     assert fates["committed"] + fates["not begun"] > 0, f"no kill came before the answer: {fates}"
     rows = []
     for cashier, _ in done:
-        cashier.till.zygote = None
         assert len(cashier.answers) == len(cashier.tried) == 2 * (kills // len(tills) + MEASURED)
         rows += world.prove_ops(cashier.till, cashier.answers, set(cashier.tried))
     world.prove_balances(rows)

@@ -10,7 +10,6 @@ import pytest
 from kit.load import Load
 from kit.proof import LostError
 from kit.world import World
-from kit.zygote import Zygote
 
 KILLS = 40
 SOAK_KILLS = 1_000
@@ -51,25 +50,22 @@ def kill_under_load(
     till.start().wait_members().kill()
     begun = time.monotonic()
     up_s, up_sales = 0.0, 0
-    with Zygote() as zygote:
-        till.zygote = None if mutant else zygote
-        load = Load(till, rate=RATE, desks=DESKS, seed=seed)
-        load.begin()
-        try:
-            for _ in range(kills):
-                till.start(mutant)
-                sold, up_since = len(load.answers), time.monotonic()
-                load.up()
-                time.sleep(rng.uniform(SHORTEST_UP_S, longest_up_s))
-                load.down()
-                up_s += time.monotonic() - up_since
-                up_sales += len(load.answers) - sold
-                till.kill()
-        finally:
-            till.zygote = None
-            till.start()
+    load = Load(till, rate=RATE, desks=DESKS, seed=seed)
+    load.begin()
+    try:
+        for _ in range(kills):
+            till.start(mutant)
+            sold, up_since = len(load.answers), time.monotonic()
             load.up()
-            load.end()
+            time.sleep(rng.uniform(SHORTEST_UP_S, longest_up_s))
+            load.down()
+            up_s += time.monotonic() - up_since
+            up_sales += len(load.answers) - sold
+            till.kill()
+    finally:
+        till.start()
+        load.up()
+        load.end()
     took_s = time.monotonic() - begun
     rows = world.prove_ops(till, load.answers, load.tried)
     world.prove_balances(rows)

@@ -63,9 +63,9 @@ def network_of(world: World) -> Network:
 
 
 @pytest.fixture(scope="module")
-def chain_shop(tmp_path_factory: pytest.TempPathFactory, chain: Chain) -> Iterator[tuple[World, Till, Cashier]]:
+def chain_shop(tmp_path_factory: pytest.TempPathFactory, forking_chain: Chain) -> Iterator[tuple[World, Till, Cashier]]:
     """A till that goes through all faults in turn; at the end everything is proven from the files."""
-    with World(tmp_path_factory.mktemp("network"), chain, Network()) as world:
+    with World(tmp_path_factory.mktemp("network"), forking_chain, Network()) as world:
         world.start_cloud()
         till = world.till(request_timeout_ms=REQUEST_TIMEOUT_MS).start().wait_members()
         cashier = Cashier(till, random.Random(SEED))
@@ -74,9 +74,9 @@ def chain_shop(tmp_path_factory: pytest.TempPathFactory, chain: Chain) -> Iterat
 
 
 @pytest.fixture
-def world_of_network(tmp_path: Path, chain: Chain) -> Iterator[World]:
+def world_of_network(tmp_path: Path, forking_chain: Chain) -> Iterator[World]:
     """A fresh one for a broken till."""
-    with World(tmp_path, chain, Network()) as world:
+    with World(tmp_path, forking_chain, Network()) as world:
         world.start_cloud()
         yield world
 
@@ -256,9 +256,9 @@ def test_a_till_that_believes_lost_pushes_to_have_arrived_is_found_out(world_of_
         go_through(world_of_network, till, Cashier(till, random.Random(SEED)), FAULTS[0])
 
 
-def test_a_cloud_that_applies_what_arrives_twice_is_found_out(tmp_path: Path, chain: Chain) -> None:
+def test_a_cloud_that_applies_what_arrives_twice_is_found_out(tmp_path: Path, forking_chain: Chain) -> None:
     """Mutant: the second arrival of the same bytes moves points again."""
-    with World(tmp_path, chain, Network()) as world:
+    with World(tmp_path, forking_chain, Network()) as world:
         world.start_cloud("applies-again")
         till = world.till(request_timeout_ms=REQUEST_TIMEOUT_MS).start().wait_members()
         with pytest.raises(DoubledError):

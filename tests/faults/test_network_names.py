@@ -22,11 +22,11 @@ BAD = ("expired", "for another host", "of an unknown authority")
 
 
 @pytest.fixture
-def secured(tmp_path: Path, chain: Chain) -> Iterator[tuple[World, Certificates]]:
+def secured(tmp_path: Path, forking_chain: Chain) -> Iterator[tuple[World, Certificates]]:
     """A world whose line shows a good certificate of the chain's own authority, which its processes trust."""
     certificates = Certificates(tmp_path)
     with (
-        World(tmp_path, chain, Network(tls=certificates.good)) as world,
+        World(tmp_path, forking_chain, Network(tls=certificates.good)) as world,
         an_environment(SSL_CERT_FILE=str(certificates.authority_file)),
     ):
         world.start_cloud()
@@ -82,9 +82,9 @@ def test_a_till_that_trusts_anybody_is_found_out(secured: tuple[World, Certifica
         meet(world, certificates, till, "expired", Cashier(till, random.Random(SEED)), patience_s=5)
 
 
-def test_a_name_that_can_not_be_resolved_stops_nobody(tmp_path: Path, chain: Chain) -> None:
+def test_a_name_that_can_not_be_resolved_stops_nobody(tmp_path: Path, forking_chain: Chain) -> None:
     """DNS is dead for a while; the till goes on by itself when it is back."""
-    with World(tmp_path, chain, Network()) as world:
+    with World(tmp_path, forking_chain, Network()) as world:
         world.start_cloud()
         till = world.till(url=f"http://localhost:{world.line.port}").start("finds-no-names").wait_members()
         cashier = Cashier(till, random.Random(SEED))

@@ -51,21 +51,21 @@ def play(world: World, seed: int) -> None:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_network_of_mixed_faults_loses_and_doubles_nothing(
-    seed: int, tmp_path_factory: pytest.TempPathFactory, chain: Chain
+    seed: int, tmp_path_factory: pytest.TempPathFactory, forking_chain: Chain
 ) -> None:
     """What the seed draws; the same script each time, though not the same moments."""
-    with World(tmp_path_factory.mktemp("seed"), chain, Network()) as world:
+    with World(tmp_path_factory.mktemp("seed"), forking_chain, Network()) as world:
         play(world, seed)
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(0)
 def test_a_hundred_networks_of_mixed_faults_lose_and_double_nothing(
-    tmp_path_factory: pytest.TempPathFactory, chain: Chain
+    tmp_path_factory: pytest.TempPathFactory, forking_chain: Chain
 ) -> None:
     """TILLSIDE_NETWORK_SEED=17 plays that one alone."""
     chosen = os.environ.get("TILLSIDE_NETWORK_SEED", "")
     for seed in [int(chosen)] if chosen else range(1_000, 1_000 + SOAK_SEEDS):
         print(f"seed {seed}", flush=True)
-        with World(tmp_path_factory.mktemp("seed"), chain, Network()) as world:
+        with World(tmp_path_factory.mktemp("seed"), forking_chain, Network()) as world:
             play(world, seed)

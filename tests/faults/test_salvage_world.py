@@ -24,9 +24,9 @@ UP_WITHIN_S = 10.0
 
 
 @pytest.fixture
-def open_world(tmp_path: Path, chain: Chain) -> Iterator[World]:
+def open_world(tmp_path: Path, forking_chain: Chain) -> Iterator[World]:
     """A cloud behind a line that can be cut."""
-    with World(tmp_path, chain) as found:
+    with World(tmp_path, forking_chain) as found:
         found.start_cloud()
         yield found
 

@@ -1,12 +1,15 @@
 """A small chain, set up once with the real commands and copied for each test: programme, store, tills, members."""
 
 import csv
+import fcntl
+import os
 import shutil
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
 from kit.processes import Part, run
+from kit.zygote import Zygote
 
 STORE = "store-1"
 TILLS = ("till-1", "till-2")
@@ -51,8 +54,18 @@ STRANGER_CARD = ean13("290000009999")
 class Chain:
     """The chain as files: a cloud's database and each till's state directory. `copy` gives a fresh one."""
 
+    zygote: Zygote | None = None
+    """What forks the agents and clouds of its worlds, for tests that start them very often."""
+
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        with (folder / "made").open("a+b") as made:
+            fcntl.flock(made, fcntl.LOCK_EX)  # the workers of the suite share one
+            if not os.fstat(made.fileno()).st_size:
+                self._make(folder)
+                made.write(b"made")
+
+    def _make(self, folder: Path) -> None:
         programme = folder / "programme.toml"
         text = files("till_loyalty").joinpath("data", "examples", "supermarket.toml").read_text(encoding="utf-8")
         programme.write_text(text + EXTRA_CARDS, encoding="utf-8")
@@ -79,6 +92,12 @@ class Chain:
                 run("agent", "enrol", "--config", config, "--code", code, folder=folder)
         finally:
             cloud.end()
+
+    def with_zygote(self, zygote: Zygote) -> "Chain":
+        """The same chain, whose worlds start agents and clouds by forks."""
+        chain = Chain(self._folder)
+        chain.zygote = zygote
+        return chain
 
     def copy(self, folder: Path) -> None:
         """The same chain in another folder."""

@@ -71,7 +71,7 @@ class Part:
         self.process: subprocess.Popen[bytes] | Forked
         told = [*map(str, words), "--ready-file", str(self.ready_file)]
         if zygote is not None:
-            self.process = zygote.start(told, folder, self.log)
+            self.process = zygote.start(told, folder, self.log, mutant)
             return
         command = (sys.executable, str(LAUNCHER), mutant) if mutant else COMMAND
         with self.log.open("ab") as log:

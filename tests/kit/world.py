@@ -33,6 +33,7 @@ class Till:
         devices: str = "",
         more: str = "",
         request_timeout_ms: int = 5_000,
+        zygote: Zygote | None = None,
     ) -> None:
         self.name = name
         self.folder = folder
@@ -47,14 +48,13 @@ class Till:
             encoding="utf-8",
         )
         self.agent: Part | None = None
-        self.zygote: Zygote | None = None
-        """What forks the agent, for tests that start it very often."""
+        self._zygote = zygote
         self._bridges: dict[str, Bridge] = {}
 
     def start(self, mutant: str = "") -> Self:
         """Run the agent, until it answers."""
         words = ("agent", "run", "--config", self.config)
-        self.agent = Part(self.name, *words, folder=self.folder, mutant=mutant, zygote=self.zygote)
+        self.agent = Part(self.name, *words, folder=self.folder, mutant=mutant, zygote=self._zygote)
         self.agent.facts()
         return self
 
@@ -155,6 +155,7 @@ class World:
 
     def __init__(self, folder: Path, chain: Chain, line: Line | None = None) -> None:
         self.folder = folder
+        self._zygote = chain.zygote
         chain.copy(folder)
         self.cloud_db = folder / "cloud.db"
         self.line = line or Line()
@@ -182,7 +183,10 @@ class World:
     def start_cloud(self, mutant: str = "") -> None:
         """Run the cloud behind the line."""
         self.cloud = Part(
-            "cloud", "cloud", "run", "--db", self.cloud_db, "--port", "0", folder=self.folder, mutant=mutant
+            *("cloud", "cloud", "run", "--db", self.cloud_db, "--port", "0"),
+            folder=self.folder,
+            mutant=mutant,
+            zygote=self._zygote,
         )
         self.line.target_port = int(self.cloud.facts()["port"])
 
@@ -240,7 +244,14 @@ class World:
         if port:
             devices += f'[[printers]]\nname = "printer"\ndriver = "tcp"\nhost = "127.0.0.1"\nport = {port}\n'
         url = url or f"http://127.0.0.1:{self.line.port}"
-        till = Till(name, self.folder, cloud_url=url, devices=devices, more=more, request_timeout_ms=request_timeout_ms)
+        till = Till(
+            *(name, self.folder),
+            cloud_url=url,
+            devices=devices,
+            more=more,
+            request_timeout_ms=request_timeout_ms,
+            zygote=self._zygote,
+        )
         self._tills.append(till)
         return till
 
