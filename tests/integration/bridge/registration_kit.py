@@ -86,8 +86,11 @@ class Line:
         return self
 
     def __exit__(self, *_: object) -> None:
+        with contextlib.suppress(OSError):
+            self._server.shutdown(socket.SHUT_RDWR)  # ends the wait for the next connection; closing does not
         self._server.close()
         self.cut()
+        self._thread.join(5)
 
     def cut(self) -> None:
         self._open = False
@@ -105,7 +108,11 @@ class Line:
                 if not self._open:
                     near.close()
                     continue
-                far = socket.create_connection(("127.0.0.1", self._target))
+                try:
+                    far = socket.create_connection(("127.0.0.1", self._target))
+                except OSError:  # the cloud is not there: neither is its line, until it is
+                    near.close()
+                    continue
                 for source, sink in ((near, far), (far, near)):
                     self._sockets.add(source)
                     threading.Thread(target=self._carry, args=(source, sink), daemon=True).start()

@@ -11,9 +11,9 @@ HERE = "tests/unit/devices"
 MUTANTS: list[Mutant] = [
     (
         "a bank card within element strings is shown",
-        "cli/devices_scanner.py",
-        "for each in (text, *(gs1 or {}).values()):",
-        "for each in (text,):",
+        "bank_cards.py",
+        "if form is None or not form.checked:",
+        "if False:",
         f"{HERE}/test_devices_listing.py::test_what_a_code_is_without_a_programme",
     ),
     (

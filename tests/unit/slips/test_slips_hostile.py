@@ -6,7 +6,7 @@ byte, what the same letters without their control codes print, and the printer i
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -100,7 +100,7 @@ def harmless(blocks: list[Block], profile: Profile) -> None:
     cuts = sum(type(block).__name__ == "Cut" for block in blocks)
     assert sum(isinstance(each, CutPaper) for each in elements) == cuts
     for text in (to_text(blocks, profile.columns), msgspec.json.encode(to_frontol(blocks)).decode()):
-        assert all(letter.isprintable() or letter == "\n" for letter in text)
+        assert all(letter.isprintable() or letter in "\n\u00a0" for letter in text)
     for block in blocks:
         for name in block.__struct_fields__:
             value = getattr(block, name)
@@ -123,6 +123,7 @@ def test_no_field_tells_the_printer_anything(name: str, profile: Profile) -> Non
 
 
 @settings(max_examples=60, deadline=None)
+@example(evil="\u00a0", name="number")
 @given(st.text(st.characters(), max_size=40), st.sampled_from(sorted(TEXTS)))
 def test_no_text_at_all_does(evil: str, name: str) -> None:
     """Any letters, in any one field."""
