@@ -28,6 +28,10 @@ log = logging.getLogger(__name__)
 BATCHES_PER_ROUND = 100
 """Then the pull gets its turn, however fast new sales come."""
 
+ASK_EVERY_MS = 10 * 60_000
+"""What the cloud tells only in its answer to hello, such as keys of wallet codes that were renewed because a till was
+stolen, comes to tills whose line holds for weeks."""
+
 GAPS_BEFORE_HALT = 3
 """The cloud names where to go on, so one comparison mends a gap; a gap that stays is no accident."""
 
@@ -66,6 +70,7 @@ class Rounds:
         self._budget = budget
         self._backoff = backoff
         self._greeted = False
+        self._asked_mono_ms = 0
         self._gaps = 0
         self._push_halt: _Halt | None = None
         self._pull_halt: _Halt | None = None
@@ -106,6 +111,7 @@ class Rounds:
                 await enter_gently(spread_ms)
             more = await self._push(manual=manual)
             if pull:
+                await self._ask()
                 more = await self._pull(manual=manual) or more
         except SyncError as error:
             self._note(error)
@@ -124,6 +130,13 @@ class Rounds:
         self.incarnation = hello.incarnation
         self._pusher.greeted(hello)
         self._greeted = True
+        self._asked_mono_ms = self._clock.mono_ms()
+
+    async def _ask(self) -> None:
+        """Hear now and then what is told in greetings only (the client keeps it). Nothing waits to be compared."""
+        if self._clock.mono_ms() - self._asked_mono_ms >= ASK_EVERY_MS:
+            await self._client.hello()
+            self._asked_mono_ms = self._clock.mono_ms()
 
     async def _push(self, *, manual: bool) -> bool:
         if self._push_halt is not None:

@@ -51,7 +51,8 @@ def wallet_new_key(db: Path, *, only: bool) -> None:
     """Begin a new secret for codes that change by the clock, after a till was stolen.
 
     Codes by the one before stay good, so that wallet objects can be renewed one by one (`wallet google`); with --only
-    they end. Tills hear of it when they next greet the cloud: at their next start, or when the line comes back.
+    they end. Tills hear of it within ten minutes, or when the line comes back. So does the stolen one
+    until its successor is enrolled.
     """
     from till_cloud.wallet import drop_former_keys, new_key
 

@@ -3,11 +3,12 @@
 import asyncio
 import logging
 
+import msgspec
 import pytest
 
 from till_sync.client import CloudClient
 from till_sync.exceptions import CloudUnreachable
-from till_sync.rounds import BATCHES_PER_ROUND
+from till_sync.rounds import ASK_EVERY_MS, BATCHES_PER_ROUND
 from till_sync.transport import Reply
 from till_sync.wire import MemberRow
 from till_sync.worker import POLL_INTERVAL_MS, SyncWorker
@@ -66,6 +67,27 @@ def test_ops_that_nobody_announced_go_with_the_next_poll() -> None:
         assert bench.outbox.acked == 0
         await bench.clock.advance(1)
         assert bench.outbox.acked == 1
+
+    bench.run(case)
+
+
+def test_the_cloud_is_asked_now_and_then_what_it_tells_only_in_a_greeting() -> None:
+    """A chain that gave its wallets another secret, after a till was stolen, need not start its tills anew. Neither a
+    sale nor the journal waits for it."""
+    bench = Bench()
+
+    async def case(bench: Bench) -> None:
+        hello = bench.cloud.hello
+        bench.cloud.hello = lambda: msgspec.structs.replace(hello(), wallet_keys=("5a",))  # type: ignore[method-assign]
+        await bench.clock.advance(ASK_EVERY_MS // 2)
+        assert bench.names().count("hello") == 1
+        before = len(bench.outbox.hellos)
+        for _ in range(ASK_EVERY_MS // POLL_INTERVAL_MS):
+            await bench.clock.advance(POLL_INTERVAL_MS)
+        assert bench.names().count("hello") == 2
+        assert "waiting" not in bench.cloud.asked("/hello")[-1].path
+        assert bench.client.wallet_keys == ("5a",)
+        assert len(bench.outbox.hellos) == before
 
     bench.run(case)
 
