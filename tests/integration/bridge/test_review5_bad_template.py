@@ -15,7 +15,6 @@ from integration.bridge.agent_kit import LiveAgent, body_of, live_agent, receipt
 from integration.bridge.registration_kit import enrolled
 from integration.bridge.serving_kit import cloud_served
 from integration.bridge.test_bridge_offline_spending import KIM, chain, core
-from kit.waiting import wait_for
 from till_agent.slips import templates
 from till_cloud.cli.common import writing
 from till_cloud.registry import upload
@@ -75,7 +74,8 @@ def sold(till: LiveAgent, paper: Paper, uid: str) -> str:
     body_of(till.call("PUT", f"/v1/sales/{uid}", wish | {"number": uid}))
     till.wait_for(lambda: paper.has(uid))
     # It is on paper a moment before that is noted.
-    till.wait_for(lambda: till.running.agent.spool.newest(f"sale:{uid}").state.value == "accepted")  # type: ignore[union-attr]  # Reason: it is there: it was printed.
+    queue = till.running.agent.spool
+    till.wait_for(lambda: getattr(queue.newest(f"sale:{uid}"), "state", "") == "accepted")
     return till.call("GET", f"/v1/sales/{uid}/slip").body.decode()
 
 
