@@ -50,7 +50,7 @@ MUTANTS: list[Mutant] = [
     (
         "a logo's size is not looked at before it is unpacked",
         "printers/logo.py",
-        "if wide * high > PIXEL_LIMIT:",
+        "if wide * high > PIXEL_LIMIT or max(wide, high) > SIDE_LIMIT:",
         "if False:",
         HERE + "test_printers_logo.py::test_what_is_wrong_can_be_known_before_the_first_slip",
     ),
