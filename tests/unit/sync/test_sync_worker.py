@@ -71,14 +71,14 @@ def test_ops_that_nobody_announced_go_with_the_next_poll() -> None:
     bench.run(case)
 
 
-def test_the_cloud_is_asked_now_and_then_what_it_tells_only_in_a_greeting() -> None:
+def test_the_cloud_is_asked_now_and_then_what_it_tells_only_in_a_greeting(monkeypatch: pytest.MonkeyPatch) -> None:
     """A chain that gave its wallets another secret, after a till was stolen, need not start its tills anew. Neither a
     sale nor the journal waits for it."""
     bench = Bench()
 
     async def case(bench: Bench) -> None:
         hello = bench.cloud.hello
-        bench.cloud.hello = lambda: msgspec.structs.replace(hello(), wallet_keys=("5a",))  # type: ignore[method-assign]
+        monkeypatch.setattr(bench.cloud, "hello", lambda: msgspec.structs.replace(hello(), wallet_keys=("5a",)))
         await bench.clock.advance(ASK_EVERY_MS // 2)
         assert bench.names().count("hello") == 1
         before = len(bench.outbox.hellos)
