@@ -97,6 +97,8 @@ class World:
         return made
 
     def till(self, name: str = "k1") -> dict[str, Any]:
+        # A refusal is on its way before the quarantine is stored: whoever looks waits for the writer's turn.
+        self.chain.centre.write(lambda _: None).result()
         columns = "epoch, acked_seq, public_key, counter, quarantined_at_ms, quarantine_reason"
         row = self.chain.rows(f"SELECT {columns} FROM tills WHERE till = ?", name)[0]
         return dict(zip(columns.split(", "), row, strict=True))
