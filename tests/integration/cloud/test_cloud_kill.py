@@ -70,7 +70,7 @@ def check(path: Path, till: Till, acknowledged: int) -> int:
         found = verify(connection)
     assert stored % BATCH == 0, "half a batch was kept"
     assert stored >= acknowledged, "an acknowledged op is gone"
-    assert (acked, head) == (stored, till.heads[stored])
+    assert (acked, head) == (stored, till.heads[stored]), "half a batch was kept: its ops without the till's new head"
     assert found.holds, found.breaches
     return int(stored)
 
