@@ -296,6 +296,8 @@ class Health(Struct, frozen=True, kw_only=True):
     state: str
     detail: str = ""
     since_ms: int = 0
+    fix: str = ""
+    """The one thing to do about it, in the language asked for; "" when there is nothing to do."""
 
 
 class SyncStatus(Struct, frozen=True, kw_only=True):

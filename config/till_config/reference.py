@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
-from msgspec import NODEFAULT
+from msgspec import NODEFAULT, inspect
 
 from till_config import schema
 from till_config.rendering import toml_value
@@ -19,6 +19,7 @@ _EXAMPLES: dict[str, dict[str, object]] = {
     "bridge.clients": {"name": "pos", "scopes": ["sale", "register"]},
     "scanners": {"name": "front", "port": "/dev/serial/by-id/usb-Scanner-if00"},
     "printers": {"name": "receipt", "driver": "tcp", "host": "192.0.2.10"},
+    "frontol.reports": {"path": "C:/Frontol/exchange/report.txt"},
 }
 
 _DEFAULTS_HEAD = """\
@@ -92,7 +93,10 @@ def _page_section(section: schema.Section) -> str:
     if section.repeated:
         parts.append(_repeated_note(section))
     parts.append("\n| key | default | value | meaning |\n|---|---|---|---|\n" + "\n".join(rows))
-    parts.extend(f"\n`[[{section.name}.{key.name}]]` is described below." for key in inside)
+    for key in inside:
+        name = f"{section.name}.{key.name}"
+        heading = f"[[{name}]]" if isinstance(key.kind, inspect.VarTupleType) else f"[{name}]"
+        parts.append(f"\n`{heading}` is described below.")
     return "\n".join(parts) + "\n"
 
 

@@ -10,6 +10,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from till_config.settings_frontol import FrontolSettings, PageSettings
+
 Scope = Literal["sale", "register", "admin"]
 Language = Literal["ru", "kk", "ky", "uk", "en"]
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -271,3 +273,5 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         tuple[PrinterSettings, ...], Meta(max_length=16, description="Printers, a `[[printers]]` section for each.")
     ] = ()
     slips: SlipSettings = SlipSettings()
+    frontol: FrontolSettings = FrontolSettings()
+    pages: PageSettings = PageSettings()
