@@ -22,6 +22,7 @@ SHORT_HELP = {
     "config": "Check, show and explain a till's configuration.",
     "demo": "Replay a real store day, with the line cut in the middle.",
     "devices": "List scanners and printers that are plugged in.",
+    "frontol": "Connect Frontol: its scenario script, sales reports and load files.",
     "programme": "Check a loyalty programme and try it on receipts.",
     "queue": "Look into the till's queue of operations.",
     "simulate": "Run a simulated scanner or printer.",
