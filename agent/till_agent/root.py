@@ -30,7 +30,6 @@ from till_agent.instance import RUNNING_FILE, StateDir, told_ready
 from till_agent.slips.desk import SlipPrinter
 from till_agent.without_disk import WithoutDisk
 from till_config.settings import PrinterSettings, Settings
-from till_drivers.drawing import drawing_for
 from till_drivers.exceptions import SettingsError
 from till_drivers.ports import PrinterDriver
 from till_drivers.printers.profile import Profile
@@ -112,7 +111,7 @@ async def running_agent(settings: Settings, *, clock: Clock | None = None) -> As
         )
         stack.push_async_callback(_stop_core, agent)
         wait_s = await _try_core(agent, around)
-        port = await _start_bridge(agent, make_app(agent, settings.bridge, tokens, clock), stack)
+        port = await _start_bridge(agent, make_app(agent, settings.bridge, tokens, clock, settings.pages), stack)
         stack.enter_context(told_ready(state_dir / RUNNING_FILE, port, must=False))
         _start_scanners(agent, stack)
         _keep(stack, "core", _bring_up(agent, around, wait_s))
@@ -161,7 +160,7 @@ async def _start_printing(agent: Agent, stack: AsyncExitStack) -> SlipPrinter | 
 def _slip_printer(agent: Agent, settings: PrinterSettings, driver: PrinterDriver) -> SlipPrinter | None:
     try:
         profile = Profile.of(settings)
-        return SlipPrinter(name=settings.name, profile=profile, draw=drawing_for(driver, profile))
+        return SlipPrinter(name=settings.name, profile=profile, driver=driver)
     except SettingsError as exc:
         agent.board.note("printer", settings.name, DeviceState.FAULT.value, str(exc))
         return None

@@ -10,7 +10,6 @@ from till_agent.api import Health
 from till_agent.bridge.trial_shapes import TrialPrint
 from till_agent.slips.desk import SlipPrinter
 from till_agent.trial_slip import new_code, trial_blocks
-from till_drivers.drawing import drawing_for
 from till_drivers.spool import Spool
 from till_drivers.spool_store import PrintState
 from till_drivers.states import USABLE, DeviceState
@@ -52,7 +51,7 @@ class Trials:
             return TrialPrint(printer=name, state="refused", detail=detail or state)
         code, moment = new_code(), datetime.now().astimezone()
         blocks = trial_blocks(language, printer.profile, printer=name, code=code, moment=moment)
-        draw = printer.draw or drawing_for(None, printer.profile)
+        draw = printer.drawing(drawer=False)
         job = JOB_PREFIX + secrets.token_hex(JOB_ID_BYTES)
         done = self._spool.enqueue(job_id=job, printer=name, reference=job, data=lambda: draw(blocks))
         if not done.accepted:

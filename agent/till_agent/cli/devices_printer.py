@@ -80,6 +80,8 @@ async def _by_agent(
 
 
 async def _directly(printer: PrinterSettings, *, language: str, wait_s: float, tell: Teller) -> PrintTried:
+    from msgspec.structs import replace
+
     from till_agent.devices import PRINTER_GROUP, build
     from till_agent.trial_slip import new_code, trial_blocks
     from till_drivers.drawing import drawing_for
@@ -92,7 +94,7 @@ async def _directly(printer: PrinterSettings, *, language: str, wait_s: float, t
     code = new_code()
     try:
         driver: PrinterDriver = build(PRINTER_GROUP, printer, SystemClock())
-        profile = Profile.of(printer)
+        profile = replace(Profile.of(printer), drawer=False)
         moment = datetime.now().astimezone()
         blocks = trial_blocks(language, profile, printer=printer.name, code=code, moment=moment)
         data = await asyncio.to_thread(drawing_for(driver, profile), blocks)

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from till_drivers.slips.samples import SITUATIONS
+
 if TYPE_CHECKING:
     from till_drivers.blocks import Block
     from till_drivers.slips.template import SlipTemplate
@@ -13,20 +15,6 @@ if TYPE_CHECKING:
 
 LANGUAGES = ("ru", "kk", "ky", "uk", "en")
 KINDS = ("sale", "return", "void", "quote", "copy")
-SAMPLES = (
-    "usual",
-    "offline",
-    "debt",
-    "new-member",
-    "unknown",
-    "blocked",
-    "provisional",
-    "expiring",
-    "offers",
-    "no-rules",
-    "large",
-    "no-member",
-)
 PAPERS = {58: 32, 80: 48}
 """Letters on a line, by the width of the paper in millimetres."""
 NARROWEST, WIDEST = 16, 80
@@ -58,7 +46,11 @@ def slip() -> None:
 @click.option("--lang", type=click.Choice(LANGUAGES), default="ru", show_default=True, help="Language of the slip.")
 @click.option("--kind", type=click.Choice(KINDS), default="sale", show_default=True, help="What the slip is of.")
 @click.option(
-    "--sample", type=click.Choice(SAMPLES), default="usual", show_default=True, help="Situation that the slip tells of."
+    "--sample",
+    type=click.Choice(SITUATIONS),
+    default="usual",
+    show_default=True,
+    help="Situation that the slip tells of.",
 )
 @click.option("--width", type=Width(), default="80", show_default=True, help="Paper in mm, or letters on a line.")
 @click.option(

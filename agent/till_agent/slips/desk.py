@@ -5,6 +5,7 @@ import secrets
 from functools import partial
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from till_agent.api import SlipState
 from till_agent.ports import Cache, Entry
@@ -12,7 +13,7 @@ from till_agent.slips.compose import PACKAGED, has_member, programme_of
 from till_agent.slips.making import made
 from till_agent.slips.templates import SlipTemplates
 from till_agent.texts import Words
-from till_drivers.drawing import Draw
+from till_drivers.drawing import Draw, drawing_for
 from till_drivers.printers.profile import Profile
 from till_drivers.spool import Spool
 
@@ -24,12 +25,16 @@ NO_SLIP = SlipState(state="none")
 
 
 class SlipPrinter(Struct, frozen=True, kw_only=True):
-    """Where slips go: the printer's name in the spool and what it can do."""
+    """Where slips go: the printer's name in the spool and what it can do; without a `driver` it takes ESC/POS."""
 
     name: str
     profile: Profile
-    draw: Draw | None = None
-    """How blocks become what its driver takes; None: ESC/POS of the profile."""
+    driver: object = None
+
+    def drawing(self, *, drawer: bool) -> Draw:
+        """How blocks become what its driver takes. A slip that no money goes with leaves the cash drawer closed."""
+        profile = self.profile if drawer else replace(self.profile, drawer=False)
+        return drawing_for(self.driver, profile)
 
 
 class SpoolSlipDesk:
@@ -90,12 +95,10 @@ class SpoolSlipDesk:
 
     def _draw(self, entry: Entry, words: Words, printer: SlipPrinter, *, copy: bool) -> bytes:
         """In the spool's thread."""
-        from till_drivers.printers.render import render
-
         return made(
             entry,
             words,
-            printer.draw or (lambda blocks: render(blocks, printer.profile)),
+            printer.drawing(drawer=not copy),
             store_name=self._store_name,
             time_zone=self._time_zone,
             copy=copy,

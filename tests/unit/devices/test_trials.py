@@ -1,10 +1,12 @@
 """Test slips: what is on them, and their way through the running agent's print queue."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from till_agent.api import Health
 from till_agent.slips.desk import SlipPrinter
@@ -91,6 +93,19 @@ def test_a_test_slip_goes_through_the_queue(trials: Ask, state: str) -> None:
     assert (begun.state, begun.printer) == ("queued", "receipt")
     assert begun.code.startswith(CODE_PREFIX)
     assert asked.look(begun.job).state == "queued"
+
+
+def test_a_test_slip_leaves_the_cash_drawer_closed(tmp_path: Path) -> None:
+    """Whoever tries a printer takes no money."""
+    spool = Spool(tmp_path / "spool.db")
+    spool.start()
+    made = Trials(spool, lambda: [Health(device="receipt", role="printer", state="ready", detail="", since_ms=1)])
+    made.put({"receipt": SlipPrinter(name="receipt", profile=replace(PROFILE_80MM, drawer=True))})
+    made.start("receipt", "en")
+    job = asyncio.run(spool.next("receipt"))
+    assert spool.stop(10)
+    assert job is not None
+    assert b"\x1bp" not in job.data
 
 
 @pytest.mark.parametrize("state", ["fault", "lost", "absent", "disabled", "opening"])

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from fakes import slip_samples as samples
 from fakes.till import IDENTITY, PROGRAMME, FakeTill, anna
@@ -21,6 +22,8 @@ from till_drivers.printers.text import to_text
 from till_drivers.spool import Spool
 
 PRINTER = SlipPrinter(name="main", profile=PROFILE_80MM)
+KICK = b"\x1bp"
+"""ESC p: the pulse that opens a drawer."""
 
 
 @pytest.fixture
@@ -53,6 +56,15 @@ def next_bytes(spool: Spool) -> bytes:
         return job.data
 
     return asyncio.run(read())
+
+
+@pytest.mark.parametrize(("copy", "opens"), [(False, True), (True, False)])
+def test_the_cash_drawer_stays_closed_for_a_copy(spool: Spool, copy: bool, opens: bool) -> None:
+    """No money goes with a copy, whoever asks for one."""
+    till = samples.sold()
+    printer = SlipPrinter(name="main", profile=replace(PROFILE_80MM, drawer=True))
+    slip_desk(spool, till, printer).enqueue(till.journal.entries[-1], language="en", copy=copy)
+    assert (KICK in next_bytes(spool)) is opens
 
 
 def test_a_documents_first_slip_is_one_job_however_often_it_is_handed_over(spool: Spool) -> None:
