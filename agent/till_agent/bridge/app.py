@@ -12,12 +12,16 @@ from till_agent.bridge.limits import RateLimiter
 from till_agent.bridge.operations import OPEN_PATHS, OPERATIONS
 from till_agent.bridge.stream import send_events
 from till_agent.bridge.tokens import Tokens
+from till_agent.pages.serving import PAGE_ROOTS, Pages
 from till_config.settings import BridgeSettings
+from till_config.settings_frontol import PageSettings
 from till_sync.http.problems import install_problem_handlers
 from till_sync.ports import Clock
 
 
-def make_app(bridge: Bridge, settings: BridgeSettings, tokens: Tokens, clock: Clock) -> Guard:
+def make_app(
+    bridge: Bridge, settings: BridgeSettings, tokens: Tokens, clock: Clock, pages: PageSettings | None = None
+) -> Guard:
     """Everything that the server needs; call `serve_on` of it with the port before a request may pass."""
     found = sale_routes.handlers(bridge) | slip_routes.handlers(bridge) | agent_routes.handlers(bridge)
     found |= member_routes.handlers(bridge) | trial_routes.handlers(bridge)
@@ -39,6 +43,10 @@ def make_app(bridge: Bridge, settings: BridgeSettings, tokens: Tokens, clock: Cl
                 read_timeout_ms=settings.read_timeout_ms,
             )
         routes.append(Route(operation.path, endpoint, methods=[operation.method], name=operation.id))
+    served = Pages(pages or PageSettings(), bridge)
+    routes += [
+        Route(path, served, methods=["GET"]) for root in PAGE_ROOTS for path in (f"/{root}", f"/{root}/{{rest:path}}")
+    ]
     app = Starlette(routes=routes)
     app.router.redirect_slashes = False
     install_problem_handlers(app, cashier=bridge.cashier)
