@@ -18,21 +18,25 @@ if TYPE_CHECKING:
     from till_agent.cli.files import JournalView
 
 CLIENT = "admin"
+NO_CONTENT = 204
 TIMEOUT_S = 15.0
 """The longest answer is that of `sync now`, which gives up after 10 s."""
 ANSWER_LIMIT_BYTES = 16 * 1024 * 1024
 """An op with 10,000 lines takes 4 MB; nothing that we ask for is larger than this."""
 
 
-def ask(state_dir: Path, method: str, path: str) -> Any:
-    """The JSON that the agent of `state_dir` answers with.
+def ask(state_dir: Path, method: str, path: str, body: object = None, *, token: str | None = None) -> Any:
+    """The JSON that the agent of `state_dir` answers with; None for one without a body.
+
+    `token`: instead of the one of CLIENT's file.
+
 
     AgentUnreachableError says in one line why there is none (not running, no token); AgentRefusedError is the agent's
     own word.
     """
     port = running_port(state_dir)
     try:
-        token = read_token(state_dir, CLIENT)
+        token = token or read_token(state_dir, CLIENT)
     except TokenError as exc:
         raise AgentUnreachableError(f"{exc}; run the command as the agent's user") from exc
     if token is None:
@@ -40,28 +44,35 @@ def ask(state_dir: Path, method: str, path: str) -> Any:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_S)
     try:
         headers = {"Authorization": f"Bearer {token}", "X-Tillside-Client": "tillside-cli"}
-        connection.request(method, path, headers=headers)
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        data = msgspec.json.encode(body) if body is not None else None
+        connection.request(method, path, body=data, headers=headers)
         answer = connection.getresponse()
-        body = answer.read(ANSWER_LIMIT_BYTES)
+        answered = answer.read(ANSWER_LIMIT_BYTES)
     except (OSError, http.client.HTTPException) as exc:
         reason = "it does not answer in time" if isinstance(exc, socket.timeout) else str(exc)
         raise AgentUnreachableError(f"the agent on port {port} can't be asked: {reason}") from exc
     finally:
         connection.close()
     try:
-        found = msgspec.json.decode(body)
+        found = None if answer.status == NO_CONTENT else msgspec.json.decode(answered)
     except msgspec.DecodeError as exc:
         raise AgentUnreachableError(f"what answers on port {port} is not the agent") from exc
     if answer.status >= 400:
-        raise AgentRefusedError(f"the agent refused ({answer.status}): {found.get('detail', 'no reason given')}")
+        raise AgentRefusedError(f"the agent refused ({answer.status}): {_reason(found)}")
 
     return found
 
 
-def ask_or_fail(state_dir: Path, method: str, path: str) -> Any:
+def _reason(found: Any) -> str:
+    return str(found.get("detail", "no reason given")) if isinstance(found, dict) else "no reason given"
+
+
+def ask_or_fail(state_dir: Path, method: str, path: str, body: object = None) -> Any:
     """The same for a command that needs the running agent: one line and status 1 when there is no answer."""
     try:
-        return ask(state_dir, method, path)
+        return ask(state_dir, method, path, body)
     except (AgentUnreachableError, AgentRefusedError) as exc:
         raise click.ClickException(str(exc)) from exc
 
