@@ -62,9 +62,10 @@ wheel: install  ## Build dist/*.whl, the same bytes each time
 	@rm -f dist/*.whl
 	@SOURCE_DATE_EPOCH="$$(git log -1 --format=%ct 2>/dev/null || echo 1577836800)" $(BIN)/hatchling build -t wheel
 
-reference: install  ## Write what is made from the code: packaged defaults, docs/reference/config.md and cli.md
+reference: install  ## Write what is made from the code: packaged defaults, docs/reference/config.md and cli.md, clients
 	@$(BIN)/tillside config reference .
 	@$(BIN)/python tests/house/cli_reference.py docs/reference/cli.md
+	@$(BIN)/python tests/house/client_kit.py
 
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
 lock: install  ## Resolve the lock files anew
