@@ -1,0 +1,74 @@
+// The agent's events for as long as a page lives; the client kit begins a stream that broke again where it ended.
+
+// Calls `onEvent(name, data)` with each event until `close()` of what it gives. `onState` gets "live" when the stream is
+// there, "away" when it broke and is tried again, "refused" with the problem when the token is not taken any more.
+export function follow({ till, onEvent, onState = () => {} }) {
+  const ended = new AbortController();
+  const say = (state) => onState(state === "open" ? "live" : "away");
+
+  async function run() {
+    try {
+      for await (const { event, data } of till.events({ signal: ended.signal, onState: say })) {
+        tell(() => onEvent(event, data));
+      }
+    } catch (problem) {
+      if (!ended.signal.aborted) {
+        onState("refused", problem);
+      }
+    }
+  }
+
+  run();
+  return { close: () => ended.abort() };
+}
+
+// Calls `look()` now, every `periodMs` while somebody sees the page, and at once when they come back to it. Never twice at
+// a time: a slow answer is waited for. `look` rejects for nobody. `now()` of what it gives looks without waiting.
+export function every(periodMs, look) {
+  let timer = 0;
+  let busy = false;
+  let again = false;
+  let closed = false;
+
+  async function run() {
+    clearTimeout(timer);
+    if (busy) {
+      again = true;
+      return;
+    }
+    busy = true;
+    try {
+      await look();
+    } catch (error) {
+      // A defect in `look`: it is told as one, and the next look comes all the same.
+      reportError(error);
+    }
+    busy = false;
+    if (closed) {
+      return;
+    }
+    timer = setTimeout(again ? run : seen, again ? 0 : periodMs);
+    again = false;
+  }
+
+  const seen = () => (document.visibilityState === "visible" ? run() : undefined);
+  document.addEventListener("visibilitychange", seen);
+  run();
+  return {
+    now: run,
+    close() {
+      closed = true;
+      clearTimeout(timer);
+      document.removeEventListener("visibilitychange", seen);
+    },
+  };
+}
+
+// A defect in whoever listens is reported as one, and does not pass for a stream that broke.
+function tell(listen) {
+  try {
+    listen();
+  } catch (error) {
+    reportError(error);
+  }
+}
