@@ -1,7 +1,7 @@
 """The agent as its bridge sees it: what is up, what is not, and the figures of both."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 
 from till_agent.api import Message, Status, SyncStatus
@@ -12,8 +12,10 @@ from till_agent.desk.problems import problem
 from till_agent.devices import Board, Resolved, unknown
 from till_agent.exceptions import TextMissing
 from till_agent.metrics import Live, Metrics
+from till_agent.page_api import LogTail, PageFacts
 from till_agent.status import Facts, missing, problems, sync_status
-from till_agent.texts import Words
+from till_agent.tail import Tail
+from till_agent.texts import NO_PROGRAMME, Words
 from till_agent.trials import Trials
 from till_agent.without_disk import WithoutDisk
 from till_config.settings import Settings
@@ -35,6 +37,7 @@ class Agent:
         self.board = Board(clock, self.events)
         self.figures = Metrics()
         self.trials = Trials(spool, self.board.health)
+        self.tail = Tail()
         self.version = version("tillside")
         self.identity: Identity | None = None
         self.not_ready = "starting"
@@ -159,6 +162,32 @@ class Agent:
             lending=core.desk.lending() if core else None,
             codes_on_trust=core.desk.codes_on_trust() if core else 0,
         )
+
+    def page(self, scopes: Iterable[str]) -> PageFacts:
+        """See `till_agent.bridge.context.Bridge`."""
+        cached = self._core.cache.programme() if self._core else None
+        rules = cached.programme if cached else None
+        known = self.identity
+        return PageFacts(
+            version=self.version,
+            language=self.settings.agent.language,
+            till=known.till if known else "",
+            store=known.store if known else "",
+            store_name=known.store_name if known else "",
+            time_zone=known.time_zone if known else "",
+            currency=rules.currency if rules else "",
+            currency_exponent=rules.currency_exponent if rules else NO_PROGRAMME.currency_exponent,
+            points_exponent=rules.points_exponent if rules else NO_PROGRAMME.points_exponent,
+            point_value_minor=rules.point_value_minor if rules else NO_PROGRAMME.point_value_minor,
+            programme=f"{rules.id} {rules.version}" if rules else "",
+            country=rules.identifiers.phone_countries[0] if rules else "",
+            sell=self.settings.pages.sell,
+            scopes=tuple(sorted(scopes)),
+        )
+
+    def log_tail(self, after: int | None, limit: int) -> LogTail:
+        """See `till_agent.bridge.context.Bridge`."""
+        return self.tail.read(after, limit)
 
     async def status(self) -> Status:
         """See `till_agent.bridge.context.Bridge`."""

@@ -77,6 +77,14 @@ class SoldLine(Struct, frozen=True, kw_only=True):
     left_minor: int
 
 
+class SoldLines(Struct, frozen=True, kw_only=True):
+    """The lines of a sale in its own order. `state`: as of `SaleView`."""
+
+    uid: str
+    lines: tuple[SoldLine, ...]
+    state: SaleState
+
+
 class FoundMember(Struct, frozen=True, kw_only=True):
     """Somebody whom the cashier may mean; `reference` is for `POST /v1/identify`."""
 

@@ -72,6 +72,10 @@ class JournalReader(Protocol):
 
     def verdict(self, op_id: OpId) -> OpResult | None: ...
     def recent(self, limit: int) -> list[Entry]: ...
+    def by_op(self, op_id: OpId) -> Entry | None: ...
+    def sales(self, before: int, limit: int) -> list[tuple[OpId, int]]:
+        """The newest sales, or those before a row id, newest first, with the size of each body."""
+        ...
 
 
 class Committed(Struct, frozen=True, kw_only=True):
@@ -164,6 +168,20 @@ class Cache(Protocol):
     def granted(self, epoch: int) -> tuple[int, int]:
         """Grants of an epoch and their points, as pages brought them."""
         ...
+
+    async def search(self, asked: "Asked", limit: int) -> "tuple[list[CachedMember], bool]":
+        """Up to `limit` members that fit, and whether there are more; in a thread of its own."""
+        ...
+
+
+class Asked(Protocol):
+    """A query of the member search (`till_agent.cache.matching.Wanted`)."""
+
+    @property
+    def words(self) -> tuple[str, ...]: ...
+    @property
+    def digits(self) -> str: ...
+    def fits_row(self, row: MemberRow) -> bool: ...
 
 
 class CachedProgramme(Struct, frozen=True, kw_only=True):

@@ -53,6 +53,10 @@ class Registrations:
         """Whom this card was given to here."""
         return self._attached.get(tag)
 
+    def people(self) -> tuple[Registered, ...]:
+        """Everybody who registered here, the newest first, each once."""
+        return tuple({person.tags: person for person in reversed(self._registered.values())}.values())
+
     def adopt(self, person: Registered) -> None:
         """Take somebody over from another book, beside any op."""
         for tag in person.tags:

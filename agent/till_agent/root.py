@@ -100,6 +100,7 @@ async def running_agent(settings: Settings, *, clock: Clock | None = None) -> As
         tokens = load_tokens(state_dir, clients)
         spool = Spool(state_dir / SPOOL_FILE, wall_ms=clock.wall_ms)
         agent = Agent(settings, clock, spool)
+        _keep_log(agent, stack)
         printer = await _start_printing(agent, stack)
         around = Surroundings(
             settings=settings,
@@ -118,6 +119,13 @@ async def running_agent(settings: Settings, *, clock: Clock | None = None) -> As
         _keep(stack, "housekeeping", _keep_house(agent))
         _keep(stack, "warm-up", _warm_up())
         yield RunningAgent(agent, port, state_dir)
+
+
+def _keep_log(agent: Agent, stack: AsyncExitStack) -> None:
+    """The newest lines of the log, for the page of store IT."""
+    root = logging.getLogger()
+    root.addHandler(agent.tail)
+    stack.callback(root.removeHandler, agent.tail)
 
 
 async def _own(state_dir: Path, clock: Clock, stack: AsyncExitStack) -> None:

@@ -38,6 +38,7 @@ from till_agent.desk.answers import Answered
 from till_agent.desk.problems import problem
 from till_agent.journal import DiskJournal, EpochKeeper, Place
 from till_agent.member_api import CardAttach, CodeAnswer, CodeRequest, MemberCreate
+from till_agent.page_api import MembersFound, Sales, SoldLines
 from till_sync.holds import NoHoldGateway
 from till_sync.identity import Identity
 
@@ -109,6 +110,18 @@ class PlainDesk:
         _refuse(self._why)
 
     async def sale(self, uid: str) -> SaleView:
+        """Refused."""
+        _refuse(self._why)
+
+    async def sales(self, limit: int, before: int = 0) -> Sales:
+        """Refused."""
+        _refuse(self._why)
+
+    async def lines(self, uid: str) -> SoldLines:
+        """Refused."""
+        _refuse(self._why)
+
+    async def members(self, query: str, limit: int) -> MembersFound:
         """Refused."""
         _refuse(self._why)
 

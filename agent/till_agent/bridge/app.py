@@ -4,7 +4,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from till_agent.bridge import agent_routes, member_routes, sale_routes, slip_routes, trial_routes
+from till_agent.bridge import agent_routes, member_routes, page_routes, sale_routes, slip_routes, trial_routes
 from till_agent.bridge.context import Bridge
 from till_agent.bridge.endpoint import Endpoint, StreamEndpoint
 from till_agent.bridge.guard import Guard
@@ -24,7 +24,7 @@ def make_app(
 ) -> Guard:
     """Everything that the server needs; call `serve_on` of it with the port before a request may pass."""
     found = sale_routes.handlers(bridge) | slip_routes.handlers(bridge) | agent_routes.handlers(bridge)
-    found |= member_routes.handlers(bridge) | trial_routes.handlers(bridge)
+    found |= member_routes.handlers(bridge) | trial_routes.handlers(bridge) | page_routes.handlers(bridge)
 
     async def events(scope: Scope, receive: Receive, send: Send) -> None:
         await send_events(bridge.events, scope, receive, send)

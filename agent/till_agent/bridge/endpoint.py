@@ -141,6 +141,11 @@ def read_parameters(operation: Operation, scope: Scope) -> dict[str, str]:
             values = query.get(parameter.name)
             if values:
                 found[parameter.name] = _checked(parameter, values[-1])
+    for parameter in operation.query_parameters:
+        if parameter.required and parameter.name not in found:
+            raise ProblemError(
+                422, "parameter_invalid", f"expected {parameter.name}", extras={"parameter": parameter.name}
+            )
     return found
 
 

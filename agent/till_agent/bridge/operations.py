@@ -17,6 +17,7 @@ from till_agent.api import (
     Status,
     SyncStatus,
 )
+from till_agent.bridge.page_operations import PAGES
 from till_agent.bridge.shapes import (
     ANY,
     CODE,
@@ -251,6 +252,7 @@ OPERATIONS = (
         problems={404: "sale_unknown", 409: "no_printer"},
     ),
     *TRIALS,
+    *PAGES,
     Operation(
         id="events",
         method="GET",

@@ -71,6 +71,8 @@ class Parameter(Struct, frozen=True, kw_only=True):
     integer: bool = False
     minimum: int = 1
     maximum: int = 1
+    required: bool = False
+    """Of a query's parameter: without it the request is refused."""
 
 
 class Operation(Struct, frozen=True, kw_only=True):

@@ -2,6 +2,7 @@
 
 AgentError
 └── CacheUnavailable    what the cloud sent could not be kept; it will be sent again
+DamagedCacheError       the file itself is at fault
 """
 
 # ruff: noqa: N818 - named as a condition, like those of `till_agent.exceptions`
@@ -14,3 +15,7 @@ class CacheUnavailable(AgentError):
 
     A damaged file has been replaced by an empty one by then, so that the next pull begins anew.
     """
+
+
+class DamagedCacheError(Exception):
+    """Raised when the file itself is at fault; it stays within the cache, which then begins anew."""

@@ -62,6 +62,7 @@ BY_ID = (
     "WHERE m.member_id = ?"
 )
 
+EVERY_MEMBER = f"SELECT {_MEMBER_COLUMNS} FROM members m JOIN balances b ON b.member_id = m.member_id"  # noqa: S608 - constants of this file
 PROGRESS = (
     "SELECT till, cursor, incarnation, as_of_ms, members, generation, filling, floor_epoch, floor_seq, allotted, "
     "base_epoch, base_seq, checked_to, divergences FROM progress"

@@ -11,13 +11,14 @@ from typing import TypeVar
 
 from till_agent.cache import checking, grants, pages, schema
 from till_agent.cache.aside import Aside
-from till_agent.cache.exceptions import CacheUnavailable
+from till_agent.cache.exceptions import CacheUnavailable, DamagedCacheError
 from till_agent.cache.opening import clear_away, is_damage, open_writer, put_in_place
 from till_agent.cache.pages import Progress
 from till_agent.cache.programmes import active_programme, read_programme
 from till_agent.cache.reading import Reader
 from till_agent.cache.rows import UNREADABLE, as_member
-from till_agent.ports import CachedGrant, CachedMember, CachedProgramme, Seen, Shares
+from till_agent.cache.searching import Search
+from till_agent.ports import Asked, CachedGrant, CachedMember, CachedProgramme, Seen, Shares
 from till_loyalty.programme import Programme
 from till_loyalty.receipt import Place
 from till_sync.ports import Clock
@@ -60,6 +61,7 @@ class CacheStore:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="cache-writer")
         self._writer: sqlite3.Connection | None = None
         self._reader = Reader(path, self._mend)
+        self._search = Search(path, lambda: self._progress.base)
         self._progress = Progress(till=till)
         self._programme: CachedProgramme | None = None
         self._former: dict[tuple[str, int], Programme] = {}
@@ -158,6 +160,10 @@ class CacheStore:
     def granted(self, epoch: int) -> tuple[int, int]:
         """How many grants of that epoch there are and of how many points, as pages brought them."""
         return self._lent.get(epoch, (0, 0))
+
+    async def search(self, asked: Asked, limit: int) -> tuple[list[CachedMember], bool]:
+        """Up to `limit` members that fit, and whether there are more."""
+        return await self._search.find(asked, limit)
 
     @property
     def floor(self) -> tuple[int, int] | None:
@@ -316,7 +322,7 @@ class CacheStore:
         """One transaction in the writer thread; on damage a new file, and the work is lost with the old one."""
         try:
             done = await self._in_thread(lambda: self._transact(work))
-        except _DamagedCacheError as exc:
+        except DamagedCacheError as exc:
             self._reader.close()
             await self._rebuild()
             raise CacheUnavailable(f"expected a whole cache, not a damaged one: {exc}") from exc
@@ -362,7 +368,7 @@ class CacheStore:
             with contextlib.suppress(sqlite3.Error):
                 connection.execute("ROLLBACK")
             if is_damage(exc):
-                raise _DamagedCacheError(str(exc)) from exc
+                raise DamagedCacheError(str(exc)) from exc
             raise
         return done
 
@@ -378,10 +384,6 @@ class CacheStore:
         if connection is not None:
             with contextlib.suppress(sqlite3.Error):
                 connection.close()
-
-
-class _DamagedCacheError(Exception):
-    """Raised when the file itself is at fault."""
 
 
 async def open_cache(

@@ -27,10 +27,12 @@ from till_agent.desk.lending import Lending, lending_of
 from till_agent.desk.lookup import Lookup
 from till_agent.desk.parts import DeskParts
 from till_agent.desk.problems import problem
+from till_agent.desk.recent import Recent
 from till_agent.desk.registering import Registering
 from till_agent.desk.reversing import Reversing
 from till_agent.desk.selling import Selling
 from till_agent.member_api import CardAttach, CodeAnswer, CodeRequest, MemberCreate
+from till_agent.page_api import MembersFound, Sales, SoldLines
 from till_agent.ports import Entry
 from till_agent.texts import NO_VALUES, Words, supported
 
@@ -44,6 +46,7 @@ class _Open:
         self.reversing = Reversing(bench)
         self.holding = Holding(bench)
         self.lookup = Lookup(bench)
+        self.recent = Recent(bench)
         self.codes = Codes(bench)
         self.registering = Registering(bench, self.codes)
 
@@ -94,6 +97,18 @@ class Desk:
     async def sale(self, uid: str) -> SaleView:
         """A sale as it stands."""
         return await self._enrolled().lookup.sale(uid)
+
+    async def sales(self, limit: int, before: int = 0) -> Sales:
+        """The newest sales of this till, or those before a place of the list."""
+        return await self._enrolled().recent.sales(limit, before)
+
+    async def lines(self, uid: str) -> SoldLines:
+        """The lines of a sale of this till, and what of each may still come back."""
+        return await self._enrolled().recent.lines(uid)
+
+    async def members(self, query: str, limit: int) -> MembersFound:
+        """Members by what a person remembers of their own name and numbers."""
+        return await self._enrolled().recent.members(query, limit)
 
     async def register(self, request: MemberCreate) -> Answered:
         """Register a person: what is still needed, or a member, durable when this returns."""

@@ -1,5 +1,6 @@
 """A sale as it stands: its first answer, what came back, and what the cloud said."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
@@ -40,8 +41,8 @@ class Lookup:
         voided = any(back.kind == VOID for back in backs)
         return SaleView(
             sale=sale,
-            state="voided" if voided else _state(sale.calculation, reversals),
-            sync=_sync(verdict),
+            state="voided" if voided else state_of(sale.calculation, reversals),
+            sync=sync_of(verdict),
             sync_code=verdict.code if verdict else "",
             returned=reversals,
             slip=self._bench.parts.slips.state(SALE, uid),
@@ -55,7 +56,8 @@ class Lookup:
         return entry
 
 
-def _state(sale: Calculation, reversals: tuple[Reversal, ...]) -> Literal["committed", "returned_in_part", "returned"]:
+def state_of(sale: Calculation, reversals: Sequence[Reversal]) -> Literal["committed", "returned_in_part", "returned"]:
+    """Of a sale that was not voided, after these returns."""
     if not reversals:
         return "committed"
     quantity = sum(line.quantity_thousandths for line in sale.lines)
@@ -66,7 +68,7 @@ def _state(sale: Calculation, reversals: tuple[Reversal, ...]) -> Literal["commi
     return "returned_in_part" if quantity or amount else "returned"
 
 
-def _sync(verdict: OpResult | None) -> Literal["waiting", "applied", "adjusted", "rejected"]:
+def sync_of(verdict: OpResult | None) -> Literal["waiting", "applied", "adjusted", "rejected"]:
     """`duplicate` is what a retry of an applied op hears."""
     if verdict is None:
         return "waiting"

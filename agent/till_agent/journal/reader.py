@@ -81,6 +81,11 @@ class EntryReader:
         """The newest rows, newest first."""
         return self._many(schema.RECENT, (limit,))
 
+    def sales(self, before: int, limit: int) -> list[tuple[OpId, int]]:
+        """The newest sales, or those before a row id, newest first, with the size of each body; no body is read."""
+        rows = self.connection.execute(schema.SALES_BEFORE, (before or schema.LARGEST_ID, limit))
+        return [(OpId(self.till, *schema.split_id(identity)), size) for identity, size in rows]
+
     def of_kind(self, kind: str, after: int, limit: int) -> list[Entry]:
         """The newest rows of a kind with a row id above `after`, oldest first."""
         return self._many(schema.OF_KIND, (kind, after, limit))[::-1]

@@ -12,6 +12,7 @@ SEQ_BITS = 40
 """10**12 ops in an epoch and 8 million epochs fit into SQLite's signed 64 bits."""
 LARGEST_SEQ = (1 << SEQ_BITS) - 1
 LARGEST_EPOCH = (1 << (63 - SEQ_BITS)) - 1
+LARGEST_ID = (1 << 63) - 1
 
 WAITING_OPS_LIMIT = 100_000
 """Ops that may wait for the cloud: 30 days of a very busy till. Past it sales go on, and the status is an error."""
@@ -116,6 +117,12 @@ ABOUT = f"{_WITH_LINK} WHERE e.about_uid = ? AND e.about_uid <> '' ORDER BY e.id
 RECENT = f"{_WITH_LINK} ORDER BY e.id DESC LIMIT ?"
 # Rows of one kind after an op, newest first: by the index of uids, whose first column is the kind.
 OF_KIND = f"{_WITH_LINK} WHERE e.kind = ? AND e.id > ? ORDER BY e.id DESC LIMIT ?"
+# Sales before a row, newest first: along the rows themselves, of which neither body nor answer is read. The index of
+# uids would have to sort all sales there ever were.
+SALES_BEFORE = (
+    "SELECT e.id, length(e.body) FROM entries e NOT INDEXED WHERE e.id < ? AND e.kind = 'sale' "
+    "ORDER BY e.id DESC LIMIT ?"
+)
 # A stretch of one epoch in order: to push, to check.
 STRETCH = f"SELECT {ENTRY_COLUMNS} FROM entries e WHERE e.id BETWEEN ? AND ? ORDER BY e.id LIMIT ?"  # noqa: S608
 # The hash that a stretch must begin from.
