@@ -39,6 +39,8 @@ from till_agent.desk.problems import problem
 from till_agent.journal import DiskJournal, EpochKeeper, Place
 from till_agent.member_api import CardAttach, CodeAnswer, CodeRequest, MemberCreate
 from till_agent.page_api import MembersFound, Sales, SoldLines
+from till_agent.ports import Entry, StoredHold
+from till_loyalty.programme import Programme
 from till_sync.holds import NoHoldGateway
 from till_sync.identity import Identity
 
@@ -75,11 +77,29 @@ class PlainDesk:
         self._desk = desk
         self._why = why
 
-    async def quote(self, request: QuoteRequest) -> Quote:
+    async def quote(self, request: QuoteRequest, *, sale_uid: str = "") -> Quote:
         """Of a receipt that is nobody's: as before the first programme has come."""
         if request.member is not None or request.codes or request.redeem_points:
             _refuse(self._why)
         return await self._desk.quote(request)
+
+    async def find(self, kind: str, uid: str) -> Entry | None:
+        """Nothing can be read: what was committed before is answered so again, or not kept again."""
+        return None
+
+    def open_holds(self, sale_uid: str) -> list[StoredHold]:
+        """None is known."""
+        return []
+
+    @property
+    def programme(self) -> Programme | None:
+        """None is known."""
+        return None
+
+    @property
+    def sends_codes(self) -> bool:
+        """There are no members without a disk."""
+        return False
 
     async def sell(self, uid: str, request: SaleRequest) -> Answered:
         """A plain sale is answered with `kept` false; any other is refused by the journal that is not there."""
@@ -105,7 +125,9 @@ class PlainDesk:
         """Refused."""
         _refuse(self._why)
 
-    async def give_back(self, uid: str, request: ReturnRequest, language: str | None = None) -> Answered:
+    async def give_back(
+        self, uid: str, request: ReturnRequest, language: str | None = None, *, print_slip: bool = True
+    ) -> Answered:
         """Refused."""
         _refuse(self._why)
 
@@ -125,7 +147,7 @@ class PlainDesk:
         """Refused."""
         _refuse(self._why)
 
-    async def register(self, request: MemberCreate) -> Answered:
+    async def register(self, request: MemberCreate, *, commit: bool = True) -> Answered:
         """Refused."""
         _refuse(self._why)
 

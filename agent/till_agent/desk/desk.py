@@ -22,7 +22,7 @@ from till_agent.desk.answers import Answered
 from till_agent.desk.asking import coupon
 from till_agent.desk.bench import Bench
 from till_agent.desk.codes import Codes
-from till_agent.desk.holding import Holding
+from till_agent.desk.holding import Holding, open_holds
 from till_agent.desk.lending import Lending, lending_of
 from till_agent.desk.lookup import Lookup
 from till_agent.desk.parts import DeskParts
@@ -33,8 +33,9 @@ from till_agent.desk.reversing import Reversing
 from till_agent.desk.selling import Selling
 from till_agent.member_api import CardAttach, CodeAnswer, CodeRequest, MemberCreate
 from till_agent.page_api import MembersFound, Sales, SoldLines
-from till_agent.ports import Entry
+from till_agent.ports import Entry, StoredHold
 from till_agent.texts import NO_VALUES, Words, supported
+from till_loyalty.programme import Programme
 
 
 class _Open:
@@ -66,9 +67,9 @@ class Desk:
             await self._enrolled().holding.covering.check(found.voucher)
         return bench.view(found, bench.words(language)).member(bench.balances.of(found))
 
-    async def quote(self, request: QuoteRequest) -> Quote:
-        """What the receipt would give; changes nothing."""
-        return await self._enrolled().selling.quote(request)
+    async def quote(self, request: QuoteRequest, *, sale_uid: str = "") -> Quote:
+        """What the receipt would give; changes nothing. `sale_uid`: what is held for that sale may be spent on it."""
+        return await self._enrolled().selling.quote(request, sale_uid=sale_uid)
 
     async def coupon(self, code: str, reference: str | None = None, language: str | None = None) -> Coupon:
         """Whether a coupon's code is good for this member, here and now; may ask the cloud, within the budget."""
@@ -90,9 +91,11 @@ class Desk:
         """Cancel a whole sale of which nothing was returned; idempotent."""
         return await self._enrolled().reversing.void(sale_uid, language=language)
 
-    async def give_back(self, uid: str, request: ReturnRequest, language: str | None = None) -> Answered:
+    async def give_back(
+        self, uid: str, request: ReturnRequest, language: str | None = None, *, print_slip: bool = True
+    ) -> Answered:
         """Take goods back, in part or all that is left. The same uid and request get the same bytes for ever."""
-        return await self._enrolled().reversing.give_back(uid, request, language=language)
+        return await self._enrolled().reversing.give_back(uid, request, language=language, print_slip=print_slip)
 
     async def sale(self, uid: str) -> SaleView:
         """A sale as it stands."""
@@ -110,9 +113,9 @@ class Desk:
         """Members by what a person remembers of their own name and numbers."""
         return await self._enrolled().recent.members(query, limit)
 
-    async def register(self, request: MemberCreate) -> Answered:
-        """Register a person: what is still needed, or a member, durable when this returns."""
-        return await self._enrolled().registering.register(request)
+    async def register(self, request: MemberCreate, *, commit: bool = True) -> Answered:
+        """Register a person: what is still needed, or a member, durable when this returns; `commit` False: a try."""
+        return await self._enrolled().registering.register(request, commit=commit)
 
     async def attach_card(self, reference: str, request: CardAttach) -> Answered:
         """Give a member a card; durable when this returns."""
@@ -134,6 +137,26 @@ class Desk:
         """Give back what the cloud recalled of this till's grants, and those that ended; after each page, and now and
         then. How many were."""
         return await self._open.holding.give_back_grants() if self._open is not None else 0
+
+    async def find(self, kind: str, uid: str) -> Entry | None:
+        """The same row, or None where there is none."""
+        return await self._enrolled().bench.read(lambda reader: reader.find(kind, uid))
+
+    def open_holds(self, sale_uid: str) -> list[StoredHold]:
+        """Holds of a sale that are neither used nor given back, as the disk remembers them: also of a former run."""
+        return open_holds(self._enrolled().bench, sale_uid)
+
+    @property
+    def programme(self) -> Programme | None:
+        """What is sold by; None before the first pull."""
+        current = self._enrolled().bench.programme
+        return current.programme if current is not None else None
+
+    @property
+    def sends_codes(self) -> bool:
+        """Whether a new member's phone is proven by a one-time code, here and now."""
+        programme = self.programme
+        return programme is not None and programme.registration.code and self._enrolled().codes.online
 
     def reads_wallet(self, text: str) -> bool:
         """Whether a text is written as a wallet code, good or not."""

@@ -287,6 +287,11 @@ def _decide(reader: JournalReader, *, stored: StoredHold, body: HoldReleaseBody,
     )
 
 
+def open_holds(bench: Bench, sale_uid: str) -> list[StoredHold]:
+    """Holds of a sale that are neither used nor given back, oldest first, whatever their deadline."""
+    return [stored for stored in bench.parts.holds.unresolved() if stored.sale_uid == sale_uid]
+
+
 def hold_for_sale(uid: str, request: SaleRequest, found: Found | None, bench: Bench) -> StoredHold | None:
     """The hold that the sale resolves. A sale that spends must name a good one; one that spends nothing takes it along
     when it can, and goes on without it when it can't."""

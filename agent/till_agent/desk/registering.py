@@ -59,9 +59,10 @@ class Registering:
         self._bench = bench
         self._codes = codes
 
-    async def register(self, request: MemberCreate) -> Answered:
+    async def register(self, request: MemberCreate, *, commit: bool = True) -> Answered:
         """One step of a registration; the op is durable when the answer says `registered`. The same request again gets
-        the same answer. DeskProblem uid_conflict, registration_disabled, card_taken, code_unchecked and others."""
+        the same answer. `commit` False stops before that: `needs` of nothing is what could be registered. DeskProblem
+        uid_conflict, registration_disabled, card_taken, code_unchecked and others."""
         bench = self._bench
         digest = request_digest(bench.identity.identifier_key, REGISTER, request.uid, replace(request, **STEP_FIELDS))
         earlier = await bench.read(lambda reader: reader.find(REGISTER, request.uid))
@@ -82,6 +83,8 @@ class Registering:
         proof = await self._prove(request, person, programme, words)
         if proof.needed is not None:
             return self._needed(request, programme, words, ("code",), proof)
+        if not commit:
+            return self._needed(request, programme, words, (), proof)
         body = self._body(request, person, programme, proof)
         answer = self._registered(body, found, words, proof)
         committed = await bench.commit(

@@ -73,17 +73,21 @@ class Reversing:
         sold = self._sold_here(entry, body, await self._elsewhere.told(entry), language)
         return await self._commit(partial(self._decide_void, sold=sold, digest=digest))
 
-    async def give_back(self, uid: str, request: ReturnRequest, *, language: str | None) -> Answered:
+    async def give_back(
+        self, uid: str, request: ReturnRequest, *, language: str | None, print_slip: bool = True
+    ) -> Answered:
         """Take goods back; the same request again, the same answer, with or without a line. DeskProblem sale_unknown,
-        sale_elsewhere, sale_ambiguous, sale_voided, return_*."""
+        sale_elsewhere, sale_ambiguous, sale_voided, return_*. `print_slip` False: the cash software prints it."""
         digest = request_digest(self._bench.identity.identifier_key, RETURN, uid, request)
         earlier, entry = await self._bench.read(
             lambda reader: (reader.find(RETURN, uid), reader.find(SALE, request.sale_uid))
         )
         if earlier is not None:
-            return self._answered(Committed(entry=same_request(earlier, digest), replayed=True))
+            committed = Committed(entry=same_request(earlier, digest), replayed=True)
+            return self._answered(committed, print_slip=print_slip)
         sold = await self._sold(entry, request, language)
-        return await self._commit(partial(self._decide_return, uid=uid, request=request, sold=sold, digest=digest))
+        decide = partial(self._decide_return, uid=uid, request=request, sold=sold, digest=digest)
+        return await self._commit(decide, print_slip=print_slip)
 
     async def _sold(self, entry: Entry | None, request: ReturnRequest, language: str | None) -> Sold:
         """The sale that the request means: this till's `entry` of that uid, or another till's."""
@@ -126,11 +130,12 @@ class Reversing:
             programme=bench.parts.cache.programme_version(*made_by) if made_by[0] else None,
         )
 
-    async def _commit(self, decide: "partial[Draft | Entry]") -> Answered:
-        return self._answered(await self._bench.commit(decide))
+    async def _commit(self, decide: "partial[Draft | Entry]", *, print_slip: bool = True) -> Answered:
+        return self._answered(await self._bench.commit(decide), print_slip=print_slip)
 
-    def _answered(self, committed: Committed) -> Answered:
-        self._bench.print_first_slip(committed, None)
+    def _answered(self, committed: Committed, *, print_slip: bool = True) -> Answered:
+        if print_slip:
+            self._bench.print_first_slip(committed, None)
         return Answered(body=committed.entry.answer, replayed=committed.replayed)
 
     def _decide_void(self, reader: JournalReader, *, sold: Sold, digest: bytes) -> Draft | Entry:

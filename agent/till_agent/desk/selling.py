@@ -15,7 +15,7 @@ from till_agent.desk.balances import Figures
 from till_agent.desk.bench import BIG_RECEIPT_LINES, Bench, same_request, work
 from till_agent.desk.covering import Covering, voucher_of
 from till_agent.desk.finding import Found
-from till_agent.desk.holding import RELEASE, hold_for_sale, usable
+from till_agent.desk.holding import RELEASE, hold_for_sale, open_holds, usable
 from till_agent.desk.knowing import Known
 from till_agent.desk.problems import of_receipt, problem
 from till_agent.desk.rule_views import points_later, proof_messages, redeemable, rule_messages
@@ -56,8 +56,8 @@ class Selling:
         self._bench = bench
         self._covering = Covering(bench)
 
-    async def quote(self, request: QuoteRequest) -> Quote:
-        """What the receipt would give; changes nothing."""
+    async def quote(self, request: QuoteRequest, *, sale_uid: str = "") -> Quote:
+        """What the receipt would give; changes nothing. `sale_uid`: what is held for that sale may be spent on it."""
         bench = self._bench
         found = bench.finder.find(request.member, pointer="/member") if request.member else None
         if found is not None and found.voucher is not None:
@@ -66,7 +66,7 @@ class Selling:
         if request.codes and found is not None:
             await bench.learn_codes(found, request.codes)
         programme = bench.programme
-        spendable = figures.spendable if figures else 0
+        spendable = figures.spendable + self._held(sale_uid, found) if figures else 0
         known = bench.known(found, figures, request.local_time, request.codes, spendable)
         calculation = await _calculate(programme, known, request.receipt, request.redeem_points, None)
         words = bench.words(request.language)
@@ -92,6 +92,14 @@ class Selling:
             if request.explain and rules
             else (),
         )
+
+    def _held(self, sale_uid: str, found: Found | None) -> int:
+        """Points of this member in good holds for that sale."""
+        if not sale_uid or found is None:
+            return 0
+        clock, member_id = self._bench.parts.clock, found.subject.member_id
+        holds = [each for each in open_holds(self._bench, sale_uid) if each.state == "granted" and usable(each, clock)]
+        return sum([each.points for each in holds if each.member_id == member_id])
 
     def _preview(self, calculation: Calculation, member: Member | None, clock: StoreClock, language: str | None) -> str:
         """The slip as text, in the language it would be printed in; "" for a receipt with no member: it gets none."""
