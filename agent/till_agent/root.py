@@ -97,7 +97,7 @@ async def running_agent(settings: Settings, *, clock: Clock | None = None) -> As
         # Each part is stopped before those that were started before it.
         await _own(state_dir, clock, stack)
         clients = tuple(Client(each.name, frozenset(each.scopes)) for each in settings.bridge.clients)
-        tokens = load_tokens(state_dir, clients)
+        tokens = load_tokens(state_dir, clients, frontol=settings.frontol.access_client, clock=clock)
         spool = Spool(state_dir / SPOOL_FILE, wall_ms=clock.wall_ms)
         agent = Agent(settings, clock, spool)
         _keep_log(agent, stack)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from msgspec import Struct
-from starlette.types import Send
+from starlette.types import Message, Send
 
 from till_sync.problems import PROBLEM_MEDIA_TYPE, Problem
 
@@ -12,14 +12,20 @@ JSON = b"application/json"
 NO_CONTENT = 204
 _PROBLEM = PROBLEM_MEDIA_TYPE.encode()
 
-# No copy in any cache, no guessing of types, no embedding by a foreign page even where the browser sends no Origin.
-_ALWAYS = (
-    (b"cache-control", b"no-store"),
-    (b"x-content-type-options", b"nosniff"),
-    (b"cross-origin-resource-policy", b"same-origin"),
-)
-
 RawHeaders = tuple[tuple[bytes, bytes], ...]
+
+ALWAYS: RawHeaders = (
+    (b"cache-control", b"no-store"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-content-type-options", b"nosniff"),
+)
+"""What every answer carries that says nothing else itself: no copy in any cache, nothing of it runs or is framed, no
+embedding by a foreign page even where the browser sends no Origin, no address told to others, no guessing of types.
+"""
+ALWAYS_LINES = b"".join(name + b": " + value + b"\r\n" for name, value in ALWAYS)
+"""The same as they go over the wire."""
 
 
 class Answer(Struct, frozen=True):
@@ -37,7 +43,7 @@ async def send_answer(send: Send, answer: Answer) -> None:
         {
             "type": "http.response.start",
             "status": answer.status,
-            "headers": [*_described(answer), *_ALWAYS, *answer.headers],
+            "headers": [*_described(answer), *answer.headers],
         }
     )
     await send({"type": "http.response.body", "body": answer.body})
@@ -51,7 +57,20 @@ def _described(answer: Answer) -> RawHeaders:
 
 def stream_headers(media_type: bytes) -> list[tuple[bytes, bytes]]:
     """Headers of an answer that goes on for long; its end is the connection's end."""
-    return [(b"content-type", media_type), (b"connection", b"close"), *_ALWAYS]
+    return [(b"content-type", media_type), (b"connection", b"close")]
+
+
+def guarded(send: Send) -> Send:
+    """Wrap `send` so that every answer has the headers of `ALWAYS`, but for those that it brings itself."""
+
+    async def tell(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = message["headers"]
+            present = {name for name, _ in headers}
+            message["headers"] = [*headers, *(pair for pair in ALWAYS if pair[0] not in present)]
+        await send(message)
+
+    return tell
 
 
 def raw_headers(headers: "Iterable[tuple[str, str]]") -> RawHeaders:

@@ -47,15 +47,17 @@ def make_app(
     routes += [
         Route(path, served, methods=["GET"]) for root in PAGE_ROOTS for path in (f"/{root}", f"/{root}/{{rest:path}}")
     ]
+    limiter = RateLimiter(settings.rate_limit_per_second, tokens.clients, clock)
     app = Starlette(routes=routes)
     app.router.redirect_slashes = False
     install_problem_handlers(app, cashier=bridge.cashier)
     return Guard(
         app,
         tokens=tokens,
-        limiter=RateLimiter(settings.rate_limit_per_second, tokens.clients, clock),
+        limiter=limiter,
         allowed_origins=settings.allowed_origins,
         open_paths=OPEN_PATHS,
         body_limit_bytes=settings.body_limit_bytes,
         refusals=bridge,
+        page_roots=PAGE_ROOTS,
     )

@@ -109,21 +109,50 @@ def check_host(headers: Headers, hosts: frozenset[bytes]) -> Refusal | None:
     return Refusal(reason="host_foreign", status=403, detail=detail)
 
 
-def check_origin(headers: Headers, origins: frozenset[bytes]) -> Refusal | None:
-    """A web page may call only from a configured origin; `null` is nobody's name and never configured."""
+def check_path(raw: bytes, path: str) -> Refusal | None:
+    """One path has one spelling: none that another reader, or a folder of files, would take for another."""
+    parts = path.split("/")
+    if b"%2f" not in raw.lower() and "" not in parts[1:-1] and "." not in parts and ".." not in parts:
+        return None
+    return Refusal(
+        reason="path_malformed", status=400, detail="expected a path without empty or dotted parts and encoded slashes"
+    )
+
+
+def own_origin(headers: Headers) -> bytes:
+    """The origin of the bridge's own pages, by the name that the caller used for it; of a Host that was checked."""
+    return b"http://" + headers.get(b"host", b"").lower()
+
+
+def check_origin(headers: Headers, origins: frozenset[bytes], *, own_only: bool = False) -> Refusal | None:
+    """A web page may call only from a configured origin or the bridge's own; `null` is nobody's name.
+
+    `own_only`: pages of the bridge itself, and nobody else.
+    """
     origin = headers.get(b"origin")
-    if origin is not None:
-        if origin in origins and origin != b"null":
-            return None
-        return Refusal(
-            reason="origin_foreign", status=403, detail="expected an Origin from bridge.allowed_origins, or none"
-        )
     site = headers.get(b"sec-fetch-site")
+    if origin is not None and origin == own_origin(headers) and site in (None, b"same-origin"):
+        return None
+    if own_only or origin is not None:
+        if origin in origins and origin != b"null" and not own_only:
+            return None
+        wanted = "the bridge's own Origin" if own_only else "an Origin from bridge.allowed_origins, or none"
+        return Refusal(reason="origin_foreign", status=403, detail=f"expected {wanted}")
     if site is None or site in _FETCH_SITES_OF_NOBODY:
         return None
     return Refusal(
         reason="site_foreign", status=403, detail="expected no call from another site's page (Sec-Fetch-Site)"
     )
+
+
+def check_no_page(headers: Headers) -> Refusal | None:
+    """Where only cash software calls, nothing that a browser adds to what its pages send may be there."""
+    if b"origin" in headers:
+        return Refusal(reason="origin_foreign", status=403, detail="expected no Origin: no web page may call here")
+    if any(name.startswith(b"sec-fetch-") for name in headers):
+        detail = "expected no Sec-Fetch header: no web page may call here"
+        return Refusal(reason="site_foreign", status=403, detail=detail)
+    return None
 
 
 def check_framing(headers: Headers, method: str, limit_bytes: int) -> Refusal | None:
@@ -164,6 +193,18 @@ def check_framing(headers: Headers, method: str, limit_bytes: int) -> Refusal | 
             headers=(("Accept", "application/json"),),
         )
     return None
+
+
+def check_post(method: str) -> Refusal | None:
+    """What Frontol calls is called by POST alone; it carries a header of its own choosing, no page's."""
+    if method == "POST":
+        return None
+    return Refusal(
+        reason="method_not_allowed",
+        status=405,
+        detail=f"this path does not take {method[:20]}",
+        headers=(("Allow", "POST"),),
+    )
 
 
 def check_method(headers: Headers, method: str) -> Refusal | None:

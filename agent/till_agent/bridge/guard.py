@@ -3,25 +3,29 @@
 Pure ASGI. A request that is refused here has run no handler, has been counted by reason, and gets a problem.
 """
 
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from typing import Any, Protocol
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from till_agent.bridge.answers import NO_CONTENT, Answer, problem_answer, send_answer
+from till_agent.bridge.answers import NO_CONTENT, Answer, guarded, problem_answer, send_answer
 from till_agent.bridge.checks import (
     ALLOWED_REQUEST_HEADERS,
+    SAFE_METHODS,
     Headers,
     Refusal,
     allowed_hosts,
     check_framing,
     check_host,
     check_method,
+    check_no_page,
     check_origin,
+    check_path,
     check_peer,
+    check_post,
     read_headers,
 )
-from till_agent.bridge.limits import RateLimiter
+from till_agent.bridge.limits import ANONYMOUS, HEALTH, PAGES, PAIRING, RateLimiter
 from till_agent.bridge.tokens import Client, Tokens
 from till_sync.problems import Problem
 
@@ -30,8 +34,18 @@ PREFLIGHT_MAX_AGE_S = 600
 
 WHERE = "`tillside agent token NAME` says where it is kept"
 
+ABORT_KEY = "tillside.abort"
+"""In the ASGI scope: cuts the connection at once."""
+
 CLIENT_KEY = "tillside.client"
 """Where the known caller stands in the ASGI scope; None on paths that are open."""
+
+FRONTOL_ROOT = "/frontol/"
+"""What is below it is called by Frontol, which proves itself by a digest of key and body: its application looks."""
+PAIRING_PATH = "/v1/pairing"
+"""Open, but to pages of the bridge itself alone."""
+EVENTS_PATH = "/v1/events"
+"""An answer that goes on for long, perhaps beyond the life of the token that it was asked for with."""
 
 
 class RefusalLog(Protocol):
@@ -44,7 +58,8 @@ class RefusalLog(Protocol):
 class Guard:
     """Lets through what comes from this machine, by our own name, from a known program, in a known shape, in time.
 
-    `open_paths` need no token (health). Nothing passes before `serve_on` has told the port.
+    `open_paths` need no token (health), nor does a GET of the pages' files below `page_roots` (`panel`). Nothing passes
+    before `serve_on` has told the port.
     """
 
     def __init__(
@@ -57,12 +72,14 @@ class Guard:
         open_paths: frozenset[str],
         body_limit_bytes: int,
         refusals: RefusalLog,
+        page_roots: tuple[str, ...] = (),
     ) -> None:
         self._app = app
         self._tokens = tokens
         self._limiter = limiter
         self._origins = frozenset(origin.encode("latin-1") for origin in allowed_origins)
         self._open_paths = open_paths
+        self._pages = tuple(f"/{root}/" for root in page_roots)
         self._body_limit_bytes = body_limit_bytes
         self._refusals = refusals
         self._hosts: frozenset[bytes] = frozenset()
@@ -78,6 +95,7 @@ class Guard:
             if scope["type"] == "websocket":
                 await send({"type": "websocket.close", "code": 1008})
             return
+        send = guarded(send)
         headers = read_headers(scope["headers"])
         if isinstance(headers, Refusal):
             await self._refuse(send, headers)
@@ -87,7 +105,7 @@ class Guard:
             await self._refuse(send, refusal)
             return
         origin = headers.get(b"origin")
-        if origin is not None:
+        if origin is not None and origin in self._origins:
             send = _telling_origin(send, origin)
             if scope["method"] == "OPTIONS" and b"access-control-request-method" in headers:
                 await send_answer(send, _preflight(headers))
@@ -96,23 +114,43 @@ class Guard:
         if refusal is not None:
             await self._refuse(send, refusal)
             return
+        if scope["path"] == EVENTS_PATH:
+            send = self._while_known(send, headers.get(b"authorization", b""), scope.get(ABORT_KEY))
         await self._app(scope, receive, send)
 
     def _check_caller(self, scope: Scope, headers: Headers) -> Refusal | None:
-        peer = scope.get("client")
-        return check_peer(peer) or check_host(headers, self._hosts) or check_origin(headers, self._origins)
-
-    def _check_request(self, scope: MutableMapping[str, Any], headers: Headers) -> Refusal | None:
-        method = scope["method"]
-        refusal = check_method(headers, method) or check_framing(headers, method, self._body_limit_bytes)
+        path = scope["path"]
+        refusal = (
+            check_peer(scope.get("client"))
+            or check_host(headers, self._hosts)
+            or check_path(scope.get("raw_path") or b"", path)
+        )
         if refusal is not None:
             return refusal
-        client, refusal = self._identify(scope["path"], headers)
-        wait_ms = self._limiter.take(client.name if client else "")
-        if wait_ms:
-            return _too_many(wait_ms)
+        if self._is_frontols(path):
+            return check_no_page(headers)
+        return check_origin(headers, self._origins, own_only=path == PAIRING_PATH)
+
+    def _check_request(self, scope: MutableMapping[str, Any], headers: Headers) -> Refusal | None:
+        method, path = scope["method"], scope["path"]
+        refusal = check_post(method) if self._is_frontols(path) else check_method(headers, method)
+        refusal = refusal or check_framing(headers, method, self._body_limit_bytes)
+        if refusal is not None:
+            return refusal
+        scope[CLIENT_KEY] = None
+        if self._is_frontols(path):
+            # Who it is shows when the body is there; a limit before that would let any program use up Frontol's share.
+            return None
+        if method in SAFE_METHODS and f"{path}/".startswith(self._pages):
+            return self._in_time(PAGES)
+        client, refusal = self._identify(path, headers)
+        if refusal is not None:
+            return refusal
         scope[CLIENT_KEY] = client
-        return refusal
+        return self._in_time(client.name if client else PAIRING if path == PAIRING_PATH else HEALTH)
+
+    def _is_frontols(self, path: str) -> bool:
+        return self._tokens.has_frontol and path.startswith(FRONTOL_ROOT)
 
     def _identify(self, path: str, headers: Headers) -> tuple[Client | None, Refusal | None]:
         authorization = headers.get(b"authorization")
@@ -120,10 +158,30 @@ class Guard:
             client = self._tokens.find(authorization)
             if client is not None:
                 return client, None
+            wait_ms = self._limiter.failed("token")
+            if wait_ms:
+                return None, _locked_out(wait_ms)
             return None, _unauthorized("token_unknown", f"expected the token of a configured client; {WHERE}")
         if path in self._open_paths:
             return None, None
-        return None, _unauthorized("token_missing", f"expected `Authorization: Bearer TOKEN`; {WHERE}")
+        missing = _unauthorized("token_missing", f"expected `Authorization: Bearer TOKEN`; {WHERE}")
+        return None, self._in_time(ANONYMOUS) or missing
+
+    def _in_time(self, bucket: str) -> Refusal | None:
+        wait_ms = self._limiter.take(bucket)
+        return _too_many(wait_ms) if wait_ms else None
+
+    def _while_known(self, send: Send, authorization: bytes, abort: "Callable[[], None] | None") -> Send:
+        """Wrap `send` so that an answer that goes on is cut once its token is known no more."""
+
+        async def tell(message: Message) -> None:
+            if self._tokens.find(authorization) is not None:
+                await send(message)
+            elif abort is not None:
+                self._refusals.refused("token_ended")
+                abort()
+
+        return tell
 
     async def _refuse(self, send: Send, refusal: Refusal) -> None:
         self._refusals.refused(refusal.reason)
@@ -142,6 +200,17 @@ class Guard:
 def _unauthorized(reason: str, detail: str) -> Refusal:
     # Bearer alone is named: a browser that is told of Basic asks the cashier for a password.
     return Refusal(reason=reason, status=401, detail=detail, headers=(("WWW-Authenticate", 'Bearer realm="tillside"'),))
+
+
+def _locked_out(wait_ms: int) -> Refusal:
+    return Refusal(
+        reason="locked_out",
+        status=429,
+        detail=f"expected a known token after so many unknown ones; {WHERE}",
+        retryable=True,
+        headers=(("Retry-After", str(-(-wait_ms // 1000))),),
+        extras={"retry_after_ms": wait_ms},
+    )
 
 
 def _too_many(wait_ms: int) -> Refusal:

@@ -6,19 +6,19 @@ from typing import Any
 
 from starlette.types import ASGIApp
 
+from till_agent.bridge.answers import ALWAYS_LINES
+from till_agent.bridge.guard import ABORT_KEY
 from till_agent.bridge.limits import CONNECTION_LIMIT
 from till_sync.http.protocol import LimitedProtocol
 from till_sync.http.serving import Server
 from till_sync.problems import Problem
-
-ABORT_KEY = "tillside.abort"
-"""In the ASGI scope: cuts the connection at once."""
 
 
 class BridgeProtocol(LimitedProtocol):
     """Counts what the parser refuses, refuses targets that are not a path, and lends out the connection's cut."""
 
     on_refused: Callable[[str], None]
+    refusal_headers = ALWAYS_LINES
 
     def on_message_begin(self) -> None:
         super().on_message_begin()

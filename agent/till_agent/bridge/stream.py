@@ -8,7 +8,7 @@ from starlette.types import Receive, Scope, Send
 
 from till_agent.bridge.answers import stream_headers
 from till_agent.bridge.events import EventHub
-from till_agent.bridge.server import ABORT_KEY
+from till_agent.bridge.guard import ABORT_KEY
 from till_sync.problems import ProblemError
 
 KEEP_ALIVE_S = 15.0

@@ -31,6 +31,9 @@ class LimitedProtocol(HttpToolsProtocol):
     body that was answered early; refuses connections over `max_connections`; its own errors are problems.
     """
 
+    refusal_headers = b""
+    """More headers of those problems, as lines."""
+
     def __init__(
         self, *, config: Config, server_state: ServerState, app_state: dict[str, Any], max_connections: int
     ) -> None:
@@ -137,9 +140,9 @@ class LimitedProtocol(HttpToolsProtocol):
         body = problem.encode()
         head = (
             f"HTTP/1.1 {problem.status} {problem.title}\r\ncontent-type: {PROBLEM_MEDIA_TYPE}\r\n"
-            f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+            f"content-length: {len(body)}\r\nconnection: close\r\n"
         )
-        self.transport.write(head.encode("ascii") + body)
+        self.transport.write(head.encode("ascii") + self.refusal_headers + b"\r\n" + body)
         self._linger_when_closed = True
         self.transport.close()
 

@@ -97,7 +97,13 @@ TABLE = [
     Hostile("origin like ours, slash", f"{SELL}Origin: https://pos.example/\r\n{END}", 403, "origin_foreign"),
     Hostile("two origins in one", f"{SELL}Origin: {ORIGIN} https://evil.example\r\n{END}", 403, "origin_foreign"),
     Hostile("two origins", f"{SELL}Origin: {ORIGIN}\r\nOrigin: null\r\n{END}", 400, "header_repeated"),
-    Hostile("bridge's own origin", f"{SELL}Origin: http://127.0.0.1:PORT\r\n{END}", 403, "origin_foreign"),
+    Hostile(
+        "bridge's own origin, by another site",
+        f"{SELL}Origin: http://127.0.0.1:PORT\r\nSec-Fetch-Site: cross-site\r\n{END}",
+        403,
+        "origin_foreign",
+    ),
+    Hostile("bridge's other name", f"{SELL}Origin: http://localhost:PORT\r\n{END}", 403, "origin_foreign"),
     Hostile("foreign origin that reads", f"{READ}Origin: https://evil.example\r\n\r\n", 403, "origin_foreign"),
     Hostile(
         "foreign origin on events",
@@ -253,6 +259,14 @@ def test_the_same_request_passes_by_our_own_names(live: LiveBridge, host: str) -
     assert not live.bridge.refusals
 
 
+def test_page_of_the_bridge_itself_passes(live: LiveBridge) -> None:
+    """Its origin is the Host that it called by; nothing of CORS is needed for it."""
+    own = f"{SELL}Origin: http://127.0.0.1:PORT\r\nSec-Fetch-Site: same-origin\r\n{END}"
+    reply = live.raw(filled(live, own))
+    assert reply.status == 200
+    assert "access-control-allow-origin" not in reply.headers
+
+
 def test_ipv6_loopback_is_served_too(live: LiveBridge) -> None:
     if not socket.has_ipv6 or not _ipv6_works():
         pytest.skip("this machine has no IPv6 loopback")
@@ -357,9 +371,21 @@ def test_rate_limit_is_per_client_and_by_the_injected_clock() -> None:
 
 
 def test_guessing_tokens_is_slowed_and_hinders_nobody() -> None:
-    """All who have no token share one bucket; those with one have their own."""
+    """After ten wrong tokens in a minute the wrong ones hear 429, the right ones are served; a minute later anew."""
     with live_bridge() as live:
         found = [live.call("GET", "/v1/status", token=f"guess-{number}").status for number in range(30)]
-        assert found.count(401) == 20
-        assert found.count(429) == 10
+        assert found == [401] * 10 + [429] * 20
+        refused = live.call("GET", "/v1/status", token="guess")
+        assert (refused.code, refused.headers["retry-after"]) == ("locked_out", "60")
         assert live.call("GET", "/v1/status").status == 200
+        assert live.call("GET", "/livez", token=None).status == 200
+        live.clock.now_ms += 60_000
+        assert live.call("GET", "/v1/status", token="guess").status == 401
+
+
+def test_callers_without_a_token_have_a_bucket_that_is_not_that_of_health() -> None:
+    """Whoever asks without a token is slowed, and can't make the agent look dead."""
+    with live_bridge() as live:
+        found = [live.call("GET", "/v1/status", token=None).status for _ in range(30)]
+        assert found == [401] * 20 + [429] * 10
+        assert live.call("GET", "/livez", token=None).status == 200
