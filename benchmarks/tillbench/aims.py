@@ -4,7 +4,8 @@ from typing import Any
 
 from tillbench.against import OURS_PLAIN, POUCH, Against
 from tillbench.calls import ANYBODY, DISK, ECHO, IDENTIFY, KEPT, NEW, QUOTE, SALE
-from tillbench.figures import Series, ratio, shares_of_disk
+from tillbench.crowd import Crowd
+from tillbench.figures import Series, percentile, ratio, shares_of_disk
 from tillbench.latency import DELTA, DRAIN, Latency
 from tillbench.rules import Rules
 
@@ -20,6 +21,7 @@ TIMES_POUCH = 5.0
 INGEST_OPS_PER_SECOND = 3_000
 SALE_P99_OF_REST = 2.0
 SCAN_MS = 1.0
+CROWD_P99_MS = 50.0
 SALE_TO_PAPER_MS = 20
 SNAPSHOT_S = 8.0
 SNAPSHOT_MEMBERS = 1_000_000
@@ -117,6 +119,16 @@ def of_latency(found: Latency) -> list[Aim]:
             reached=found.ratio(name) <= SALE_P99_OF_REST,
         )
         for name in (DELTA, DRAIN)
+    ]
+
+
+def of_crowd(found: Crowd) -> list[Aim]:
+    """Fifty calls at one moment: every one answered, and soon."""
+    p99_ms = percentile(found.took, 0.99) / 1000
+    failed = len(found.failed)
+    return [
+        _aim("50 calls at once, refused or lost", "0", str(failed), reached=not failed),
+        _aim("50 calls at once, p99", f"<= {CROWD_P99_MS:g} ms", f"{p99_ms:.1f} ms", reached=p99_ms <= CROWD_P99_MS),
     ]
 
 

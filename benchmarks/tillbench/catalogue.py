@@ -9,11 +9,24 @@ from statistics import median
 
 import journal_floor
 from till_sync.ops import SaleBody
-from tillbench import against, aims, camera, devices, granting, ingesting, latency, printing, rules, scanning, snapshot
+from tillbench import (
+    against,
+    aims,
+    camera,
+    devices,
+    every_call,
+    granting,
+    ingesting,
+    latency,
+    printing,
+    rules,
+    scanning,
+    snapshot,
+)
 from tillbench.backlog import extend, sample
-from tillbench.calls import Calls, Plan, check_answers
+from tillbench.calls import WARM_ROUNDS, Calls, Plan, check_answers
 from tillbench.draining import Drain
-from tillbench.figures import percentile
+from tillbench.figures import percentile, ratio
 from tillbench.floor import DiskFloor
 from tillbench.parts import Bench, Found, Row, cells, plain
 from tillbench.starting import EMPTY, FULL, SETTLE_S, Starts
@@ -46,6 +59,46 @@ def calls(bench: Bench) -> Found:
     disk.close()
     world.stop_agent()
     return Found(aims.call_rows(found), aims.of_calls(found))
+
+
+def bridge(bench: Bench) -> Found:
+    """Each call with a connection of its own, behind a long queue; then many calls at once."""
+    world, full = bench.full()
+    size = bench.size
+    state = every_call.long_queue(world, full, _bodies(bench), size.queue)
+    till = world.start_agent(world.config("bridge", state))
+    time.sleep(SETTLE_S)
+    with echo_server(world.folder) as echo_port:
+        asked = every_call.EveryCall(till, echo_port, size.members, (size.rounds + WARM_ROUNDS) * size.block)
+        found = asked.run(size.rounds, size.block)
+    burst, steady = every_call.crowded(asked, till, size.crowd_s)
+    world.stop_agent()
+    shutil.rmtree(state)
+    head = ("call, each with a new connection", "p50", "p99", "p50 of the echo")
+    table = f"calls at {size.members:,} members and {size.queue:,} ops that wait"
+    echo = found[every_call.ECHO]
+    rows = [
+        cells(table, head, name, _ms(each.p50), _ms(each.at(0.99)), f"{ratio(each, echo):.1f} x")
+        for name, each in found.items()
+    ]
+    head = (f"{every_call.AT_ONCE} callers at once", "calls", "failed", "calls a second", "p50", "p99")
+    rows += [
+        cells(
+            "crowds",
+            head,
+            name,
+            f"{len(each.took):,}",
+            str(len(each.failed)),
+            f"{len(each.took) / each.seconds:,.0f}",
+            *(_ms(percentile(each.took, share)) for share in (0.50, 0.99)),
+        )
+        for name, each in (("all at one moment, every second", burst), ("each again as soon as answered", steady))
+    ]
+    return Found(rows, aims.of_crowd(burst))
+
+
+def _ms(micros: float) -> str:
+    return f"{micros / 1000:.2f} ms"
 
 
 def scan(bench: Bench) -> Found:
@@ -287,6 +340,7 @@ def grants(bench: Bench) -> Found:
 PARTS: dict[str, Callable[[Bench], Found]] = {
     "cache": cache,
     "calls": calls,
+    "bridge": bridge,
     "scan": scan,
     "devices": device_times,
     "slips": slips,

@@ -40,6 +40,8 @@ class Size:
     receipts: int
     latency_rounds: int
     ingest_ops: int
+    queue: int
+    crowd_s: float
 
 
 FULL = Size(
@@ -55,6 +57,8 @@ FULL = Size(
     receipts=500,
     latency_rounds=4,
     ingest_ops=6_000,
+    queue=50_000,
+    crowd_s=60.0,
 )
 QUICK = Size(
     name="quick",
@@ -69,6 +73,8 @@ QUICK = Size(
     receipts=50,
     latency_rounds=1,
     ingest_ops=1_000,
+    queue=2_000,
+    crowd_s=5.0,
 )
 
 

@@ -29,8 +29,8 @@ def card(number: int) -> str:
 
 
 def phone(number: int) -> str:
-    """A number of the range set aside for fiction, or past it: nobody is called."""
-    return f"+1555{number:07d}"
+    """As mobile numbers of Kazakhstan are: those set aside for fiction are refused. None is called."""
+    return f"+7700{number:07d}"
 
 
 def row(key: bytes, number: int) -> MemberRow:
@@ -39,7 +39,7 @@ def row(key: bytes, number: int) -> MemberRow:
         member_id=member_id(number),
         tier=TIERS[number % len(TIERS)],
         name_masked="Anna B.",
-        phone_masked=f"+1 *** ***-{number % 10_000:04d}",
+        phone_masked=f"+7 *** ***-{number % 10_000:04d}",
         card_masked=f"29******{number % 100_000:05d}",
         language="ru",
         tags=(tag(key, "card", card(number)), tag(key, "phone", phone(number))),
