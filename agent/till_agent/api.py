@@ -102,6 +102,8 @@ class QuoteRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """False saves the time of a preview that nobody shows."""
     codes: Codes = ()
     explain: bool = False
+    sale_uid: Uid | None = None
+    """Of the receipt, when points are held for it already: those may be spent on it."""
 
 
 class Redeemable(Struct, frozen=True, kw_only=True):

@@ -66,7 +66,7 @@ class Selling:
         if request.codes and found is not None:
             await bench.learn_codes(found, request.codes)
         programme = bench.programme
-        spendable = figures.spendable + self._held(sale_uid, found) if figures else 0
+        spendable = figures.spendable + self._held(sale_uid or request.sale_uid or "", found) if figures else 0
         known = bench.known(found, figures, request.local_time, request.codes, spendable)
         calculation = await _calculate(programme, known, request.receipt, request.redeem_points, None)
         words = bench.words(request.language)
