@@ -236,6 +236,20 @@ export class Till {
   }
 
   /**
+   * Members by what a person remembers: the name, the last digits of phone or card.
+   * @param {CallOptions & {query?: string, limit?: number, language?: "ru" | "kk" | "ky" | "uk" | "en"}} [options]
+   * @returns {Promise<MembersFound>}
+   */
+  members(options = {}) {
+    return this._call("members", "GET", ["v1", "members"], {
+      query: { query: options.query, limit: options.limit, language: options.language },
+      again: true,
+      timeoutMs: USUAL_MS,
+      options,
+    });
+  }
+
+  /**
    * Give a member a card.
    * @param {string} reference
    * @param {CardAttach} body
@@ -327,12 +341,68 @@ export class Till {
   }
 
   /**
-   * Everything store IT needs at a glance; nothing personal.
+   * What a page must know before it shows anything; nothing personal.
    * @param {CallOptions} [options]
+   * @returns {Promise<PageFacts>}
+   */
+  page(options = {}) {
+    return this._call("page", "GET", ["v1", "page"], {
+      again: true,
+      timeoutMs: USUAL_MS,
+      options,
+    });
+  }
+
+  /**
+   * The sales of this till, newest first.
+   * @param {CallOptions & {limit?: number, before?: number}} [options]
+   * @returns {Promise<Sales>}
+   */
+  sales(options = {}) {
+    return this._call("sales", "GET", ["v1", "sales"], {
+      query: { limit: options.limit, before: options.before },
+      again: true,
+      timeoutMs: USUAL_MS,
+      options,
+    });
+  }
+
+  /**
+   * The lines of a sale of this till, and what of each may still come back.
+   * @param {string} uid
+   * @param {CallOptions} [options]
+   * @returns {Promise<SoldLines>}
+   */
+  saleLines(uid, options = {}) {
+    return this._call("sale_lines", "GET", ["v1", "sales", uid, "lines"], {
+      again: true,
+      timeoutMs: USUAL_MS,
+      options,
+    });
+  }
+
+  /**
+   * The newest lines of the agent's log, cleaned as the log itself is.
+   * @param {CallOptions & {after?: number, limit?: number}} [options]
+   * @returns {Promise<LogTail>}
+   */
+  logs(options = {}) {
+    return this._call("logs", "GET", ["v1", "logs"], {
+      query: { after: options.after, limit: options.limit },
+      again: true,
+      timeoutMs: USUAL_MS,
+      options,
+    });
+  }
+
+  /**
+   * Everything store IT needs at a glance; nothing personal.
+   * @param {CallOptions & {language?: "ru" | "kk" | "ky" | "uk" | "en"}} [options]
    * @returns {Promise<Status>}
    */
   status(options = {}) {
     return this._call("status", "GET", ["v1", "status"], {
+      query: { language: options.language },
       again: true,
       timeoutMs: USUAL_MS,
       options,
@@ -889,6 +959,27 @@ function pause(ms, signal) {
  * @property {Object<string, number>} [numbers]
  */
 /**
+ * Somebody whom the cashier may mean; `reference` is for `POST /v1/identify`.
+ * @typedef {object} FoundMember
+ * @property {string} reference
+ * @property {string} status
+ * @property {number} balance_points
+ * @property {string} [tier]
+ * @property {string} [tier_title]
+ * @property {string} [name_masked]
+ * @property {string} [phone_masked]
+ * @property {string} [card_masked]
+ */
+/**
+ * A problem that came up, and when it was over; `until_ms` 0: it is there now.
+ * @typedef {object} Happened
+ * @property {string} code
+ * @property {string} text
+ * @property {"error" | "info" | "warning"} level
+ * @property {number} at_ms
+ * @property {number} [until_ms]
+ */
+/**
  * One device: state by the table in docs/reference/devices.md, and what to do about it.
  * @typedef {object} Health
  * @property {string} device
@@ -896,6 +987,7 @@ function pause(ms, signal) {
  * @property {string} state
  * @property {string} [detail]
  * @property {number} [since_ms]
+ * @property {string} [fix]
  */
 /**
  * @typedef {object} Hold
@@ -964,6 +1056,22 @@ function pause(ms, signal) {
  * @property {boolean} [live]
  */
 /**
+ * One record of the agent's log, cleaned of numbers and tokens as the log itself is.
+ * @typedef {object} LogLine
+ * @property {number} seq
+ * @property {number} at_ms
+ * @property {"debug" | "error" | "info" | "warning"} level
+ * @property {string} logger
+ * @property {string} message
+ * @property {Object<string, string>} [fields]
+ */
+/**
+ * Oldest first. `dropped`: lines since `after` that are kept no more.
+ * @typedef {object} LogTail
+ * @property {LogLine[]} lines
+ * @property {number} [dropped]
+ */
+/**
  * A member as this till may show them. `unconfirmed_points` is the part of the balance the cloud has not confirmed.
  *
  * `known` is false when only an identifier is known: sales accrue to it, and the cloud sorts out whose it is.
@@ -986,6 +1094,8 @@ function pause(ms, signal) {
  * @property {Message[]} [messages]
  * @property {number} [inactive_points]
  * @property {Offered[]} [offers]
+ * @property {string} [tier_title]
+ * @property {string} [spendable_text]
  */
 /**
  * Register a person. The same `uid` goes through all steps; what was answered as needed is added to the request.
@@ -1023,6 +1133,12 @@ function pause(ms, signal) {
  * @property {Message[]} [messages]
  */
 /**
+ * At most as many as were asked for; `more`: there are others, so a longer query helps.
+ * @typedef {object} MembersFound
+ * @property {FoundMember[]} members
+ * @property {boolean} [more]
+ */
+/**
  * A sentence for the cashier in the till's language; `code` is stable.
  * @typedef {object} Message
  * @property {string} code
@@ -1035,6 +1151,27 @@ function pause(ms, signal) {
  * @property {string} coupon
  * @property {string} title
  * @property {string} [valid_to]
+ */
+/**
+ * What a page must know before it shows anything; nothing personal.
+ *
+ * `currency_exponent`, `points_exponent`: digits after the point in amounts and points. `sell`: sales by a receipt's
+ * total may be made here. `scopes`: of the caller.
+ * @typedef {object} PageFacts
+ * @property {string} version
+ * @property {"en" | "kk" | "ky" | "ru" | "uk"} language
+ * @property {string} till
+ * @property {string} store
+ * @property {string} store_name
+ * @property {string} time_zone
+ * @property {string} currency
+ * @property {number} currency_exponent
+ * @property {number} points_exponent
+ * @property {number} point_value_minor
+ * @property {string} programme
+ * @property {string} country
+ * @property {boolean} sell
+ * @property {string[]} scopes
  */
 /**
  * Left text and right text on one line, the gap filled with `separator`.
@@ -1231,6 +1368,26 @@ function pause(ms, signal) {
  * @property {string[]} [codes]
  */
 /**
+ * A sale of this till in a few words. `cursor` is its place: `before` of the next page.
+ * @typedef {object} SaleRow
+ * @property {string} uid
+ * @property {number} cursor
+ * @property {number} at_ms
+ * @property {string} local_time
+ * @property {string} number
+ * @property {string} cashier
+ * @property {number} total_minor
+ * @property {number} redeemed_points
+ * @property {number} earned_points
+ * @property {"committed" | "returned" | "returned_in_part" | "voided"} state
+ * @property {"adjusted" | "applied" | "rejected" | "waiting"} sync
+ * @property {string} slip
+ * @property {boolean} member
+ * @property {string} [name_masked]
+ * @property {string} [phone_masked]
+ * @property {string} [card_masked]
+ */
+/**
  * A sale as it stands: its first answer, what happened to it since, and what the cloud said.
  * @typedef {object} SaleView
  * @property {Sale} sale
@@ -1239,6 +1396,12 @@ function pause(ms, signal) {
  * @property {string} sync_code
  * @property {Reversal[]} returned
  * @property {SlipState} slip
+ */
+/**
+ * Newest first; `before` asks for the next page, 0 when this was the last.
+ * @typedef {object} Sales
+ * @property {SaleRow[]} sales
+ * @property {number} [before]
  */
 /**
  * A scan as told to the cash software: what it resolved to, never the raw payload in logs.
@@ -1277,6 +1440,24 @@ function pause(ms, signal) {
  * @property {string} [date]
  */
 /**
+ * A line of a sale and what of it may still come back.
+ * @typedef {object} SoldLine
+ * @property {number} number
+ * @property {string} code
+ * @property {string} name
+ * @property {number} quantity_thousandths
+ * @property {number} amount_minor
+ * @property {number} left_thousandths
+ * @property {number} left_minor
+ */
+/**
+ * The lines of a sale in its own order. `state`: as of `SaleView`.
+ * @typedef {object} SoldLines
+ * @property {string} uid
+ * @property {SoldLine[]} lines
+ * @property {"committed" | "returned" | "returned_in_part" | "voided"} state
+ */
+/**
  * Everything store IT needs at a glance; nothing personal.
  * @typedef {object} Status
  * @property {string} version
@@ -1297,6 +1478,9 @@ function pause(ms, signal) {
  * @property {number} [granted_points]
  * @property {number} [floor_spent_points]
  * @property {number} [floor_limit_points]
+ * @property {number} [disk_free_bytes]
+ * @property {number} [disk_total_bytes]
+ * @property {Happened[]} [recent]
  */
 /**
  * @typedef {object} SyncStatus

@@ -1,0 +1,254 @@
+"""The calls of the bridge as methods, for programs that wait. Made by `make reference`; a test keeps them."""
+
+from collections.abc import Mapping
+from typing import Any, Literal, TypeVar, overload
+
+from msgspec import Struct
+
+from till_agent.api import (
+    Coupon,
+    Hold,
+    HoldCreate,
+    Identify,
+    Language,
+    Member,
+    Quote,
+    QuoteRequest,
+    ReturnRequest,
+    Reversed,
+    Sale,
+    SaleRequest,
+    SaleView,
+    SlipState,
+    Status,
+    SyncStatus,
+)
+from till_agent.bridge.shapes import Live, Queue, QueuedOpBody, Ready, SlipBlocks
+from till_agent.bridge.trial_shapes import TrialPrint
+from till_agent.member_api import CardAttach, CardAttached, CodeAnswer, CodeRequest, MemberCreate, MemberCreated
+from till_agent.page_api import LogTail, MembersFound, PageFacts, Sales, SoldLines
+
+T = TypeVar("T")
+
+
+class Calls:
+    """One method for each call. ClientError as `till_agent.client.exceptions` tells them."""
+
+    def _call(
+        self,
+        operation: str,
+        kind: type[T],
+        *,
+        path: Mapping[str, str] = {},
+        query: Mapping[str, object] = {},
+        request: Struct | None = None,
+        timeout_ms: int | None = None,
+    ) -> T:
+        """Carry out one call; `timeout_ms` is for one attempt, the call's own when left out."""
+        raise NotImplementedError
+
+    def quote(self, request: QuoteRequest, *, timeout_ms: int | None = None) -> Quote:
+        """What a receipt would give; changes nothing."""
+        return self._call("quote", Quote, request=request, timeout_ms=timeout_ms)
+
+    def identify(self, request: Identify, *, language: Language | None = None, timeout_ms: int | None = None) -> Member:
+        """Whose card, phone or code this is, and what they have."""
+        return self._call("identify", Member, query={"language": language}, request=request, timeout_ms=timeout_ms)
+
+    def sell(self, uid: str, request: SaleRequest, *, timeout_ms: int | None = None) -> Sale:
+        """Commit a sale: durable on this till before the answer leaves. The same uid and body give it again."""
+        return self._call("sell", Sale, path={"uid": uid}, request=request, timeout_ms=timeout_ms)
+
+    def sale(self, uid: str, *, timeout_ms: int | None = None) -> SaleView:
+        """A sale as it stands, and what the cloud said to it."""
+        return self._call("sale", SaleView, path={"uid": uid}, timeout_ms=timeout_ms)
+
+    def void(self, uid: str, *, language: Language | None = None, timeout_ms: int | None = None) -> Reversed:
+        """Cancel a whole sale. Again for the same sale gives the first answer."""
+        return self._call("void", Reversed, path={"uid": uid}, query={"language": language}, timeout_ms=timeout_ms)
+
+    def return_(
+        self, uid: str, request: ReturnRequest, *, language: Language | None = None, timeout_ms: int | None = None
+    ) -> Reversed:
+        """Take goods back, whole or in part. The cloud is asked about a sale of another till."""
+        return self._call(
+            "return", Reversed, path={"uid": uid}, query={"language": language}, request=request, timeout_ms=timeout_ms
+        )
+
+    def coupon(
+        self,
+        code: str,
+        *,
+        reference: str | None = None,
+        language: Language | None = None,
+        timeout_ms: int | None = None,
+    ) -> Coupon:
+        """Whether a coupon's code is good here and now, for this member; asks the cloud about codes that count."""
+        return self._call(
+            "coupon",
+            Coupon,
+            path={"code": code},
+            query={"reference": reference, "language": language},
+            timeout_ms=timeout_ms,
+        )
+
+    def hold(self, request: HoldCreate, *, timeout_ms: int | None = None) -> Hold:
+        """Reserve points at the cloud for one receipt; expires by itself."""
+        return self._call("hold", Hold, request=request, timeout_ms=timeout_ms)
+
+    def release(self, hold: str, *, timeout_ms: int | None = None) -> None:
+        """Give reserved points back."""
+        self._call("release", type(None), path={"hold": hold}, timeout_ms=timeout_ms)
+
+    def register(self, request: MemberCreate, *, timeout_ms: int | None = None) -> MemberCreated:
+        """Register a person, step by step under one uid; durable on this till when it answers `registered`."""
+        return self._call("register", MemberCreated, request=request, timeout_ms=timeout_ms)
+
+    def members(
+        self,
+        *,
+        query: str | None = None,
+        limit: int | None = None,
+        language: Language | None = None,
+        timeout_ms: int | None = None,
+    ) -> MembersFound:
+        """Members by what a person remembers: the name, the last digits of phone or card."""
+        return self._call(
+            "members", MembersFound, query={"query": query, "limit": limit, "language": language}, timeout_ms=timeout_ms
+        )
+
+    def attach(self, reference: str, request: CardAttach, *, timeout_ms: int | None = None) -> CardAttached:
+        """Give a member a card."""
+        return self._call("attach", CardAttached, path={"reference": reference}, request=request, timeout_ms=timeout_ms)
+
+    def confirm(self, request: CodeRequest, *, timeout_ms: int | None = None) -> CodeAnswer:
+        """Have a one-time code sent to a member who wants to spend much, then hand in what they say."""
+        return self._call("confirm", CodeAnswer, request=request, timeout_ms=timeout_ms)
+
+    @overload
+    def slip(
+        self,
+        uid: str,
+        format: Literal["text"] = "text",
+        *,
+        columns: int | None = None,
+        language: Language | None = None,
+        timeout_ms: int | None = None,
+    ) -> str: ...
+    @overload
+    def slip(
+        self,
+        uid: str,
+        format: Literal["png", "escpos"],
+        *,
+        columns: int | None = None,
+        language: Language | None = None,
+        timeout_ms: int | None = None,
+    ) -> bytes: ...
+    @overload
+    def slip(
+        self,
+        uid: str,
+        format: Literal["json"],
+        *,
+        columns: int | None = None,
+        language: Language | None = None,
+        timeout_ms: int | None = None,
+    ) -> SlipBlocks: ...
+    @overload
+    def slip(
+        self,
+        uid: str,
+        format: Literal["frontol"],
+        *,
+        columns: int | None = None,
+        language: Language | None = None,
+        timeout_ms: int | None = None,
+    ) -> list[Any]: ...
+    def slip(
+        self,
+        uid: str,
+        format: str = "text",  # noqa: A002 - the parameter is called so
+        *,
+        columns: int | None = None,
+        language: Language | None = None,
+        timeout_ms: int | None = None,
+    ) -> Any:
+        """The slip of a sale: text, PNG, printer bytes, blocks, or Frontol's blocks."""
+        kinds: dict[str, Any] = {"text": str, "png": bytes, "escpos": bytes, "json": SlipBlocks, "frontol": list[Any]}
+        query = {"format": format, "columns": columns, "language": language}
+        return self._call("slip", kinds.get(format, Any), path={"uid": uid}, query=query, timeout_ms=timeout_ms)
+
+    def print(self, uid: str, *, language: Language | None = None, timeout_ms: int | None = None) -> SlipState:
+        """Print the slip again, marked as a copy."""
+        return self._call("print", SlipState, path={"uid": uid}, query={"language": language}, timeout_ms=timeout_ms)
+
+    def try_printer(
+        self, printer: str, *, language: Language | None = None, timeout_ms: int | None = None
+    ) -> TrialPrint:
+        """Print a test slip: letters of every language, the code page, the width, a QR code to read back."""
+        return self._call(
+            "try_printer", TrialPrint, path={"printer": printer}, query={"language": language}, timeout_ms=timeout_ms
+        )
+
+    def tried(self, job: str, *, timeout_ms: int | None = None) -> TrialPrint:
+        """What became of a test slip."""
+        return self._call("tried", TrialPrint, path={"job": job}, timeout_ms=timeout_ms)
+
+    def page(self, *, timeout_ms: int | None = None) -> PageFacts:
+        """What a page must know before it shows anything; nothing personal."""
+        return self._call("page", PageFacts, timeout_ms=timeout_ms)
+
+    def sales(self, *, limit: int | None = None, before: int | None = None, timeout_ms: int | None = None) -> Sales:
+        """The sales of this till, newest first."""
+        return self._call("sales", Sales, query={"limit": limit, "before": before}, timeout_ms=timeout_ms)
+
+    def sale_lines(self, uid: str, *, timeout_ms: int | None = None) -> SoldLines:
+        """The lines of a sale of this till, and what of each may still come back."""
+        return self._call("sale_lines", SoldLines, path={"uid": uid}, timeout_ms=timeout_ms)
+
+    def logs(self, *, after: int | None = None, limit: int | None = None, timeout_ms: int | None = None) -> LogTail:
+        """The newest lines of the agent's log, cleaned as the log itself is."""
+        return self._call("logs", LogTail, query={"after": after, "limit": limit}, timeout_ms=timeout_ms)
+
+    def status(self, *, language: Language | None = None, timeout_ms: int | None = None) -> Status:
+        """Everything store IT needs at a glance; nothing personal."""
+        return self._call("status", Status, query={"language": language}, timeout_ms=timeout_ms)
+
+    def queue(
+        self,
+        *,
+        which: Literal["waiting", "newest", "rejected"] | None = None,
+        limit: int | None = None,
+        timeout_ms: int | None = None,
+    ) -> Queue:
+        """The ops of this till and what the cloud said to them."""
+        return self._call("queue", Queue, query={"which": which, "limit": limit}, timeout_ms=timeout_ms)
+
+    def queued(self, seq: str, *, epoch: int | None = None, timeout_ms: int | None = None) -> QueuedOpBody:
+        """One op with its body."""
+        return self._call("queued", QueuedOpBody, path={"seq": seq}, query={"epoch": epoch}, timeout_ms=timeout_ms)
+
+    def sync(self, *, timeout_ms: int | None = None) -> SyncStatus:
+        """How the exchange with the cloud stands."""
+        return self._call("sync", SyncStatus, timeout_ms=timeout_ms)
+
+    def sync_now(self, *, timeout_ms: int | None = None) -> SyncStatus:
+        """Exchange with the cloud now; answers with how it went."""
+        return self._call("sync_now", SyncStatus, timeout_ms=timeout_ms)
+
+    def livez(self, *, timeout_ms: int | None = None) -> Live:
+        """The process answers."""
+        return self._call("livez", Live, timeout_ms=timeout_ms)
+
+    def readyz(self, *, timeout_ms: int | None = None) -> Ready:
+        """Whether sales are taken."""
+        return self._call("readyz", Ready, timeout_ms=timeout_ms)
+
+    def metrics(self, *, timeout_ms: int | None = None) -> str:
+        """Figures for Prometheus."""
+        return self._call("metrics", str, timeout_ms=timeout_ms)
+
+    def openapi(self, *, timeout_ms: int | None = None) -> dict[str, Any]:
+        """This description."""
+        return self._call("openapi", dict[str, Any], timeout_ms=timeout_ms)
