@@ -9,6 +9,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from till_config.checking import Checked, nearest, shown
 from till_config.meaning_devices import check_devices, check_logo
+from till_config.meaning_frontol import check_frontol
 from till_config.meaning_lookup import get, indexes
 from till_config.toml_places import KeyPath
 
@@ -40,6 +41,7 @@ def check_meaning(checked: Checked) -> None:
     check_devices(checked)
     _check_slips(checked)
     _check_cloud(checked)
+    check_frontol(checked)
 
 
 def is_loopback(host: str) -> bool:

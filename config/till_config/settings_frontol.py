@@ -26,6 +26,30 @@ class ReportSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         Literal["cp1251", "cp866", "utf-8"],
         Meta(description="Encoding of a report that has no byte order mark."),
     ] = "cp1251"
+    mark_read: Annotated[
+        bool,
+        Meta(
+            description="Turn the `#` of the first line into `@` once the report is read, which tells Frontol to go "
+            "on; turn it off where another program reads the same file."
+        ),
+    ] = True
+    workplaces: Annotated[
+        tuple[Annotated[int, Meta(ge=0, le=999_999)], ...],
+        Meta(
+            max_length=16,
+            description="Codes of the workplaces in the report that are this till; none takes the first that the "
+            "report names.",
+        ),
+    ] = ()
+    since: Annotated[
+        str,
+        Meta(
+            pattern="^([0-9]{4}-[0-9]{2}-[0-9]{2})?$",
+            description="First day from which sales are looked for, like `2026-03-01`; empty begins with the day of "
+            "this till's first sale.",
+            extra={"expected": "a day like `2026-03-01`, or an empty text"},
+        ),
+    ] = ""
 
 
 class LoadSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
