@@ -141,7 +141,7 @@ function pairingForm({ words, page, note, onToken, onLanguage }) {
     null,
     h("div.row", null, h("h1.grow", null, t("title")), languagePicker(words, onLanguage)),
     h("p", null, t("pairing.why")),
-    h("code.command.mono", null, `tillside page open ${page}`),
+    h("code.command.mono", null, `tillside page link ${page}`),
     said,
     h(
       "form.stack",

@@ -22,9 +22,10 @@ export function follow({ till, onEvent, onState = () => {} }) {
   return { close: () => ended.abort() };
 }
 
-// Calls `look()` now, every `periodMs` while somebody sees the page, and at once when they come back to it. Never twice at
-// a time: a slow answer is waited for. `look` rejects for nobody. `now()` of what it gives looks without waiting.
+// Calls `look()` now, again after `periodMs` (a number, or a function of nothing) while somebody sees the page, and at once
+// when they come back to it. Never twice at a time: a slow answer is waited for. `now()` of what it gives doesn't wait.
 export function every(periodMs, look) {
+  const pauseMs = typeof periodMs === "function" ? periodMs : () => periodMs;
   let timer = 0;
   let busy = false;
   let again = false;
@@ -32,8 +33,8 @@ export function every(periodMs, look) {
 
   async function run() {
     clearTimeout(timer);
-    if (busy) {
-      again = true;
+    if (busy || closed) {
+      again = busy;
       return;
     }
     busy = true;
@@ -47,7 +48,7 @@ export function every(periodMs, look) {
     if (closed) {
       return;
     }
-    timer = setTimeout(again ? run : seen, again ? 0 : periodMs);
+    timer = setTimeout(again ? run : seen, again ? 0 : pauseMs());
     again = false;
   }
 

@@ -1,0 +1,218 @@
+// Scanners and printers with their states, one thing to do about each, and trials: a real slip, a real scan.
+
+import { banner, chip, fill, h, icon, show } from "../common/dom.js";
+import { moment } from "../common/format.js";
+import { deviceLevel, printEnded, printLevel, shownCode } from "./facts.js";
+import { card } from "./cards.js";
+
+const PRINT_LOOK_MS = 400;
+const PRINT_PATIENCE_MS = 60_000;
+const SCAN_PATIENCE_MS = 60_000;
+const READ_BACK_MS = 120_000;
+
+export class Devices {
+  constructor({ words, facts, till }) {
+    this.words = words;
+    this.zone = facts.time_zone;
+    this.till = till;
+    const made = card(words.t("devices.title"));
+    this.root = made.root;
+    this.list = h("ul.devices");
+    this.empty = h("div.stack", { hidden: true }, h("p", null, words.t("devices.none")), h("code.command.mono", null, "tillside devices"));
+    made.body.append(this.list, this.empty);
+    this.rows = new Map();
+    // Whoever waits for a scan: a function of the event that gives true when it has had what it waited for.
+    this.waiting = null;
+  }
+
+  show(status) {
+    const keys = status.devices.map(key);
+    for (const [known, row] of this.rows) {
+      if (!keys.includes(known)) {
+        row.root.remove();
+        this.rows.delete(known);
+      }
+    }
+    for (const device of status.devices) {
+      let row = this.rows.get(key(device));
+      if (row === undefined) {
+        row = new Row(this, device);
+        this.rows.set(key(device), row);
+        this.list.append(row.root);
+      }
+      row.show(device, status.now_ms);
+    }
+    this.empty.hidden = keys.length > 0;
+  }
+
+  hasScanner() {
+    return [...this.rows.keys()].some((each) => each.startsWith("scanner "));
+  }
+
+  scanned(scan) {
+    if (this.waiting?.(scan)) {
+      this.waiting = null;
+    }
+  }
+
+  close() {
+    this.waiting = null;
+    for (const row of this.rows.values()) {
+      row.close();
+    }
+  }
+}
+
+function key(device) {
+  return `${device.role} ${device.device}`;
+}
+
+class Row {
+  constructor(devices, device) {
+    this.devices = devices;
+    this.words = devices.words;
+    this.till = devices.till;
+    this.name = device.device;
+    this.timer = 0;
+    this.turn = 0;
+    const { t } = this.words;
+    const [label, click] = device.role === "printer" ? ["print.try", () => this.print()] : ["scan.try", () => this.scan()];
+    this.button = h("button.button", { type: "button", on: { click }, "aria-label": `${t(label)}: ${this.name}` }, t(label));
+    this.facts = h("div.grow.stack.about");
+    this.trial = h("div.trial", { role: "status" });
+    this.root = h("li.device", null, h("div.row.top", null, icon(device.role), this.facts, this.button), this.trial);
+  }
+
+  show(device, nowMs) {
+    const { t } = this.words;
+    const view = {
+      level: deviceLevel(device),
+      state: this.words.any([`state.${device.state}`, "state.other"]),
+      role: t(`role.${device.role}`),
+      since: device.since_ms ? t("since", { at: moment(device.since_ms, nowMs, this.devices.zone) }) : "",
+      detail: device.detail,
+      fix: device.fix,
+    };
+    show(this.facts, view, () => [
+      h("div.row", null, h("h3", null, view.role, " ", h("span.mono", null, this.name)), chip(view.level, view.state)),
+      view.fix ? h("p.fix", null, view.fix) : null,
+      view.detail || view.since
+        ? h("p.small.soft", null, [view.since, view.detail].filter(Boolean).join(" \u00b7 "))
+        : null,
+    ]);
+  }
+
+  tell(level, title, text, ...more) {
+    fill(this.trial, banner(level, title, text, ...more));
+  }
+
+  close() {
+    this.turn += 1;
+    clearTimeout(this.timer);
+  }
+
+  // Runs `work` unless a later trial of this device has begun since `turn`.
+  still(turn) {
+    return turn === this.turn;
+  }
+
+  async print() {
+    const { t, language } = this.words;
+    this.close();
+    const turn = this.turn;
+    this.button.disabled = true;
+    this.tell("info", t("print.queued"), "");
+    try {
+      let slip = await this.till.tryPrinter(this.name, { language, patienceMs: 0 });
+      const until = Date.now() + PRINT_PATIENCE_MS;
+      while (slip.job && !printEnded(slip) && Date.now() < until && this.still(turn)) {
+        this.tell("info", t(`print.${slip.state}`), slip.detail);
+        await new Promise((resolve) => setTimeout(resolve, PRINT_LOOK_MS));
+        slip = { ...(await this.till.tried(slip.job)), code: slip.code };
+      }
+      if (this.still(turn)) {
+        this.printed(slip);
+      }
+    } catch (problem) {
+      if (this.still(turn)) {
+        this.tell("error", t("failed"), problem.cashier || t("failed.hint"));
+      }
+    } finally {
+      this.button.disabled = false;
+      this.button.focus();
+    }
+  }
+
+  printed(slip) {
+    const { t } = this.words;
+    const came = slip.state === "printed" || slip.state === "accepted";
+    const code = slip.code ? h("p.readback", null, t("print.code"), " ", h("span.mono", null, slip.code)) : null;
+    this.tell(printLevel(slip), t(`print.${slip.state}`), slip.detail, came ? code : null);
+    if (!came || !slip.code || !this.devices.hasScanner()) {
+      return;
+    }
+    const waits = this.trial.appendChild(banner("info", t("print.read_back"), ""));
+    this.listen(READ_BACK_MS, (scan) => {
+      if (scan !== null && scan.text === slip.code) {
+        waits.replaceWith(banner("good", t("print.read"), t("scan.by", { device: scan.device, symbology: scan.symbology })));
+        return true;
+      }
+      if (scan !== null) {
+        waits.replaceChildren(...banner("warning", t("print.other"), shownCode(scan)).childNodes);
+        waits.className = "banner warning";
+        return false;
+      }
+      waits.remove();
+      return true;
+    });
+  }
+
+  scan() {
+    const { t } = this.words;
+    this.close();
+    const cancel = h("button.button", { type: "button", on: { click: () => this.stopScan() } }, t("cancel"));
+    this.tell("info", t("scan.waits"), t("scan.waits.hint"), h("div.row", null, cancel));
+    cancel.focus();
+    this.listen(SCAN_PATIENCE_MS, (scan) => {
+      if (scan === null) {
+        this.tell("warning", t("scan.none"), t("scan.none.hint"));
+        this.button.focus();
+        return true;
+      }
+      if (scan.device !== this.name) {
+        return false;
+      }
+      const code = shownCode(scan);
+      const read = [
+        h("dl.facts.read", null, [
+          [t("scan.symbology"), scan.symbology],
+          [t("scan.kind"), this.words.any([`kind.${scan.kind}`, "kind.unknown"])],
+          [t("scan.length"), t("scan.letters", { count: scan.text.length })],
+          ...(code ? [[t("scan.text"), code]] : []),
+        ].map(([name, value]) => [h("dt", null, name), h("dd.mono", null, value)])),
+      ];
+      this.tell("good", t("scan.read"), "", read);
+      this.button.focus();
+      return true;
+    });
+  }
+
+  stopScan() {
+    this.close();
+    this.devices.waiting = null;
+    fill(this.trial);
+    this.button.focus();
+  }
+
+  // Hands scans to `take` until it gives true; null once `patienceMs` are over.
+  listen(patienceMs, take) {
+    clearTimeout(this.timer);
+    this.devices.waiting = take;
+    this.timer = setTimeout(() => {
+      if (this.devices.waiting === take) {
+        this.devices.waiting = null;
+        take(null);
+      }
+    }, patienceMs);
+  }
+}
