@@ -4,12 +4,21 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from till_agent.bridge import agent_routes, member_routes, page_routes, sale_routes, slip_routes, trial_routes
+from till_agent.bridge import (
+    agent_routes,
+    member_routes,
+    page_routes,
+    pairing_routes,
+    sale_routes,
+    slip_routes,
+    trial_routes,
+)
 from till_agent.bridge.context import Bridge
 from till_agent.bridge.endpoint import Endpoint, StreamEndpoint
 from till_agent.bridge.guard import Guard
 from till_agent.bridge.limits import RateLimiter
 from till_agent.bridge.operations import OPEN_PATHS, OPERATIONS
+from till_agent.bridge.pairing import Pairing
 from till_agent.bridge.stream import send_events
 from till_agent.bridge.tokens import Tokens
 from till_agent.pages.serving import PAGE_ROOTS, Pages
@@ -25,6 +34,9 @@ def make_app(
     """Everything that the server needs; call `serve_on` of it with the port before a request may pass."""
     found = sale_routes.handlers(bridge) | slip_routes.handlers(bridge) | agent_routes.handlers(bridge)
     found |= member_routes.handlers(bridge) | trial_routes.handlers(bridge) | page_routes.handlers(bridge)
+    limiter = RateLimiter(settings.rate_limit_per_second, tokens.clients, clock)
+    pages = pages or PageSettings()
+    found |= pairing_routes.handlers(bridge, Pairing(tokens, limiter, clock, pages), tokens)
 
     async def events(scope: Scope, receive: Receive, send: Send) -> None:
         await send_events(bridge.events, scope, receive, send)
@@ -43,11 +55,10 @@ def make_app(
                 read_timeout_ms=settings.read_timeout_ms,
             )
         routes.append(Route(operation.path, endpoint, methods=[operation.method], name=operation.id))
-    served = Pages(pages or PageSettings(), bridge)
+    served = Pages(pages, bridge)
     routes += [
         Route(path, served, methods=["GET"]) for root in PAGE_ROOTS for path in (f"/{root}", f"/{root}/{{rest:path}}")
     ]
-    limiter = RateLimiter(settings.rate_limit_per_second, tokens.clients, clock)
     app = Starlette(routes=routes)
     app.router.redirect_slashes = False
     install_problem_handlers(app, cashier=bridge.cashier)

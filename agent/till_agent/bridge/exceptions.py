@@ -4,6 +4,7 @@ AgentStartError
 ├── TokenError            a client's token can't be read or made
 └── AlreadyRunningError   another agent holds the state directory
 AgentUnreachableError     the command line found no agent that answers
+TokenChangeUntoldError    a token was changed, and the running agent does not know
 AgentRefusedError         an agent answered the command line, and the answer is no
 """
 
@@ -26,3 +27,7 @@ class AgentRefusedError(Exception):
 
 class AgentUnreachableError(Exception):
     """Raised when no agent answers on its bridge; the files may be read instead."""
+
+
+class TokenChangeUntoldError(Exception):
+    """Raised when a client's token was changed in its files and the running agent could not be told of it."""

@@ -20,7 +20,7 @@ COMMON_PROBLEMS = {
     400: "Malformed: header_repeated, framing_ambiguous, upgrade_refused, body_malformed and others",
     401: "token_missing, token_unknown",
     403: "host_foreign, origin_foreign, site_foreign, client_header_missing, scope_missing",
-    429: "rate_limited: wait as long as Retry-After says",
+    429: "rate_limited, locked_out: wait as long as Retry-After says",
     503: "till_not_enrolled, journal_unavailable, journal_corrupt: go on without loyalty; `cashier` says what to tell",
 }
 BODY_PROBLEMS = {

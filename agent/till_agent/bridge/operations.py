@@ -18,6 +18,7 @@ from till_agent.api import (
     SyncStatus,
 )
 from till_agent.bridge.page_operations import PAGES
+from till_agent.bridge.pairing_shapes import PAIRINGS
 from till_agent.bridge.shapes import (
     ANY,
     CODE,
@@ -253,6 +254,7 @@ OPERATIONS = (
     ),
     *TRIALS,
     *PAGES,
+    *PAIRINGS,
     Operation(
         id="events",
         method="GET",

@@ -1,34 +1,25 @@
-"""The secrets by which client programs are known: one file each, made at the first start, never logged, never shown."""
+"""The secrets by which client programs are known, never logged, never shown (see `token_files`)."""
 
 import base64
 import binascii
 import hashlib
 import hmac
-import logging
-import os
 import re
-import secrets
 from collections.abc import Iterable
 from pathlib import Path
 
 from msgspec import Struct
 
-from till_agent.bridge.exceptions import TokenError
+from till_agent.bridge.token_files import earlier_of, make_folder, read_token, token_of, token_path
 from till_sync.clock import SystemClock
 from till_sync.ports import Clock
 
-TOKEN_BYTES = 32
-"""256 random bits: beyond guessing, and 43 characters still fit a configuration field."""
-TOKEN_PATTERN = re.compile(r"[A-Za-z0-9_-]{43}")
-CLIENT_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
+__all__ = ["Client", "Secret", "TokenFolder", "Tokens", "digest", "load_tokens", "read_token", "token_path"]
+
 PRESENTED_LIMIT_BYTES = 256
 """Longer credentials are refused unread: a name of 40, a colon and 43 characters take 112 in base64."""
 FRONTOL_PATTERN = re.compile(rb"[0-9a-f]{32}")
 """MD5 in hexadecimal."""
-READ_LIMIT_BYTES = 1024
-"""A token file holds 44 bytes; a larger one is something else."""
-
-_log = logging.getLogger(__name__)
 
 
 class Client(Struct, frozen=True):
@@ -60,8 +51,16 @@ class Tokens:
     """
 
     def __init__(
-        self, secrets_by_client: "dict[Client, str]", *, frontol: str = "", clock: Clock | None = None
+        self,
+        secrets_by_client: "dict[Client, str]",
+        *,
+        frontol: str = "",
+        clock: Clock | None = None,
+        folder: "TokenFolder | None" = None,
     ) -> None:
+        self.folder = folder
+        self.seen_ms: dict[str, int] = {}
+        """When a paired browser last called (wall), by name; for those that did since the start."""
         self._clock = clock or SystemClock()
         self._frontol = frontol
         self._paired: tuple[_Known, ...] = ()
@@ -80,6 +79,7 @@ class Tokens:
     def unpair(self, name: str) -> None:
         """The browser of that name is known no more."""
         self._paired = tuple(known for known in self._paired if known.client.name != name)
+        self.seen_ms.pop(name, None)
 
     @property
     def clients(self) -> tuple[str, ...]:
@@ -113,12 +113,16 @@ class Tokens:
         presented = digest(token)
         now_ms = self._clock.mono_ms()
         found: Client | None = None
-        for known in (*self._configured, *self._paired):
+        paired = False
+        for index, known in enumerate((*self._configured, *self._paired)):
             same = hmac.compare_digest(presented, known.digest)
             if name is not None:
                 same &= hmac.compare_digest(name, known.client.name.encode())
             if same and (known.until_ms is None or now_ms < known.until_ms):
                 found = known.client
+                paired = index >= len(self._configured)
+        if found is not None and paired:
+            self.seen_ms[found.name] = self._clock.wall_ms()
         return found
 
     def find_frontol(self, authorization: bytes, body: bytes) -> Client | None:
@@ -146,72 +150,37 @@ def digest(token: bytes) -> bytes:
     return hashlib.sha256(token).digest()
 
 
-def token_path(state_dir: Path, client: str) -> Path:
-    """Where a client's token is kept."""
-    if not CLIENT_PATTERN.fullmatch(client):
-        raise TokenError(f"expected a client name of letters, digits, - and _, not {client!r}")
-    return state_dir / "tokens" / f"{client}.token"
+class TokenFolder:
+    """The files of the configured clients' tokens."""
 
+    def __init__(self, state_dir: Path, clients: tuple[Client, ...], clock: Clock) -> None:
+        self.path = make_folder(state_dir)
+        self._state_dir = state_dir
+        self._clients = clients
+        self._clock = clock
 
-def read_token(state_dir: Path, client: str) -> str | None:
-    """A client's token, or None when its file is missing or holds something else."""
-    path = token_path(state_dir, client)
-    try:
-        with path.open("rb") as file:
-            raw = file.read(READ_LIMIT_BYTES)
-    except FileNotFoundError:
-        return None
-    except OSError as exc:
-        raise TokenError(f"expected a readable token file at {path}: {exc.strerror}") from exc
-    text = raw.decode("ascii", "replace").strip()
-    return text if TOKEN_PATTERN.fullmatch(text) else None
+    def read(self) -> tuple[Secret, ...]:
+        """Every client's token, those that are missing made, and those before it that still go on. TokenError."""
+        found: list[Secret] = []
+        now_wall_ms, now_ms = self._clock.wall_ms(), self._clock.mono_ms()
+        for client in self._clients:
+            token = token_of(self._state_dir, client.name)
+            found.append(Secret(client, token))
+            found += [
+                # Counted from now on by the clock that nobody puts forward or back.
+                Secret(client, each.token, now_ms + each.left_ms(now_wall_ms))
+                for each in earlier_of(self._state_dir, client.name, now_wall_ms)
+                if each.token != token
+            ]
+        return tuple(found)
 
 
 def load_tokens(
     state_dir: Path, clients: tuple[Client, ...], *, frontol: str = "", clock: Clock | None = None
 ) -> Tokens:
     """Read every client's token, making those that are missing or unusable. Raises TokenError when the disk refuses."""
-    folder = state_dir / "tokens"
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _narrow(folder, 0o700)
-    except OSError as exc:
-        raise TokenError(f"expected a folder for tokens at {folder}: {exc.strerror}") from exc
-    found: dict[Client, str] = {}
-    for client in clients:
-        path = token_path(state_dir, client.name)
-        token = read_token(state_dir, client.name)
-        if token is None:
-            token = _make(path)
-            _log.info("token made", extra={"client": client.name})
-        elif _narrow(path, 0o600):
-            _log.warning(
-                "token file was open to other users; make a new one if they may have read it",
-                extra={"client": client.name},
-            )
-        found[client] = token
-    return Tokens(found, frontol=frontol, clock=clock)
-
-
-def _narrow(path: Path, mode: int) -> bool:
-    """Take others' rights away; True when there were some. Windows keeps rights in lists that the installer sets."""
-    if os.name != "posix" or path.stat().st_mode & 0o077 == 0:
-        return False
-    path.chmod(mode)
-    return True
-
-
-def _make(path: Path) -> str:
-    token = secrets.token_urlsafe(TOKEN_BYTES)
-    new = path.with_suffix(".new")
-    try:
-        new.unlink(missing_ok=True)
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(token + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(path)
-    except OSError as exc:
-        raise TokenError(f"expected to write a token at {path}: {exc.strerror}") from exc
-    return token
+    clock = clock or SystemClock()
+    folder = TokenFolder(state_dir, clients, clock)
+    tokens = Tokens({}, frontol=frontol, clock=clock, folder=folder)
+    tokens.put(folder.read())
+    return tokens

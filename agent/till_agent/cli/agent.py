@@ -74,12 +74,22 @@ def openapi() -> None:
     click.echo(encode(version("tillside")).decode(), nl=False)
 
 
-@agent.command(short_help="Print where a client's token is kept.")
+@agent.command(short_help="Print where a client's token is kept, or change it.")
 @config_option
 @click.argument("client")
-def token(config: Path, client: str) -> None:
-    """Print the path of the token of CLIENT (`pos`, `admin`); never the token itself."""
-    from till_agent.bridge.exceptions import TokenError
+@click.option("--rotate", is_flag=True, help="Make a new token; the present one goes on for --overlap.")
+@click.option(
+    "--overlap", default="24h", show_default=True, help="How long it goes on: 90m, 24h, 7d, or 0 for no time."
+)
+@click.option("--revoke", is_flag=True, help="End at once every token before the present one.")
+def token(config: Path, client: str, rotate: bool, overlap: str, revoke: bool) -> None:
+    """Print the path of the token of CLIENT (`pos`, `admin`); never the token itself.
+
+    With --rotate a running agent takes the new token at once, and the one before it until the overlap ends, so that the
+    program can be given the new one without a gap. Both count over restarts. --revoke ends those before it; together
+    with --rotate, also the present one: for a token that somebody has read.
+    """
+    from till_agent.bridge.exceptions import TokenChangeUntoldError, TokenError
     from till_agent.bridge.tokens import token_path
     from till_config import load
 
@@ -87,9 +97,21 @@ def token(config: Path, client: str) -> None:
     known = [each.name for each in settings.bridge.clients]
     if client not in known:
         raise click.ClickException(f"expected one of bridge.clients ({', '.join(known)}), not {client!r}")
+    state_dir = Path(settings.agent.state_dir)
     try:
-        path = token_path(Path(settings.agent.state_dir), client)
-    except TokenError as error:
+        path = token_path(state_dir, client)
+        if rotate or revoke:
+            from till_agent.cli.tokens import change, duration_ms
+
+            said = change(
+                state_dir,
+                client,
+                new=rotate,
+                end_earlier=revoke,
+                overlap_ms=0 if revoke else duration_ms(overlap),
+            )
+            click.echo(said, err=True)
+    except (TokenError, TokenChangeUntoldError) as error:
         raise click.ClickException(str(error)) from error
     click.echo(str(path))
     if not path.exists():

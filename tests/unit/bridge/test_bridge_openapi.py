@@ -18,7 +18,19 @@ from till_agent.desk.problems import PROBLEMS
 
 ROOT = Path(__file__).resolve().parents[3]
 DOCUMENT: dict[str, Any] = json.loads(openapi.encode(version("tillside")))
-OF_THE_BRIDGE = {"no_printer", "op_unknown", "print_unknown", "too_many_listeners"}
+OF_THE_BRIDGE = {
+    "locked_out",
+    "no_printer",
+    "op_unknown",
+    "page_off",
+    "pairing_code_wrong",
+    "pairing_unavailable",
+    "pairing_unknown",
+    "pairings_full",
+    "print_unknown",
+    "tokens_unreadable",
+    "too_many_listeners",
+}
 """Codes of operations that are not the desk's."""
 
 
@@ -82,11 +94,11 @@ def test_document_has_the_shape_of_openapi_3_1() -> None:
     assert len(ids) == len(set(ids)) == len(OPERATIONS)
 
 
-def test_only_health_and_the_description_are_open() -> None:
+def test_only_health_the_description_and_pairing_are_open() -> None:
     opened = {
         path for path, methods in DOCUMENT["paths"].items() for each in methods.values() if each["security"] == []
     }
-    assert opened == {"/livez", "/readyz", "/openapi.json"}
+    assert opened == {"/livez", "/readyz", "/openapi.json", "/v1/pairing"}
 
 
 @pytest.mark.parametrize("place", EXAMPLES, ids=lambda place: "-".join(place))
