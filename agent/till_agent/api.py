@@ -84,6 +84,10 @@ class Member(Struct, frozen=True, kw_only=True):
     """Part of the balance that can't be spent yet."""
     offers: tuple[Offered, ...] = ()
     """Coupons that the member holds, the first to end first."""
+    tier_title: str = ""
+    """The tier's name in the language of the answer."""
+    spendable_text: str = ""
+    """Why not all of the balance may be spent now, as a sentence; "" when it may."""
 
 
 class QuoteRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -290,6 +294,16 @@ class Reversed(Struct, frozen=True, kw_only=True):
     sale_op: str = ""
 
 
+class Happened(Struct, frozen=True, kw_only=True):
+    """A problem that came up, and when it was over; `until_ms` 0: it is there now."""
+
+    code: str
+    text: str
+    level: Literal["info", "warning", "error"]
+    at_ms: int
+    until_ms: int = 0
+
+
 class Health(Struct, frozen=True, kw_only=True):
     """One device: state by the table in docs/reference/devices.md, and what to do about it."""
 
@@ -356,6 +370,11 @@ class Status(Struct, frozen=True, kw_only=True):
     """Spent within the floor limit, until the cloud has it."""
     floor_limit_points: int = 0
     """The most that this till may let all members spend so; 0: the programme has no floor limit."""
+    disk_free_bytes: int = -1
+    """Of the disk that the journal is on; -1: not known."""
+    disk_total_bytes: int = -1
+    recent: tuple[Happened, ...] = ()
+    """Problems that came up since the agent was started, the newest first; those that are there now have no end."""
 
 
 class QueuedOp(Struct, frozen=True, kw_only=True):

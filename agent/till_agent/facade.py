@@ -3,17 +3,23 @@
 import asyncio
 from collections.abc import Iterable, Mapping
 from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from till_agent.api import Message, Status, SyncStatus
+from till_agent.api import Status, SyncStatus
 from till_agent.bridge.events import EventHub
 from till_agent.core import Core
 from till_agent.desk.lending import Lending
 from till_agent.desk.problems import problem
 from till_agent.devices import Board, Resolved, unknown
+from till_agent.disk import Disk
 from till_agent.exceptions import TextMissing
+from till_agent.fixes import with_fix
+from till_agent.happened import History
 from till_agent.metrics import Live, Metrics
 from till_agent.page_api import LogTail, PageFacts
-from till_agent.status import Facts, missing, problems, sync_status
+from till_agent.status import Facts, Trouble, missing, sync_status, troubles
+from till_agent.store_words import ENGLISH
 from till_agent.tail import Tail
 from till_agent.texts import NO_PROGRAMME, Words
 from till_agent.trials import Trials
@@ -24,6 +30,9 @@ from till_drivers.spool import Spool
 from till_sync.identity import Identity
 from till_sync.ports import Clock
 from till_sync.status import WorkerStatus
+
+if TYPE_CHECKING:
+    from till_agent.frontol_files.watching import ReportWatch
 
 
 class Agent:
@@ -38,8 +47,12 @@ class Agent:
         self.figures = Metrics()
         self.trials = Trials(spool, self.board.health)
         self.tail = Tail()
+        self.history = History()
+        self.disk = Disk(Path(settings.agent.state_dir))
         self.version = version("tillside")
         self.identity: Identity | None = None
+        self.reports: "ReportWatch | None" = None
+        """What watches Frontol's sales reports, where there are any."""
         self.not_ready = "starting"
         self.detail = ""
         self._core: Core | None = None
@@ -136,9 +149,12 @@ class Agent:
             last_error="" if self.settings.cloud.url else "cloud.url is not set",
         )
 
-    def problems(self) -> tuple[Message, ...]:
-        """Everything that somebody should mend."""
-        return problems(self._facts())
+    def look(self) -> tuple[Trouble, ...]:
+        """Everything that somebody should mend; what is new is told once, in the till's language."""
+        found = troubles(self._facts())
+        for trouble in self.history.note(found, self.clock.wall_ms()):
+            self.events.publish("alert", trouble.said(self.language))
+        return found
 
     def missing(self) -> tuple[str, ...]:
         """See `till_agent.bridge.context.Bridge`."""
@@ -161,6 +177,7 @@ class Agent:
             slip_trouble=core.watch.templates.trouble if core else "",
             lending=core.desk.lending() if core else None,
             codes_on_trust=core.desk.codes_on_trust() if core else 0,
+            disk_free_bytes=self.disk.room.free_bytes,
         )
 
     def page(self, scopes: Iterable[str]) -> PageFacts:
@@ -189,9 +206,11 @@ class Agent:
         """See `till_agent.bridge.context.Bridge`."""
         return self.tail.read(after, limit)
 
-    async def status(self) -> Status:
+    async def status(self, language: str | None = None) -> Status:
         """See `till_agent.bridge.context.Bridge`."""
         core = self._core
+        language = language or ENGLISH
+        found = self.look()
         programme = core.cache.programme() if core else None
         worker = core.worker.status if core and core.worker else None
         lending = core.desk.lending() if core else Lending()
@@ -202,19 +221,22 @@ class Agent:
             started_ms=self._started_ms,
             now_ms=self.clock.wall_ms(),
             ready=not self.not_ready,
-            problems=self.problems(),
+            problems=tuple([trouble.said(language) for trouble in found]),
             programme=f"{programme.programme.id} {programme.programme.version}" if programme else "",
             members_cached=core.cache.member_count if core else 0,
             cache_as_of_ms=core.cache.as_of_ms if core else 0,
             # The worker counts the cloud's clock from ours; people ask how far the till's is off.
             clock_skew_ms=-worker.skew_ms if worker is not None and worker.skew_ms is not None else None,
             sync=self.sync_status(worker),
-            devices=tuple(self.board.health()),
+            devices=tuple([with_fix(device, language) for device in self.board.health()]),
             prints_waiting=self.spool.waiting_count,
             grants=lending.grants,
             granted_points=lending.granted_points,
             floor_spent_points=lending.floor_spent_points,
             floor_limit_points=lending.floor_limit_points,
+            disk_free_bytes=self.disk.room.free_bytes,
+            disk_total_bytes=self.disk.room.total_bytes,
+            recent=self.history.told(language),
         )
 
     async def metrics(self) -> bytes:

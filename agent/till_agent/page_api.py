@@ -92,6 +92,7 @@ class FoundMember(Struct, frozen=True, kw_only=True):
     status: str
     balance_points: int
     tier: str = ""
+    tier_title: str = ""
     name_masked: str = ""
     phone_masked: str = ""
     card_masked: str = ""
@@ -120,16 +121,6 @@ class LogTail(Struct, frozen=True, kw_only=True):
 
     lines: tuple[LogLine, ...]
     dropped: int = 0
-
-
-class Happened(Struct, frozen=True, kw_only=True):
-    """A problem that came up, and when it was over; `until_ms` 0: it is there now."""
-
-    code: str
-    text: str
-    level: Literal["info", "warning", "error"]
-    at_ms: int
-    until_ms: int = 0
 
 
 PageName = Literal["panel", "status"]

@@ -115,6 +115,7 @@ async def running_agent(settings: Settings, *, clock: Clock | None = None) -> As
         port = await _start_bridge(agent, make_app(agent, settings.bridge, tokens, clock, settings.pages), stack)
         stack.enter_context(told_ready(state_dir / RUNNING_FILE, port, must=False))
         _start_scanners(agent, stack)
+        _start_reports(agent, state_dir, stack)
         _keep(stack, "core", _bring_up(agent, around, wait_s))
         _keep(stack, "housekeeping", _keep_house(agent))
         _keep(stack, "warm-up", _warm_up())
@@ -206,6 +207,22 @@ def _start_scanners(agent: Agent, stack: AsyncExitStack) -> None:
     stack.push_async_callback(stop_part, "scanners", scanners.stop)
 
 
+def _start_reports(agent: Agent, state_dir: Path, stack: AsyncExitStack) -> None:
+    """Watch Frontol's sales reports, where there are any: who has none loads nothing of it."""
+    if not agent.settings.frontol.reports:
+        return
+    from till_agent.frontol_files.watching import ReportWatch
+
+    agent.reports = ReportWatch(
+        agent.settings.frontol.reports,
+        state_dir,
+        core=lambda: agent.open_core,
+        clock=agent.clock,
+        committed=agent.committed,
+    )
+    _keep(stack, "sales reports", agent.reports.run())
+
+
 async def _try_core(agent: Agent, around: Surroundings) -> float:
     """Open the core if there is an identity and a disk; gives the seconds until the next try, 0 when it is up."""
     try:
@@ -252,17 +269,14 @@ async def _stop_core(agent: Agent) -> None:
 
 async def _keep_house(agent: Agent) -> None:
     """Give back holds that no sale can use and grants that ended, and tell every problem once when it comes up."""
-    told: frozenset[str] = frozenset()
     while True:
         core = agent.open_core
         if core is not None:
             core.giving.wake()
             if await release_abandoned(core.desk):
                 agent.committed()
-        found = {message.code: message for message in agent.problems()}
-        for code in found.keys() - told:
-            agent.events.publish("alert", found[code])
-        told = frozenset(found)
+        await agent.disk.look()
+        agent.look()
         await agent.clock.sleep(HOUSEKEEPING_S)
 
 

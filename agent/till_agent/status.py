@@ -1,7 +1,7 @@
 """What store IT must know at a glance: problems in words, and the whole status. Nothing personal."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
 from msgspec import Struct
 
@@ -11,6 +11,7 @@ from till_agent.desk.lending import Lending
 from till_agent.journal.aside import DamageReport
 from till_agent.journal.figures import Figures
 from till_agent.journal.place import OpenReport
+from till_agent.store_words import ENGLISH, store_text
 from till_drivers.states import DeviceState
 from till_sync.status import WorkerStatus
 
@@ -28,14 +29,42 @@ FLOOR_WARNING_PERCENT = 80
 
 _WELL = frozenset({DeviceState.READY.value, DeviceState.BUSY.value, DeviceState.DISABLED.value})
 
-NOT_READY = {
-    "starting": "the agent is starting",
-    "till_not_enrolled": "this till is not enrolled: run `tillside agent enrol`",
-    "identity_unusable": "the identity file can't be used: enrol the till again, or put the file back from a backup",
-    "journal_unavailable": "the journal can't be opened: look at the disk (space, rights, mount); it is tried again",
-    "stopping": "the agent is stopping",
-}
-"""Why no sale is taken, by code, with what to do."""
+DISK_LOW_BYTES = 512 * 1024 * 1024
+"""A month without a line takes some 300 MB of journal; below it store IT is told while sales can still be written."""
+
+NOT_READY = frozenset(("starting", "till_not_enrolled", "identity_unusable", "journal_unavailable", "stopping"))
+"""Why no sale is taken, by code."""
+
+
+class Part(Struct, frozen=True):
+    """A sentence or a part of one, by its place in `store_words`; a value may be a part itself, None says nothing."""
+
+    section: str
+    code: str
+    values: Mapping[str, Any] = {}
+
+    def said(self, language: str) -> str:
+        """In words."""
+        return store_text(
+            language, self.section, self.code, {name: _word(language, each) for name, each in self.values.items()}
+        )
+
+
+class Trouble(Struct, frozen=True):
+    """Something that somebody should mend. `about` tells apart what has the same code: a device's name."""
+
+    code: str
+    level: Literal["warning", "error"]
+    text: Part
+    detail: str = ""
+    about: str = ""
+
+    def said(self, language: str = ENGLISH) -> Message:
+        """In words; what drivers and libraries say is theirs, in English."""
+        text = self.text.said(language)
+        return Message(
+            code=self.code, text=f"{text} ({self.detail})" if self.detail else text.strip(), level=self.level
+        )
 
 
 class Facts(Struct, frozen=True, kw_only=True):
@@ -55,6 +84,8 @@ class Facts(Struct, frozen=True, kw_only=True):
     slip_trouble: str = ""
     lending: Lending | None = None
     codes_on_trust: int = 0
+    disk_free_bytes: int = -1
+    """-1: not known."""
 
 
 def missing(facts: Facts) -> tuple[str, ...]:
@@ -71,108 +102,108 @@ def missing(facts: Facts) -> tuple[str, ...]:
     return tuple([name for name, is_so in lacking.items() if is_so])
 
 
-def problems(facts: Facts) -> tuple[Message, ...]:
+def problems(facts: Facts, language: str = ENGLISH) -> tuple[Message, ...]:
+    """Everything that somebody should mend, in words, the gravest first."""
+    return tuple([trouble.said(language) for trouble in troubles(facts)])
+
+
+def troubles(facts: Facts) -> tuple[Trouble, ...]:
     """Everything that somebody should mend, the gravest first."""
-    found: list[Message] = []
+    found: list[Trouble] = []
     if facts.not_ready:
-        text = NOT_READY.get(facts.not_ready, facts.not_ready)
-        found.append(_said(facts.not_ready, f"{text} ({facts.detail})" if facts.detail else text, "error"))
+        known = facts.not_ready if facts.not_ready in NOT_READY else "starting"
+        text = Part("problems", known)
+        found.append(Trouble(facts.not_ready, "error", text, facts.detail))
     found += _of_journal(facts)
     found += _of_sync(facts)
     found += _of_lending(facts.lending)
     if facts.codes_on_trust:
-        text = f"wallet codes taken since the start without knowing whether they are old: {facts.codes_on_trust}. "
-        text += "This till can't tell the time without the cloud: mend the line, and set the clock"
-        found.append(_said("wallet_on_trust", text))
+        found.append(_said("wallet_on_trust", count=facts.codes_on_trust))
     if facts.print_trouble:
-        text = f"{facts.print_trouble}: no slip comes out. Free the disk of agent.state_dir, let the agent write there"
-        found.append(_said("print_queue_unavailable", text, "error"))
+        found.append(_said("print_queue_unavailable", "error", why=facts.print_trouble))
     if facts.slip_trouble:
-        text = f"a slip template does not work, the packaged one is used instead: {facts.slip_trouble}"
-        found.append(_said("slip_template_failed", text))
+        found.append(_said("slip_template_failed", why=facts.slip_trouble))
+    if 0 <= facts.disk_free_bytes < DISK_LOW_BYTES:
+        found.append(_said("disk_low", "error", free_mb=facts.disk_free_bytes // 1024**2))
     if facts.figures is not None and not facts.has_programme:
-        found.append(
-            _said("no_programme", "no programme has come from the cloud yet: sales are taken, points come later")
-        )
-    found += [
-        _said(
-            f"{device.role}_{device.state}", f"{device.role} {device.device}: {device.state}. {device.detail}".strip()
-        )
-        for device in facts.devices
-        if device.state not in _WELL
-    ]
-    return tuple(sorted(found, key=lambda message: message.level != "error"))
+        found.append(_said("no_programme"))
+    found += [_of_device(device) for device in facts.devices if device.state not in _WELL]
+    return tuple(sorted(found, key=lambda trouble: trouble.level != "error"))
 
 
-def _of_journal(facts: Facts) -> list[Message]:
-    found: list[Message] = []
+def _of_device(device: Health) -> Trouble:
+    values = {
+        "role": Part("roles", device.role),
+        "device": device.device,
+        "state": Part("states", device.state),
+        "why": device.detail,
+    }
+    return Trouble(f"{device.role}_{device.state}", "warning", Part("problems", "device", values), about=device.device)
+
+
+def _of_journal(facts: Facts) -> list[Trouble]:
+    found: list[Trouble] = []
     if facts.figures is not None:
         level = facts.figures.level(facts.now_wall_ms)
-        fix = "mend the line, `tillside sync status` says what is wrong with it"
-        waiting = facts.figures.waiting_text(facts.now_wall_ms)
+        waiting: dict[str, Any] = facts.figures.waiting_values(facts.now_wall_ms)
         if level == "over":
-            text = f"{waiting}: past the limit. Sales go on and none is dropped; {fix}"
-            found.append(_said("queue_over_limit", text, "error"))
+            found.append(_said("queue_over_limit", "error", **waiting))
         elif level == "warning":
-            found.append(_said("queue_near_limit", f"{waiting}: {fix}"))
-        see = "see `tillside queue list --rejected` here and `tillside cloud ops rejected` there"
+            found.append(_said("queue_near_limit", **waiting))
         refused = facts.figures.rejected - facts.figures.parked
         if refused:
-            found.append(_said("ops_rejected", f"refused by the cloud: {refused}, {see}"))
+            found.append(_said("ops_rejected", count=refused))
         if facts.figures.parked:
-            text = f"parked, since the cloud could not take them: {facts.figures.parked}; they are kept here, {see}"
-            found.append(_said("ops_parked", text))
-    if facts.report is not None and facts.report.reason not in ("", "new"):
-        missing = facts.report.rows_lost
-        lost = f", operations that the file has no more: {missing}" if missing else ""
-        moved = f", the old file is {facts.report.damage.moved_to}" if facts.report.damage else ""
-        saved = _of_salvage(facts.report.damage) if facts.report.damage else ""
-        text = f"the journal was not as it was left ({facts.report.reason}{lost}{moved}){saved}; call support"
-        found.append(_said("journal_replaced", text, "error"))
+            found.append(_said("ops_parked", count=facts.figures.parked))
+    report = facts.report
+    if report is not None and report.reason not in ("", "new"):
+        lost = Part("parts", "lost", {"count": report.rows_lost}) if report.rows_lost else None
+        moved = Part("parts", "moved", {"file": report.damage.moved_to}) if report.damage else None
+        saved = _of_salvage(report.damage) if report.damage else None
+        found.append(_said("journal_replaced", "error", reason=report.reason, lost=lost, moved=moved, saved=saved))
     return found
 
 
-def _of_salvage(damage: DamageReport) -> str:
+def _of_salvage(damage: DamageReport) -> Part | None:
     """What became of the operations that waited in a file that was put aside."""
     found = damage.salvage
     if found is None:
-        return ""
+        return None
     if damage.code == "foreign" and damage.waiting > 0:
-        return f"; another till's operations that waited there stay there: {damage.waiting}, its report names them"
-    unread = f", not read in time {found.unread} (`tillside queue salvage`)" if found.unread else ""
-    return f"; of what waited there, sent on {found.sent_on}, journalled anew {found.anew}, lost {found.lost}{unread}"
+        return Part("parts", "foreign", {"count": damage.waiting})
+    unread = Part("parts", "unread", {"count": found.unread}) if found.unread else None
+    return Part("parts", "saved", {"sent_on": found.sent_on, "anew": found.anew, "lost": found.lost, "unread": unread})
 
 
-def _of_sync(facts: Facts) -> list[Message]:
+def _of_sync(facts: Facts) -> list[Trouble]:
     if not facts.has_cloud_url:
-        return [_said("no_cloud_url", "cloud.url is not set: nothing is sent or fetched")]
+        return [_said("no_cloud_url")]
     worker = facts.worker
     if worker is None:
         return []
-    found: list[Message] = []
+    found: list[Trouble] = []
     if worker.halted:
-        found.append(_said("sync_halted", f"sync is halted ({worker.last_error or worker.halted})", "error"))
+        found.append(_said("sync_halted", "error", why=worker.last_error or worker.halted))
     elif not worker.online:
-        found.append(_said("offline", f"no line to the cloud ({worker.last_error or 'not reached yet'})"))
+        found.append(_said("offline", why=worker.last_error or Part("parts", "not_reached")))
     if worker.skew_ms is not None and abs(worker.skew_ms) > SKEW_LIMIT_MS:
-        seconds = worker.skew_ms // 1000
-        found.append(_said("clock_skew", f"the till's clock is {-seconds} s from the cloud's: set it"))
+        found.append(_said("clock_skew", seconds=-(worker.skew_ms // 1000)))
     return found
 
 
-def _of_lending(lending: Lending | None) -> list[Message]:
+def _of_lending(lending: Lending | None) -> list[Trouble]:
     """How near this till is to the end of what members may spend here at the retailer's risk."""
     if lending is None or not lending.floor_limit_points:
         return []
     spent, most = lending.floor_spent_points, lending.floor_limit_points
     silent_ms, longest_ms = lending.silent_ms, lending.floor_limit_ms
-    told = f"spent without a line within the floor limit: {spent} of {most} points"
+    silent = None
     if silent_ms >= 0:
-        told += f"; the cloud has been silent for {silent_ms // HOUR_MS} of {longest_ms // HOUR_MS} hours"
+        silent = Part("parts", "silent", {"hours": silent_ms // HOUR_MS, "hours_limit": longest_ms // HOUR_MS})
     if spent >= most or silent_ms >= longest_ms or silent_ms < 0:
-        return [_said("floor_reached", f"{told}: points are earned and not spent till the line is back", "error")]
+        return [_said("floor_reached", "error", spent=spent, most=most, silent=silent)]
     if max(spent * 100 // most, silent_ms * 100 // longest_ms) >= FLOOR_WARNING_PERCENT:
-        return [_said("floor_near_limit", f"{told}: mend the line")]
+        return [_said("floor_near_limit", spent=spent, most=most, silent=silent)]
     return []
 
 
@@ -212,5 +243,11 @@ def sync_status(
     )
 
 
-def _said(code: str, text: str, level: Literal["warning", "error"] = "warning") -> Message:
-    return Message(code=code, text=text, level=level)
+def _said(code: str, level: Literal["warning", "error"] = "warning", **values: object) -> Trouble:
+    return Trouble(code, level, Part("problems", code, values))
+
+
+def _word(language: str, value: object) -> object:
+    if value is None:
+        return ""
+    return value.said(language) if isinstance(value, Part) else value

@@ -77,7 +77,7 @@ class PlainDesk:
         self._desk = desk
         self._why = why
 
-    async def quote(self, request: QuoteRequest, *, sale_uid: str = "") -> Quote:
+    async def quote(self, request: QuoteRequest) -> Quote:
         """Of a receipt that is nobody's: as before the first programme has come."""
         if request.member is not None or request.codes or request.redeem_points:
             _refuse(self._why)
@@ -143,7 +143,7 @@ class PlainDesk:
         """Refused."""
         _refuse(self._why)
 
-    async def members(self, query: str, limit: int) -> MembersFound:
+    async def members(self, query: str, limit: int, language: str | None = None) -> MembersFound:
         """Refused."""
         _refuse(self._why)
 

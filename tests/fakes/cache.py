@@ -4,7 +4,7 @@ import hashlib
 
 import msgspec
 
-from till_agent.ports import CachedGrant, CachedMember, CachedProgramme, Seen, Shares
+from till_agent.ports import Asked, CachedGrant, CachedMember, CachedProgramme, Seen, Shares
 from till_loyalty.programme import Programme
 from till_loyalty.receipt import Place
 from till_sync.wire import MemberRow, OpResult
@@ -77,6 +77,10 @@ class FakeCache:
     def granted(self, epoch: int) -> tuple[int, int]:
         rows = [row.points for row in self.grants.values() if row.epoch == epoch]
         return len(rows), sum(rows)
+
+    async def search(self, asked: Asked, limit: int) -> tuple[list[CachedMember], bool]:
+        fit = [each for each in self.members.values() if asked.fits_row(each.row)]
+        return fit[:limit], len(fit) > limit
 
     @property
     def member_count(self) -> int:

@@ -7,6 +7,7 @@ from typing import TypeVar
 from fakes.holds import FakeHoldStore
 from fakes.pending import FakePending
 from till_agent.exceptions import JournalUnavailable
+from till_agent.journal.schema import row_id
 from till_agent.ports import Committed, Draft, Entry, JournalReader
 from till_sync.ops import OpId, decode_body
 from till_sync.wire import OpResult
@@ -38,6 +39,17 @@ class FakeReader:
 
     def recent(self, limit: int) -> list[Entry]:
         return self.entries[::-1][:limit]
+
+    def by_op(self, op_id: OpId) -> Entry | None:
+        return next((entry for entry in self.entries if entry.op_id == op_id), None)
+
+    def sales(self, before: int, limit: int) -> list[tuple[OpId, int]]:
+        rows = [
+            (entry.op_id, len(entry.body))
+            for entry in reversed(self.entries)
+            if entry.kind == "sale" and (not before or row_id(entry.op_id.epoch, entry.op_id.seq) < before)
+        ]
+        return rows[:limit]
 
 
 class FakeJournal:

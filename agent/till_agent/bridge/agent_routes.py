@@ -28,8 +28,8 @@ def handlers(bridge: Bridge) -> dict[str, Handler]:
     async def metrics(_call: Call) -> Answer:
         return Answer(await bridge.metrics(), media_type=METRICS_MEDIA)
 
-    async def status(_call: Call) -> Answer:
-        return Answer(_encode(await bridge.status()))
+    async def status(call: Call) -> Answer:
+        return Answer(_encode(await bridge.status(call.parameters.get("language"))))
 
     async def queue(call: Call) -> Answer:
         which = call.parameters.get("which", "waiting")

@@ -32,6 +32,7 @@ from till_agent.bridge.shapes import (
     REFERENCE,
     SEQ,
     SLIP_FORMATS,
+    STORE_LANGUAGE,
     UID,
     WHICH,
     Live,
@@ -273,6 +274,7 @@ OPERATIONS = (
         tag="health",
         answer=Status,
         summary="Everything store IT needs at a glance; nothing personal.",
+        query_parameters=(STORE_LANGUAGE,),
     ),
     Operation(
         id="queue",

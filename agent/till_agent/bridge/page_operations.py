@@ -2,7 +2,7 @@
 
 import re
 
-from till_agent.bridge.shapes import ANY, UID, Operation, Parameter
+from till_agent.bridge.shapes import ANY, LANGUAGE, UID, Operation, Parameter
 from till_agent.page_api import LogTail, MembersFound, PageFacts, Sales, SoldLines
 
 SALES_DEFAULT, SALES_LIMIT = 20, 100
@@ -96,7 +96,7 @@ PAGES = (
         tag="members",
         answer=MembersFound,
         summary="Members by what a person remembers: the name, the last digits of phone or card.",
-        query_parameters=(QUERY, MEMBERS_MOST),
+        query_parameters=(QUERY, MEMBERS_MOST, LANGUAGE),
     ),
     Operation(
         id="logs",

@@ -26,7 +26,8 @@ def handlers(bridge: Bridge) -> dict[str, Handler]:
 
     async def members(call: Call) -> Answer:
         asked = call.parameters
-        found = await bridge.core.desk.members(asked["query"], int(asked.get("limit", MEMBERS_DEFAULT)))
+        limit = int(asked.get("limit", MEMBERS_DEFAULT))
+        found = await bridge.core.desk.members(asked["query"], limit, asked.get("language"))
         return Answer(_encode(found))
 
     async def logs(call: Call) -> Answer:

@@ -134,6 +134,12 @@ LANGUAGE = Parameter(
     choices=("ru", "kk", "ky", "uk", "en"),
     description="Language of the slip; the till's own when left out.",
 )
+STORE_LANGUAGE = Parameter(
+    name="language",
+    pattern=re.compile(r"^(ru|kk|ky|uk|en)$"),
+    choices=("ru", "kk", "ky", "uk", "en"),
+    description="Language of what is said to store IT; English, as in the log, when left out.",
+)
 WHICH = Parameter(
     name="which",
     pattern=re.compile(r"^(waiting|newest|rejected)$"),

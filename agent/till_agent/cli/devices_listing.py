@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from till_agent.cli.devices_fixes import fix_of
+from till_agent.fixes import fix_of
 from till_config.settings import PrinterSettings, ScannerSettings, Settings
 from till_drivers.discovery import Discovery, Fit, Found
 

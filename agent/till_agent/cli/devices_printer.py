@@ -8,9 +8,9 @@ from urllib.parse import quote
 
 import msgspec
 
-from till_agent.cli.devices_fixes import fix_of
 from till_agent.cli.devices_outcome import BAD, GOOD, IN_DOUBT, PrintTried, Teller
 from till_agent.cli.devices_running import ScanFeed, agent_runs, asked, state_of, wait_for_print
+from till_agent.fixes import fix_of
 from till_config.settings import PrinterSettings, ScannerSettings, Settings
 
 BITS_A_BYTE = 10

@@ -3,9 +3,9 @@
 import asyncio
 from pathlib import Path
 
-from till_agent.cli.devices_fixes import fix_of
 from till_agent.cli.devices_outcome import BAD, GOOD, ScanTried, Teller, masked
 from till_agent.cli.devices_running import ScanFeed, agent_runs, state_of
+from till_agent.fixes import fix_of
 from till_config.settings import ScannerSettings, Settings
 from till_drivers.ports import Scan
 

@@ -67,9 +67,9 @@ class Desk:
             await self._enrolled().holding.covering.check(found.voucher)
         return bench.view(found, bench.words(language)).member(bench.balances.of(found))
 
-    async def quote(self, request: QuoteRequest, *, sale_uid: str = "") -> Quote:
-        """What the receipt would give; changes nothing. `sale_uid`: what is held for that sale may be spent on it."""
-        return await self._enrolled().selling.quote(request, sale_uid=sale_uid)
+    async def quote(self, request: QuoteRequest) -> Quote:
+        """What the receipt would give; changes nothing."""
+        return await self._enrolled().selling.quote(request)
 
     async def coupon(self, code: str, reference: str | None = None, language: str | None = None) -> Coupon:
         """Whether a coupon's code is good for this member, here and now; may ask the cloud, within the budget."""
@@ -109,9 +109,9 @@ class Desk:
         """The lines of a sale of this till, and what of each may still come back."""
         return await self._enrolled().recent.lines(uid)
 
-    async def members(self, query: str, limit: int) -> MembersFound:
+    async def members(self, query: str, limit: int, language: str | None = None) -> MembersFound:
         """Members by what a person remembers of their own name and numbers."""
-        return await self._enrolled().recent.members(query, limit)
+        return await self._enrolled().recent.members(query, limit, language)
 
     async def register(self, request: MemberCreate, *, commit: bool = True) -> Answered:
         """Register a person: what is still needed, or a member, durable when this returns; `commit` False: a try."""

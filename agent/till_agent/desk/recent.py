@@ -17,6 +17,7 @@ from till_agent.desk.finding import Found
 from till_agent.desk.lookup import state_of, sync_of
 from till_agent.desk.problems import problem
 from till_agent.desk.reversing import SALE, VOID
+from till_agent.desk.views import tier_title
 from till_agent.journal.schema import row_id
 from till_agent.page_api import FoundMember, MembersFound, SaleRow, Sales, SaleState, SoldLine, SoldLines
 from till_agent.ports import Entry, JournalReader
@@ -106,7 +107,7 @@ class Recent:
         voided = voided or (told is not None and told.voided)
         return await work(len(entry.body), BIG_BODY_BYTES, _lines, body, result, back, voided)
 
-    async def members(self, query: str, limit: int) -> MembersFound:
+    async def members(self, query: str, limit: int, language: str | None = None) -> MembersFound:
         """Members whom this till knows and whom `query` may mean; those who registered here just now are among them."""
         asked = wanted(query)
         if asked.is_nothing:
@@ -121,10 +122,10 @@ class Recent:
             new = bench.finder.by_tag(person.tags[0])
             if new is not None:
                 known.setdefault(new.subject.key, new)
-        shown = [self._shown(each) for each in known.values() if each.cached is not None]
+        shown = [self._shown(each, language) for each in known.values() if each.cached is not None]
         return MembersFound(members=tuple(shown[:limit]), more=more or len(shown) > limit)
 
-    def _shown(self, found: Found) -> FoundMember:
+    def _shown(self, found: Found, language: str | None) -> FoundMember:
         row = found.cached.row if found.cached is not None else None
         if row is None:
             raise TypeError("expected somebody with a row")
@@ -133,6 +134,7 @@ class Recent:
             status=row.status,
             balance_points=self._bench.balances.of(found).balance,
             tier=row.tier,
+            tier_title=tier_title(self._bench.words(language), row.tier),
             name_masked=row.name_masked,
             phone_masked=row.phone_masked,
             card_masked=row.card_masked,

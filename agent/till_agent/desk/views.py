@@ -22,6 +22,14 @@ OFFERS_SHOWN = 5
 """Coupons that a member is told of; a slip is no catalogue."""
 NO_END = "9999-12-31"
 
+WHY_NOT = {
+    "unknown_member": "member_unknown",
+    "blocked": "member_blocked",
+    "provisional": "member_provisional",
+    "disabled": "redeem_disabled",
+}
+"""Which message says why nothing may be spent, where it is not named as the reason is."""
+
 NOTHING_LATER: Mapping[str, int] = MappingProxyType({})
 
 LIMITING_REASONS = {
@@ -71,6 +79,7 @@ class View(Struct, frozen=True, kw_only=True):
                 phone_masked=self.found.phone_masked,
                 messages=messages,
                 inactive_points=figures.inactive,
+                spendable_text=self._why_not(figures),
             )
         row = self.found.cached.row
         return Member(
@@ -93,7 +102,21 @@ class View(Struct, frozen=True, kw_only=True):
             messages=messages,
             inactive_points=figures.inactive,
             offers=self._offers(row.facts.coupons),
+            tier_title=tier_title(self.words, row.tier),
+            spendable_text=self._why_not(figures),
         )
+
+    def _why_not(self, figures: Figures) -> str:
+        """Why not all may be spent, in a sentence."""
+        if not figures.reason:
+            return ""
+        if not self.has_programme:
+            return self.words.message("no_programme").text
+        if figures.reason in WHY_NOT:
+            return self.words.message(WHY_NOT[figures.reason]).text
+        if figures.reason == "inactive":
+            return self.words.message("points_inactive", points=figures.inactive).text
+        return "".join([message.text for message in _why_not_all(self.words, figures)])
 
     def _offers(self, held: tuple[str, ...]) -> tuple[Offered, ...]:
         """Coupons of the programme that the member holds, as far as they are good today."""
@@ -142,6 +165,12 @@ class View(Struct, frozen=True, kw_only=True):
             points = min(expiring.points, figures.balance)
             said.append(words.message("expiring_soon", date=words.date(expiring.at_ms, self.time_zone), points=points))
         return tuple(said)
+
+
+def tier_title(words: Words, tier: str) -> str:
+    """The name of a tier; "" for none."""
+    titles = next((each.title for each in words.programme.tiers if each.id == tier), {})
+    return words.title(titles, tier) if tier else ""
 
 
 def _why_not_all(words: Words, figures: Figures) -> list[Message]:

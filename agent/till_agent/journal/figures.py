@@ -1,6 +1,7 @@
 """Where the journal stands, in numbers for status and metrics."""
 
 import logging
+from typing import Any
 
 from msgspec import Struct
 
@@ -41,14 +42,21 @@ class Figures(Struct, frozen=True):
             return 0
         return max(0, now_wall_ms - self.oldest_waiting_wall_ms) * 100 // schema.WAITING_AGE_LIMIT_MS
 
-    def waiting_text(self, now_wall_ms: int) -> str:
-        """How much waits and for how long, each with its limit, for people."""
+    def waiting_values(self, now_wall_ms: int) -> dict[str, Any]:
+        """How much waits and for how long, each with its limit."""
         oldest_ms = self.oldest_waiting_wall_ms
-        days = max(0, now_wall_ms - oldest_ms) // DAY_MS if oldest_ms else 0
+        return {
+            "waiting": self.waiting,
+            "limit": schema.WAITING_OPS_LIMIT,
+            "days": max(0, now_wall_ms - oldest_ms) // DAY_MS if oldest_ms else 0,
+            "days_limit": schema.WAITING_AGE_LIMIT_MS // DAY_MS,
+        }
+
+    def waiting_text(self, now_wall_ms: int) -> str:
+        """How much waits and for how long, each with its limit, for the log and the command line."""
         return (
-            f"{self.waiting} operations wait for the cloud (limit {schema.WAITING_OPS_LIMIT}), "
-            f"the oldest for {days} days (limit {schema.WAITING_AGE_LIMIT_MS // DAY_MS})"
-        )
+            "{waiting} operations wait for the cloud (limit {limit}), the oldest for {days} days (limit {days_limit})"
+        ).format_map(self.waiting_values(now_wall_ms))
 
     def level(self, now_wall_ms: int) -> str:
         """`ok`, `warning` from 80 % of a limit on, `over` past it: a journal never drops an op, it says so."""

@@ -65,6 +65,7 @@ def test_every_way_to_name_a_member_leads_to_the_same_answer(who: dict[str, str]
         name_masked="Анна К.",
         phone_masked="+7 *** ***-12-34",
         card_masked="**** 0018",
+        tier_title="standard",
     )
 
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from till_agent.cli.devices_fixes import fix_of
 from till_agent.cli.devices_listing import addresses_of, configured, is_meant, listed
 from till_agent.cli.devices_outcome import PrintTried, ScanTried, masked, print_lines, scan_lines
 from till_agent.cli.devices_scanner import kind_of
+from till_agent.fixes import fix_of
 from till_config import load
 from till_config.settings import PrinterSettings, ScannerSettings, Settings
 from till_drivers.discovery import Discovery, Fit, Found
