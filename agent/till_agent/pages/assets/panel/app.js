@@ -1,0 +1,347 @@
+// The panel: its frame, its screens, where scans go, and how what goes wrong is told.
+
+import { Problem } from "/client/tillside.js";
+import { banner, fill, h, icon, toast } from "/common/dom.js";
+import { money, points, quantity } from "/common/format.js";
+import { languagePicker } from "/common/session.js";
+import { every, follow } from "/common/stream.js";
+import { keepLanguage, loadWords, pickedLanguage } from "/common/words.js";
+import { Home } from "./home.js";
+import { Line } from "./line.js";
+import { Kept } from "./kept.js";
+import { button } from "./parts.js";
+import { Receipts } from "./receipts.js";
+import { Register } from "./register.js";
+import { Sell } from "./sell.js";
+import { isTyped, watchWedge } from "./wedge.js";
+
+const SCREENS = { home: Home, register: Register, receipts: Receipts, sell: Sell };
+const DRAWN = { home: "user", register: "plus", receipts: "list", sell: "card" };
+const AIM = /^\][A-Za-z][0-9A-Za-z]/; // What some scanners put before a code to say of which kind it is.
+const SAME_SCAN_MS = 1500;
+
+export class App {
+  constructor({ host, till, facts }) {
+    this.host = host;
+    this.till = till;
+    this.facts = facts;
+    this.kept = new Kept(till);
+    this.line = new Line(this);
+    this.state = { screen: "home", member: null };
+    this.said = h("div.unseen", { role: "status", "aria-live": "polite", id: "said" });
+    this.alerted = h("div.unseen", { role: "alert", id: "alerted" });
+    this.wasAway = false;
+    this.lastScan = { text: "", at: -Infinity };
+  }
+
+  // Works until the token is not taken any more.
+  async run() {
+    await this.useLanguage(pickedLanguage(this.facts.language));
+    const stopWedge = watchWedge(document, {
+      onScan: (text) => this.wedged(text),
+      beforeTyping: (event) => this.catchTyping(event),
+    });
+    this.onKey = (event) => this.key(event);
+    document.addEventListener("keydown", this.onKey);
+    const ended = new Promise((resolve) => {
+      this.refused = resolve;
+    });
+    this.open();
+    this.line.start(every);
+    this.screen.resume?.();
+    await ended;
+    this.stream.close();
+    this.line.stop();
+    stopWedge();
+    document.removeEventListener("keydown", this.onKey);
+    this.screen.leave?.();
+  }
+
+  open() {
+    this.stream = follow({
+      till: this.till,
+      onEvent: (name, data) => this.event(name, data),
+      onState: (state) => (state === "refused" ? this.refused() : this.line.onState(state)),
+    });
+  }
+
+  // The agent answers, and its stream still pauses: begin it anew instead of waiting.
+  kick() {
+    this.stream?.close();
+    this.open();
+  }
+
+  get language() {
+    return this.words.language;
+  }
+
+  async useLanguage(language) {
+    this.words = await loadWords("panel", language);
+    this.t = this.words.t;
+    document.documentElement.lang = language;
+    document.title = this.t("title");
+    this.draw();
+  }
+
+  async pickLanguage(language) {
+    keepLanguage(language);
+    await this.useLanguage(language);
+    this.host.querySelector("header .select")?.focus();
+    if (this.state.member?.reference) {
+      // Its sentences come from the agent, in the language that was asked for.
+      const { reference } = this.state.member;
+      const found = await this.ask(() => this.till.identify({ reference }, { language }), { quiet: true });
+      if (found.ok && this.state.member?.reference === reference) this.show({ ...this.state.member, ...found.value });
+    }
+  }
+
+  money(minor) {
+    return money(minor, this.facts.currency_exponent, this.language);
+  }
+
+  points(minor) {
+    return points(minor, this.facts.points_exponent, this.language);
+  }
+
+  quantity(thousandths) {
+    return quantity(thousandths, this.language);
+  }
+
+  // The agent names the tier in the language that it was asked in.
+  tier(member) {
+    return member.tier_title || member.tier;
+  }
+
+  // The frame, and in it the screen.
+  draw() {
+    const { t } = this;
+    this.line.shown = {};
+    this.main = h("main#main", { tabindex: -1 });
+    this.nav = h("nav.rail", { "aria-label": t("nav.label") });
+    this.awayHost = h("div", { role: "alert" });
+    fill(
+      this.host,
+      h("a.skip", { href: "#main", on: { click: (event) => this.skip(event) } }, t("skip")),
+      h(
+        "header.bar",
+        null,
+        h("div.grow", null, h("div.shop", null, this.facts.store_name || "Tillside"), h("div.soft.small", null, this.facts.till)),
+        this.line.chips,
+        languagePicker(this.words, (picked) => this.pickLanguage(picked)),
+      ),
+      this.line.banners,
+      this.awayHost,
+      h("div.frame", null, this.nav, this.main),
+      this.said,
+      this.alerted,
+    );
+    this.go(this.state.screen, { again: true });
+    this.line.draw();
+  }
+
+  skip(event) {
+    event.preventDefault();
+    this.main.focus();
+  }
+
+  screens() {
+    return Object.keys(SCREENS).filter((name) => name !== "sell" || this.facts.sell);
+  }
+
+  // Show a screen; `again` keeps what it was doing.
+  go(name, { again = false, ...params } = {}) {
+    this.screen?.leave?.();
+    this.state.screen = name;
+    fill(
+      this.nav,
+      this.screens().map((each) =>
+        h(
+          "button.button.rail-item",
+          {
+            type: "button",
+            "aria-current": each === name ? "page" : null,
+            data: { key: `nav-${each}` },
+            on: { click: () => this.go(each) },
+          },
+          icon(DRAWN[each]),
+          h("span", null, this.t(`nav.${each}`)),
+        ),
+      ),
+    );
+    this.screen = new SCREENS[name](this, params);
+    this.main.dataset.screen = name;
+    fill(this.main, this.screen.node);
+    if (again) this.screen.resume?.();
+    else this.focusField();
+  }
+
+  focusField() {
+    const field = this.screen.field?.();
+    (field ?? this.main).focus({ preventScroll: true });
+  }
+
+  // A member is shown, on whatever screen has a place for one; else on the first.
+  show(member, { told = false } = {}) {
+    this.state.member = member;
+    if (member && told) this.announce(this.memberSaid(member));
+    if (this.screen.onMember) this.screen.onMember(member);
+    else if (member) this.go("home");
+  }
+
+  memberSaid(member) {
+    return this.t("member.said", {
+      name: member.name_masked || this.t(member.known ? "member.nameless" : "member.unknown"),
+      balance: this.points(member.balance_points),
+      spendable: this.points(member.spendable_points),
+    });
+  }
+
+  // Read out, not shown: it is on the screen already.
+  announce(text) {
+    this.said.textContent = "";
+    this.said.textContent = text;
+  }
+
+  notice(level, text) {
+    toast(level, text);
+  }
+
+  // Carries a call out. Gives {ok, value} or {ok: false, problem, text}; an aborted one gives {ok: false, aborted}.
+  async ask(call, { quiet = false, signal = null } = {}) {
+    try {
+      return { ok: true, value: await call() };
+    } catch (problem) {
+      if (signal?.aborted) return { ok: false, aborted: true };
+      if (problem instanceof Problem && problem.status === 401) this.refused();
+      if (!(problem instanceof Problem)) reportError(problem);
+      const text = this.problemText(problem);
+      if (!quiet) this.announce(text);
+      return { ok: false, problem, text };
+    }
+  }
+
+  // A sentence for the cashier, whatever went wrong: the agent's own, or one of the panel's.
+  problemText(problem) {
+    const { words } = this;
+    if (!(problem instanceof Problem)) return words.t("problem.other");
+    if (!problem.status) return words.t("problem.unreachable");
+    const own = `problem.${problem.code}`;
+    if (words.has(own) && (!problem.cashier || this.language !== this.facts.language)) return words.t(own);
+    return problem.cashier || words.any([own, "problem.other"]);
+  }
+
+  event(name, data) {
+    this.line.onEvent(name, data);
+    if (name === "scan") this.scanned(data);
+    if (name === "alert" && this.isForCashier(data)) this.alert(data.text);
+  }
+
+  // Alerts of scans come with the agent's sentence; others are for store IT and stand on its page.
+  isForCashier(message) {
+    return this.alertUntil !== undefined && performance.now() < this.alertUntil && message.level !== "info";
+  }
+
+  alert(text) {
+    this.alerted.textContent = text;
+    if (this.screen.onTrouble) this.screen.onTrouble(text);
+    else this.notice("warning", text);
+  }
+
+  async scanned({ kind, text, member }) {
+    if (this.screen.onCode?.(text)) return;
+    if (kind === "goods") return this.trouble("scan.goods");
+    if (!member) {
+      this.alertUntil = performance.now() + 1000;
+      return this.trouble("scan.unknown");
+    }
+    this.take({ ...member, scanned: { kind, text } });
+    if (this.language !== this.facts.language) {
+      const { reference } = member;
+      const found = await this.ask(() => this.till.identify({ reference }, { language: this.language }), { quiet: true });
+      if (found.ok && this.state.member?.reference === reference) this.show({ ...this.state.member, ...found.value });
+    }
+  }
+
+  trouble(key) {
+    this.alerted.textContent = this.t(key);
+    if (this.screen.onTrouble) this.screen.onTrouble(this.t(key));
+    else this.notice("warning", this.t(key));
+  }
+
+  take(member) {
+    if (this.screen.holdsMember?.()) {
+      this.notice("warning", this.t("scan.busy"));
+      this.alerted.textContent = this.t("scan.busy");
+      return;
+    }
+    this.show(member, { told: true });
+  }
+
+  // A code that a scanner typed into this page. Twice within a moment is once.
+  async wedged(raw) {
+    const text = raw.replace(AIM, "").trim();
+    const at = performance.now();
+    const same = text === this.lastScan.text && at - this.lastScan.at < SAME_SCAN_MS;
+    this.lastScan = { text, at };
+    if (!text || same || document.querySelector("dialog[open]") || this.line.away) return;
+    if (this.screen.onCode?.(text)) return;
+    const found = await this.ask(() => this.till.identify({ scan: text }, { language: this.language }));
+    if (found.ok) this.take({ ...found.value, scanned: { kind: "card", text } });
+    else this.alert(found.text);
+  }
+
+  // What is typed with no field in focus goes to the screen's own field.
+  catchTyping(event) {
+    const active = document.activeElement;
+    if (isTyped(active) || active?.tagName === "SELECT" || document.querySelector("dialog[open]")) return;
+    if (event.key === " " || event.ctrlKey || event.altKey || event.metaKey) return;
+    this.screen.field?.()?.focus({ preventScroll: true });
+  }
+
+  key(event) {
+    if (event.key !== "Escape" || event.defaultPrevented || document.querySelector("dialog[open]")) return;
+    if (document.activeElement?.tagName === "SELECT") return;
+    event.preventDefault();
+    this.screen.escape?.();
+  }
+
+  // The line has been looked at: tell when nobody answers, and when somebody does again.
+  onLine(line) {
+    const away = line === "away";
+    if (!this.awayHost) return;
+    this.host.classList.toggle("is-away", away);
+    const state = away ? `${this.language} ${this.line.awayFor()}` : "";
+    if (this.awayShown !== state) {
+      this.awayShown = state;
+      fill(this.awayHost, away ? this.awayCard() : null);
+    }
+    if (!away && this.wasAway) {
+      this.notice("good", this.t("away.back"));
+      this.back();
+    }
+    this.wasAway = away;
+    this.screen?.onLine?.(line);
+  }
+
+  awayCard() {
+    const { t } = this;
+    const steps = ["away.first", "away.second", "away.third"].map((key) => h("li", null, t(key)));
+    const open = this.kept.receipt ? h("p", null, t("away.open_receipt")) : null;
+    return banner("error.wide", t("away.title"), "", h("ol.steps", null, steps), open, h("div.ages.number", null, t("away.since", { age: this.line.awayFor() })));
+  }
+
+  // The agent is back: it may be a newer one, with other settings, and may want what was kept for it.
+  async back() {
+    const found = await this.ask(() => this.till.page(), { quiet: true });
+    if (!found.ok) return;
+    const newer = found.value.version !== this.facts.version;
+    this.facts = found.value;
+    await this.kept.releaseAll();
+    if (newer && !this.kept.receipt && this.state.screen === "home" && !this.state.member) location.reload();
+    else this.screen.resume?.();
+  }
+
+  again(text, onClick) {
+    return banner("warning", "", text, h("div.row", null, button("", this.t("do.again"), onClick, { drawn: "refresh", data: { key: "again" } })));
+  }
+}

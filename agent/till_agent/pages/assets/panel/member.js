@@ -1,0 +1,124 @@
+// A member on the screen: who it is, what they have, what of it may be spent now, and in words why not more.
+
+import { banner, chip, h, icon } from "/common/dom.js";
+import { day, moment } from "/common/format.js";
+import { facts, figure } from "./parts.js";
+
+const STATUS = { active: "good", blocked: "error", provisional: "warning", unknown: "info" };
+
+// What the agent says that stands here in other words already.
+const SHOWN_ELSEWHERE = new Set([
+  ...["member_unknown", "member_blocked", "member_provisional", "balance_unconfirmed", "points_inactive"],
+  ...["offline", "offline_grant", "offline_floor", "floor_till_limit", "floor_hours", "offline_proof", "voucher"],
+  "expiring_soon",
+]);
+
+export function nameOf(app, member) {
+  if (member.name_masked) return member.name_masked;
+  if (!member.known) return app.t("member.unknown");
+  return member.phone_masked || member.card_masked || app.t("member.nameless");
+}
+
+// Why no more may be spent now; "" where nothing is known to say.
+export function whyOf(app, member) {
+  const { words } = app;
+  const key = `why.${member.spendable_reason}`;
+  if (!member.spendable_reason) {
+    if (member.balance_points <= 0) return words.t("why.nothing");
+    return member.spendable_points >= member.balance_points ? words.t("why.") : "";
+  }
+  return words.has(key) ? words.t(key) : (member.spendable_text ?? "");
+}
+
+export function memberCard(app, member, { actions = null, small = false } = {}) {
+  const { t } = app;
+  const status = member.known ? member.status : "unknown";
+  const head = h(
+    "div.row.member-head",
+    null,
+    h("div.face", { "aria-hidden": "true" }, icon("user")),
+    h(
+      "div.grow",
+      null,
+      h("h2.name", { data: { name: "member" } }, nameOf(app, member)),
+      h(
+        "div.row",
+        null,
+        chip(STATUS[status], t(`member.${status}`)),
+        member.tier ? chip("", `${t("member.tier")}: ${app.tier(member)}`, "flag") : null,
+        member.spendable_reason === "voucher" ? chip("info", t("member.voucher"), "card") : null,
+      ),
+    ),
+  );
+  const figures = h(
+    "div.figures",
+    null,
+    figure(t("member.balance"), app.points(member.balance_points), { key: "balance", more: asOf(app, member) }),
+    figure(t("member.spendable"), app.points(member.spendable_points), {
+      key: "spendable",
+      kind: member.spendable_points > 0 ? "can" : "cannot",
+      more: whyOf(app, member),
+    }),
+  );
+  if (small) return h("section.member.stack", { "aria-label": nameOf(app, member) }, head, figures);
+  return h(
+    "section.card.member.stack",
+    { "aria-label": nameOf(app, member) },
+    h("div.stack.scrolls", { data: { scrolls: "" } }, head, figures, details(app, member), said(app, member), offers(app, member)),
+    actions ? h("div.row.actions", null, actions) : null,
+  );
+}
+
+function asOf(app, member) {
+  if (!member.known) return "";
+  if (!member.as_of_ms) return app.t("member.as_of.never");
+  const when = moment(member.as_of_ms, app.line.nowMs(), app.facts.time_zone);
+  return app.t("member.as_of", { moment: when });
+}
+
+function details(app, member) {
+  const { t } = app;
+  const { expiring } = member;
+  return facts([
+    [t("member.unconfirmed"), member.unconfirmed_points ? app.points(member.unconfirmed_points) : "", "unconfirmed"],
+    [t("member.inactive"), member.inactive_points ? app.points(member.inactive_points) : "", "inactive"],
+    [
+      expiring ? t("member.expiring", { date: day(expiring.at_ms, app.facts.time_zone) }) : "",
+      expiring ? app.points(expiring.points) : "",
+      "expiring",
+    ],
+    [t("member.phone"), member.phone_masked, "phone"],
+    [t("member.card"), member.card_masked, "card"],
+  ]);
+}
+
+function said(app, member) {
+  const told = (member.messages ?? []).filter((each) => !SHOWN_ELSEWHERE.has(each.code));
+  return told.map((each) => banner(each.level, "", each.text));
+}
+
+function offers(app, member) {
+  if (!member.offers?.length) return null;
+  const { t } = app;
+  const rows = member.offers.map((offer) =>
+    h(
+      "li.offer",
+      null,
+      icon("flag"),
+      h("span.grow", null, offer.title),
+      offer.valid_to ? h("span.soft.small.number", null, t("member.offer.until", { date: dotted(offer.valid_to) })) : null,
+    ),
+  );
+  return h("div.stack.offers", null, h("h3", null, t("member.offers")), h("ul.stack", null, rows));
+}
+
+// "2026-11-30" as it is written here.
+export function dotted(date) {
+  const [year, month, dayOfMonth] = date.split("-");
+  return `${dayOfMonth}.${month}.${year}`;
+}
+
+export function localMoment(text) {
+  return `${dotted(text.slice(0, 10))}\u00a0${text.slice(11, 16)}`;
+}
+
