@@ -29,7 +29,7 @@ NO_VALUES: Mapping[str, int | str] = MappingProxyType({})
 
 @cache
 def catalogue(language: str) -> Mapping[str, Mapping[str, Any]]:
-    """The words of one language: sections problems, messages, proof of the file here; format, units, slip of slips."""
+    """The words of one language: sections problems, messages, frontol, proof of the file here; format, units, slip of slips."""
     path = files("till_agent") / "data" / "texts" / f"{language}.toml"
     return MappingProxyType({**slip_catalogue(language), **tomllib.loads(path.read_text(encoding="utf-8"))})
 
@@ -62,6 +62,10 @@ class Words(SlipWords):
     ) -> Message:
         """A message of the bridge's answers."""
         return Message(code=code, text=self._fill("messages", code, values), level=level)
+
+    def frontol(self, code: str, **values: int | str) -> str:
+        """What Frontol shows of ours beside problems and messages: its form for new members, and notes."""
+        return self._fill("frontol", code, values)
 
     def proof(self, ways: Collection[str]) -> str:
         """In which ways a member may prove who they are (`Redemption.proof`)."""

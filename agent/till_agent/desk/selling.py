@@ -56,8 +56,8 @@ class Selling:
         self._bench = bench
         self._covering = Covering(bench)
 
-    async def quote(self, request: QuoteRequest, *, sale_uid: str = "") -> Quote:
-        """What the receipt would give; changes nothing. `sale_uid`: what is held for that sale may be spent on it."""
+    async def quote(self, request: QuoteRequest) -> Quote:
+        """What the receipt would give; changes nothing."""
         bench = self._bench
         found = bench.finder.find(request.member, pointer="/member") if request.member else None
         if found is not None and found.voucher is not None:
@@ -66,7 +66,7 @@ class Selling:
         if request.codes and found is not None:
             await bench.learn_codes(found, request.codes)
         programme = bench.programme
-        spendable = figures.spendable + self._held(sale_uid or request.sale_uid or "", found) if figures else 0
+        spendable = figures.spendable + self._held(request.sale_uid, found) if figures else 0
         known = bench.known(found, figures, request.local_time, request.codes, spendable)
         calculation = await _calculate(programme, known, request.receipt, request.redeem_points, None)
         words = bench.words(request.language)
@@ -93,7 +93,7 @@ class Selling:
             else (),
         )
 
-    def _held(self, sale_uid: str, found: Found | None) -> int:
+    def _held(self, sale_uid: str | None, found: Found | None) -> int:
         """Points of this member in good holds for that sale."""
         if not sale_uid or found is None:
             return 0

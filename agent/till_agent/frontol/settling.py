@@ -1,0 +1,166 @@
+"""What a receipt's positions cost before our discounts, and which of these were taken off. Pure.
+
+The desk counts from prices before its discounts; Frontol tells what a position costs at that moment: before them,
+after them, or after points were taken off too. What was quoted before tells which it is, position by position.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import groupby
+from operator import attrgetter
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from till_agent.api import DiscountTaken
+from till_agent.frontol.amounts import smallest
+from till_agent.frontol.drafts import Draft, SeenLine
+from till_agent.frontol.shapes import Document, Position
+from till_loyalty.allocation import allocate
+from till_loyalty.receipt import Line, Receipt
+from till_loyalty.results import Calculation, DiscountGiven
+
+
+class Settled(Struct, frozen=True, kw_only=True):
+    """A receipt for the desk, at prices before our discounts, and the discounts that were taken off."""
+
+    receipt: Receipt
+    discounts: tuple[DiscountTaken, ...] = ()
+
+
+def quoted(document: Document, draft: Draft | None) -> Receipt:
+    """The receipt to quote. A position that costs just what our discount left of it is taken for itself before it."""
+    return Receipt(lines=tuple([_line(each, _gross_to_quote(each, draft)) for each in document.positions]))
+
+
+def sold(document: Document, draft: Draft | None) -> Settled:
+    """The receipt as it was sold. Of our discounts counts what Frontol has taken off, to the kopeck."""
+    paid = _paid_parts(document, draft)
+    lines: list[Line] = []
+    taken: list[DiscountTaken] = []
+    for position, part in zip(document.positions, paid, strict=True):
+        seen = _seen(position, draft)
+        price = position.total_minor + part
+        off = min(seen.discount_minor, max(0, seen.gross_minor - price)) if seen is not None else 0
+        if seen is not None and price < seen.gross_minor - seen.discount_minor:
+            # Frontol has taken more off than we have said, so ours is in it.
+            off = seen.discount_minor
+        lines.append(_line(position, price + off))
+        if seen is not None and off:
+            taken += _trimmed(seen.discounts, off)
+    return Settled(receipt=Receipt(lines=tuple(lines)), discounts=tuple(taken))
+
+
+def as_told(document: Document) -> Settled:
+    """The receipt at the prices that stand there, with no discount of ours: what is always true."""
+    return Settled(receipt=Receipt(lines=tuple([_line(each, each.total_minor) for each in document.positions])))
+
+
+def seen_lines(receipt: Receipt, calculation: Calculation) -> dict[int, SeenLine]:
+    """What a quote told of each line."""
+    discounts = by_line(calculation.discounts)
+    paid = {line.number: line.paid_by_points_minor for line in calculation.lines}
+    return {
+        line.number: SeenLine(
+            line.quantity_thousandths, line.amount_minor, discounts.get(line.number, ()), paid.get(line.number, 0)
+        )
+        for line in receipt.lines
+    }
+
+
+def by_line(given: Iterable[DiscountGiven]) -> dict[int, tuple[DiscountTaken, ...]]:
+    """Discounts of a calculation, in its order, as a sale names them."""
+    rows = sorted(given, key=attrgetter("line"))
+    return {
+        number: tuple(
+            [
+                DiscountTaken(
+                    rule=row.rule,
+                    line=row.line,
+                    amount_minor=row.amount_minor,
+                    supplier=row.supplier,
+                    supplier_share_basis_points=row.supplier_share_basis_points,
+                )
+                for row in group
+            ]
+        )
+        for number, group in groupby(rows, key=attrgetter("line"))
+    }
+
+
+def explains(document: Document, calculation: Calculation, is_paid: Callable[[Position], int]) -> bool:
+    """Whether the quote's discounts are what the positions lack of their price times quantity, one and all."""
+    discounts = {line.number: line.discount_minor for line in calculation.lines}
+    amounts = {line.number: line.amount_minor for line in calculation.lines}
+    return all(
+        amounts[each.index] - discounts[each.index] == each.total_minor + is_paid(each) for each in document.positions
+    )
+
+
+def _line(position: Position, amount_minor: int) -> Line:
+    least = smallest(position.minimum_price_minor, position.quantity_thousandths)
+    return Line(
+        number=position.index,
+        sku=position.sku,
+        name=position.name,
+        quantity_thousandths=position.quantity_thousandths,
+        amount_minor=amount_minor,
+        minimum_price_minor=min(least, amount_minor),
+    )
+
+
+def _seen(position: Position, draft: Draft | None) -> SeenLine | None:
+    """The position as it was quoted; None when it has changed since."""
+    seen = draft.lines.get(position.index) if draft is not None else None
+    if seen is None or seen.quantity_thousandths != position.quantity_thousandths:
+        return None
+    return seen if position.total_minor <= seen.gross_minor else None
+
+
+def _gross_to_quote(position: Position, draft: Draft | None) -> int:
+    seen = _seen(position, draft)
+    if seen is None:
+        return position.total_minor
+    left = seen.gross_minor - seen.discount_minor
+    return seen.gross_minor if position.total_minor in (left, left - seen.paid_minor) else position.total_minor
+
+
+def _paid_parts(document: Document, draft: Draft | None) -> Sequence[int]:
+    """What points took off each position's total: nothing where they are a payment beside it."""
+    nothing = [0] * len(document.positions)
+    bonus = document.bonus_minor
+    if not bonus or not totals_lack_points(document, draft):
+        return nothing
+    told = [seen.paid_minor if (seen := _seen(each, draft)) is not None else 0 for each in document.positions]
+    if sum(told) == bonus:
+        return told
+    weights = [each.total_minor for each in document.positions]
+    return allocate(bonus, weights if any(weights) else [1] * len(weights))
+
+
+def totals_lack_points(document: Document, draft: Draft | None) -> bool:
+    """Whether points were taken off the positions, and are not a payment of them.
+
+    What was quoted says so; without it, the payments: then money alone makes up the total.
+    """
+    if draft is not None and draft.lines:
+        before = after = 0
+        for position in document.positions:
+            seen = _seen(position, draft)
+            if seen is None or not seen.paid_minor:
+                continue
+            left = seen.gross_minor - seen.discount_minor
+            before += position.total_minor in (left, seen.gross_minor)
+            after += position.total_minor in (left - seen.paid_minor, seen.gross_minor - seen.paid_minor)
+        if before != after:
+            return after > before
+    money = sum([paid.amount_minor for paid in document.payments if not paid.is_bonus])
+    return money == document.total_minor
+
+
+def _trimmed(discounts: Sequence[DiscountTaken], off_minor: int) -> list[DiscountTaken]:
+    """The discounts of a line, of which `off_minor` was taken in all."""
+    whole = sum([each.amount_minor for each in discounts])
+    if off_minor == whole:
+        return list(discounts)
+    parts = allocate(off_minor, [each.amount_minor for each in discounts])
+    return [replace(each, amount_minor=part) for each, part in zip(discounts, parts, strict=True) if part]
