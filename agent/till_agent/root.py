@@ -11,16 +11,19 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
+from starlette.types import ASGIApp
+
 from till_agent.bridge.app import make_app
 from till_agent.bridge.exceptions import AgentStartError, AlreadyRunningError
 from till_agent.bridge.guard import Guard
+from till_agent.bridge.limits import RateLimiter
 from till_agent.bridge.server import BridgeServer
-from till_agent.bridge.tokens import Client, load_tokens
+from till_agent.bridge.tokens import Client, Tokens, load_tokens
 from till_agent.core import STOP_TIMEOUT_S, Core, Surroundings, open_core, release_abandoned, stop_part
 from till_agent.devices import Scanners, build_printers
 from till_agent.exceptions import JournalUnavailable
@@ -112,7 +115,8 @@ async def running_agent(settings: Settings, *, clock: Clock | None = None) -> As
         )
         stack.push_async_callback(_stop_core, agent)
         wait_s = await _try_core(agent, around)
-        port = await _start_bridge(agent, make_app(agent, settings.bridge, tokens, clock, settings.pages), stack)
+        app = make_app(agent, settings.bridge, tokens, clock, settings.pages, _frontol(agent, tokens))
+        port = await _start_bridge(agent, app, stack)
         stack.enter_context(told_ready(state_dir / RUNNING_FILE, port, must=False))
         _start_scanners(agent, stack)
         _start_reports(agent, state_dir, stack)
@@ -173,6 +177,24 @@ def _slip_printer(agent: Agent, settings: PrinterSettings, driver: PrinterDriver
     except SettingsError as exc:
         agent.board.note("printer", settings.name, DeviceState.FAULT.value, str(exc))
         return None
+
+
+def _frontol(agent: Agent, tokens: Tokens) -> Callable[[RateLimiter], ASGIApp] | None:
+    """Frontol's Priority API, where Frontol has an access key: who has none loads nothing of it."""
+    settings = agent.settings
+    if not settings.frontol.access_client:
+        return None
+    from till_agent.frontol.app import FrontolApp
+
+    return lambda limits: FrontolApp(
+        agent,
+        tokens,
+        limits=limits,
+        life_s=settings.frontol.receipt_life_s,
+        prints=settings.slips.print,
+        body_limit_bytes=settings.bridge.body_limit_bytes,
+        read_timeout_ms=settings.bridge.read_timeout_ms,
+    )
 
 
 async def _start_bridge(agent: Agent, app: Guard, stack: AsyncExitStack) -> int:

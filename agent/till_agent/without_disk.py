@@ -22,7 +22,7 @@ from till_agent.api import (
     SaleView,
 )
 from till_agent.balances import OwnEffects
-from till_agent.bridge.context import QueueCalls, SlipCalls
+from till_agent.bridge.context import QueueCalls
 from till_agent.cache import CacheStore
 from till_agent.core import (
     CACHE_FILE,
@@ -56,7 +56,7 @@ class WithoutDisk:
         self.desk = PlainDesk(_desk_without_files(identity, around), why)
 
     @property
-    def slips(self) -> SlipCalls:
+    def slips(self) -> NoReturn:
         """There is nothing to print."""
         _refuse(self.why)
 

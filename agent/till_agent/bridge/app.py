@@ -1,21 +1,24 @@
 """The bridge as one ASGI application: the guard outside, then the routes of the table of operations."""
 
+from collections.abc import Callable
+
 from starlette.applications import Starlette
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from till_agent.bridge import (
     agent_routes,
     member_routes,
     page_routes,
     pairing_routes,
+    report_routes,
     sale_routes,
     slip_routes,
     trial_routes,
 )
 from till_agent.bridge.context import Bridge
 from till_agent.bridge.endpoint import Endpoint, StreamEndpoint
-from till_agent.bridge.guard import Guard
+from till_agent.bridge.guard import FRONTOL_ROOT, Guard
 from till_agent.bridge.limits import RateLimiter
 from till_agent.bridge.operations import OPEN_PATHS, OPERATIONS
 from till_agent.bridge.pairing import Pairing
@@ -29,10 +32,17 @@ from till_sync.ports import Clock
 
 
 def make_app(
-    bridge: Bridge, settings: BridgeSettings, tokens: Tokens, clock: Clock, pages: PageSettings | None = None
+    bridge: Bridge,
+    settings: BridgeSettings,
+    tokens: Tokens,
+    clock: Clock,
+    pages: PageSettings | None = None,
+    frontol: Callable[[RateLimiter], ASGIApp] | None = None,
 ) -> Guard:
-    """Everything that the server needs; call `serve_on` of it with the port before a request may pass."""
+    """Everything that the server needs; call `serve_on` of it with the port before a request may pass. `frontol` makes
+    what answers below /frontol/."""
     found = sale_routes.handlers(bridge) | slip_routes.handlers(bridge) | agent_routes.handlers(bridge)
+    found |= report_routes.handlers(bridge)
     found |= member_routes.handlers(bridge) | trial_routes.handlers(bridge) | page_routes.handlers(bridge)
     limiter = RateLimiter(settings.rate_limit_per_second, tokens.clients, clock)
     pages = pages or PageSettings()
@@ -59,6 +69,8 @@ def make_app(
     routes += [
         Route(path, served, methods=["GET"]) for root in PAGE_ROOTS for path in (f"/{root}", f"/{root}/{{rest:path}}")
     ]
+    if frontol is not None:
+        routes.append(Route(f"{FRONTOL_ROOT}{{rest:path}}", frontol(limiter), methods=["POST"]))
     app = Starlette(routes=routes)
     app.router.redirect_slashes = False
     install_problem_handlers(app, cashier=bridge.cashier)
