@@ -51,7 +51,7 @@ class Agent:
         self.disk = Disk(Path(settings.agent.state_dir))
         self.version = version("tillside")
         self.identity: Identity | None = None
-        self.reports: "ReportWatch | None" = None
+        self.reports: ReportWatch | None = None
         """What watches Frontol's sales reports, where there are any."""
         self.not_ready = "starting"
         self.detail = ""
@@ -178,6 +178,8 @@ class Agent:
             lending=core.desk.lending() if core else None,
             codes_on_trust=core.desk.codes_on_trust() if core else 0,
             disk_free_bytes=self.disk.room.free_bytes,
+            report_findings=self.reports.tally.found if self.reports else 0,
+            report_troubles=self.reports.troubles if self.reports else (),
         )
 
     def page(self, scopes: Iterable[str]) -> PageFacts:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from till_agent.api import Health, Message, SyncStatus
 from till_agent.desk.allowing import HOUR_MS
@@ -67,6 +68,14 @@ class Trouble(Struct, frozen=True):
         )
 
 
+class ReportTrouble(Struct, frozen=True, kw_only=True):
+    """What keeps a sales report from being read, marked or understood."""
+
+    code: Literal["unreadable", "not_marked", "several_tills", "store"]
+    path: str
+    detail: str
+
+
 class Facts(Struct, frozen=True, kw_only=True):
     """What problems are worked out from. `worker` is None without a cloud or an identity."""
 
@@ -86,6 +95,9 @@ class Facts(Struct, frozen=True, kw_only=True):
     codes_on_trust: int = 0
     disk_free_bytes: int = -1
     """-1: not known."""
+    report_findings: int = 0
+    """Documents of Frontol's sales reports that wait for a person."""
+    report_troubles: Sequence[ReportTrouble] = ()
 
 
 def missing(facts: Facts) -> tuple[str, ...]:
@@ -127,8 +139,22 @@ def troubles(facts: Facts) -> tuple[Trouble, ...]:
         found.append(_said("disk_low", "error", free_mb=facts.disk_free_bytes // 1024**2))
     if facts.figures is not None and not facts.has_programme:
         found.append(_said("no_programme"))
+    if facts.report_findings:
+        found.append(_said("frontol_findings", count=facts.report_findings))
+    found += [_of_report(each) for each in facts.report_troubles]
     found += [_of_device(device) for device in facts.devices if device.state not in _WELL]
     return tuple(sorted(found, key=lambda trouble: trouble.level != "error"))
+
+
+def _of_report(trouble: ReportTrouble) -> Trouble:
+    path, why = trouble.path, trouble.detail
+    said = {
+        "unreadable": _said("frontol_report_unreadable", path=path, why=why),
+        "not_marked": _said("frontol_report_not_marked", path=path, why=why),
+        "several_tills": _said("frontol_several_tills", path=path, why=why),
+        "store": _said("frontol_store_unavailable", why=why),
+    }
+    return replace(said[trouble.code], about=path)
 
 
 def _of_device(device: Health) -> Trouble:

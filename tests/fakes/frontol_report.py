@@ -36,7 +36,8 @@ class FrontolTill:
         clock = f"{9 + self.minute // 60}:{self.minute % 60:02d}:05"
         common: dict[int, object] = {
             1: self.number, 2: self.day, 3: clock, 4: kind, 5: self.workplace, 6: self.document, 7: 3,
-            13: self.operation, 14: self.shift, 23: 1, 26: f"{self.workplace}/{self.shift}/{self.document}", 27: ENTERPRISE,
+            13: self.operation, 14: self.shift, 23: 1,
+            26: f"{self.workplace}/{self.shift}/{self.document}", 27: ENTERPRISE,
         }  # fmt: skip
         told = common | fields
         text = ";".join(str(told.get(place, "")) for place in range(1, length + 1)) + ";"

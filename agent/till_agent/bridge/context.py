@@ -23,6 +23,7 @@ from till_agent.bridge.events import EventHub
 from till_agent.bridge.trial_shapes import TrialPrint
 from till_agent.member_api import CardAttach, CodeAnswer, CodeRequest, MemberCreate
 from till_agent.page_api import LogTail, MembersFound, PageFacts, Sales, SoldLines
+from till_agent.report_api import Finding, Findings, Reports
 from till_drivers.blocks import Block
 
 
@@ -98,6 +99,15 @@ class TrialCalls(Protocol):
     def look(self, job: str) -> TrialPrint: ...
 
 
+class ReportCalls(Protocol):
+    """Frontol's sales reports (`till_agent.frontol_files.watching.ReportWatch`). Raises ProblemError."""
+
+    async def overview(self) -> Reports: ...
+    async def findings(self, *, only_open: bool, limit: int) -> Findings: ...
+    async def accept(self, identity: int) -> Finding: ...
+    async def dismiss(self, identity: int) -> Finding: ...
+
+
 class Core(Protocol):
     """Everything that needs an enrolled till."""
 
@@ -120,6 +130,11 @@ class Bridge(Protocol):
     def events(self) -> EventHub: ...
     @property
     def trials(self) -> TrialCalls: ...
+    @property
+    def reports(self) -> ReportCalls | None:
+        """None where the configuration names no report."""
+        ...
+
     @property
     def language(self) -> str: ...
     @property

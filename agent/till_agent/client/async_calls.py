@@ -23,10 +23,22 @@ from till_agent.api import (
     Status,
     SyncStatus,
 )
+from till_agent.bridge.pairing_shapes import Pairings, TokensRead
 from till_agent.bridge.shapes import Live, Queue, QueuedOpBody, Ready, SlipBlocks
 from till_agent.bridge.trial_shapes import TrialPrint
 from till_agent.member_api import CardAttach, CardAttached, CodeAnswer, CodeRequest, MemberCreate, MemberCreated
-from till_agent.page_api import LogTail, MembersFound, PageFacts, Sales, SoldLines
+from till_agent.page_api import (
+    LogTail,
+    MembersFound,
+    PageFacts,
+    Paired,
+    PairingCode,
+    PairingCodeRequest,
+    PairingRequest,
+    Sales,
+    SoldLines,
+)
+from till_agent.report_api import Decided, Findings, Reports
 
 T = TypeVar("T")
 
@@ -205,6 +217,24 @@ class AsyncCalls:
         """What became of a test slip."""
         return await self._call("tried", TrialPrint, path={"job": job}, timeout_ms=timeout_ms)
 
+    async def reports(self, *, timeout_ms: int | None = None) -> Reports:
+        """Frontol's sales reports: how far each was read, and what became of their documents."""
+        return await self._call("reports", Reports, timeout_ms=timeout_ms)
+
+    async def findings(
+        self, *, which: Literal["open", "all"] | None = None, limit: int | None = None, timeout_ms: int | None = None
+    ) -> Findings:
+        """Documents of the reports that the journal does not have, or has otherwise."""
+        return await self._call("findings", Findings, query={"which": which, "limit": limit}, timeout_ms=timeout_ms)
+
+    async def accept_finding(self, finding: str, *, timeout_ms: int | None = None) -> Decided:
+        """Journal the document of a finding, under its own uid: once, however often it is asked for."""
+        return await self._call("accept_finding", Decided, path={"finding": finding}, timeout_ms=timeout_ms)
+
+    async def dismiss_finding(self, finding: str, *, timeout_ms: int | None = None) -> Decided:
+        """A person has seen the finding, and nothing is to be done."""
+        return await self._call("dismiss_finding", Decided, path={"finding": finding}, timeout_ms=timeout_ms)
+
     async def page(self, *, timeout_ms: int | None = None) -> PageFacts:
         """What a page must know before it shows anything; nothing personal."""
         return await self._call("page", PageFacts, timeout_ms=timeout_ms)
@@ -224,6 +254,26 @@ class AsyncCalls:
     ) -> LogTail:
         """The newest lines of the agent's log, cleaned as the log itself is."""
         return await self._call("logs", LogTail, query={"after": after, "limit": limit}, timeout_ms=timeout_ms)
+
+    async def pairing_code(self, request: PairingCodeRequest, *, timeout_ms: int | None = None) -> PairingCode:
+        """A one-time code by which a browser of this machine is made known."""
+        return await self._call("pairing_code", PairingCode, request=request, timeout_ms=timeout_ms)
+
+    async def pair(self, request: PairingRequest, *, timeout_ms: int | None = None) -> Paired:
+        """Trade a one-time code for a token; for pages of the bridge itself alone."""
+        return await self._call("pair", Paired, request=request, timeout_ms=timeout_ms)
+
+    async def pairings(self, *, timeout_ms: int | None = None) -> Pairings:
+        """The browsers that are known."""
+        return await self._call("pairings", Pairings, timeout_ms=timeout_ms)
+
+    async def forget_pairing(self, client: str, *, timeout_ms: int | None = None) -> None:
+        """Forget a browser: its token is refused from now on."""
+        await self._call("forget_pairing", type(None), path={"client": client}, timeout_ms=timeout_ms)
+
+    async def read_tokens(self, *, timeout_ms: int | None = None) -> TokensRead:
+        """Read the files of the clients' tokens again, after one was changed."""
+        return await self._call("read_tokens", TokensRead, timeout_ms=timeout_ms)
 
     async def status(self, *, language: Language | None = None, timeout_ms: int | None = None) -> Status:
         """Everything store IT needs at a glance; nothing personal."""

@@ -23,10 +23,22 @@ from till_agent.api import (
     Status,
     SyncStatus,
 )
+from till_agent.bridge.pairing_shapes import Pairings, TokensRead
 from till_agent.bridge.shapes import Live, Queue, QueuedOpBody, Ready, SlipBlocks
 from till_agent.bridge.trial_shapes import TrialPrint
 from till_agent.member_api import CardAttach, CardAttached, CodeAnswer, CodeRequest, MemberCreate, MemberCreated
-from till_agent.page_api import LogTail, MembersFound, PageFacts, Sales, SoldLines
+from till_agent.page_api import (
+    LogTail,
+    MembersFound,
+    PageFacts,
+    Paired,
+    PairingCode,
+    PairingCodeRequest,
+    PairingRequest,
+    Sales,
+    SoldLines,
+)
+from till_agent.report_api import Decided, Findings, Reports
 
 T = TypeVar("T")
 
@@ -195,6 +207,24 @@ class Calls:
         """What became of a test slip."""
         return self._call("tried", TrialPrint, path={"job": job}, timeout_ms=timeout_ms)
 
+    def reports(self, *, timeout_ms: int | None = None) -> Reports:
+        """Frontol's sales reports: how far each was read, and what became of their documents."""
+        return self._call("reports", Reports, timeout_ms=timeout_ms)
+
+    def findings(
+        self, *, which: Literal["open", "all"] | None = None, limit: int | None = None, timeout_ms: int | None = None
+    ) -> Findings:
+        """Documents of the reports that the journal does not have, or has otherwise."""
+        return self._call("findings", Findings, query={"which": which, "limit": limit}, timeout_ms=timeout_ms)
+
+    def accept_finding(self, finding: str, *, timeout_ms: int | None = None) -> Decided:
+        """Journal the document of a finding, under its own uid: once, however often it is asked for."""
+        return self._call("accept_finding", Decided, path={"finding": finding}, timeout_ms=timeout_ms)
+
+    def dismiss_finding(self, finding: str, *, timeout_ms: int | None = None) -> Decided:
+        """A person has seen the finding, and nothing is to be done."""
+        return self._call("dismiss_finding", Decided, path={"finding": finding}, timeout_ms=timeout_ms)
+
     def page(self, *, timeout_ms: int | None = None) -> PageFacts:
         """What a page must know before it shows anything; nothing personal."""
         return self._call("page", PageFacts, timeout_ms=timeout_ms)
@@ -210,6 +240,26 @@ class Calls:
     def logs(self, *, after: int | None = None, limit: int | None = None, timeout_ms: int | None = None) -> LogTail:
         """The newest lines of the agent's log, cleaned as the log itself is."""
         return self._call("logs", LogTail, query={"after": after, "limit": limit}, timeout_ms=timeout_ms)
+
+    def pairing_code(self, request: PairingCodeRequest, *, timeout_ms: int | None = None) -> PairingCode:
+        """A one-time code by which a browser of this machine is made known."""
+        return self._call("pairing_code", PairingCode, request=request, timeout_ms=timeout_ms)
+
+    def pair(self, request: PairingRequest, *, timeout_ms: int | None = None) -> Paired:
+        """Trade a one-time code for a token; for pages of the bridge itself alone."""
+        return self._call("pair", Paired, request=request, timeout_ms=timeout_ms)
+
+    def pairings(self, *, timeout_ms: int | None = None) -> Pairings:
+        """The browsers that are known."""
+        return self._call("pairings", Pairings, timeout_ms=timeout_ms)
+
+    def forget_pairing(self, client: str, *, timeout_ms: int | None = None) -> None:
+        """Forget a browser: its token is refused from now on."""
+        self._call("forget_pairing", type(None), path={"client": client}, timeout_ms=timeout_ms)
+
+    def read_tokens(self, *, timeout_ms: int | None = None) -> TokensRead:
+        """Read the files of the clients' tokens again, after one was changed."""
+        return self._call("read_tokens", TokensRead, timeout_ms=timeout_ms)
 
     def status(self, *, language: Language | None = None, timeout_ms: int | None = None) -> Status:
         """Everything store IT needs at a glance; nothing personal."""

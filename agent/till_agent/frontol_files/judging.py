@@ -74,9 +74,10 @@ class Judge:
         await self._settle(record, "accruing", finding=record.finding, sale_uid=record.sale_uid)
         return await self._accrue(record, document, record.finding)
 
-    async def dismiss(self, record: DocumentRecord) -> None:
+    async def dismiss(self, record: DocumentRecord) -> DocumentRecord:
         """A person has seen it, and nothing is to be done."""
         await self._settle(record, "dismissed", finding=record.finding, sale_uid=record.sale_uid, detail=record.detail)
+        return await asyncio.to_thread(self._again, record.id)
 
     async def _judge(self, record: DocumentRecord, since: str) -> None:
         document = document_of(record)

@@ -10,8 +10,8 @@ import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Literal
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from till_agent.api import Identify
@@ -25,10 +25,14 @@ from till_agent.frontol_files.judging import Judge
 from till_agent.frontol_files.reading import Gathered, gather, mark_report, signature_of
 from till_agent.frontol_files.records import FileRecord, Tally
 from till_agent.frontol_files.store import KEPT_DAYS, STORE_FILE, Store
+from till_agent.frontol_files.views import finding_of, findings_of, is_acceptable, reports_of
+from till_agent.report_api import Finding, Findings, Reports
+from till_agent.status import ReportTrouble
 from till_agent.texts import local_datetime
 from till_config.settings_frontol import ReportSettings
 from till_loyalty.money import minor_points
 from till_sync.ports import Clock
+from till_sync.problems import ProblemError
 
 log = logging.getLogger(__name__)
 
@@ -45,12 +49,7 @@ EXPONENT = 2
 """Of the report's money where no programme says otherwise."""
 
 
-class Trouble(Struct, frozen=True, kw_only=True):
-    """What keeps a report from being read or marked; `code` is stable."""
-
-    code: str
-    path: str
-    detail: str
+Code = Literal["unreadable", "not_marked", "several_tills", "store"]
 
 
 class ReportWatch:
@@ -75,7 +74,7 @@ class ReportWatch:
         self._look_s = look_s
         self._grace_ms = grace_ms
         self._looked: dict[str, str] = {}
-        self._troubles: dict[tuple[str, str], Trouble] = {}
+        self._troubles: dict[tuple[str, str], ReportTrouble] = {}
         self._judge: tuple[Core, Judge] | None = None
         self._turn = asyncio.Lock()
         self._forgot_day = -1
@@ -83,7 +82,7 @@ class ReportWatch:
         self.tally = Tally()
 
     @property
-    def troubles(self) -> tuple[Trouble, ...]:
+    def troubles(self) -> tuple[ReportTrouble, ...]:
         """What somebody should mend."""
         return tuple(self._troubles.values())
 
@@ -112,32 +111,58 @@ class ReportWatch:
             try:
                 await self._look(core)
             except StoreUnavailable as exc:
-                self._note("frontol_store_unavailable", "", str(exc))
+                self._note("store", "", str(exc))
             except (TryLater, JournalUnavailable, JournalCorrupt) as exc:
                 log.info("the journal is not to be had: %s; reports wait", exc)
             else:
-                self._troubles.pop(("frontol_store_unavailable", ""), None)
+                self._troubles.pop(("store", ""), None)
 
-    async def decide(self, identity: int, decision: str) -> str:
-        """A person's `accept` or `dismiss` of a finding. Gives the state after it; LookupError when there is none,
-        ValueError when it can't be accepted, TryLater when the journal takes nothing now."""
+    async def overview(self) -> Reports:
+        """How far each report was read, and what became of their documents."""
+        store = await self._to_read()
+        return await asyncio.to_thread(lambda: reports_of(store, watching=True))
+
+    async def findings(self, *, only_open: bool, limit: int) -> Findings:
+        """What waits for a person, or all that there was."""
+        store = await self._to_read()
+        return await asyncio.to_thread(lambda: findings_of(store, only_open=only_open, limit=limit))
+
+    async def accept(self, identity: int) -> Finding:
+        """Journal a finding's document. ProblemError finding_unknown, finding_undecidable, journal_unavailable."""
+        return await self._decided(identity, accepted=True)
+
+    async def dismiss(self, identity: int) -> Finding:
+        """A person has seen it. ProblemError finding_unknown, journal_unavailable."""
+        return await self._decided(identity, accepted=False)
+
+    async def _decided(self, identity: int, *, accepted: bool) -> Finding:
         core = self._core()
+        if core is None:
+            raise ProblemError(503, "journal_unavailable", "the agent takes no sales now", retryable=True)
         async with self._turn:
-            store = await self._opened()
-            record = await asyncio.to_thread(store.document, identity)
-            if record is None or record.state not in ("found", "accruing"):
-                raise LookupError(f"expected the number of an open finding, not {identity}")
-            if core is None:
-                raise TryLater("the agent takes no sales now")
+            store = await self._to_read()
             judge = self._judge_of(core, store)
-            if decision == "dismiss":
-                await judge.dismiss(record)
-                after = "dismissed"
-            else:
+            try:
                 await judge.catch_up()
-                after = (await judge.accept(record)).state
-            self.tally = await asyncio.to_thread(store.tally)
-            return after
+                record = await asyncio.to_thread(store.document, identity)
+                if record is None or record.state not in ("found", "accruing"):
+                    raise ProblemError(
+                        404, "finding_unknown", f"expected the number of an open finding, not {identity}"
+                    )
+                if accepted and not is_acceptable(record):
+                    detail = f"expected a document that can be journalled, not one with {record.finding}"
+                    raise ProblemError(409, "finding_undecidable", detail)
+                after = await (judge.accept(record) if accepted else judge.dismiss(record))
+                self.tally = await asyncio.to_thread(store.tally)
+            except (TryLater, StoreUnavailable, JournalUnavailable) as exc:
+                raise ProblemError(503, "journal_unavailable", str(exc), retryable=True) from exc
+            return finding_of(after)
+
+    async def _to_read(self) -> Store:
+        try:
+            return await self._opened()
+        except StoreUnavailable as exc:
+            raise ProblemError(503, "journal_unavailable", str(exc), retryable=True) from exc
 
     async def _look(self, core: Core) -> None:
         store = await self._opened()
@@ -196,9 +221,9 @@ class ReportWatch:
             if isinstance(exc, StoreUnavailable):
                 raise
             await self._note_file(store, name, "unreadable", str(exc))
-            self._note("frontol_report_unreadable", name, str(exc))
+            self._note("unreadable", name, str(exc))
         else:
-            self._troubles.pop(("frontol_report_unreadable", name), None)
+            self._troubles.pop(("unreadable", name), None)
 
     async def _read_on(self, path: Path, report: ReportSettings, core: Core, store: Store, *, settled: bool) -> None:
         programme = core.cache.programme()
@@ -232,10 +257,10 @@ class ReportWatch:
                 if not await asyncio.to_thread(mark_report, path, record, report.encoding):
                     return
             except (FrontolFileError, OSError) as exc:
-                self._note("frontol_report_not_marked", str(path), str(exc))
+                self._note("not_marked", str(path), str(exc))
             else:
                 record.mark = "@"
-                self._troubles.pop(("frontol_report_not_marked", str(path)), None)
+                self._troubles.pop(("not_marked", str(path)), None)
         record.state, record.read_ms = "read", self._clock.wall_ms()
         record.signature = await asyncio.to_thread(signature_of, path)
         await asyncio.to_thread(store.put_file, record)
@@ -252,7 +277,7 @@ class ReportWatch:
         others = sorted({each.till for each in found.closed} - ours)
         if others and not report.workplaces:
             text = f"tills {', '.join([*sorted(ours), *others])} in one report"
-            self._note("frontol_several_tills", found.record.path, text)
+            self._note("several_tills", found.record.path, text)
         return [each for each in found.closed if each.till in ours]
 
     async def _named(self, core: Core, documents: list[Document]) -> list[Document]:
@@ -277,10 +302,10 @@ class ReportWatch:
         record.state, record.error = state, error
         await asyncio.to_thread(store.put_file, record)
 
-    def _note(self, code: str, path: str, detail: str) -> None:
+    def _note(self, code: Code, path: str, detail: str) -> None:
         if (code, path) not in self._troubles:
-            log.warning("%s: %s", code, detail)
-        self._troubles[code, path] = Trouble(code=code, path=path, detail=detail)
+            log.warning("a sales report: %s: %s", code, detail)
+        self._troubles[code, path] = ReportTrouble(code=code, path=path, detail=detail)
 
     async def _forget(self, store: Store) -> None:
         now_ms = self._clock.wall_ms()

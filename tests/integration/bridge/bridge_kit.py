@@ -203,6 +203,7 @@ class FakeBridge:
 
     language = "ru"
     version = "0.0.0"
+    reports = None
 
     def __init__(self, clock: SteppedClock) -> None:
         self.calls: list[tuple[str, Any]] = []

@@ -291,8 +291,8 @@ def test_every_operation_of_the_table_is_routed(live: LiveBridge) -> None:
         if operation.id == "events":
             continue
         path = operation.path.format(
-            uid="u", hold="h", seq="1", code="c", reference="m-1", printer="p", job="trial:0123456789ab"
+            uid="u", hold="h", seq="1", code="c", reference="m-1", printer="p", job="trial:0123456789ab", finding="1"
         )
         reply = live.call(operation.method, path, {} if operation.request else None, token=ADMIN_TOKEN)
         assert reply.status != 405
-        assert reply.status != 404 or reply.code in ("sale_unknown", "op_unknown", "print_unknown")
+        assert reply.status != 404 or reply.code in ("sale_unknown", "op_unknown", "print_unknown", "finding_unknown")

@@ -30,8 +30,8 @@ class Watched:
             self.agent.on_loop(self.watch.look)
 
     def decide(self, identity: int, decision: str) -> str:
-        """A person's decision."""
-        return str(self.agent.on_loop(lambda: self.watch.decide(identity, decision)))
+        """A person's `accept` or `dismiss`: the state after it."""
+        return str(self.agent.on_loop(lambda: getattr(self.watch, decision)(identity)).state)
 
     @property
     def store(self) -> Store:

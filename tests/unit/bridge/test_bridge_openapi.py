@@ -19,6 +19,8 @@ from till_agent.desk.problems import PROBLEMS
 ROOT = Path(__file__).resolve().parents[3]
 DOCUMENT: dict[str, Any] = json.loads(openapi.encode(version("tillside")))
 OF_THE_BRIDGE = {
+    "finding_undecidable",
+    "finding_unknown",
     "locked_out",
     "no_printer",
     "op_unknown",

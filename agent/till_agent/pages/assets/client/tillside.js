@@ -341,6 +341,61 @@ export class Till {
   }
 
   /**
+   * Frontol's sales reports: how far each was read, and what became of their documents.
+   * @param {CallOptions} [options]
+   * @returns {Promise<Reports>}
+   */
+  reports(options = {}) {
+    return this._call("reports", "GET", ["v1", "frontol", "reports"], {
+      again: true,
+      timeoutMs: USUAL_MS,
+      options,
+    });
+  }
+
+  /**
+   * Documents of the reports that the journal does not have, or has otherwise.
+   * @param {CallOptions & {which?: "open" | "all", limit?: number}} [options]
+   * @returns {Promise<Findings>}
+   */
+  findings(options = {}) {
+    return this._call("findings", "GET", ["v1", "frontol", "findings"], {
+      query: { which: options.which, limit: options.limit },
+      again: true,
+      timeoutMs: USUAL_MS,
+      options,
+    });
+  }
+
+  /**
+   * Journal the document of a finding, under its own uid: once, however often it is asked for.
+   * @param {string} finding
+   * @param {CallOptions} [options]
+   * @returns {Promise<Decided>}
+   */
+  acceptFinding(finding, options = {}) {
+    return this._call("accept_finding", "POST", ["v1", "frontol", "findings", finding, "accept"], {
+      again: false,
+      timeoutMs: USUAL_MS,
+      options,
+    });
+  }
+
+  /**
+   * A person has seen the finding, and nothing is to be done.
+   * @param {string} finding
+   * @param {CallOptions} [options]
+   * @returns {Promise<Decided>}
+   */
+  dismissFinding(finding, options = {}) {
+    return this._call("dismiss_finding", "POST", ["v1", "frontol", "findings", finding, "dismiss"], {
+      again: false,
+      timeoutMs: USUAL_MS,
+      options,
+    });
+  }
+
+  /**
    * What a page must know before it shows anything; nothing personal.
    * @param {CallOptions} [options]
    * @returns {Promise<PageFacts>}
@@ -390,6 +445,76 @@ export class Till {
     return this._call("logs", "GET", ["v1", "logs"], {
       query: { after: options.after, limit: options.limit },
       again: true,
+      timeoutMs: USUAL_MS,
+      options,
+    });
+  }
+
+  /**
+   * A one-time code by which a browser of this machine is made known.
+   * @param {PairingCodeRequest} body
+   * @param {CallOptions} [options]
+   * @returns {Promise<PairingCode>}
+   */
+  pairingCode(body, options = {}) {
+    return this._call("pairing_code", "POST", ["v1", "pairing", "codes"], {
+      body,
+      again: false,
+      timeoutMs: USUAL_MS,
+      options,
+    });
+  }
+
+  /**
+   * Trade a one-time code for a token; for pages of the bridge itself alone.
+   * @param {PairingRequest} body
+   * @param {CallOptions} [options]
+   * @returns {Promise<Paired>}
+   */
+  pair(body, options = {}) {
+    return this._call("pair", "POST", ["v1", "pairing"], {
+      body,
+      again: false,
+      timeoutMs: USUAL_MS,
+      options,
+    });
+  }
+
+  /**
+   * The browsers that are known.
+   * @param {CallOptions} [options]
+   * @returns {Promise<Pairings>}
+   */
+  pairings(options = {}) {
+    return this._call("pairings", "GET", ["v1", "pairings"], {
+      again: true,
+      timeoutMs: USUAL_MS,
+      options,
+    });
+  }
+
+  /**
+   * Forget a browser: its token is refused from now on.
+   * @param {string} client
+   * @param {CallOptions} [options]
+   * @returns {Promise<void>}
+   */
+  forgetPairing(client, options = {}) {
+    return this._call("forget_pairing", "DELETE", ["v1", "pairings", client], {
+      again: true,
+      timeoutMs: USUAL_MS,
+      options,
+    });
+  }
+
+  /**
+   * Read the files of the clients' tokens again, after one was changed.
+   * @param {CallOptions} [options]
+   * @returns {Promise<TokensRead>}
+   */
+  readTokens(options = {}) {
+    return this._call("read_tokens", "POST", ["v1", "tokens", "read"], {
+      again: false,
       timeoutMs: USUAL_MS,
       options,
     });
@@ -914,6 +1039,11 @@ function pause(ms, signal) {
  * @property {"cut"} type
  */
 /**
+ * A finding after the decision.
+ * @typedef {object} Decided
+ * @property {Finding} finding
+ */
+/**
  * Money that one rule took off one line, from which price, and who pays for which share.
  * @typedef {object} DiscountGiven
  * @property {string} rule
@@ -957,6 +1087,34 @@ function pause(ms, signal) {
  * @property {Trim[]} [trims]
  * @property {string} [code]
  * @property {Object<string, number>} [numbers]
+ */
+/**
+ * A document that the journal did not have, or has otherwise. `finding` says which; see docs/reference/frontol.md.
+ *
+ * `document` is `till/shift/number`. `points`: what was journalled from it. `sale_uid`: the journal's document that it
+ * belongs to, where one is known. `acceptable`: `accept` would journal it.
+ * @typedef {object} Finding
+ * @property {number} id
+ * @property {string} finding
+ * @property {"accrued" | "accruing" | "dismissed" | "found" | "withdrawn"} state
+ * @property {"cancel" | "return" | "sale"} kind
+ * @property {string} uid
+ * @property {string} document
+ * @property {string} local_time
+ * @property {number} total_minor
+ * @property {number} points
+ * @property {string} reference
+ * @property {string} sale_uid
+ * @property {string} detail
+ * @property {string} path
+ * @property {number} line
+ * @property {boolean} acceptable
+ */
+/**
+ * Newest first; `open`: how many wait for a person in all.
+ * @typedef {object} Findings
+ * @property {number} open
+ * @property {Finding[]} findings
  */
 /**
  * Somebody whom the cashier may mean; `reference` is for `POST /v1/identify`.
@@ -1183,6 +1341,45 @@ function pause(ms, signal) {
  * @property {boolean} [bold]
  */
 /**
+ * The token of this browser, told once; the agent keeps its hash.
+ * @typedef {object} Paired
+ * @property {string} client
+ * @property {string} token
+ * @property {"panel" | "status"} page
+ * @property {string[]} scopes
+ */
+/**
+ * A browser that is known: as what, since when, and when it last called since the agent started (0: not yet).
+ * @typedef {object} Pairing
+ * @property {string} client
+ * @property {"panel" | "status"} page
+ * @property {number} since_ms
+ * @property {number} [seen_ms]
+ */
+/**
+ * `url` opens the page and hands the code over behind `#`, which no browser sends anywhere.
+ * @typedef {object} PairingCode
+ * @property {"panel" | "status"} page
+ * @property {string} code
+ * @property {string} url
+ * @property {number} expires_in_ms
+ */
+/**
+ * A code by which a browser of this machine is made known, for one of the pages.
+ * @typedef {object} PairingCodeRequest
+ * @property {"panel" | "status"} page
+ */
+/**
+ * What the page has been given by the person or by its address.
+ * @typedef {object} PairingRequest
+ * @property {string} code
+ */
+/**
+ * Every browser that is known, the oldest first.
+ * @typedef {object} Pairings
+ * @property {Pairing[]} pairings
+ */
+/**
  * Money that the cash software took, by kind (cash, card, other).
  * @typedef {object} Payment
  * @property {string} kind
@@ -1245,6 +1442,7 @@ function pause(ms, signal) {
  * @property {boolean} [slip_preview]
  * @property {string[]} [codes]
  * @property {boolean} [explain]
+ * @property {string | null} [sale_uid]
  */
 /**
  * Whether the agent takes sales, and if not, the stable code of what is missing.
@@ -1276,6 +1474,56 @@ function pause(ms, signal) {
  * @property {string} [reason]
  * @property {string[]} [proof]
  * @property {number} [proof_above_points]
+ */
+/**
+ * A row that could not be taken, by its line in the file; `code`: field_count, number, moment, text,
+ * row_too_long, never_closed.
+ * @typedef {object} RefusedRow
+ * @property {number} line
+ * @property {string} code
+ * @property {string} detail
+ */
+/**
+ * A report and how far it was read. `state`: reading, read, unfinished (Frontol is writing), unreadable.
+ *
+ * `mark`: `#` Frontol waits for it to be read, `@` it was marked. `known`: documents that an earlier report had
+ * already. `refused`: rows that could not be taken; `refused_rows` names the first of them.
+ * @typedef {object} ReportFile
+ * @property {string} path
+ * @property {string} state
+ * @property {string} error
+ * @property {string} database
+ * @property {string} report
+ * @property {string} mark
+ * @property {number} size_bytes
+ * @property {number} read_bytes
+ * @property {number} rows
+ * @property {number} passed_by
+ * @property {number} unknown
+ * @property {number} documents
+ * @property {number} known
+ * @property {number} refused
+ * @property {number} read_ms
+ * @property {RefusedRow[]} [refused_rows]
+ */
+/**
+ * Documents of all reports by what became of them.
+ * @typedef {object} ReportTotals
+ * @property {number} [waiting]
+ * @property {number} [matched]
+ * @property {number} [ignored]
+ * @property {number} [found]
+ * @property {number} [accrued]
+ * @property {number} [withdrawn]
+ * @property {number} [dismissed]
+ */
+/**
+ * `watching`: the configuration names reports. `since`: the first day on which sales are looked for.
+ * @typedef {object} Reports
+ * @property {boolean} watching
+ * @property {string} [since]
+ * @property {ReportTotals} [totals]
+ * @property {ReportFile[]} [files]
  */
 /**
  * `amount_minor` may be left out: then it is the quantity's share of the sold line.
@@ -1513,6 +1761,12 @@ function pause(ms, signal) {
  * @property {"center" | "left" | "right"} [align]
  * @property {boolean} [bold]
  * @property {boolean} [double]
+ */
+/**
+ * Whose tokens count now, and how many that were replaced go on beside them.
+ * @typedef {object} TokensRead
+ * @property {string[]} clients
+ * @property {number} earlier
  */
 /**
  * A test slip: `job` is asked about with `GET /v1/prints/{job}`; `code` is the text of its QR code.
