@@ -57,7 +57,7 @@ def test_what_a_page_does_wrong_fails_its_visit(browser: Browser) -> None:
 
 
 def test_what_can_t_be_read_or_hit_is_found(browser: Browser) -> None:
-    """Low contrast on a wash over a ground, text that is cut, a page that scrolls sideways, buttons without size or name."""
+    """Low contrast on a wash over a ground, text that is cut, a page too wide, buttons without size or name."""
     style = """
       const sheet = new CSSStyleSheet();
       sheet.replaceSync(`

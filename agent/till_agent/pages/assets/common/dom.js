@@ -41,6 +41,13 @@ export function show(host, state, make) {
   return true;
 }
 
+// A sentence of the agent's: it begins with a capital letter here, and what stands between backticks is set as a command.
+export function prose(text) {
+  const first = text.slice(0, 1);
+  const whole = text.startsWith("`") ? text : first.toUpperCase() + text.slice(1);
+  return whole.split("`").map((part, at) => (at % 2 ? h("code.mono", null, part) : part));
+}
+
 // Each is drawn on 24 by 24, as lines.
 const ICONS = {
   alert: "M12 3 2 20h20zM12 10v4M12 17v.01",

@@ -14,6 +14,8 @@ export const LANGUAGES = [
   ["en", "English"],
 ];
 
+// A page that is a little behind does not count them.
+const FEW_SECONDS = 5;
 const KEPT = "tillside.language";
 const known = new Set(LANGUAGES.map(([code]) => code));
 
@@ -72,16 +74,15 @@ export class Words {
     return this.t(keys.find((key) => this.has(key)) ?? keys[keys.length - 1], values);
   }
 
-  // "5 minutes", "just now" below two seconds.
+  // How long: "5 minutes", "a few seconds".
   span(ms) {
     const { unit, count } = span(ms);
-    return unit === "seconds" && count < 2 ? this.t("span.now") : this.t(`span.${unit}`, { count });
+    return unit === "seconds" && count < FEW_SECONDS ? this.t("span.moment") : this.t(`span.${unit}`, { count });
   }
 
-  // "5 minutes ago", "just now".
+  // How long ago: "5 minutes ago", "just now".
   ago(ms) {
-    const text = this.span(ms);
-    return text === this.t("span.now") ? text : this.t("span.ago", { span: text });
+    return ms < FEW_SECONDS * 1000 ? this.t("span.now") : this.t("span.ago", { span: this.span(ms) });
   }
 }
 

@@ -1,9 +1,12 @@
 // The cards of the page that only show: how it all stands, the exchange, the till itself, spending without a line, and what
 // happened. Each has `root` and `show(status)`; the texts are worked out first, so that only what changed is drawn anew.
 
-import { banner, chip, h, icon, show } from "../common/dom.js";
+import { banner, chip, h, icon, prose, show } from "../common/dom.js";
 import { bytes, dayAndTime, moment, points, whole } from "../common/format.js";
 import { cache, clock, disk, floor, line, loadedPercent, verdict } from "./facts.js";
+
+// What is longer ago is told by the clock.
+const AGO_MS = 3_600_000;
 
 export function card(title, ...more) {
   const body = h("div.stack");
@@ -23,7 +26,7 @@ export class Verdict {
     const view = { level, count, problems: status.problems.map(({ level: grave, text }) => ({ grave, text })) };
     show(this.root, view, () => {
       const list = view.problems.map(({ grave, text }) =>
-        h("li.row.problem", null, chip(grave, t(`level.${grave}`)), h("span.grow", null, text)),
+        h("li.row.problem", null, chip(grave, t(`level.${grave}`)), h("span.grow", null, prose(text))),
       );
       const text = count ? t("verdict.problems", { count }) : t("verdict.none");
       return banner(level, t(`verdict.${level}`), text, count ? h("ul.stack.problems", null, list) : null);
@@ -36,7 +39,8 @@ export class Exchange {
     this.words = words;
     this.zone = facts.time_zone;
     this.button = h("button.button", { type: "button", on: { click: syncNow } }, icon("refresh"), words.t("sync.now"));
-    const made = card(words.t("sync.title"));
+    this.line = h("span");
+    const made = card(words.t("sync.title"), this.line);
     this.root = made.root;
     this.said = h("p.small", { role: "status" });
     this.facts = h("div.stack");
@@ -60,14 +64,9 @@ export class Exchange {
     view.waiting = whole(sync.waiting, language);
     view.count = sync.waiting;
     view.error = sync.online ? "" : sync.last_error;
+    show(this.line, view, () => chip(level, t(`line.${key}`), sync.online ? "cloud" : "cloud-off"));
     show(this.facts, view, () => [
-      h(
-        "div.row",
-        null,
-        h("p.figure", null, h("strong.number", null, view.waiting), ` ${t("sync.waiting", { count: view.count })}`),
-        h("span.grow"),
-        chip(level, t(`line.${key}`), sync.online ? "cloud" : "cloud-off"),
-      ),
+      h("p.figure", null, h("strong.number", null, view.waiting), ` ${t("sync.waiting", { count: view.count })}`),
       factsList(rows),
       view.error ? h("p.small.soft.mono", null, view.error) : null,
       view.loading ? progress(t("sync.loading"), view.percent) : null,
@@ -75,7 +74,10 @@ export class Exchange {
   }
 
   at(ms, nowMs) {
-    return ms ? `${moment(ms, nowMs, this.zone)} (${this.words.ago(nowMs - ms)})` : this.words.t("never");
+    if (!ms) {
+      return this.words.t("never");
+    }
+    return nowMs - ms < AGO_MS ? this.words.ago(nowMs - ms) : moment(ms, nowMs, this.zone);
   }
 }
 
@@ -145,15 +147,14 @@ export class History {
   }
 
   show(status) {
-    const { words } = this;
-    const { t } = words;
+    const { t } = this.words;
     const view = [...(status.recent ?? [])]
       .sort((a, b) => b.at_ms - a.at_ms)
       .map((each) => ({
         level: each.until_ms ? "" : each.level,
         text: each.text,
-        at: moment(each.at_ms, status.now_ms, this.zone),
-        over: each.until_ms ? t("history.over", { span: words.span(each.until_ms - each.at_ms) }) : t("history.now"),
+        at: this.term(each, status.now_ms),
+        over: each.until_ms ? t("history.over") : t("history.now"),
       }));
     show(this.body, view, () =>
       view.length
@@ -165,12 +166,18 @@ export class History {
                 "li",
                 null,
                 h("div.row", null, h("span.number.soft", null, each.at), chip(each.level, each.over)),
-                h("p", null, each.text),
+                h("p", null, prose(each.text)),
               ),
             ),
           )
         : h("p.soft", null, t("history.none")),
     );
+  }
+
+  // From when to when, in as few words as tell it.
+  term({ at_ms: from, until_ms: until }, nowMs) {
+    const [begun, ended] = [from, until].map((ms) => (ms ? moment(ms, nowMs, this.zone) : ""));
+    return ended && ended !== begun ? `${begun} \u2013 ${ended}` : begun;
   }
 }
 
@@ -178,10 +185,9 @@ export function factsList(rows) {
   return h(
     "dl.facts",
     null,
-    rows.map(([name, value, level]) => [
-      h("dt", null, name),
-      h("dd", null, level && level !== "good" ? chip(level, value) : value),
-    ]),
+    rows.map(([name, value, level]) =>
+      h("div", null, h("dt", null, name), h("dd", null, level && level !== "good" ? chip(level, value) : value)),
+    ),
   );
 }
 

@@ -1,9 +1,9 @@
 // Scanners and printers with their states, one thing to do about each, and trials: a real slip, a real scan.
 
-import { banner, chip, fill, h, icon, show } from "../common/dom.js";
+import { banner, chip, fill, h, icon, prose, show } from "../common/dom.js";
 import { moment } from "../common/format.js";
 import { deviceLevel, printEnded, printLevel, shownCode } from "./facts.js";
-import { card } from "./cards.js";
+import { card, factsList } from "./cards.js";
 
 const PRINT_LOOK_MS = 400;
 const PRINT_PATIENCE_MS = 60_000;
@@ -78,9 +78,11 @@ class Row {
     const { t } = this.words;
     const [label, click] = device.role === "printer" ? ["print.try", () => this.print()] : ["scan.try", () => this.scan()];
     this.button = h("button.button", { type: "button", on: { click }, "aria-label": `${t(label)}: ${this.name}` }, t(label));
-    this.facts = h("div.grow.stack.about");
+    this.head = h("div.row.grow");
+    this.about = h("div.stack.about");
     this.trial = h("div.trial", { role: "status" });
-    this.root = h("li.device", null, h("div.row.top", null, icon(device.role), this.facts, this.button), this.trial);
+    const top = h("div.row.top", null, icon(device.role), this.head, this.button);
+    this.root = h("li.device", null, top, this.about, this.trial);
   }
 
   show(device, nowMs) {
@@ -93,9 +95,16 @@ class Row {
       detail: device.detail,
       fix: device.fix,
     };
-    show(this.facts, view, () => [
-      h("div.row", null, h("h3", null, view.role, " ", h("span.mono", null, this.name)), chip(view.level, view.state)),
-      view.fix ? h("p.fix", null, view.fix) : null,
+    if (view.level !== "good" && !this.button.disabled && this.devices.waiting === null) {
+      // What was proven before it broke says nothing now.
+      fill(this.trial);
+    }
+    show(this.head, [view.role, view.level, view.state], () => [
+      h("h3", null, view.role, " ", h("span.mono", null, this.name)),
+      chip(view.level, view.state),
+    ]);
+    show(this.about, view, () => [
+      view.fix ? h("p.fix", null, prose(view.fix)) : null,
       view.detail || view.since
         ? h("p.small.soft", null, [view.since, view.detail].filter(Boolean).join(" \u00b7 "))
         : null,
@@ -103,7 +112,7 @@ class Row {
   }
 
   tell(level, title, text, ...more) {
-    fill(this.trial, banner(level, title, text, ...more));
+    fill(this.trial, banner(level, title, text && prose(text), ...more));
   }
 
   close() {
@@ -154,7 +163,7 @@ class Row {
     const waits = this.trial.appendChild(banner("info", t("print.read_back"), ""));
     this.listen(READ_BACK_MS, (scan) => {
       if (scan !== null && scan.text === slip.code) {
-        waits.replaceWith(banner("good", t("print.read"), t("scan.by", { device: scan.device, symbology: scan.symbology })));
+        waits.replaceWith(banner("good", t("print.read"), [scan.device, scan.symbology].filter(Boolean).join(", ")));
         return true;
       }
       if (scan !== null) {
@@ -184,14 +193,12 @@ class Row {
       }
       const code = shownCode(scan);
       const read = [
-        h("dl.facts.read", null, [
-          [t("scan.symbology"), scan.symbology],
-          [t("scan.kind"), this.words.any([`kind.${scan.kind}`, "kind.unknown"])],
-          [t("scan.length"), t("scan.letters", { count: scan.text.length })],
-          ...(code ? [[t("scan.text"), code]] : []),
-        ].map(([name, value]) => [h("dt", null, name), h("dd.mono", null, value)])),
+        [t("scan.symbology"), scan.symbology || t("scan.untold")],
+        [t("scan.kind"), this.words.any([`kind.${scan.kind}`, "kind.unknown"])],
+        [t("scan.length"), t("scan.letters", { count: scan.text.length })],
+        [t("scan.text"), code || t("none")],
       ];
-      this.tell("good", t("scan.read"), "", read);
+      this.tell("good", t("scan.read"), "", factsList(read));
       this.button.focus();
       return true;
     });

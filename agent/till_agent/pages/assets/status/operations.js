@@ -22,7 +22,7 @@ export class Operations {
     this.tabs = KINDS.map((which) =>
       h(
         "button.button.tab",
-        { type: "button", "aria-pressed": which === this.which, data: { which }, on: { click: () => this.pick(which) } },
+        { type: "button", "aria-pressed": String(which === this.which), data: { which }, on: { click: () => this.pick(which) } },
         t(`ops.${which}`),
       ),
     );
@@ -89,8 +89,8 @@ export class Operations {
     const cells = (op) => [
       h("span.number", null, op.at),
       op.kind,
-      [h("span.mono", null, op.uid || op.op), h("span.small.soft.mono", null, ` ${op.op}`)],
-      [chip(op.level, op.status), op.code ? h("span.small.mono", null, ` ${op.code}`) : null],
+      [h("div.mono", null, op.uid || op.op), op.uid ? h("div.small.soft.mono", null, op.op) : null],
+      [chip(op.level, op.status), op.code ? h("div.small.mono", null, op.code) : null],
     ];
     return h(
       "table.table.ops",
@@ -100,7 +100,7 @@ export class Operations {
       h(
         "tbody",
         null,
-        view.map((op) => h("tr", null, cells(op).map((cell, at) => h("td", { data: { name: names[at] } }, cell)))),
+        view.map((op) => h("tr", null, cells(op).map((cell, at) => h("td", { data: { name: names[at] } }, h("div", null, cell))))),
       ),
     );
   }

@@ -70,7 +70,7 @@ export class Screen {
       h(
         "div.columns",
         null,
-        h("div.column", null, this.devices.root, this.operations.root, this.log.root),
+        h("div.column", null, this.devices.root, last(this.operations.root), last(this.log.root)),
         h(
           "div.column",
           null,
@@ -78,7 +78,7 @@ export class Screen {
           this.machine.root,
           this.spending.root,
           this.flags.root,
-          this.history.root,
+          last(this.history.root),
         ),
       ),
     );
@@ -172,4 +172,10 @@ export class Screen {
     clearInterval(this.clockTimer);
     this.devices.close();
   }
+}
+
+// What is looked at after all else stands behind it where there is one column.
+function last(root) {
+  root.classList.add("last");
+  return root;
 }
