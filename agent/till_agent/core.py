@@ -140,13 +140,11 @@ class Queue:
         self._journal = journal
         self._till = till
 
-    async def listed(
-        self, *, waiting_only: bool, limit: int, rejected: bool = False
-    ) -> tuple[int, tuple[QueuedOp, ...]]:
+    async def listed(self, *, waiting_only: bool, limit: int, verdict: str = "") -> tuple[int, tuple[QueuedOp, ...]]:
         """See `till_agent.bridge.context.QueueCalls`."""
         figures = self._journal.figures
-        if rejected:
-            return figures.waiting, tuple(await self._journal.list_rejected(limit))
+        if verdict:
+            return figures.waiting, tuple(await self._journal.list_rejected(limit, verdict))
         if waiting_only:
             return figures.waiting, tuple(await self._journal.list_ops(limit=limit))
         after = OpId(self._till, figures.epoch, max(0, figures.last_seq - limit))

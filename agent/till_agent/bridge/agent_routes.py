@@ -35,7 +35,7 @@ def handlers(bridge: Bridge) -> dict[str, Handler]:
         which = call.parameters.get("which", "waiting")
         waiting, ops = await bridge.core.queue.listed(
             waiting_only=which == "waiting",
-            rejected=which == "rejected",
+            verdict=which if which in ("rejected", "adjusted") else "",
             limit=int(call.parameters.get("limit", QUEUE_DEFAULT)),
         )
         return Answer(_encode(Queue(waiting=waiting, ops=ops)))

@@ -69,12 +69,10 @@ class SlipCalls(Protocol):
 class QueueCalls(Protocol):
     """The journal as a list of ops."""
 
-    async def listed(
-        self, *, waiting_only: bool, limit: int, rejected: bool = False
-    ) -> tuple[int, tuple[QueuedOp, ...]]:
+    async def listed(self, *, waiting_only: bool, limit: int, verdict: str = "") -> tuple[int, tuple[QueuedOp, ...]]:
         """How many ops wait, and: the oldest waiting ones, oldest first; or the newest ones, newest first.
 
-        `rejected`: only those that the cloud refused, newest first.
+        `verdict` (rejected, adjusted): only those of which the cloud said this, newest first.
         """
         ...
 

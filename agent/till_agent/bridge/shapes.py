@@ -142,9 +142,10 @@ STORE_LANGUAGE = Parameter(
 )
 WHICH = Parameter(
     name="which",
-    pattern=re.compile(r"^(waiting|newest|rejected)$"),
-    choices=("waiting", "newest", "rejected"),
-    description="Ops that wait for the cloud (when left out), the newest whatever became of them, or those it refused.",
+    pattern=re.compile(r"^(waiting|newest|rejected|adjusted)$"),
+    choices=("waiting", "newest", "rejected", "adjusted"),
+    description="Ops that wait for the cloud (when left out), the newest whatever became of them, those that it "
+    "refused, or those that it worked out otherwise.",
 )
 EPOCH = Parameter(
     name="epoch",

@@ -40,7 +40,7 @@ class JournalView(Struct, frozen=True):
 
     def rejected(self, limit: int) -> tuple[QueuedOp, ...]:
         """Those that the cloud refused, newest first."""
-        return tuple(self._shown(self.reader.connection.execute(schema.LIST_REJECTED, (limit,))))
+        return tuple(self._shown(self.reader.connection.execute(schema.LIST_JUDGED, ("rejected", limit))))
 
     def one(self, seq: int, epoch: int | None) -> tuple[QueuedOp, bytes] | None:
         """An op with its body; None when there is none. JournalCorrupt when it is not as it was written."""

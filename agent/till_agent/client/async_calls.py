@@ -282,7 +282,7 @@ class AsyncCalls:
     async def queue(
         self,
         *,
-        which: Literal["waiting", "newest", "rejected"] | None = None,
+        which: Literal["waiting", "newest", "rejected", "adjusted"] | None = None,
         limit: int | None = None,
         timeout_ms: int | None = None,
     ) -> Queue:

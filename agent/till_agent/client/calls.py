@@ -268,7 +268,7 @@ class Calls:
     def queue(
         self,
         *,
-        which: Literal["waiting", "newest", "rejected"] | None = None,
+        which: Literal["waiting", "newest", "rejected", "adjusted"] | None = None,
         limit: int | None = None,
         timeout_ms: int | None = None,
     ) -> Queue:

@@ -207,11 +207,11 @@ class DiskJournal:
 
         return await self._writer.submit(run, writes=False)
 
-    async def list_rejected(self, limit: int = LIST_LIMIT) -> list[QueuedOp]:
-        """Ops that the cloud refused, newest first; at most LIST_LIMIT."""
+    async def list_rejected(self, limit: int = LIST_LIMIT, verdict: str = "rejected") -> list[QueuedOp]:
+        """Ops that the cloud refused, or `adjusted`, newest first; at most LIST_LIMIT."""
 
         def run(session: Session) -> list[QueuedOp]:
-            rows = session.connection.execute(schema.LIST_REJECTED, (min(limit, LIST_LIMIT),))
+            rows = session.connection.execute(schema.LIST_JUDGED, (verdict, min(limit, LIST_LIMIT)))
             return _queued(session, rows.fetchall())
 
         return await self._writer.submit(run, writes=False)

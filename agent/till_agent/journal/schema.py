@@ -156,11 +156,11 @@ LIST = (
     "FROM entries e LEFT JOIN verdicts v ON v.id = e.id WHERE e.id > ? ORDER BY e.id LIMIT ?"
 )
 
-# Ops that the cloud refused, newest first.
-LIST_REJECTED = (
+# Ops of one verdict that somebody should look at (rejected, adjusted), newest first.
+LIST_JUDGED = (
     "SELECT e.id, e.kind, e.uid, e.at_wall_ms, length(e.body), v.status, v.code "
     "FROM verdicts v JOIN entries e ON e.id = v.id "
-    "WHERE v.status IN ('adjusted', 'rejected') AND v.status = 'rejected' ORDER BY v.id DESC LIMIT ?"
+    "WHERE v.status IN ('adjusted', 'rejected') AND v.status = ? ORDER BY v.id DESC LIMIT ?"
 )
 
 # One new row.

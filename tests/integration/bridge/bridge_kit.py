@@ -163,9 +163,7 @@ class FakeSlips:
 
 
 class FakeQueue:
-    async def listed(
-        self, *, waiting_only: bool, limit: int, rejected: bool = False
-    ) -> tuple[int, tuple[QueuedOp, ...]]:
+    async def listed(self, *, waiting_only: bool, limit: int, verdict: str = "") -> tuple[int, tuple[QueuedOp, ...]]:
         return 7, (QueuedOp(op="t:1:1", kind="sale", uid="u", at_wall_ms=1, status="waiting"),)
 
     async def one(self, seq: int, epoch: int | None) -> tuple[QueuedOp, bytes] | None:

@@ -536,7 +536,7 @@ export class Till {
 
   /**
    * The ops of this till and what the cloud said to them.
-   * @param {CallOptions & {which?: "waiting" | "newest" | "rejected", limit?: number}} [options]
+   * @param {CallOptions & {which?: "waiting" | "newest" | "rejected" | "adjusted", limit?: number}} [options]
    * @returns {Promise<Queue>}
    */
   queue(options = {}) {
@@ -1292,9 +1292,12 @@ function pause(ms, signal) {
  */
 /**
  * At most as many as were asked for; `more`: there are others, so a longer query helps.
+ *
+ * `partial`: the till is still making its index of members, so there may be others: ask again in a minute.
  * @typedef {object} MembersFound
  * @property {FoundMember[]} members
  * @property {boolean} [more]
+ * @property {boolean} [partial]
  */
 /**
  * A sentence for the cashier in the till's language; `code` is stable.

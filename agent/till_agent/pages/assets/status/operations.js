@@ -6,7 +6,7 @@ import { card } from "./cards.js";
 import { opLevel } from "./facts.js";
 
 const SHOWN = 50;
-const KINDS = ["rejected", "waiting", "newest"];
+const KINDS = ["rejected", "adjusted", "waiting", "newest"];
 
 export class Operations {
   constructor({ words, facts, till }) {
@@ -77,6 +77,8 @@ export class Operations {
       status: words.any([`op.status.${op.status}`, "op.status.other"]),
       uid: op.uid,
       code: op.code,
+      // One thing to do about each that was refused.
+      fix: op.status === "rejected" ? words.any([`op.do.${op.code.replace(/^[a-z]+_repeated$/, "repeated")}`, "op.do.other"]) : "",
     }));
     show(this.list, { which: answer.which, view, language: words.language }, () =>
       view.length ? this.table(view) : h("p.soft", null, t(`ops.none.${answer.which}`)),
@@ -90,7 +92,7 @@ export class Operations {
       h("span.number", null, op.at),
       op.kind,
       [h("div.mono", null, op.uid || op.op), op.uid ? h("div.small.soft.mono", null, op.op) : null],
-      [chip(op.level, op.status), op.code ? h("div.small.mono", null, op.code) : null],
+      [chip(op.level, op.status), op.code ? h("div.small.mono", null, op.code) : null, op.fix ? h("div.small", null, op.fix) : null],
     ];
     return h(
       "table.table.ops",
