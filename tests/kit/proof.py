@@ -83,7 +83,8 @@ def check_cloud(cloud_db: Path, till: str, rows: list[Row]) -> None:
     wanted = {(row.epoch, row.seq): (row.kind, row.uid, row.body) for row in rows}
     sql = "SELECT epoch, seq, kind, uid, body FROM ops WHERE till = ?"
     held = [((epoch, seq), (kind, uid, bytes(body))) for epoch, seq, kind, uid, body in at_cloud(cloud_db, sql, till)]
-    missing = [op for op in wanted if op not in dict(held)]
+    there = {op for op, _ in held}
+    missing = [op for op in wanted if op not in there]
     if missing:
         raise LostError(f"in the journal and not at the cloud: {missing[:10]} of {len(missing)}")
     if len(held) != len(wanted):
