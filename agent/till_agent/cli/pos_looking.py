@@ -5,7 +5,7 @@ from typing import Any, cast, get_args
 
 from msgspec.structs import replace
 
-from till_agent.api import Language, ReturnLineRequest, ReturnRequest, SoldAt
+from till_agent.api import Language, ReturnLineRequest, ReturnRequest, Reversed, SoldAt
 from till_agent.cli.pos_commands import command, number_of, one
 from till_agent.cli.pos_parsing import NotUnderstoodError, read_quantity, split_options
 from till_agent.cli.pos_session import Session
@@ -71,7 +71,8 @@ def _reverse(session: Session, document: Document, sale_uid: str, state: str) ->
     for row in session.sold:
         if row.uid == sale_uid:
             row.state = state
-    session.screen.reversed(found)
+    if isinstance(found, Reversed):
+        session.screen.reversed(found)
     return found
 
 

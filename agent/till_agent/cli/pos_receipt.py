@@ -26,6 +26,8 @@ class OpenReceipt:
         self.pin = ""
         self.hold: Hold | None = None
         self.quote: Quote | None = None
+        self.settled = False
+        """The last quote is of what is there now, or nobody is there to ask for one."""
         self.payments: list[Payment] = []
 
     @property
@@ -62,6 +64,7 @@ class OpenReceipt:
     def changed(self) -> None:
         """What was quoted is no longer so. Money that was taken stays taken."""
         self.quote = None
+        self.settled = False
 
     def remove(self, number: int) -> Line:
         """Take a line out. NotUnderstoodError when there is none of that number."""

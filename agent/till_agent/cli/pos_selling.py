@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from till_agent.api import HoldCreate, Identify, QuoteRequest
+from till_agent.api import HoldCreate, Identify, Quote, QuoteRequest
 from till_agent.cli.pos_commands import command, number_of, one
 from till_agent.cli.pos_parsing import NotUnderstoodError, read_quantity, split_options
 from till_agent.cli.pos_receipt import ALL
@@ -86,15 +86,16 @@ def _coupon(session: Session, words: list[str]) -> Any:
     return found
 
 
-def _quoted(session: Session, *, explain: bool = False) -> Any:
+def _quoted(session: Session, *, explain: bool = False) -> Quote:
     receipt = session.open
     if not receipt.lines:
         raise NotUnderstoodError("expected a line first, such as `3x milk 89.90`")
     asked: QuoteRequest = receipt.quote_request(session.language, explain=explain)
-    receipt.quote = session.ask(lambda: session.till.quote(asked))
-    if receipt.quote.member is not None:
-        receipt.member = receipt.quote.member
-    return receipt.quote
+    receipt.quote = quote = session.ask(lambda: session.till.quote(asked))
+    receipt.settled = True
+    if quote.member is not None:
+        receipt.member = quote.member
+    return quote
 
 
 @command("quote [explain]", "What the receipt would give")
@@ -198,7 +199,7 @@ def _pay(session: Session, words: list[str]) -> Any:
 
 def _settle(session: Session) -> None:
     """The last quote before money is taken; without an agent the receipt goes on without loyalty."""
-    if session.open.quote is not None:
+    if session.open.settled:
         return
     try:
         _reserve(session)
@@ -206,7 +207,7 @@ def _settle(session: Session) -> None:
         raise
     except ClientError:
         # No points without an agent: what was reserved is given back by itself, for the sale will not name it.
-        session.open.wish, session.open.hold = 0, None
+        session.open.wish, session.open.hold, session.open.settled = 0, None, True
         session.screen.say("  no agent: on without discounts and points", "yellow")
 
 
@@ -235,6 +236,10 @@ def _close(session: Session, _words: list[str]) -> Any:
         if isinstance(exc, RefusedError) and not exc.lost and not exc.retryable:
             # Never committed, so the receipt stays open: `redeem 0` or `nobody`, and close it again.
             session.unsent.drop(document)
+            if exc.code.startswith("hold_"):
+                # It serves no more: the next `close` asks for another.
+                receipt.hold = None
+                receipt.changed()
             raise
         row.state = "unsent"
         session.screen.say(f"  sold without an answer: {receipt.uid} will be sent when the agent is back", "yellow")

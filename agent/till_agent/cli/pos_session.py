@@ -5,12 +5,11 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import TypeVar
 
-import msgspec
 from msgspec import Struct
 
-from till_agent.api import Language, ScanEvent, SyncStatus
+from till_agent.api import Health, Language, Message, ScanEvent, SyncStatus
 from till_agent.cli.pos_parsing import NotUnderstoodError, Units
 from till_agent.cli.pos_receipt import OpenReceipt
 from till_agent.cli.pos_screen import Screen
@@ -18,6 +17,7 @@ from till_agent.cli.pos_unsent import Document, Unsent
 from till_agent.client import ClientError, Event, RefusedError, Till
 from till_agent.member_api import MemberCreate
 
+T = TypeVar("T")
 SCANS_KEPT = 50
 SOLD_KEPT = 1_000
 
@@ -39,7 +39,7 @@ class Session:
         self.till = till
         self.screen = screen
         self.unsent = unsent
-        self.language = language
+        self.language: Language | None = language
         self.lock = threading.RLock()
         self.news = threading.Condition(self.lock)
         self.scans: deque[ScanEvent] = deque(maxlen=SCANS_KEPT)
@@ -52,6 +52,7 @@ class Session:
         # Another run of the simulator must not make the same uids.
         self._run = f"{datetime.now().astimezone():%m%d}-{secrets.token_hex(3)}"
         self._count = 0
+        self._devices: dict[str, str] = {}
         self.open = self._new_receipt()
 
     @property
@@ -77,7 +78,7 @@ class Session:
         """Begin another one."""
         self.open = self._new_receipt()
 
-    def ask(self, call: Callable[[], Any]) -> Any:
+    def ask(self, call: Callable[[], T]) -> T:
         """One call; whether there was an answer shows in the prompt."""
         try:
             found = call()
@@ -137,9 +138,14 @@ class Session:
                 name = who.name_masked or who.phone_masked or who.card_masked or who.reference
                 return f"scanned: {name}, balance {self.units.points(who.balance_points)}"
             return f"scanned: {data.kind} {data.text}".rstrip()
-        if event.name in ("sync", "reset"):
-            return ""
-        return msgspec.json.encode(data).decode() if data is not None else ""
+        if isinstance(data, Message):
+            return data.text
+        if isinstance(data, Health):
+            before, self._devices[data.device] = self._devices.get(data.device, "ready"), data.state
+            # A printer is busy with each slip, and ready after it: nobody needs to read that.
+            told = data.state not in ("busy", "ready") or before not in ("busy", "ready")
+            return f"{data.role} {data.device}: {data.state} {data.detail}".rstrip() if told else ""
+        return ""
 
     def _was_sent(self, document: Document, answer: Struct | ClientError) -> None:
         if isinstance(answer, ClientError):

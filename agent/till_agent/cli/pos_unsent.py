@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from till_agent.api import ReturnRequest, SaleRequest
+from till_agent.api import ReturnRequest, Reversed, Sale, SaleRequest
 from till_agent.client import ClientError, RefusedError, Till
 
 KEPT_LIMIT = 10_000
@@ -27,7 +27,7 @@ class Document(Struct, kw_only=True, omit_defaults=True):
         """In a word; a document without a body is a void."""
         return "sale" if self.sale is not None else "return" if self.give_back is not None else "void"
 
-    def send(self, till: Till) -> Struct:
+    def send(self, till: Till) -> Sale | Reversed:
         """The answer. ClientError."""
         if self.sale is not None:
             return till.sell(self.uid, self.sale)
