@@ -9,23 +9,23 @@ def take_back(goods: list[Goods], code: str, quantity: int, final_minor: int) ->
 
     The line of just this quantity and amount goes first, then lines from the newest on.
     """
-    same = [each for each in reversed(goods) if each.code == code]
-    for each in same:
-        if (each.quantity_thousandths, each.final_minor) == (quantity, final_minor):
-            goods.remove(each)
+    same = [place for place in reversed(range(len(goods))) if goods[place].code == code]
+    for place in same:
+        if (goods[place].quantity_thousandths, goods[place].final_minor) == (quantity, final_minor):
+            del goods[place]
             return True
-    if sum(each.quantity_thousandths for each in same) < quantity or not quantity:
+    if sum(goods[place].quantity_thousandths for place in same) < quantity or not quantity:
         return False
     left, money = quantity, final_minor
-    for each in same:
+    for place in same:
+        each = goods[place]
         part = min(left, each.quantity_thousandths)
         if part == each.quantity_thousandths:
             money -= each.final_minor
-            goods.remove(each)
+            del goods[place]
         else:
             each.quantity_thousandths -= part
             each.final_minor = max(0, each.final_minor - max(0, money))
-            money = 0
         left -= part
         if not left:
             break

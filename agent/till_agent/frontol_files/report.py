@@ -82,7 +82,7 @@ def read_head(file: BinaryIO, encoding: str) -> Head:
         if end < 0:
             if len(raw) >= HEAD_BYTES:
                 raise ReportUnreadable("expected three short lines before the rows, not a long one")
-            if len(raw) > skip and not _may_begin(raw[skip:].decode(encoding, "replace"), lines):
+            if not _may_begin(raw, raw[skip:].decode(encoding, "ignore"), lines):
                 raise ReportUnreadable("expected a sales report, which begins with `#` or `@`")
             raise ReportUnfinished("the report has no whole head yet")
         lines.append(raw[place:end].decode(encoding, "replace").strip())
@@ -137,9 +137,10 @@ def mark_taken(file: BinaryIO, head: Head) -> bool:
     return True
 
 
-def _may_begin(text: str, lines: list[str]) -> bool:
-    """Whether what is there so far can become a report."""
-    return bool(lines) or text.strip()[:1] in ("", PENDING, TAKEN)
+def _may_begin(raw: bytes, text: str, lines: list[str]) -> bool:
+    """Whether what is there so far can become a report: nothing yet, a mark in part, or its first letter."""
+    begun = any(mark.startswith(raw) for mark, _ in MARKS)
+    return begun or bool(lines) or text.strip()[:1] in ("", PENDING, TAKEN)
 
 
 def _past_long_row(file: BinaryIO, head: Head, offset: int, line: int) -> Slice:

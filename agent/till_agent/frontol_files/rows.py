@@ -69,6 +69,8 @@ class Row(Struct, frozen=True):
 
 def type_of(text: str) -> int:
     """The type of a row as it stands. RowRefused when it has none."""
+    if "\x00" in text:
+        raise RowRefused("text", "expected text, not zero bytes as a power cut leaves them")
     parts = text.split(";", 4)
     if len(parts) < 4:
         raise RowRefused("field_count", f"expected a row of at least four fields, not {len(parts)}")
@@ -77,8 +79,6 @@ def type_of(text: str) -> int:
 
 def read_row(line: int, text: str, kind: int) -> Row:
     """A row of a type in READ. RowRefused when it was cut off, or has more fields than any."""
-    if "\x00" in text:
-        raise RowRefused("text", "expected text, not zero bytes as a power cut leaves them")
     fields = text.split(";")
     if fields[-1] == "" and len(fields) > 1:
         fields.pop()
