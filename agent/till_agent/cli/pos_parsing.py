@@ -9,7 +9,7 @@ from msgspec import Struct
 from till_loyalty.receipt import LARGEST_AMOUNT_MINOR, LARGEST_QUANTITY_THOUSANDTHS, Line
 
 THOUSAND = 1000
-DECIMAL = re.compile(r"(?P<whole>[0-9]{1,13})(?:[.,](?P<part>[0-9]{0,6}))?")
+DECIMAL = re.compile(r"(?P<whole>[0-9]{1,14})(?:[.,](?P<part>[0-9]{0,6}))?")
 TIMES = re.compile(r"(?P<quantity>[0-9]+(?:[.,][0-9]+)?)[xх×*]", re.IGNORECASE)
 """A quantity before its goods; the Cyrillic letter looks the same on the keyboard."""
 OPTION = re.compile(r"(?P<name>[a-z_]+)=(?P<value>.*)", re.DOTALL)
