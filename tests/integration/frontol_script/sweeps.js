@@ -4,6 +4,8 @@
 
 const { Frontol, newContext } = require("./host.js");
 
+Error.stackTraceLimit = 0;
+
 const POINTS = 9;
 const KINDS = ["refused", "lost", "12029", "zero", "garbage", "cut", "null", "500", "503", "401", "404", "409", "422"];
 const LASTING = ["refused", "12029", "garbage", "500", "401"];
@@ -101,7 +103,7 @@ function sweep(command) {
         }
     };
     if (command.what === "calls") {
-        for (const kind of KINDS) {
+        for (const kind of command.kinds || KINDS) {
             for (let at = 1; at <= whole.host.http.count; at += 1) {
                 check(kind + " at call " + at, (host) => Object.assign(host.http, { failAt: at, failKind: kind }));
                 if (LASTING.includes(kind)) {

@@ -163,7 +163,6 @@ def test_a_closed_receipt_that_is_cancelled_is_voided(frontol: Host, till: Till)
 
 def test_goods_come_back_by_the_base_document(frontol: Host, till: Till) -> None:
     """Part of a line, then the rest: together exactly the whole. The sale is found by the key in its values."""
-    before = balance(till, CLARA.card)
     frontol.open(BREAD, MILK, card=CLARA.card)
     frontol.close()
     uid = frontol.seen["closedValues"]["tillsideUid"]
