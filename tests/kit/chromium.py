@@ -149,17 +149,17 @@ def pairing_url(admin: Bridge, page: str) -> str:
 
 
 class Shots:
-    """Where pictures of pages go: the folder that TILLSIDE_SHOTS names, for people to look at, or the test's own."""
+    """Pictures of pages for people to look at, in the folder that TILLSIDE_SHOTS names; without it none is taken."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = Path(os.environ.get(SHOTS_VARIABLE) or folder)
-        self.folder.mkdir(parents=True, exist_ok=True)
+    def __init__(self) -> None:
+        self.folder = os.environ.get(SHOTS_VARIABLE, "")
 
-    def take(self, page: Page, name: str, *, whole: bool = False) -> Path:
+    def take(self, page: Page, name: str, *, whole: bool = False) -> None:
         """A picture of what is seen, or of the whole page."""
-        path = self.folder / f"{name}.png"
-        page.screenshot(path=path, full_page=whole)
-        return path
+        if self.folder:
+            folder = Path(self.folder)
+            folder.mkdir(parents=True, exist_ok=True)
+            page.screenshot(path=folder / f"{name}.png", full_page=whole)
 
 
 def low_contrast(page: Page) -> list[str]:

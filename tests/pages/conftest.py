@@ -6,7 +6,6 @@ makes the browser known. `shots` takes pictures; run with TILLSIDE_SHOTS=FOLDER 
 """
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser
@@ -25,6 +24,6 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def shots(tmp_path: Path) -> Shots:
+def shots() -> Shots:
     """Where pictures go."""
-    return Shots(tmp_path / "shots")
+    return Shots()

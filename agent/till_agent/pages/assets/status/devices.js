@@ -135,7 +135,8 @@ class Row {
       let slip = await this.till.tryPrinter(this.name, { language, patienceMs: 0 });
       const until = Date.now() + PRINT_PATIENCE_MS;
       while (slip.job && !printEnded(slip) && Date.now() < until && this.still(turn)) {
-        this.tell("info", t(`print.${slip.state}`), slip.detail);
+        const waits = slip.state === "queued" && slip.detail;
+        this.tell(waits ? "warning" : "info", t(waits ? "print.waits" : `print.${slip.state}`), slip.detail);
         await new Promise((resolve) => setTimeout(resolve, PRINT_LOOK_MS));
         slip = { ...(await this.till.tried(slip.job)), code: slip.code };
       }
@@ -156,7 +157,8 @@ class Row {
     const { t } = this.words;
     const came = slip.state === "printed" || slip.state === "accepted";
     const code = slip.code ? h("p.readback", null, t("print.code"), " ", h("span.mono", null, slip.code)) : null;
-    this.tell(printLevel(slip), t(`print.${slip.state}`), slip.detail, came ? code : null);
+    const word = slip.state === "queued" && slip.detail ? "print.waits" : `print.${slip.state}`;
+    this.tell(printLevel(slip), t(word), slip.detail, came ? code : null);
     if (!came || !slip.code || !this.devices.hasScanner()) {
       return;
     }
