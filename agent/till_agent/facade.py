@@ -185,6 +185,9 @@ class Agent:
     def page(self, scopes: Iterable[str]) -> PageFacts:
         """See `till_agent.bridge.context.Bridge`."""
         cached = self._core.cache.programme() if self._core else None
+        if self._core is not None and "sale" in scopes:
+            # Who opens a page may search: by the time that somebody types, the index is there.
+            self._core.cache.finder.prepare()
         rules = cached.programme if cached else None
         known = self.identity
         return PageFacts(

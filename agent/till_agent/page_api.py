@@ -99,10 +99,14 @@ class FoundMember(Struct, frozen=True, kw_only=True):
 
 
 class MembersFound(Struct, frozen=True, kw_only=True):
-    """At most as many as were asked for; `more`: there are others, so a longer query helps."""
+    """At most as many as were asked for; `more`: there are others, so a longer query helps.
+
+    `partial`: the till is still making its index of members, so there may be others: ask again in a minute.
+    """
 
     members: tuple[FoundMember, ...]
     more: bool = False
+    partial: bool = False
 
 
 class LogLine(Struct, frozen=True, kw_only=True):

@@ -169,9 +169,8 @@ class Cache(Protocol):
         """Grants of an epoch and their points, as pages brought them."""
         ...
 
-    async def search(self, asked: "Asked", limit: int) -> "tuple[list[CachedMember], bool]":
-        """Up to `limit` members that fit, and whether there are more; in a thread of its own."""
-        ...
+    @property
+    def finder(self) -> "MemberFinder": ...
 
 
 class Asked(Protocol):
@@ -182,6 +181,27 @@ class Asked(Protocol):
     @property
     def digits(self) -> str: ...
     def fits_row(self, row: MemberRow) -> bool: ...
+
+
+class FoundMembers(Protocol):
+    """Members that fit. `more`: others do too; `partial`: not all could be looked at yet, there may be others."""
+
+    @property
+    def members(self) -> tuple[CachedMember, ...]: ...
+    @property
+    def more(self) -> bool: ...
+    @property
+    def partial(self) -> bool: ...
+
+
+class MemberFinder(Protocol):
+    """Searches the cache in a thread of its own (`till_agent.cache.searching.Search`)."""
+
+    def prepare(self) -> None:
+        """Somebody may search soon."""
+        ...
+
+    async def find(self, asked: Asked, limit: int) -> FoundMembers: ...
 
 
 class CachedProgramme(Struct, frozen=True, kw_only=True):

@@ -4,6 +4,7 @@ import hashlib
 
 import msgspec
 
+from till_agent.cache.searching import Hits
 from till_agent.ports import Asked, CachedGrant, CachedMember, CachedProgramme, Seen, Shares
 from till_loyalty.programme import Programme
 from till_loyalty.receipt import Place
@@ -78,9 +79,16 @@ class FakeCache:
         rows = [row.points for row in self.grants.values() if row.epoch == epoch]
         return len(rows), sum(rows)
 
-    async def search(self, asked: Asked, limit: int) -> tuple[list[CachedMember], bool]:
+    @property
+    def finder(self) -> "FakeCache":
+        return self
+
+    def prepare(self) -> None:
+        """There is nothing to make ready."""
+
+    async def find(self, asked: Asked, limit: int) -> Hits:
         fit = [each for each in self.members.values() if asked.fits_row(each.row)]
-        return fit[:limit], len(fit) > limit
+        return Hits(members=tuple(fit[:limit]), more=len(fit) > limit)
 
     @property
     def member_count(self) -> int:

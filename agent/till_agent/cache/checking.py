@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from till_agent.cache import pages, schema
+from till_agent.cache import pages, schema, search_index
 from till_agent.cache.pages import Progress, save_progress
 from till_agent.cache.rows import as_member, tags_of
 from till_sync import digests
@@ -73,6 +73,7 @@ def mend(connection: sqlite3.Connection, progress: Progress, page: ChangesAnswer
     members = connection.execute("SELECT count(*) FROM members").fetchone()[0]
     after = msgspec.structs.replace(progress, members=members, checked_to=stretch.last)
     save_progress(connection, after)
+    search_index.note(connection, progress.cursor, progress.cursor, rows)
     _log.warning("members after %r to %r are as the cloud has them again", stretch.after, stretch.last)
     return after
 

@@ -6,9 +6,9 @@ import sqlite3
 import msgspec
 from msgspec import Struct
 
-from till_agent.cache import grants, schema
+from till_agent.cache import grants, schema, search_index
 from till_agent.cache.programmes import read_programme
-from till_agent.cache.rows import tags_of, without_tag
+from till_agent.cache.rows import shown_of, tags_of, without_tag
 from till_agent.ports import Seen, Shares
 from till_loyalty.receipt import Place
 from till_sync.snapshot_rows import balance_columns, pack
@@ -101,7 +101,8 @@ def write_page(
     """Store a page's rows and where it ends. Gives the progress after it. `seen`: when it came, by our clocks."""
     included = (page.epoch, page.acked_seq)
     members = {row.member_id: row for row in page.rows if isinstance(row, MemberRow)}
-    added = _write_members(connection, progress, page, list(members.values()))
+    shown: list[str] = []
+    added = _write_members(connection, progress, page, list(members.values()), shown)
     write_programmes(connection, [row for row in page.rows if isinstance(row, ProgrammeRow)])
     if _is_other(progress, page):
         grants.drop_all(connection)
@@ -129,6 +130,8 @@ def write_page(
         ),
     )
     save_progress(connection, after)
+    if not progress.filling:
+        search_index.note(connection, progress.cursor, after.cursor, shown)
     return after
 
 
@@ -168,9 +171,10 @@ def _is_other(progress: Progress, page: ChangesAnswer) -> bool:
 
 
 def _write_members(
-    connection: sqlite3.Connection, progress: Progress, page: ChangesAnswer, rows: list[MemberRow]
+    connection: sqlite3.Connection, progress: Progress, page: ChangesAnswer, rows: list[MemberRow], shown: list[str]
 ) -> int:
-    """Store members, tags and balances. Gives how many more members there are."""
+    """Store members, tags and balances. Gives how many more members there are; `shown` gets the ids of those of whom a
+    till shows something else than before."""
     included = (page.epoch, page.acked_seq)
     other = _is_other(progress, page)
     put_members: list[tuple[str, int, bytes]] = []
@@ -193,6 +197,8 @@ def _write_members(
         fresh = stored is not None and generation == progress.generation
         if not fresh or stored_data != data:
             put_members.append((row.member_id, progress.generation, data))
+            if stored is None or shown_of(stored_data) != (row.name_masked, row.phone_masked, row.card_masked):
+                shown.append(row.member_id)
             drop_tags.extend((tag, row.member_id) for tag in before if tag not in row.tags)
             put_tags.extend((tag, row.member_id) for tag in row.tags if tag not in before)
         columns = (row.member_id, *balance_columns(row, included, page.server_time_ms))

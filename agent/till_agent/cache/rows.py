@@ -25,6 +25,12 @@ def tags_of(data: bytes) -> tuple[str, ...]:
     return _decoder.decode(data).tags
 
 
+def shown_of(data: bytes) -> tuple[str, str, str]:
+    """The masked name, phone and card in `members.data`."""
+    stored = _decoder.decode(data)
+    return stored.name_masked, stored.phone_masked, stored.card_masked
+
+
 def without_tag(data: bytes, tag: str) -> bytes:
     """`members.data` of a member who lost a tag to another."""
     stored = _decoder.decode(data)

@@ -62,7 +62,15 @@ BY_ID = (
     "WHERE m.member_id = ?"
 )
 
-EVERY_MEMBER = f"SELECT {_MEMBER_COLUMNS} FROM members m JOIN balances b ON b.member_id = m.member_id"  # noqa: S608 - constants of this file
+# For the search: members whose line in its index is wanting or old, and those that are not in it yet.
+DUE_MEMBERS = (
+    f"SELECT {_MEMBER_COLUMNS} FROM search_due d JOIN members m ON m.member_id = d.member_id "  # noqa: S608 - constants of this file
+    "JOIN balances b ON b.member_id = d.member_id"
+)
+MEMBERS_AFTER = (
+    f"SELECT {_MEMBER_COLUMNS} FROM members m JOIN balances b ON b.member_id = m.member_id "  # noqa: S608 - constants of this file
+    "WHERE m.member_id > ? ORDER BY m.member_id LIMIT ?"
+)
 PROGRESS = (
     "SELECT till, cursor, incarnation, as_of_ms, members, generation, filling, floor_epoch, floor_seq, allotted, "
     "base_epoch, base_seq, checked_to, divergences FROM progress"

@@ -18,7 +18,7 @@ from till_agent.cache.programmes import active_programme, read_programme
 from till_agent.cache.reading import Reader
 from till_agent.cache.rows import UNREADABLE, as_member
 from till_agent.cache.searching import Search
-from till_agent.ports import Asked, CachedGrant, CachedMember, CachedProgramme, Seen, Shares
+from till_agent.ports import CachedGrant, CachedMember, CachedProgramme, Seen, Shares
 from till_loyalty.programme import Programme
 from till_loyalty.receipt import Place
 from till_sync.ports import Clock
@@ -61,7 +61,7 @@ class CacheStore:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="cache-writer")
         self._writer: sqlite3.Connection | None = None
         self._reader = Reader(path, self._mend)
-        self._search = Search(path, lambda: self._progress.base)
+        self.finder = Search(path, self._write)
         self._progress = Progress(till=till)
         self._programme: CachedProgramme | None = None
         self._former: dict[tuple[str, int], Programme] = {}
@@ -83,6 +83,7 @@ class CacheStore:
 
     async def stop(self, wait_seconds: float = STOP_WAIT_SECONDS) -> bool:
         """Close the file. False when a write did not end in time."""
+        await self.finder.stop()
         if self._mending is not None:
             self._mending.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -161,10 +162,6 @@ class CacheStore:
         """How many grants of that epoch there are and of how many points, as pages brought them."""
         return self._lent.get(epoch, (0, 0))
 
-    async def search(self, asked: Asked, limit: int) -> tuple[list[CachedMember], bool]:
-        """Up to `limit` members that fit, and whether there are more."""
-        return await self._search.find(asked, limit)
-
     @property
     def floor(self) -> tuple[int, int] | None:
         """The last own op (epoch, seq) that every cached balance includes; None when there was no page yet.
@@ -240,6 +237,7 @@ class CacheStore:
         self._apart = None if agrees else page.stretch
         if not self._progress.filling and not page.more:
             self._on_complete(self._progress.floor)
+            self.finder.go_on()
 
     async def record_results(self, epoch: int, results: tuple[OpResult, ...]) -> None:
         """Balances right after own ops. Raises nothing: what can't be kept comes again with a page."""
@@ -266,6 +264,7 @@ class CacheStore:
             raise
         if complete:
             self._on_complete(self._progress.floor)
+            self.finder.go_on()
 
     async def _drop_aside(self, aside: Aside) -> None:
         self._aside = None
@@ -273,7 +272,7 @@ class CacheStore:
 
     async def _swap(self, aside: Aside) -> None:
         """The new cache in the other's place: look-ups go on all the while, and a crash leaves the one or the other."""
-        async with self._turn:
+        async with self.finder.turn, self._turn:
             await self._run(lambda: self._settle(aside))
             # The old file is whole without its log now, and nobody writes: it is read without locks until it goes.
             self._reader.settle()

@@ -113,8 +113,8 @@ class Recent:
         if asked.is_nothing:
             return MembersFound(members=())
         bench = self._bench
-        rows, more = await bench.parts.cache.search(asked, limit)
-        found = [bench.finder.by_subject(Subject(member_id=row.row.member_id)) for row in rows]
+        hits = await bench.parts.cache.finder.find(asked, limit)
+        found = [bench.finder.by_subject(Subject(member_id=each.row.member_id)) for each in hits.members]
         known = {each.subject.key: each for each in found if each is not None}
         for person in bench.parts.registrations.people():
             if not asked.fits(person.name_masked, person.phone_masked, person.card_masked):
@@ -123,7 +123,7 @@ class Recent:
             if new is not None:
                 known.setdefault(new.subject.key, new)
         shown = [self._shown(each, language) for each in known.values() if each.cached is not None]
-        return MembersFound(members=tuple(shown[:limit]), more=more or len(shown) > limit)
+        return MembersFound(members=tuple(shown[:limit]), more=hits.more or len(shown) > limit, partial=hits.partial)
 
     def _shown(self, found: Found, language: str | None) -> FoundMember:
         row = found.cached.row if found.cached is not None else None
