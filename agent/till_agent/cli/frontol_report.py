@@ -140,9 +140,9 @@ def findings(config: Path, as_json: bool, everything: bool, limit: int) -> None:
 
     click.echo(f"{found['open']} wait for a decision.")
     rows = [("ID", "FINDING", "STATE", "DOCUMENT", "SOLD", "TOTAL", "POINTS", "DETAIL")]
-    rows += [_cells(each) for each in found["findings"]]
-    if len(rows) > 1:
-        table(rows)
+    cells = [_cells(each) for each in found["findings"]]
+    if cells:
+        table([*rows, *cells])
     for code in sorted({each["finding"] for each in found["findings"]}):
         click.echo(f"{code}: {WHAT.get(code, 'see the documentation')}")
 

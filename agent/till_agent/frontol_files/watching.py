@@ -100,7 +100,7 @@ class ReportWatch:
         async with self._turn:
             if self.store is not None:
                 self.store.close()
-                self.store = None
+                self.store = self._judge = None
 
     async def look(self) -> None:
         """One round; whatever goes wrong is remembered as a trouble and tried again."""
