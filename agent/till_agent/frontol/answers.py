@@ -46,8 +46,8 @@ def good(**parts: Any) -> Body:
 
 
 def bad(code: str, text: str) -> Body:
-    """A business error: its number, and the sentence for the cashier as `error` and in a window."""
-    return {"code": number_of(code), "error": text, "cashierInformation": [{"text": text}]}
+    """A business error: its number, and the sentence for the cashier, which Frontol shows by itself."""
+    return {"code": number_of(code), "error": text}
 
 
 def windows(messages: Iterable[Message], *, everything: bool = False) -> list[Body]:

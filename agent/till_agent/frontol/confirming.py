@@ -74,23 +74,33 @@ class Confirming:
             # Nothing was sold: nothing to count, and no reason to stop.
             return good()
         try:
-            desk = counter.desk
+            _ = counter.desk
         except DeskProblem:
             if document.who or document.bonus_minor:
                 raise
             return good()  # of nobody, at a till that has no programme yet
-        earlier = await desk.find(SALE, document.uid)
+        earlier = await self._found(document)
         if earlier is not None:
             return await self._answer(document, earlier, replayed=True)
         request = await self._request(document)
         answered = await self._sell(document, request)
         counter.drafts.drop(document.uid)
-        entry = await desk.find(SALE, document.uid)
+        entry = await self._found(document)
         if entry is None:
             # Of nobody, and the disk takes nothing: it goes on, and is not kept.
             return good(cashierInformation=windows(_sales.decode(answered).messages))
         counter.agent.committed()
         return await self._answer(document, entry, replayed=False)
+
+    async def _found(self, document: Document) -> Entry | None:
+        """The sale as it stands on the disk. Where that can't be read, nobody's receipt goes on as if there was none:
+        no point depends on it."""
+        try:
+            return await self._counter.desk.find(SALE, document.uid)
+        except DeskProblem:
+            if document.who or document.bonus_minor:
+                raise
+            return None
 
     async def _request(self, document: Document) -> SaleRequest:
         """The sale as it should be."""
