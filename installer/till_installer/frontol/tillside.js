@@ -416,7 +416,7 @@ var tillside = (function () {
     }
 
     // The size of an amount in units of the last of `count` places, halves up; null for what is no number. It is cut at
-    // six places first: sums of fractions come with an error far behind the point (2.6749999999999998 is 2.675).
+    // six places first: sums of fractions come with an error far behind the point (0.145 * 3 is 0.43499999999999994).
     function exact(value, count) {
         var places = digitsOf(value);
         var joined;

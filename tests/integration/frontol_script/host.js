@@ -406,6 +406,13 @@ class Frontol {
         return true;
     }
 
+    // Each call fails so from now on, or only the next.
+    failing({ kind, once = false }) {
+        const next = this.http.count + 1;
+        Object.assign(this.http, { failKind: kind, failAt: once ? next : -next });
+        return true;
+    }
+
     find() {
         this.http.lost = "";
         return true;
