@@ -1,7 +1,7 @@
 """The member search's index: for each stretch of members one value of short lines, which is looked through as bytes.
 
 Three tables beside the cache's own, made when somebody searches for the first time; another layout needs other names.
-A search reads all of it, 34 MB at a million members. An index by word would be twice as large, and minutes in the making.
+A search reads all of it, 34 MB at a million members. An index by word would be twice as large, and minutes in making.
 What stands there may be old: every hit is looked up among the members and compared again (decision 0031).
 
 A line is `\\n word word\\x1fdigits\\x1fdigits\\x1fmember_id`: folded words of the masked name, then the last digits of
