@@ -73,6 +73,8 @@ def test_a_till_that_is_not_enrolled_says_so(shop: Shop, browser: Browser, shots
         expect(visited.page.get_by_role("heading", name="Till without a name")).to_be_visible()
         expect(exchange(visited.page)).to_contain_text("Till not enrolled")
         expect(visited.page.get_by_text("No devices are configured.")).to_be_visible()
+        expect(visited.page.locator(".scrolls")).to_contain_text("This till is not yet part of the bonus programme")
+        expect(visited.page.get_by_role("alert")).to_be_empty()
         shots.take(visited.page, "status-not-enrolled")
 
 

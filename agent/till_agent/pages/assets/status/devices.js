@@ -43,6 +43,7 @@ export class Devices {
       row.show(device, status.now_ms);
     }
     this.empty.hidden = keys.length > 0;
+    this.list.hidden = keys.length === 0;
   }
 
   hasScanner() {

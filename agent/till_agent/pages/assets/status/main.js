@@ -45,7 +45,8 @@ async function live({ host, token, language }) {
     });
     fill(host, screen.root);
 
-    async function guarded(work, tell) {
+    // Only silence is told as silence: an agent that refuses something answers.
+    async function guarded(work, tell, tellRefusal = () => {}) {
       try {
         tell(await work());
       } catch (problem) {
@@ -54,8 +55,10 @@ async function live({ host, token, language }) {
         }
         if (refused(problem)) {
           end({ token: "", reason: "unknown" });
+        } else if (problem.status === 0) {
+          screen.away();
         } else {
-          screen.away(problem);
+          tellRefusal(problem);
         }
       }
     }
@@ -66,7 +69,14 @@ async function live({ host, token, language }) {
     );
     const ops = every(
       () => LOOK_MS,
-      () => guarded(() => screen.operations.ask(), (answer) => screen.operations.took(answer)),
+      () => {
+        const { operations } = screen;
+        return guarded(
+          () => operations.ask(),
+          (answer) => operations.took(answer),
+          (problem) => operations.refused(problem),
+        );
+      },
     );
     const logs = every(
       () => LOG_MS,

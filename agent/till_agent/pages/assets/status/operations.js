@@ -85,6 +85,12 @@ export class Operations {
     );
   }
 
+  // There is no journal to list: the till is not enrolled, or its disk gives nothing.
+  refused(problem) {
+    const text = problem.cashier || this.words.t("failed");
+    show(this.list, text, () => h("p.soft", null, text));
+  }
+
   table(view) {
     const { t } = this.words;
     const names = ["ops.at", "ops.kind", "ops.uid", "ops.status"].map((each) => t(each));
