@@ -110,7 +110,7 @@ def check_host(headers: Headers, hosts: frozenset[bytes]) -> Refusal | None:
 
 
 def check_path(raw: bytes, path: str) -> Refusal | None:
-    """One path has one spelling: none that another reader, or a folder of files, would take for another."""
+    """None that another reader, or a folder of files, would take for another path."""
     parts = path.split("/")
     if b"%2f" not in raw.lower() and "" not in parts[1:-1] and "." not in parts and ".." not in parts:
         return None

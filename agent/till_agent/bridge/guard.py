@@ -37,6 +37,9 @@ WHERE = "`tillside agent token NAME` says where it is kept"
 ABORT_KEY = "tillside.abort"
 """In the ASGI scope: cuts the connection at once."""
 
+KNOWN_KEY = "tillside.known"
+"""In the ASGI scope: tells the connection that a known client has called by it."""
+
 CLIENT_KEY = "tillside.client"
 """Where the known caller stands in the ASGI scope; None on paths that are open."""
 
@@ -143,7 +146,7 @@ class Guard:
             return None
         if method in SAFE_METHODS and f"{path}/".startswith(self._pages):
             return self._in_time(PAGES)
-        client, refusal = self._identify(path, headers)
+        client, refusal = self._identify(scope, headers)
         if refusal is not None:
             return refusal
         scope[CLIENT_KEY] = client
@@ -152,17 +155,20 @@ class Guard:
     def _is_frontols(self, path: str) -> bool:
         return self._tokens.has_frontol and path.startswith(FRONTOL_ROOT)
 
-    def _identify(self, path: str, headers: Headers) -> tuple[Client | None, Refusal | None]:
+    def _identify(self, scope: MutableMapping[str, Any], headers: Headers) -> tuple[Client | None, Refusal | None]:
         authorization = headers.get(b"authorization")
         if authorization is not None:
             client = self._tokens.find(authorization)
             if client is not None:
+                tell = scope.get(KNOWN_KEY)
+                if tell is not None:
+                    tell()
                 return client, None
             wait_ms = self._limiter.failed("token")
             if wait_ms:
                 return None, _locked_out(wait_ms)
             return None, _unauthorized("token_unknown", f"expected the token of a configured client; {WHERE}")
-        if path in self._open_paths:
+        if scope["path"] in self._open_paths:
             return None, None
         missing = _unauthorized("token_missing", f"expected `Authorization: Bearer TOKEN`; {WHERE}")
         return None, self._in_time(ANONYMOUS) or missing

@@ -49,8 +49,12 @@ class LimitedProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         _send_at_once(transport)
         self._head_timer = self.loop.call_later(HEAD_TIMEOUT_S, self._head_too_slow)
-        if len(self.connections) > self._max_connections:
+        if len(self.connections) > self._max_connections and not self._make_room():
             self._refuse(Problem(status=503, code="too_many_connections", detail="try again later", retryable=True))
+
+    def _make_room(self) -> bool:
+        """Whether another connection was cut in favour of this one; a server that knows its callers may choose one."""
+        return False
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._cancel_timers()
