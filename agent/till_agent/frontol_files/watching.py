@@ -19,7 +19,7 @@ from till_agent.core import Core
 from till_agent.exceptions import DeskProblem, JournalCorrupt, JournalUnavailable
 from till_agent.frontol_files.accruing import Accruer, TryLater
 from till_agent.frontol_files.documents import Document, Gathering
-from till_agent.frontol_files.exceptions import FrontolFileError, ReportUnfinished, StoreUnavailable
+from till_agent.frontol_files.exceptions import FrontolFileError, ReportUnfinished, ReportUnreadable, StoreUnavailable
 from till_agent.frontol_files.journal_index import JournalIndex
 from till_agent.frontol_files.judging import Judge
 from till_agent.frontol_files.reading import Gathered, gather, mark_report, signature_of
@@ -74,6 +74,8 @@ class ReportWatch:
         self._look_s = look_s
         self._grace_ms = grace_ms
         self._looked: dict[str, str] = {}
+        self._done: dict[str, str] = {}
+        """What each report looked like when all of it was read."""
         self._troubles: dict[tuple[str, str], ReportTrouble] = {}
         self._judge: tuple[Core, Judge] | None = None
         self._turn = asyncio.Lock()
@@ -169,8 +171,9 @@ class ReportWatch:
         judge = self._judge_of(core, store)
         await judge.catch_up()
         for report in self._reports:
-            for path in await asyncio.to_thread(paths_of, report.path):
-                await self._read(path, report, core, store)
+            for path, signature in await asyncio.to_thread(_look_at, report.path):
+                if not signature or self._done.get(str(path)) != signature:
+                    await self._read(path, signature, report, core, store)
         while await judge.judge(self._since):
             await self._clock.sleep(PAUSE_S)
         self.tally = await asyncio.to_thread(store.tally)
@@ -205,14 +208,14 @@ class ReportWatch:
         found = [each.since for each in self._reports if path == each.path or _fits(path, each.path)]
         return found[0] if found else ""
 
-    async def _read(self, path: Path, report: ReportSettings, core: Core, store: Store) -> None:
+    async def _read(self, path: Path, signature: str, report: ReportSettings, core: Core, store: Store) -> None:
         name = str(path)
+        settled = bool(signature) and self._looked.get(name) == signature
+        self._looked[name] = signature
         try:
-            signature = await asyncio.to_thread(signature_of, path)
-            settled = bool(signature) and self._looked.get(name) == signature
-            self._looked[name] = signature
             before = await asyncio.to_thread(store.file, name)
-            if not signature or (before is not None and before.signature == signature and before.state == "read"):
+            if before is not None and before.signature == signature and before.state == "read":
+                self._done[name] = signature
                 return
             await self._read_on(path, report, core, store, settled=settled)
         except ReportUnfinished as exc:
@@ -264,6 +267,7 @@ class ReportWatch:
         record.state, record.read_ms = "read", self._clock.wall_ms()
         record.signature = await asyncio.to_thread(signature_of, path)
         await asyncio.to_thread(store.put_file, record)
+        self._done[str(path)] = record.signature
 
     def _ours(self, store: Store, report: ReportSettings, found: Gathered) -> list[Document]:
         """Documents of this till. Without `workplaces` the first till of a database is ours, and another is told of:
@@ -327,6 +331,19 @@ def paths_of(pattern: str) -> list[Path]:
     except OSError:
         return []
     return [each for _, each in sorted(found)[-FILES_LIMIT:]]
+
+
+def _look_at(pattern: str) -> list[tuple[Path, str]]:
+    """The files of a pattern that are there, and what tells whether one has changed; "" for what can't be told."""
+    found: list[tuple[Path, str]] = []
+    for path in paths_of(pattern):
+        try:
+            signature = signature_of(path)
+        except ReportUnreadable:
+            found.append((path, ""))
+        else:
+            found += [(path, signature)] if signature else []
+    return found
 
 
 def _fits(path: str, pattern: str) -> bool:

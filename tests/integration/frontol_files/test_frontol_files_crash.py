@@ -121,13 +121,13 @@ def test_whatever_ends_the_watcher_each_sale_counts_once(
 
 
 def _sells_before_it_writes(patch: pytest.MonkeyPatch) -> None:
-    settle = Judge._settle
+    settle = Store.settle
 
-    async def lazy(judge: Judge, record: Any, state: str, **more: Any) -> None:
+    def lazy(of: Store, record: Any, state: str, **more: Any) -> None:
         if state != "accruing":
-            await settle(judge, record, state, **more)
+            settle(of, record, state, **more)
 
-    patch.setattr(Judge, "_settle", lazy)
+    patch.setattr(Store, "settle", lazy)
 
 
 def _marks_before_it_writes(patch: pytest.MonkeyPatch) -> None:
