@@ -36,6 +36,7 @@ class ScriptSettings(Struct, frozen=True, kw_only=True, rename="camel", forbid_u
     hold_minutes: Annotated[int, Meta(ge=1, le=60)]
     slip: Literal["receipt", "agent", "both", "none"]
     show: Literal["all", "warnings", "nothing"]
+    receipt_uid: Literal["number", "frontol"]
     sale_types: Annotated[tuple[Code, ...], Meta(min_length=1)]
     return_types: tuple[Code, ...]
     payments: dict[str, str]

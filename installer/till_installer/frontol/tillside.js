@@ -38,6 +38,10 @@ var tillsideSettings = {
     // What the cashier is shown in a window: "all", "warnings" or "nothing". Questions are always shown.
     show: "all",
 
+    // What a receipt is called at the agent: "number" (till, shift and number, as in the sales report), or "frontol" (the
+    // document's own id, if this Frontol shows one to scenarios).
+    receiptUid: "number",
+
     // Codes of Frontol's document types that are sales and returns.
     saleTypes: [1],
     returnTypes: [2],
@@ -851,14 +855,15 @@ var tillside = (function () {
         return "f-" + sha256(parts.join("/")).substring(0, 40);
     }
 
-    // Frontol's own id of the document where it is one that no other document can have, else till, shift and number.
+    // Till, shift and number, which the sales report has too; or Frontol's own id of the document where the shop says so
+    // and it is one that no other document can have.
     function uidOf(doc) {
         var stored = get(doc, "tillsideUid");
         var id;
         if (stored) {
             return stored;
         }
-        id = normalUid(read(doc, "uid", "") || read(doc, "guid", ""));
+        id = setting("receiptUid", "number") === "frontol" ? normalUid(read(doc, "uid", "") || read(doc, "guid", "")) : "";
         if (!/^[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}$/.test(id)) {
             id = documentUid(frontol.codeWorkplace, read(doc, "sessionNumber", null) || frontol.sessionNumber, doc.number);
         }
@@ -1980,6 +1985,10 @@ var tillside = (function () {
 
         closeDocumentBefore: function () {
             var doc = document();
+            if (isReturn(doc)) {
+                uidOf(doc);
+                set(doc, "tillsideBase", baseUid(doc));
+            }
             if (!isSale(doc)) {
                 return undefined;
             }

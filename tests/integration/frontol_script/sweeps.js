@@ -8,7 +8,7 @@ Error.stackTraceLimit = 0;
 
 const POINTS = 9;
 const KINDS = ["refused", "lost", "12029", "zero", "garbage", "cut", "null", "500", "503", "401", "404", "409", "422"];
-const LASTING = ["refused", "12029", "garbage", "500", "401"];
+const LASTING = ["refused", "garbage", "401"];
 
 function sale(host) {
     host.openSession();

@@ -21,12 +21,12 @@ def sweep(host: Host, way: str, what: str, **more: Any) -> dict[str, Any]:
 
 def test_each_call_fails_in_each_way(host: Host) -> None:
     """Refused, lost, not understood, cut off, a server's error, no right: at each place, once and from then on."""
-    assert sweep(host, "payment", "calls")["runs"] > 250
+    assert sweep(host, "payment", "calls")["runs"] > 200
 
 
 def test_each_call_fails_while_points_are_a_discount(host: Host) -> None:
     """The ways that differ most."""
-    assert sweep(host, "discount", "calls", kinds=["refused", "cut", "409"])["runs"] > 50
+    assert sweep(host, "discount", "calls", kinds=["refused", "409"])["runs"] > 40
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -37,5 +37,5 @@ def test_each_member_of_frontol_is_missing(host: Host, way: str) -> None:
 
 @pytest.mark.parametrize(("way", "first"), [("payment", 1), ("discount", 5)])
 def test_a_member_of_frontol_fails_once(host: Host, way: str, first: int) -> None:
-    """At every eleventh of the times that one is touched in a receipt."""
-    assert sweep(host, way, "accesses", first=first, step=11)["runs"] > 150
+    """At one in 23 of the times that one is touched in a receipt."""
+    assert sweep(host, way, "accesses", first=first, step=23)["runs"] > 75

@@ -169,7 +169,7 @@ def test_goods_come_back_by_the_base_document(frontol: Host, till: Till) -> None
     frontol.open({**BREAD, "quantity": 1}, type=2, base="last")
     frontol.close()
     (body,) = frontol.bodies("PUT", "/v1/returns/")
-    assert body["sale_uid"] == uid
+    assert body["sale_uid"] == uid == frontol.seen["closedValues"]["tillsideBase"]
     assert body["lines"] == [{"number": 1, "quantity_thousandths": 1000}]
     assert till.pos.ask("GET", f"/v1/sales/{uid}")["state"] == "returned_in_part"
     assert frontol.seen["said"], "the agent says which points were taken back"
