@@ -171,7 +171,7 @@ def test_each_figure_is_judged() -> None:
             [{ enrolled: false }, { halted: "x" }, { online: false }, {}]
                 .map((more) => facts.line({ ...given.status.sync, ...more }).key),
             [null, 500, -90e3, 130e3].map((clock_skew_ms) => Object.values(facts.clock(of({ clock_skew_ms })))),
-            [0, 100e6, 900e6, 50e9].map((disk_free_bytes) =>
+            [0, 100e6, 500e6, 50e9].map((disk_free_bytes) =>
                 facts.disk(of({ disk_free_bytes, disk_total_bytes: 100e9 })).level),
             facts.disk(given.status),
             [0, given.status.now_ms - 25 * 3600e3].map((cache_as_of_ms) =>
@@ -232,7 +232,7 @@ def test_the_text_for_support_has_named_fields_only() -> None:
 
 
 def test_looks_never_overlap_and_wait_for_somebody_to_see() -> None:
-    """One that is asked for while one is under way comes right after it; a hidden page does not look; defects are told."""
+    """One that is asked for while one is under way comes after it; a hidden page does not look; defects are told."""
     assert run("""
         const told = [];
         globalThis.document = Object.assign(new EventTarget(), { visibilityState: "visible" });

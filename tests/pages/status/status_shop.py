@@ -48,6 +48,10 @@ class Shop:
             self._token = str(answer.json()["token"])
         return self._token
 
+    def forget_token(self) -> None:
+        """The agent does not know that browser any more."""
+        self._token = ""
+
     @contextlib.contextmanager
     def looking(
         self, browser: Browser, *, language: str = "en", width: int = 1280, height: int = 800, **options: Any

@@ -1,15 +1,21 @@
 """The status page's browser is made known, shows devices as they come and go, and tries them for real."""
 
+import os
 import re
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, expect
 
+from house.shell import Shell, blocks
+from house.tree import ROOT
 from kit.chain import ANNA, ean13
 from kit.chromium import Shots, pairing_url, visit
+from kit.processes import COMMAND
 from kit.waiting import wait_for
 from pages.status.status_shop import Shop, device
 
+HOW_TO = ROOT / "docs" / "how-to" / "use-the-status-page.md"
 GOODS = ean13("460000000001")
 
 
@@ -26,6 +32,22 @@ def test_a_link_makes_the_browser_known(shop: Shop, browser: Browser, shots: Sho
         visited.page.reload()
         expect(visited.page.get_by_text("Everything works")).to_be_visible()
         assert visited.page.evaluate("localStorage.getItem('tillside.token.status')")
+
+
+def test_the_commands_of_its_page_work_as_they_stand(shop: Shop, tmp_path: Path) -> None:
+    """A link, a code, the list; the browser that is forgotten is one that is known."""
+    bin_folder = str(Path(COMMAND[0]).parent)
+    variables = {"TILLSIDE_CONFIG": str(shop.till.config), "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}"}
+    assert shop.token
+    known = shop.till.admin.ask("GET", "/v1/pairings")["pairings"][0]["client"]
+    text = HOW_TO.read_text(encoding="utf-8").replace("status-abc234", known)
+    with Shell(tmp_path, variables) as shell:
+        printed = [shell.run(block.code) for block in blocks(text) if block.language == "sh"]
+    assert re.search(r"/status/#code=\d{8}", printed[0])
+    assert re.search(r"code +\d{4} \d{4}", printed[1])
+    assert known in printed[2]
+    assert known not in [each["client"] for each in shop.till.admin.ask("GET", "/v1/pairings")["pairings"]]
+    shop.forget_token()
 
 
 def test_a_typed_code_makes_the_browser_known(shop: Shop, browser: Browser, shots: Shots) -> None:

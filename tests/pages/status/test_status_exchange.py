@@ -167,10 +167,10 @@ def test_another_language_is_one_choice_away(shop: Shop, browser: Browser) -> No
         visited.go("/status/")
         picker = page.get_by_role("combobox", name="Language")
         picker.select_option("uk")
-        expect(page.get_by_role("heading", name="Обмін із центром")).to_be_visible()
+        expect(page.get_by_role("heading", name="Обмін із хмарою")).to_be_visible()
         expect(page.get_by_role("combobox", name="Мова")).to_be_focused()
         page.reload()
-        expect(page.get_by_role("heading", name="Обмін із центром")).to_be_visible()
+        expect(page.get_by_role("heading", name="Обмін із хмарою")).to_be_visible()
 
 
 def test_the_keyboard_reaches_everything_in_order(shop: Shop, browser: Browser) -> None:

@@ -2,8 +2,8 @@
 
 const WELL = new Set(["ready", "busy", "disabled"]);
 const DOUBTFUL = new Set(["opening", "degraded", "absent"]);
-const DISK_LOW_BYTES = 1024 ** 3;
-const DISK_VERY_LOW_BYTES = 200 * 1024 ** 2;
+const DISK_LOW_BYTES = 512 * 1024 ** 2;
+const DISK_VERY_LOW_BYTES = 100 * 1024 ** 2;
 const SKEW_LIMIT_MS = 120_000;
 const CACHE_AGE_LIMIT_MS = 24 * 3_600_000;
 
