@@ -37,6 +37,7 @@ def python_calls(description: Description, *, waits: bool) -> str:
     body = "\n".join(line for call in calls for line in _python_method(call, waits=waits))
     typing += ["Literal", "overload"]
     imports = [
+        "from abc import ABC, abstractmethod",
         "from collections.abc import Mapping",
         f"from typing import {', '.join(sorted(typing))}",
         "",
@@ -89,9 +90,10 @@ CALLS_HEAD = '''"""The calls of the bridge as methods, for {about}. Made by `mak
 T = TypeVar("T")
 
 
-class {name}:
+class {name}(ABC):
     """One method for each call. ClientError as `till_agent.client.exceptions` tells them."""
 
+    @abstractmethod
     {word}def _call(
         self,
         operation: str,
@@ -103,7 +105,6 @@ class {name}:
         timeout_ms: int | None = None,
     ) -> T:
         """Carry out one call; `timeout_ms` is for one attempt, the call's own when left out."""
-        raise NotImplementedError
 
 '''
 

@@ -254,6 +254,6 @@ def _wait(session: Session, words: list[str]) -> Any:
     while not session.ask(session.till.status).sync.online:
         if time.monotonic() > give_up:
             raise NotUnderstoodError(f"expected a line to the cloud within {seconds} s, and there is none")
-        time.sleep(POLL_S)
+        session.news.wait(POLL_S)  # events are taken in meanwhile
     session.online = True
     return {"online": True}

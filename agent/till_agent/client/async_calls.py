@@ -1,5 +1,6 @@
 """The calls of the bridge as methods, for asyncio. Made by `make reference`; a test keeps them."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, Literal, TypeVar, overload
 
@@ -20,14 +21,13 @@ from till_agent.api import (
     SaleRequest,
     SaleView,
     SlipState,
-    Status,
-    SyncStatus,
 )
 from till_agent.bridge.pairing_shapes import Pairings, TokensRead
 from till_agent.bridge.shapes import Live, Queue, QueuedOpBody, Ready, SlipBlocks
 from till_agent.bridge.trial_shapes import TrialPrint
 from till_agent.member_api import CardAttach, CardAttached, CodeAnswer, CodeRequest, MemberCreate, MemberCreated
 from till_agent.page_api import (
+    Flags,
     LogTail,
     MembersFound,
     PageFacts,
@@ -39,13 +39,15 @@ from till_agent.page_api import (
     SoldLines,
 )
 from till_agent.report_api import Decided, Findings, Reports
+from till_agent.told_api import Status, SyncStatus
 
 T = TypeVar("T")
 
 
-class AsyncCalls:
+class AsyncCalls(ABC):
     """One method for each call. ClientError as `till_agent.client.exceptions` tells them."""
 
+    @abstractmethod
     async def _call(
         self,
         operation: str,
@@ -57,7 +59,6 @@ class AsyncCalls:
         timeout_ms: int | None = None,
     ) -> T:
         """Carry out one call; `timeout_ms` is for one attempt, the call's own when left out."""
-        raise NotImplementedError
 
     async def quote(self, request: QuoteRequest, *, timeout_ms: int | None = None) -> Quote:
         """What a receipt would give; changes nothing."""
@@ -248,6 +249,10 @@ class AsyncCalls:
     async def sale_lines(self, uid: str, *, timeout_ms: int | None = None) -> SoldLines:
         """The lines of a sale of this till, and what of each may still come back."""
         return await self._call("sale_lines", SoldLines, path={"uid": uid}, timeout_ms=timeout_ms)
+
+    async def flags(self, *, language: Language | None = None, timeout_ms: int | None = None) -> Flags:
+        """What in cashiers' receipts of the last weeks a person should look at; nothing is ever blocked by it."""
+        return await self._call("flags", Flags, query={"language": language}, timeout_ms=timeout_ms)
 
     async def logs(
         self, *, after: int | None = None, limit: int | None = None, timeout_ms: int | None = None

@@ -50,6 +50,7 @@ SPECS: Final[dict[str, Spec]] = {
     "page": Spec("GET", "/v1/page", again=True, timeout_ms=USUAL_MS),
     "sales": Spec("GET", "/v1/sales", again=True, timeout_ms=USUAL_MS),
     "sale_lines": Spec("GET", "/v1/sales/{uid}/lines", again=True, timeout_ms=USUAL_MS),
+    "flags": Spec("GET", "/v1/flags", again=True, timeout_ms=USUAL_MS),
     "logs": Spec("GET", "/v1/logs", again=True, timeout_ms=USUAL_MS),
     "pairing_code": Spec("POST", "/v1/pairing/codes", again=False, timeout_ms=USUAL_MS),
     "pair": Spec("POST", "/v1/pairing", again=False, timeout_ms=USUAL_MS),

@@ -5,7 +5,7 @@ import random
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -41,8 +41,15 @@ class Till(Connected, Calls):
     It may be used by several threads.
     """
 
-    def __init__(self, *args: Any, transport: httpx.BaseTransport | None = None, **settings: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        transport: httpx.BaseTransport | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+        **settings: Any,
+    ) -> None:
         super().__init__(*args, **settings)
+        self._sleep = sleep
         self._http = httpx.Client(transport=transport, **pool())
 
     def close(self) -> None:
@@ -81,7 +88,7 @@ class Till(Connected, Calls):
                 problem = not_ready(found)
             if time.monotonic() + PAUSES_MS[0] / 1000 > until:
                 raise problem
-            time.sleep(PAUSES_MS[0] / 1000)
+            self._sleep(PAUSES_MS[0] / 1000)
 
     def _call(
         self,
@@ -95,7 +102,9 @@ class Till(Connected, Calls):
     ) -> T:
         call = wanted(operation, path, query, request)
         attempts = Attempts(call, timeout_ms if timeout_ms is not None else self._timeout_ms, self._patience_ms)
-        found: T = Retrying(**attempts.settings())(lambda: self._once(call, kind, attempts.timeout_s()))
+        found: T = Retrying(sleep=self._sleep, **attempts.settings())(
+            lambda: self._once(call, kind, attempts.timeout_s())
+        )
         return found
 
     def _once(self, call: Wanted, kind: type[T], timeout_s: float) -> T:
