@@ -15,7 +15,7 @@ from till_agent.api import HoldCreate, Identify, Message, Sale, SaleRequest
 from till_agent.exceptions import DeskProblem
 from till_agent.frontol.answers import Body, good, money_of, points_for, windows
 from till_agent.frontol.counter import Counter
-from till_agent.frontol.documents import LONGEST_HOLD_MS, Documents
+from till_agent.frontol.documents import LONGEST_HOLD_MS, Documents, with_codes
 from till_agent.frontol.drafts import Draft
 from till_agent.frontol.settling import as_told, sold
 from till_agent.frontol.shapes import Document
@@ -38,6 +38,8 @@ OF_POINTS = (
     *("hold_unknown", "hold_expired", "hold_used", "hold_mismatch", "hold_refused", "insufficient_points"),
     *("points_lent", "offline_limit", "proof_required", "proof_invalid", "member_unknown", "cloud_unreachable"),
 )
+OF_HOLDS = ("redemption_needs_hold", "hold_unknown", "hold_expired", "hold_used", "hold_mismatch", "hold_refused")
+"""Where points may be had after all, by another hold."""
 OF_CLIENT = ("identifier_", "bank_card", "reference_unknown", "wallet_", "voucher_")
 OF_DISCOUNTS = ("discount_",)
 NOTHING_WRITTEN = ("journal_unavailable", "journal_corrupt", "till_not_enrolled")
@@ -106,6 +108,7 @@ class Confirming:
         """The sale as it should be."""
         desk = self._counter.desk
         draft = self._documents.draft(document) or await self._documents.recalled(document)
+        document = with_codes(document, draft)
         settled = sold(document, draft)
         programme = desk.programme
         points = points_for(document.bonus_minor, programme) if programme is not None else 0
@@ -150,7 +153,7 @@ class Confirming:
             except DeskProblem as exc:
                 if exc.code in NOTHING_WRITTEN:
                     raise
-                if exc.code in OF_POINTS and request.redeem_points and not held_anew:
+                if exc.code in OF_HOLDS and request.redeem_points and not held_anew:
                     held_anew = True
                     request = await self._held_anew(document, request)
                     continue
@@ -216,7 +219,9 @@ def _without(document: Document, request: SaleRequest, exc: DeskProblem) -> Sale
     """The sale without the part that the desk refused; None when there is nothing to leave out."""
     code = exc.code
     if code in OF_POINTS and request.redeem_points:
-        return replace(request, redeem_points=0)
+        # What the receipt bears is taken; the rest is told.
+        allowed = exc.extras.get("allowed_points", 0) if code == "redemption_exceeds" else 0
+        return replace(request, redeem_points=allowed if allowed < request.redeem_points else 0)
     if code.startswith(OF_CLIENT) and request.member is not None:
         return replace(request, member=None, redeem_points=0, hold="")
     if code.startswith(OF_DISCOUNTS) and request.discounts:

@@ -64,6 +64,7 @@ class Documents:
             return await self.cancel(document)
         desk = self._counter.desk
         draft = self.draft(document) or await self.recalled(document)
+        document = with_codes(document, draft)
         member = await self._counter.member(document.who, draft)
         if member is None:
             raise self._refused_nobody()
@@ -201,7 +202,8 @@ class Documents:
         """Raises what keeps the wish from being met. What the member has, only who reserves it can say exactly."""
         allowed = quote.calculation.redeemed_points
         shown = quote.member
-        if shown is not None and shown.spendable_points < points:
+        bears = quote.redeemable.points if quote.redeemable is not None else 0
+        if shown is not None and shown.spendable_points < points and bears >= shown.spendable_points:
             await self._hold(document, member, points)
             # More than was known here: the cashier asks once more, and for what the receipt bears.
             await self.cancel(document)
@@ -223,8 +225,14 @@ class Documents:
             lines=seen_lines(receipt, quote.calculation),
             who=document.who,
             reference=quote.member.reference if quote.member is not None else "",
+            codes=document.codes,
             told=told,
         )
+
+
+def with_codes(document: Document, draft: Draft | None) -> Document:
+    """The document with the coupons that it was calculated with, where it names none: the discounts are by them."""
+    return replace(document, codes=draft.codes) if draft is not None and not document.codes else document
 
 
 def wanted_minor(document: Document) -> int:

@@ -45,6 +45,7 @@ class Draft(Struct, frozen=True, kw_only=True):
     lines: Mapping[int, SeenLine] = NOTHING_SEEN
     who: Who = Who()
     reference: str = ""
+    codes: tuple[str, ...] = ()
     told: frozenset[str] = frozenset()
 
 
@@ -59,6 +60,11 @@ class Drafts:
 
     def __len__(self) -> int:
         return len(self._drafts)
+
+    @property
+    def turns(self) -> int:
+        """Receipts of which a call is under way."""
+        return len(self._turns)
 
     def get(self, uid: str, now_ms: int) -> Draft | None:
         """The draft, if there is one that has not expired."""

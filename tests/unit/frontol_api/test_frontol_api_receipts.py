@@ -1,5 +1,6 @@
 """Receipts of Frontol: discounts, points, and sales that are committed whatever else is wrong with them."""
 
+import asyncio
 import json
 from decimal import Decimal
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from fakes.till import ANNA_CARD, ANNA_PHONE, PROGRAMME, anna
+from till_agent.frontol.drafts import Draft, Drafts, SeenLine
 from till_loyalty.programme import Redemption, Rule
 from till_loyalty.rule_parts import Discount
 from unit.frontol_api.frontol_api_till import SALE, UID, FrontolTill, bonus, cash, document, position
@@ -92,6 +94,8 @@ def test_more_than_the_receipt_bears_is_refused_with_what_it_bears() -> None:
     till = FrontolTill()
     answer = spend(till, 51, position(1, 100))
     assert (answer["code"], answer["error"]) == (702, "Столько списать нельзя. Можно списать: 50 бонусов.")
+    assert spend(till, 1000, position(1, 100)) == answer  # more than she has, but the receipt bears still less
+    assert spend(till, 501, position(1, 5000))["code"] == 708
     assert till.holds.unresolved() == []
 
 
@@ -239,6 +243,18 @@ def test_a_receipt_whose_points_can_no_more_be_taken_is_sold_all_the_same() -> N
     assert (sale.result.redeemed_points, sale.subject.member_id, sale.receipt.total_minor) == (0, "m-anna", 10_000)
 
 
+def test_a_receipt_that_shrank_after_it_was_paid_gives_what_it_bears() -> None:
+    """Half of 60 at most: the other 20 are told."""
+    till = FrontolTill()
+    spend(till, 50, position(1, 100))
+    answer = till.good("confirm", position(1, 60), client=ANNA, payments=[bonus(50), cash(10)])
+    assert till.sale().result.redeemed_points == 30
+    assert windows(answer) == [
+        "Оплата бонусами на 20,00 в чеке есть, а со счёта они не сняты. Сообщите администратору."
+    ]
+    assert till.holds.unresolved() == []
+
+
 def test_points_that_frontol_spent_without_asking_are_taken_if_they_can_be() -> None:
     till = FrontolTill()
     till.good("confirm", position(1, 100), client=ANNA, payments=[bonus(30), cash(70)])
@@ -347,3 +363,38 @@ def test_a_blocked_member_is_sold_to_without_points() -> None:
     assert spend(till, 10, position(1, 100))["code"] == 306
     till.good("confirm", position(1, 100), client=ANNA, payments=[bonus(10), cash(90)])
     assert till.sale().result.redeemed_points == 0
+
+
+def test_turns_are_taken_by_uid() -> None:
+    """One call at a time for a receipt, others beside it; nothing is kept of those that are done."""
+    drafts = Drafts(1000)
+    seen: list[str] = []
+
+    async def call(uid: str, name: str) -> None:
+        async with drafts.turn(uid):
+            seen.append(f"{name} in")
+            for _ in range(3):
+                await asyncio.sleep(0)
+            seen.append(f"{name} out")
+
+    async def all_at_once() -> None:
+        await asyncio.gather(call("a", "first"), call("a", "second"), call("b", "other"))
+
+    asyncio.run(all_at_once())
+    assert seen.index("first out") < seen.index("second in")
+    assert seen.index("other in") < seen.index("first out")
+    assert drafts.turns == 0
+
+
+def test_drafts_are_bounded() -> None:
+    """By number and by their lines; the newest stays, whatever its size."""
+    drafts = Drafts(1000)
+    for number in range(200):
+        drafts.put(str(number), Draft(), number)
+    assert len(drafts) == 64
+    lines = {number: SeenLine(1000, 1) for number in range(15_000)}
+    drafts.put("large", Draft(lines=lines), 200)
+    drafts.put("larger", Draft(lines=lines), 201)
+    assert drafts.get("large", 201) is None
+    assert drafts.get("larger", 1200) is not None
+    assert drafts.get("larger", 1201) is None
