@@ -62,8 +62,8 @@ def chromium_path() -> str:
 
 
 @contextlib.contextmanager
-def launched() -> Iterator[Browser]:
-    """A headless Chromium. Skips the test where there is none, unless it must not be skipped."""
+def launched(*more: str) -> Iterator[Browser]:
+    """A headless Chromium, with `more` flags. Skips the test where there is none, unless it must not be skipped."""
     path = chromium_path()
     if not path:
         words = f"no Chromium: install one of {', '.join(CHROMIUMS)}, or name it in {PATH_VARIABLE}"
@@ -71,7 +71,7 @@ def launched() -> Iterator[Browser]:
             pytest.fail(words)
         pytest.skip(words)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS), headless=True)
+        browser = playwright.chromium.launch(executable_path=path, args=[*FLAGS, *more], headless=True)
         try:
             yield browser
         finally:
