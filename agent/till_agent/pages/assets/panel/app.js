@@ -9,7 +9,8 @@ import { keepLanguage, loadWords, pickedLanguage } from "/common/words.js";
 import { Home } from "./home.js";
 import { Line } from "./line.js";
 import { Kept } from "./kept.js";
-import { button } from "./parts.js";
+import { nameOf } from "./member.js";
+import { button, wideBanner } from "./parts.js";
 import { Receipts } from "./receipts.js";
 import { Register } from "./register.js";
 import { Sell } from "./sell.js";
@@ -27,7 +28,9 @@ export class App {
     this.facts = facts;
     this.kept = new Kept(till);
     this.line = new Line(this);
-    this.state = { screen: "home", member: null };
+    // A receipt that was under way when the page was loaded anew comes first.
+    const open = facts.sell && ["held", "sending"].includes(this.kept.receipt?.phase);
+    this.state = { screen: open ? "sell" : "home", member: null };
     this.said = h("div.unseen", { role: "status", "aria-live": "polite", id: "said" });
     this.alerted = h("div.unseen", { role: "alert", id: "alerted" });
     this.wasAway = false;
@@ -48,7 +51,7 @@ export class App {
     });
     this.open();
     this.line.start(every);
-    this.screen.resume?.();
+    this.kept.releaseAll();
     await ended;
     this.stream.close();
     this.line.stop();
@@ -190,7 +193,7 @@ export class App {
 
   memberSaid(member) {
     return this.t("member.said", {
-      name: member.name_masked || this.t(member.known ? "member.nameless" : "member.unknown"),
+      name: nameOf(this, member),
       balance: this.points(member.balance_points),
       spendable: this.points(member.spendable_points),
     });
@@ -225,20 +228,24 @@ export class App {
     const { words } = this;
     if (!(problem instanceof Problem)) return words.t("problem.other");
     if (!problem.status) return words.t("problem.unreachable");
-    const own = `problem.${problem.code}`;
-    if (words.has(own) && (!problem.cashier || this.language !== this.facts.language)) return words.t(own);
-    return problem.cashier || words.any([own, "problem.other"]);
+    return this.inWords(problem.code, problem.cashier) || words.t("problem.other");
+  }
+
+  // The agent's sentence, which is in its till's language; in another one the panel's own of the same code.
+  inWords(code, said) {
+    const own = `problem.${code}`;
+    return this.words.has(own) && (!said || this.language !== this.facts.language) ? this.words.t(own) : said;
   }
 
   event(name, data) {
     this.line.onEvent(name, data);
     if (name === "scan") this.scanned(data);
-    if (name === "alert" && this.isForCashier(data)) this.alert(data.text);
+    if (name === "alert" && this.isForCashier(data)) this.alert(this.inWords(data.code, data.text));
   }
 
   // Alerts of scans come with the agent's sentence; others are for store IT and stand on its page.
   isForCashier(message) {
-    return this.alertUntil !== undefined && performance.now() < this.alertUntil && message.level !== "info";
+    return performance.now() < (this.alertUntil ?? 0) && message.level !== "info";
   }
 
   alert(text) {
@@ -310,6 +317,8 @@ export class App {
     const away = line === "away";
     if (!this.awayHost) return;
     this.host.classList.toggle("is-away", away);
+    // What can't be answered can't be pressed.
+    if (this.main.inert !== away) this.main.inert = away;
     const state = away ? `${this.language} ${this.line.awayFor()}` : "";
     if (this.awayShown !== state) {
       this.awayShown = state;
@@ -317,6 +326,7 @@ export class App {
     }
     if (!away && this.wasAway) {
       this.notice("good", this.t("away.back"));
+      this.focusField();
       this.back();
     }
     this.wasAway = away;
@@ -326,8 +336,9 @@ export class App {
   awayCard() {
     const { t } = this;
     const steps = ["away.first", "away.second", "away.third"].map((key) => h("li", null, t(key)));
-    const open = this.kept.receipt ? h("p", null, t("away.open_receipt")) : null;
-    return banner("error.wide", t("away.title"), "", h("ol.steps", null, steps), open, h("div.ages.number", null, t("away.since", { age: this.line.awayFor() })));
+    const open = this.kept.receipt?.phase === "sending" || this.kept.receipt?.phase === "held" ? h("p", null, t("away.open_receipt")) : null;
+    const side = [t("away.since", { age: this.line.awayFor() })];
+    return wideBanner("error", t("away.title"), "", { more: [h("ol.steps", null, steps), open], side });
   }
 
   // The agent is back: it may be a newer one, with other settings, and may want what was kept for it.

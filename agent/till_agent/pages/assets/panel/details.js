@@ -1,7 +1,8 @@
 // What a chain would like to know of a new member besides the number; nobody has to say it.
 
 import { h } from "/common/dom.js";
-import { letters, textInput } from "./fields.js";
+import { digitRow, letters, textInput } from "./fields.js";
+import { isoDate, shown } from "./dates.js";
 import { segmented } from "./parts.js";
 
 const FIELDS = { name: 200, birth_date: 10, sex: 0, referrer: 40 };
@@ -12,7 +13,7 @@ export class Details {
     this.values = { ...values };
     this.inputs = {};
     this.wrong = h("p.wrong.note", { role: "alert", id: "birth-note" });
-    this.keys = h("div.keys");
+    this.keys = h("div.keys"); // Below both columns: letters want the whole width.
     this.node = h("section.card.stack.details");
     this.asked = ask.filter((each) => each in FIELDS);
     this.draw();
@@ -21,7 +22,7 @@ export class Details {
   draw() {
     const { t } = this.app;
     const fields = this.asked.map((each) => this[each]());
-    this.node.replaceChildren(h("h2", null, t("reg.more")), ...fields, this.keys);
+    this.node.replaceChildren(h("h2", null, t("reg.more")), ...fields);
   }
 
   input(name, label, attributes) {
@@ -54,7 +55,7 @@ export class Details {
       this.values.birth_date = input.value;
       this.wrong.textContent = "";
     });
-    input.addEventListener("focus", () => this.keys.replaceChildren());
+    input.addEventListener("focus", () => this.keys.replaceChildren(digitRow(t, () => input)));
     field.append(this.wrong);
     return field;
   }
@@ -77,7 +78,12 @@ export class Details {
   }
 
   referrer() {
-    return this.input("referrer", this.app.t("reg.referrer"));
+    const field = this.input("referrer", this.app.t("reg.referrer"));
+    const input = this.inputs.referrer;
+    input.addEventListener("focus", () =>
+      this.keys.replaceChildren(digitRow(this.app.t, () => input), letters(this.app.t, "en", () => input)),
+    );
+    return field;
   }
 
   // What was said, ready for the bridge; null, and a word about it, when the date is none.
@@ -91,19 +97,4 @@ export class Details {
     this.inputs.birth_date.focus();
     return null;
   }
-}
-
-function shown(date) {
-  return /^\d{4}-/.test(date) ? date.split("-").reverse().join(".") : date;
-}
-
-// "05.11.1990" (or the bridge's own form) as "1990-11-05"; "" for no date there is.
-export function isoDate(text) {
-  if (/^\d{4}-\d\d-\d\d$/.test(text)) return text;
-  const match = /^(\d\d)\.(\d\d)\.(\d{4})$/.exec(text);
-  if (!match) return "";
-  const [, day, month, year] = match;
-  const date = new Date(Date.UTC(Number(year), Number(month) - 1, Number(day)));
-  const right = date.getUTCDate() === Number(day) && date.getUTCMonth() === Number(month) - 1;
-  return right ? `${year}-${month}-${day}` : "";
 }

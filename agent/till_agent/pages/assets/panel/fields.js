@@ -1,7 +1,7 @@
 // Fields for numbers, and the keys on the screen that type into them. A till may have no keyboard, or no touch.
 
 import { h, icon } from "/common/dom.js";
-import { prefixOf, readPhone } from "./phone.js";
+import { lengthOf, prefixOf, readPhone } from "./phone.js";
 
 // Put text where the caret is, as a key would.
 export function typeInto(input, text) {
@@ -83,15 +83,10 @@ export function letters(t, language, target, { capitals = false } = {}) {
   return host;
 }
 
-// A field with its label. `note` is read with it.
-export function labelled(id, label, input, { before = null, note = null } = {}) {
-  return h(
-    "div.field",
-    null,
-    h("label", { for: id }, label),
-    before ? h("div.prefixed", null, h("span.prefix.number", { "aria-hidden": "true" }, before), input) : input,
-    note,
-  );
+// The ten digits in one row, with erasing.
+export function digitRow(t, target) {
+  const digits = [..."1234567890"].map((each) => key(each, each, () => typeInto(target(), each)));
+  return h("div.letters", { role: "group" }, h("div.letters-row", null, digits, key(icon("back"), t("pad.back"), () => eraseFrom(target()), "soft-key")));
 }
 
 export function textInput(id, attributes = {}) {
@@ -128,6 +123,12 @@ export function phoneField(id, label, country, { value = "", onChange = () => {}
   show();
   const node = h("div.field", null, h("label", { for: id }, label), h("div.prefixed", null, prefix, input));
   return { node, input, read: () => read };
+}
+
+// How much of a number is missing, where that is known: another country's may have any length.
+export function tooShort(t, country, read) {
+  const missing = lengthOf(country) - read.digits.length;
+  return read.foreign || missing < 1 ? t("problem.identifier_invalid") : t("find.more_digits", { count: missing });
 }
 
 // Digits in groups of four, as they stand on a card.

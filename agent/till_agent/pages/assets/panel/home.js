@@ -2,10 +2,9 @@
 
 import { banner, fill, h, icon } from "/common/dom.js";
 import { recall, remember } from "/common/words.js";
-import { clear, digitsField, letters, pad, phoneField, textInput } from "./fields.js";
+import { clear, digitsField, letters, pad, phoneField, textInput, tooShort } from "./fields.js";
 import { memberCard, nameOf } from "./member.js";
 import { button, segmented, walkable } from "./parts.js";
-import { lengthOf } from "./phone.js";
 
 const WHOLE_CARD_DIGITS = 8; // Shorter numbers are the end of one.
 const SEARCH_AFTER_MS = 250;
@@ -153,7 +152,7 @@ export class Home {
       return read.length < WHOLE_CARD_DIGITS ? this.search(read, { told: true }) : this.identify({ card: read });
     }
     if (!read.digits) return this.note(t("find.empty"));
-    if (!read.whole) return this.note(t("find.more_digits", { count: Math.max(1, lengthOf(facts.country) - read.digits.length) }));
+    if (!read.whole) return this.note(tooShort(t, facts.country, read));
     return this.identify({ phone: read.value });
   }
 
@@ -201,11 +200,11 @@ export class Home {
     const may = app.facts.scopes.includes("register");
     const shown = [];
     if (app.facts.sell && member.status !== "blocked") {
-      shown.push(button("primary big grow", t("do.sell"), () => app.go("sell"), { drawn: "card", data: { key: "sell" } }));
+      const kind = member.known || !may ? "primary big grow" : "big grow";
+      shown.push(button(kind, t("do.sell"), () => app.go("sell"), { drawn: "card", data: { key: "sell" } }));
     }
     if (!member.known && may) {
-      const primary = app.facts.sell ? "" : "primary ";
-      shown.push(button(`${primary}big grow`, t("do.register"), () => app.go("register", { from: member.scanned }), { drawn: "plus", data: { key: "register" } }));
+      shown.unshift(button("primary big grow", t("do.register"), () => app.go("register", { from: member.scanned }), { drawn: "plus", data: { key: "register" } }));
     }
     if (member.known && may && member.status !== "blocked") {
       shown.push(button("big", t("do.attach"), () => app.go("register", { attachTo: member }), { drawn: "card", data: { key: "attach" } }));

@@ -1,8 +1,8 @@
 // How things stand between this page, the agent, the head office and the scanner; told as it is, with what to do.
 
-import { banner, chip, fill, h, icon } from "/common/dom.js";
+import { chip, fill, h } from "/common/dom.js";
 import { dayAndTime } from "/common/format.js";
-import { age } from "./parts.js";
+import { age, wideBanner } from "./parts.js";
 
 const LOOK_MS = 15_000;
 const AWAY_AFTER_MS = 1500; // An agent that is started anew is back within a second: no alarm for that.
@@ -111,10 +111,8 @@ export class Line {
     const said = this.lineSaid();
     this.put("banner", said.join("|"), () => {
       const [level, title, text, ages] = said;
-      const drawn = level ? banner(`${level}.wide`, title, text) : null;
-      if (drawn && ages) drawn.append(h("div.ages.number", null, ages));
-      if (drawn && line === "offline") drawn.querySelector(".icon").replaceWith(icon("cloud-off"));
-      fill(this.banners, drawn);
+      const drawn = line === "offline" ? "cloud-off" : "";
+      fill(this.banners, level ? wideBanner(level, title, text, { drawn, side: ages }) : null);
     });
     this.app.onLine(line, said);
   }
@@ -131,14 +129,14 @@ export class Line {
     return this.status.sync.online ? "online" : "offline";
   }
 
-  // What stands across the page: [level, title, what to do, age of the data]; [] when all is well.
+  // What stands across the page: [level, title, what to do, [age of the data, what waits]]; [] when all is well.
   lineSaid() {
     const { t } = this.app;
     const { status } = this;
     if (this.away || !status) return [];
-    if (!status.ready) return ["error", t("banner.not_ready"), t("banner.not_ready.more"), ""];
+    if (!status.ready) return ["error", t("banner.not_ready"), t("banner.not_ready.more"), []];
     if (status.sync.loading && !status.sync.halted && status.sync.online) {
-      return ["info", t("banner.loading"), t("banner.loading.more"), ""];
+      return ["info", t("banner.loading"), t("banner.loading.more"), []];
     }
     if (status.sync.halted) return ["warning", t("banner.halted"), t("banner.halted.more"), this.ages()];
     return status.sync.online ? [] : ["warning", t("banner.offline"), t("banner.offline.more"), this.ages()];
@@ -158,7 +156,7 @@ export class Line {
       told.push(t("banner.age.never"));
     }
     if (status.sync.waiting) told.push(t("banner.waiting", { count: status.sync.waiting }));
-    return told.join(" · ");
+    return told;
   }
 
   awayFor() {

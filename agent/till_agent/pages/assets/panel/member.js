@@ -15,14 +15,15 @@ const SHOWN_ELSEWHERE = new Set([
 
 export function nameOf(app, member) {
   if (member.name_masked) return member.name_masked;
-  if (!member.known) return app.t("member.unknown");
-  return member.phone_masked || member.card_masked || app.t("member.nameless");
+  return member.phone_masked || member.card_masked || app.t(member.known ? "member.nameless" : "member.unknown");
 }
 
 // Why no more may be spent now; "" where nothing is known to say.
 export function whyOf(app, member) {
   const { words } = app;
-  const key = `why.${member.spendable_reason}`;
+  // Known, but to this till alone as yet: registered here a moment ago.
+  const fresh = member.known && member.spendable_reason === "unknown_member";
+  const key = fresh ? "why.fresh" : `why.${member.spendable_reason}`;
   if (!member.spendable_reason) {
     if (member.balance_points <= 0) return words.t("why.nothing");
     return member.spendable_points >= member.balance_points ? words.t("why.") : "";
@@ -44,12 +45,17 @@ export function memberCard(app, member, { actions = null, small = false } = {}) 
       h(
         "div.row",
         null,
-        chip(STATUS[status], t(`member.${status}`)),
-        member.tier ? chip("", `${t("member.tier")}: ${app.tier(member)}`, "flag") : null,
+        small && status === "active" ? null : chip(STATUS[status], t(`member.${status}`)),
+        small ? chip(member.spendable_points > 0 ? "good" : "warning", `${t("member.spendable")}: ${app.points(member.spendable_points)}`, "card") : null,
+        member.tier && !small ? chip("", `${t("member.tier")}: ${app.tier(member)}`, "flag") : null,
         member.spendable_reason === "voucher" ? chip("info", t("member.voucher"), "card") : null,
       ),
     ),
   );
+  if (small) {
+    const why = member.spendable_points < member.balance_points ? whyOf(app, member) : "";
+    return h("section.member.stack", { "aria-label": nameOf(app, member) }, head, why ? h("p.soft.small", null, why) : null);
+  }
   const figures = h(
     "div.figures",
     null,
@@ -60,7 +66,6 @@ export function memberCard(app, member, { actions = null, small = false } = {}) 
       more: whyOf(app, member),
     }),
   );
-  if (small) return h("section.member.stack", { "aria-label": nameOf(app, member) }, head, figures);
   return h(
     "section.card.member.stack",
     { "aria-label": nameOf(app, member) },
@@ -118,7 +123,10 @@ export function dotted(date) {
   return `${dayOfMonth}.${month}.${year}`;
 }
 
-export function localMoment(text) {
-  return `${dotted(text.slice(0, 10))}\u00a0${text.slice(11, 16)}`;
+// A store clock's time; the date with it when it is not today's.
+export function localMoment(app, text) {
+  const date = dotted(text.slice(0, 10));
+  const time = text.slice(11, 16);
+  return date === day(app.line.nowMs(), app.facts.time_zone) ? time : `${date}\u00a0${time}`;
 }
 

@@ -1,10 +1,19 @@
 // What the panel's screens are put together from.
 
-import { h, icon } from "/common/dom.js";
+import { banner, h, icon } from "/common/dom.js";
 
 export function button(kind, text, onClick, { drawn = "", ...attributes } = {}) {
   const spec = `button.button${kind ? kind.split(" ").map((each) => `.${each}`).join("") : ""}`;
   return h(spec, { type: "button", ...attributes, on: { click: onClick } }, drawn ? icon(drawn) : null, text);
+}
+
+// Across the whole page; `drawn` in place of the level's own picture, `side` at its end.
+export function wideBanner(level, title, text, { drawn = "", side = [], more = [] } = {}) {
+  const made = banner(level, title, text, more);
+  made.classList.add("wide");
+  if (drawn) made.querySelector(".icon").replaceWith(icon(drawn));
+  if (side.length) made.append(h("div.ages", null, side.map((each) => h("div", null, each))));
+  return made;
 }
 
 // A figure that is read from afar, with its name above and a word about it below.

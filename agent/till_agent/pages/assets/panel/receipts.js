@@ -79,7 +79,7 @@ export class Receipts {
     const { t } = this.app;
     const focused = this.list.contains(document.activeElement) ? document.activeElement.dataset.key : "";
     const { rows, before, chosen } = this.s;
-    const refresh = button("quiet", t("receipts.refresh"), () => this.load(), { drawn: "refresh", data: { key: "refresh" } });
+    const refresh = button("quiet", "", () => this.load(), { drawn: "refresh", "aria-label": t("receipts.refresh"), data: { key: "refresh" } });
     const head = h("div.row", null, h("h1.grow", null, t("receipts.title")), refresh);
     const items = (rows ?? []).map((row) => h("li", null, this.rowButton(row, row.uid === chosen)));
     const more = before ? h("li", null, button("quiet", t("receipts.more"), () => this.load(before), { data: { key: "more" } })) : null;
@@ -98,12 +98,12 @@ export class Receipts {
     return h(
       "button.button.receipt-row",
       { type: "button", "aria-pressed": String(chosen), data: { key: `sale-${row.uid}`, uid: row.uid }, on: { click: () => this.open(row.uid) } },
-      h("span.receipt-when.number", null, localMoment(row.local_time), row.number ? h("span.soft", null, ` № ${row.number}`) : null),
+      h("span.receipt-when.number", null, localMoment(this.app, row.local_time), row.number ? h("span.soft", null, ` № ${row.number}`) : null),
       h("span.receipt-total.number", null, this.app.money(row.total_minor)),
       h("span.receipt-who", null, who),
       h("span.receipt-points.number", null, moved.filter(Boolean).join("  ")),
       row.state === "committed" ? null : h("span.receipt-state", null, chip(STATES[row.state], t(`sale.${row.state}`), "returned")),
-      row.sync === "applied" ? null : h("span.receipt-state", null, chip(SYNCS[row.sync], t(`sync.${row.sync}`), row.sync === "waiting" ? "clock" : "")),
+      row.sync === "applied" ? null : h("span.receipt-state", null, chip(SYNCS[row.sync], t(`sync.${row.sync}`), row.sync === "waiting" ? "clock" : undefined)),
     );
   }
 
@@ -135,12 +135,12 @@ export class Receipts {
     const { sale, state, sync, slip } = this.view;
     const sum = sale.calculation;
     const row = this.rowOf(sale.uid);
-    const title = row?.number || (row ? localMoment(row.local_time) : sale.uid);
+    const title = row?.number || (row ? localMoment(this.app, row.local_time) : sale.uid);
     const focused = this.detail.contains(document.activeElement) ? document.activeElement.dataset.key : "";
     fill(
       this.detail,
       h("h2", null, t("receipt.title", { number: title })),
-      h("div.row", null, chip(STATES[state] || "good", t(`sale.${state}`)), chip(SYNCS[sync], t(`sync.${sync}`), sync === "waiting" ? "clock" : ""), chip(SLIPS[slip.state], t(`slip.${slip.state}`), "printer")),
+      h("div.row", null, chip(STATES[state] || "good", t(`sale.${state}`)), chip(SYNCS[sync], t(`sync.${sync}`), sync === "waiting" ? "clock" : undefined), chip(SLIPS[slip.state], t(`slip.${slip.state}`), "printer")),
       h(
         "div.stack.scrolls.grow",
         { data: { scrolls: "" }, tabindex: 0, role: "group", "aria-label": t("receipt.goods") },
@@ -168,7 +168,7 @@ export class Receipts {
     const { t } = this.app;
     const gone = line.left_minor === 0 && line.left_thousandths === 0 && (line.amount_minor || line.quantity_thousandths);
     const part = !gone && line.left_minor !== line.amount_minor;
-    const note = gone ? t("receipt.gone") : part ? t("receipt.left", { left: this.app.money(line.left_minor) }) : "";
+    const note = this.view.state === "voided" ? "" : gone ? t("receipt.gone") : part ? t("receipt.left", { left: this.app.money(line.left_minor) }) : "";
     return h(
       "li.line",
       null,
@@ -261,7 +261,8 @@ export class Receipts {
   finished(text, answer) {
     const more = answer.messages.map((each) => h("div", null, each.text));
     const done = button("primary", this.app.t("do.done"), () => said.remove(), { data: { key: "done" } });
-    const said = banner("good", text, "", more, h("div.row", null, done));
+    const said = banner("good", text, "", more);
+    said.append(done);
     this.node.querySelector(".finished")?.remove();
     said.classList.add("finished");
     this.node.prepend(said);

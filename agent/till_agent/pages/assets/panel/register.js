@@ -1,12 +1,11 @@
 // A new member in four steps, each of one glance: phone, consent, code, done. The number stays in memory only.
 
-import { banner, fill, h } from "/common/dom.js";
+import { banner, fill, h, icon } from "/common/dom.js";
 import { Attach } from "./attach.js";
 import { Details } from "./details.js";
-import { digitsField, pad, phoneField } from "./fields.js";
+import { digitsField, pad, phoneField, tooShort } from "./fields.js";
 import { memberCard } from "./member.js";
 import { button, newUid } from "./parts.js";
-import { lengthOf } from "./phone.js";
 import { steps } from "./stepped.js";
 
 const RESEND_AFTER_MS = 30_000; // A message takes some seconds; a second one meanwhile only confuses.
@@ -116,8 +115,7 @@ export class Register {
       event?.preventDefault();
       const read = field.read();
       if (!read.whole) {
-        const count = Math.max(1, lengthOf(facts.country) - read.digits.length);
-        note.textContent = read.digits ? t("find.more_digits", { count }) : t("reg.phone");
+        note.textContent = read.digits ? tooShort(t, facts.country, read) : t("reg.phone");
         return;
       }
       this.s.phone = read.value;
@@ -132,11 +130,14 @@ export class Register {
         "section.card.stack",
         null,
         this.told(),
-        this.s.card
-          ? h("div.row", null, h("p.grow", null, t("reg.card", { card: masked(this.s.card) })), button("quiet", t("do.cancel"), () => this.dropCard()))
-          : h("p.soft", null, t("reg.card.hint")),
-        h("div.spring"),
-        button("", t("do.cancel"), () => this.escape(), { data: { key: "cancel" } }),
+        h(
+          "div.stack.waiting",
+          null,
+          h("div.waiting-icon", { "aria-hidden": "true" }, icon("card")),
+          this.s.card ? h("h2", null, t("reg.card", { card: masked(this.s.card) })) : h("p.soft", null, t("reg.card.hint")),
+          this.s.card ? button("quiet", t("reg.card.drop"), () => this.dropCard(), { data: { key: "drop-card" } }) : null,
+        ),
+        h("div.row.actions", null, button("big grow", t("do.cancel"), () => this.escape(), { drawn: "close", data: { key: "cancel" } })),
       ),
     );
   }
@@ -164,7 +165,7 @@ export class Register {
         h("blockquote.consent-text.scrolls.grow", { tabindex: 0, data: { scrolls: "" }, "aria-labelledby": "consent-how" }, consent?.text || t("reg.consent.none")),
         h("div.row.actions", null, button("big grow", t("reg.disagree"), () => this.disagreed(), { drawn: "close", data: { key: "disagree" } }), agree),
       ),
-      this.details ? this.details.node : null,
+      this.details ? [this.details.node, this.details.keys] : null,
     );
   }
 

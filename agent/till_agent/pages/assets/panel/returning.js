@@ -13,12 +13,14 @@ export class Returning {
     this.uid = uid;
     this.view = view;
     this.onEnd = onEnd;
-    this.title = row?.number || (row ? localMoment(row.local_time) : uid);
+    this.title = row?.number || (row ? localMoment(this.app, row.local_time) : uid);
     this.lines = lines.filter((line) => line.left_thousandths > 0 || line.left_minor > 0);
     const kept = app.kept.giving;
     const mine = kept?.sale_uid === uid ? kept : null;
     this.wishes = mine ? { ...mine.wishes } : Object.fromEntries(this.lines.map((line) => [line.number, line.left_thousandths]));
-    this.trouble = "";
+    // Sent before, and never answered: until that is known nothing of it may change.
+    this.lost = Boolean(mine?.sent);
+    this.trouble = this.lost ? app.t("problem.unsure") : "";
     this.node = h("section.card.stack.returning");
     this.draw();
   }
@@ -110,14 +112,17 @@ export class Returning {
     );
   }
 
+  body() {
+    if (this.all) return { sale_uid: this.uid };
+    const wanted = this.lines.filter((line) => this.wishes[line.number] > 0);
+    return { sale_uid: this.uid, lines: wanted.map(({ number }) => ({ number, quantity_thousandths: this.wishes[number] })) };
+  }
+
   // Kept until it is answered, with its uid: sent again after a reload it is the same return.
   async send() {
     const { app } = this;
     if (this.sending) return;
-    const lines = this.all ? [] : this.lines.filter((line) => this.wishes[line.number] > 0).map((line) => ({ number: line.number, quantity_thousandths: this.wishes[line.number] }));
-    const body = { sale_uid: this.uid, ...(lines.length ? { lines } : {}) };
-    const same = app.kept.giving && app.kept.giving.sale_uid === this.uid && JSON.stringify(app.kept.giving.body) === JSON.stringify(body);
-    const giving = same ? app.kept.giving : { uid: newUid("r"), sale_uid: this.uid, wishes: this.wishes, body };
+    const giving = this.lost ? app.kept.giving : { uid: newUid("r"), sale_uid: this.uid, wishes: this.wishes, body: this.body() };
     app.kept.giving = { ...giving, sent: true };
     this.sending = true;
     this.draw();

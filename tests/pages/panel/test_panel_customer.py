@@ -1,0 +1,193 @@
+"""The panel finds customers by scan, keys and name, and registers them: by touch, by keyboard, by scanner."""
+
+import re
+
+from playwright.sync_api import Browser, Page, expect
+
+from kit.bridge import receipt
+from kit.chain import ANNA, BORIS, CLARA, DINA, ean13
+from kit.chromium import PATIENCE_MS, Shots
+from kit.panel import PanelWorld, figure, name_shown, press, type_as_scanner
+
+expect.set_options(timeout=PATIENCE_MS)
+
+TYPING_MS = 90
+"""Between the keys of a person: a scanner's come faster."""
+RUSSIAN = dict(zip("qwertyuiopasdfghjklzxcvbnm", "йцукенгшщзфывапролдячсмить", strict=True))
+
+
+def keyed(page: Page, text: str, end: str = "Enter") -> None:
+    """Type as a person does."""
+    page.keyboard.type(text, delay=TYPING_MS)
+    page.keyboard.press(end)
+
+
+def as_russian_layout(code: str) -> list[tuple[str, str, bool]]:
+    """The keys of a Latin code, as a browser tells them while the Russian layout is on."""
+    keys = []
+    for each in code:
+        if each.isdigit():
+            keys.append((each, f"Digit{each}", False))
+        else:
+            letter = RUSSIAN[each.lower()]
+            keys.append((letter.upper() if each.isupper() else letter, f"Key{each.upper()}", each.isupper()))
+    return keys
+
+
+def test_a_scan_brings_the_card_onto_the_screen(browser: Browser, panel: PanelWorld, shots: Shots) -> None:
+    """Through a real serial scanner: name, tier, balance, what may be spent; and it is read out."""
+    with panel.open(browser) as visited:
+        page = visited.page
+        assert page.get_by_role("heading", name="Waiting for a card").is_visible()
+        shots.take(page, "panel-waiting")
+        panel.world.scan(CLARA.card)
+        name_shown(page, "Clara C.")
+        assert (figure(page, "balance"), figure(page, "spendable")) == ("12.34", "12.34")
+        assert "Tier: Standard" in page.inner_text("main")
+        expect(page.locator("#said")).to_have_text("Clara C.: balance 12.34, can be spent 12.34")
+        shots.take(page, "panel-member")
+        panel.world.scan(BORIS.card)
+        name_shown(page, "Boris B.")
+        assert figure(page, "spendable") == "0"
+        assert "The card is blocked: no points are earned or spent" in page.inner_text("main")
+        panel.world.scan("4600000000015")
+        expect(page.locator("#alerted")).to_contain_text("an item, not a card")
+        page.keyboard.press("Escape")
+        assert page.get_by_role("heading", name="Waiting for a card").is_visible()
+
+
+def test_a_keyed_phone_finds_its_owner_and_mistakes_are_told(browser: Browser, panel: PanelWorld) -> None:
+    """By touch and by keyboard; too few digits are counted, a wrong number is told in words, never as an error."""
+    with panel.open(browser) as visited:
+        page = visited.page
+        for digit in "8999000010":
+            page.get_by_role("button", name=digit, exact=True).click()
+        assert page.input_value("#find-phone") == "999 000-01-0"
+        press(page, "find")
+        expect(page.locator("#find-note")).to_have_text("Too short: 1 more digits.")
+        keyed(page, "3")
+        name_shown(page, "Clara C.")
+        assert page.input_value("#find-phone") == ""
+        page.keyboard.press("Escape")
+        keyed(page, "1111111111")
+        expect(page.locator("#find-note")).to_contain_text("not recognised")
+
+
+def test_members_are_found_by_card_digits_and_by_name(browser: Browser, panel: PanelWorld, shots: Shots) -> None:
+    """The last digits of a card, or letters of the masked name; the list is walked with arrows."""
+    with panel.open(browser) as visited:
+        page = visited.page
+        press(page, "choice-card")
+        keyed(page, CLARA.card[-4:])
+        page.get_by_role("button", name=re.compile("Clara C.")).click()
+        name_shown(page, "Clara C.")
+        press(page, "choice-name")
+        keyed(page, "di", end="Shift")
+        page.get_by_role("button", name=re.compile("Dina D.")).wait_for()
+        shots.take(page, "panel-search")
+        page.get_by_role("button", name=re.compile("Dina D.")).press("Enter")
+        name_shown(page, "Dina D.")
+        page.fill("#find-name", "zzz")
+        expect(page.locator(".side")).to_contain_text("Nobody was found")
+
+
+def test_letters_on_the_screen_type_a_name(browser: Browser, panel: PanelWorld) -> None:
+    """For tills without a keyboard: a capital first, then small letters; Latin ones are a key away."""
+    with panel.open(browser, language="kk") as visited:
+        page = visited.page
+        press(page, "choice-name")
+        for letter in "әс":
+            page.get_by_role("button", name=letter, exact=True).click()
+        assert page.input_value("#find-name") == "Әс"
+        page.get_by_role("button", name="ABC", exact=True).click()
+        page.get_by_role("button", name="a", exact=True).click()
+        assert page.input_value("#find-name") == "Әсa"
+
+
+def test_a_scanner_that_types_works_anywhere_on_the_page(browser: Browser, panel: PanelWorld) -> None:
+    """In whatever layout, with any focus; what stood in the field stays, and nothing of the code is left in it."""
+    with panel.open(browser) as visited:
+        page = visited.page
+        page.keyboard.type("70", delay=TYPING_MS)
+        type_as_scanner(page, as_russian_layout(DINA.card))
+        name_shown(page, "Dina D.")
+        page.locator("[data-key=choice-card]").focus()
+        type_as_scanner(page, as_russian_layout(ANNA.card))
+        name_shown(page, "Anna A.")
+        # Letters of a wallet's code come as they are printed: the agent knows its beginning, and refuses the rest.
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.post_data or ""))
+        type_as_scanner(page, as_russian_layout("TSW1abcDEF"))
+        expect(page.locator("#alerted")).not_to_be_empty()
+        assert [each for each in asked if "TSW1abcDEF" in each]
+
+
+def test_a_new_member_is_registered_by_keyboard_alone(browser: Browser, panel: PanelWorld, shots: Shots) -> None:
+    """Phone, consent, details, a wrong code, the right one; then a card from the scanner."""
+    with panel.open(browser, language="ru") as visited:
+        page = visited.page
+        page.locator("[data-key=nav-register]").press("Enter")
+        keyed(page, "87010000901")
+        page.wait_for_selector(".consent-text")
+        assert "Я согласен на обработку" in page.inner_text(".consent-text")
+        page.fill("#reg-name", "Гульнара Серикова")
+        page.fill("#reg-birth_date", "31022000")
+        page.locator("[data-key=agree]").press("Enter")
+        expect(page.locator("#birth-note")).to_contain_text("Такой даты нет")
+        page.locator("#reg-birth_date").fill("05.11.1990")
+        shots.take(page, "panel-consent")
+        page.locator("[data-key=agree]").press("Enter")
+        page.wait_for_selector("#reg-code")
+        code = panel.code()
+        keyed(page, "0000" if code != "0000" else "1111")
+        expect(page.locator(".note")).to_contain_text("Код неверный")
+        shots.take(page, "panel-code")
+        keyed(page, code)
+        page.wait_for_selector(".done")
+        name_shown(page, "Гульнара С.")
+        shots.take(page, "panel-registered")
+        press(page, "attach")
+        page.wait_for_selector("#attach-card")
+        panel.world.scan(ANNA.card)
+        expect(page.locator(".attach")).to_contain_text("принадлежит другому")
+        panel.world.scan(ean13("290000000901"))
+        expect(page.locator(".attach .banner.good")).to_contain_text("Карта закреплена")
+        press(page, "done")
+        name_shown(page, "Гульнара С.")
+    assert panel.till.pos.identify(phone="+77010000901")["known"]
+
+
+def test_an_unknown_card_goes_into_the_registration(browser: Browser, panel: PanelWorld) -> None:
+    """The scanned card is offered for it; without a code the member is provisional, and who does not agree is none."""
+    with panel.open(browser) as visited:
+        page = visited.page
+        panel.world.scan(ean13("290000000902"))
+        page.locator("[data-key=register]").click()
+        expect(page.locator("main")).to_contain_text("With card ****")
+        page.fill("#reg-phone", "7010000902")
+        press(page, "next")
+        press(page, "disagree")
+        expect(page.locator(".toasts")).to_contain_text("Without consent nobody is registered")
+        panel.world.scan(ean13("290000000903"))
+        page.locator("[data-key=register]").click()
+        page.fill("#reg-phone", "7010000903")
+        press(page, "next")
+        press(page, "agree")
+        press(page, "without")
+        page.wait_for_selector(".done")
+        expect(page.locator(".done")).to_contain_text("Phone not confirmed")
+    assert not panel.till.pos.identify(phone="+77010000902")["known"]
+    assert panel.till.pos.identify(card=ean13("290000000903"))["known"]
+
+
+def test_nothing_of_a_name_becomes_markup(browser: Browser, panel: PanelWorld) -> None:
+    """A member's name and an item's are text, whatever is in them."""
+    body = receipt(1000, member={"card": CLARA.card})
+    body["receipt"]["lines"][0]["name"] = "<img src=x onerror=alert(1)>"
+    panel.till.pos.sell("markup-1", body)
+    with panel.open(browser) as visited:
+        page = visited.page
+        press(page, "nav-receipts")
+        press(page, "sale-markup-1")
+        expect(page.locator(".lines")).to_contain_text("<img src=x")
+        assert page.locator(".lines img").count() == 0

@@ -1,0 +1,133 @@
+"""How the panel looks and feels: every screen in five languages, by keyboard alone, with the contrast of WCAG AA."""
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from kit.chain import ANNA, ean13
+from kit.chromium import PATIENCE_MS, Shots, low_contrast, overflowing, small_targets
+from kit.panel import PanelWorld, name_shown, press
+
+expect.set_options(timeout=PATIENCE_MS)
+LANGUAGES = ("ru", "kk", "ky", "uk", "en")
+FINGER_PX = 48
+
+
+def look(page: Page, shots: Shots, name: str, wrong: list[str]) -> None:
+    """Note what is cut off, too small to touch or too pale to read."""
+    shots.take(page, name)
+    wrong += [f"{name}: {each}" for each in overflowing(page)]
+    wrong += [f"{name}: {each}" for each in small_targets(page, least_px=FINGER_PX)]
+    wrong += [f"{name}: {each}" for each in low_contrast(page)]
+    width, height = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.scrollHeight]")
+    size = page.viewport_size
+    assert size
+    if width > size["width"] or height > size["height"]:
+        wrong.append(f"{name}: the page scrolls, {width} x {height}")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_screen_fits_in_every_language(browser: Browser, panel: PanelWorld, shots: Shots, language: str) -> None:
+    """At 1024 by 768, and at 1280 by 800: nothing cut off, nothing pale, nothing smaller than a finger."""
+    wrong: list[str] = []
+    wide = language in ("ru", "en")
+    panel.till.pos.sell(f"look-{language}", {"receipt": {"lines": LINES}, "member": {"card": ANNA.card}})
+    with panel.open(browser, language=language, width=1280 if wide else 1024, height=800 if wide else 768) as visited:
+        page = visited.page
+
+        def seen(name: str) -> None:
+            look(page, shots, f"look-{language}-{name}", wrong)
+
+        seen("waiting")
+        press(page, "choice-name")
+        page.fill("#find-name", "an")
+        page.wait_for_selector(".found")
+        seen("name")
+        page.locator(".found").first.click()
+        name_shown(page, "Anna")
+        press(page, "choice-card")
+        seen("member")
+        press(page, "sell")
+        page.fill("#sell-total", "12345.60")
+        page.wait_for_selector("[data-figure=pay]")
+        press(page, "choice-all")
+        page.wait_for_selector("[data-figure=by-points]")
+        seen("sell")
+        press(page, "cancel")
+        press(page, "nav-register")
+        page.fill("#reg-phone", "7010000950")
+        seen("phone")
+        press(page, "next")
+        page.wait_for_selector(".consent-text")
+        page.focus("#reg-name")
+        seen("consent")
+        press(page, "agree")
+        page.wait_for_selector("#reg-code")
+        seen("code")
+        page.keyboard.press("Escape")
+        press(page, "nav-receipts")
+        press(page, f"sale-look-{language}")
+        page.wait_for_selector("[data-key=void]")
+        seen("receipt")
+        press(page, "return")
+        press(page, "less-1")
+        seen("return")
+        press(page, "back")
+        press(page, "void")
+        seen("void")
+    assert not wrong, "\n".join(wrong)
+
+
+LINES = [
+    {
+        "number": 1,
+        "sku": "a",
+        "name": "Молоко питьевое 3,2 % 1 л",
+        "amount_minor": 145_000,
+        "quantity_thousandths": 3000,
+    },
+    {"number": 2, "sku": "b", "name": "Хлеб пшеничный нарезной, в собственной упаковке", "amount_minor": 18_000},
+]
+
+
+def test_the_keyboard_alone_is_enough(browser: Browser, panel: PanelWorld) -> None:
+    """Tab goes through the page in the order in which it is read, each stop is seen, and Enter does what it says."""
+    with panel.open(browser) as visited:
+        page = visited.page
+        stops = []
+        page.evaluate("document.activeElement.blur()")
+        for _ in range(9):
+            page.keyboard.press("Tab")
+            stops.append(page.evaluate("document.activeElement.dataset.key ?? document.activeElement.className"))
+            ring = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+            assert ring == "solid" or stops[-1] == "skip", stops
+        nav = ["nav-home", "nav-register", "nav-receipts", "nav-sell"]
+        assert stops == ["skip", "select", *nav, "choice-phone", "find-phone", "find"]
+        page.focus("[data-key=choice-phone]")
+        page.keyboard.press("ArrowRight")
+        assert page.evaluate("document.activeElement.dataset.key") == "choice-card"
+        # What is typed with the focus on a button goes into the field.
+        page.keyboard.type(ANNA.card[-4:], delay=90)
+        assert page.input_value("#find-card") == ANNA.card[-4:]
+        page.keyboard.press("Enter")
+        page.wait_for_selector(".found")
+        page.focus(".found")
+        page.keyboard.press("Enter")
+        name_shown(page, "Anna A.")
+        page.focus("[data-key=sell]")
+        page.keyboard.press("Enter")
+        page.keyboard.type("25", delay=90)
+        page.wait_for_selector("[data-figure=pay]")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("[data-figure=after]")
+        assert page.evaluate("document.activeElement.dataset.key") == "next"
+        page.keyboard.press("Enter")
+        assert page.evaluate("document.activeElement.id") == "find-card"
+
+
+def test_nothing_moves_that_need_not(browser: Browser, panel: PanelWorld) -> None:
+    """No animation for those who asked for none, on any element of a member's card."""
+    with panel.open(browser) as visited:
+        page = visited.page
+        panel.world.scan(ean13("290000000999"))
+        page.wait_for_selector("[data-name=member]")
+        assert page.evaluate("document.getAnimations().length") == 0
