@@ -437,6 +437,20 @@ export class Till {
   }
 
   /**
+   * What in cashiers' receipts of the last weeks a person should look at; nothing is ever blocked by it.
+   * @param {CallOptions & {language?: "ru" | "kk" | "ky" | "uk" | "en"}} [options]
+   * @returns {Promise<Flags>}
+   */
+  flags(options = {}) {
+    return this._call("flags", "GET", ["v1", "flags"], {
+      query: { language: options.language },
+      again: true,
+      timeoutMs: USUAL_MS,
+      options,
+    });
+  }
+
+  /**
    * The newest lines of the agent's log, cleaned as the log itself is.
    * @param {CallOptions & {after?: number, limit?: number}} [options]
    * @returns {Promise<LogTail>}
@@ -1117,6 +1131,35 @@ function pause(ms, signal) {
  * @property {Finding[]} findings
  */
 /**
+ * What in a cashier's receipts with one member's card a person should look at. It blocks and accuses nobody.
+ *
+ * `sales`: uids of the newest of these `receipts`, newest first; `first_ms` and `last_ms` are when they were made.
+ * @typedef {object} Flag
+ * @property {string} cashier
+ * @property {string} reference
+ * @property {FlagSignal[]} signals
+ * @property {number} receipts
+ * @property {string[]} sales
+ * @property {number} first_ms
+ * @property {number} last_ms
+ */
+/**
+ * One mark: `count` of it, `of` what it is a part of (0: of nothing); `text` says it in words.
+ * @typedef {object} FlagSignal
+ * @property {"close_together" | "late_member" | "many_a_day" | "mostly_one_cashier" | "return_after_earn" |
+ *   "typed_cards"} code
+ * @property {number} count
+ * @property {number} of
+ * @property {string} text
+ */
+/**
+ * Of the last `days`, at this till; the newest first. `count`: of all, when not all are here.
+ * @typedef {object} Flags
+ * @property {Flag[]} flags
+ * @property {number} count
+ * @property {number} days
+ */
+/**
  * Somebody whom the cashier may mean; `reference` is for `POST /v1/identify`.
  * @typedef {object} FoundMember
  * @property {string} reference
@@ -1617,6 +1660,8 @@ function pause(ms, signal) {
  * @property {"en" | "kk" | "ky" | "ru" | "uk" | null} [language]
  * @property {DiscountTaken[]} [discounts]
  * @property {string[]} [codes]
+ * @property {"" | "keyed" | "scanned" | "typed"} [entry]
+ * @property {boolean} [late]
  */
 /**
  * A sale of this till in a few words. `cursor` is its place: `before` of the next page.
