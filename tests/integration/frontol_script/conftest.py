@@ -1,4 +1,4 @@
-"""One till with its cloud and one Node for each module; each test has a Frontol and members' points of its own."""
+"""One till with its cloud and one Node for each worker; each test has a Frontol and members' points of its own."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,14 +18,14 @@ RICH = "200000"
 __all__ = ["chain", "forking_chain"]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def host() -> Iterator[Host]:
     """The engine."""
     with Host() as made:
         yield made
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory, forking_chain: Chain) -> Iterator[World]:
     """A cloud that runs."""
     folder: Path = tmp_path_factory.mktemp("frontol")
@@ -36,7 +36,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, forking_chain: Chain) -> Ite
         yield made
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def till(world: World) -> Till:
     """An agent that knows the members, at the same port after each start."""
     till = world.till()
