@@ -16,6 +16,7 @@ from msgspec import Struct
 from till_agent.api import QueuedOp
 from till_agent.balances import OwnEffects
 from till_agent.cache import CacheStore, CacheUnavailable
+from till_agent.conduct import ConductWatch
 from till_agent.desk import Desk, DeskParts, DeskSettings, StoreIdentity
 from till_agent.devices import Resolved
 from till_agent.exceptions import CloudUnreachable, DeskProblem, HoldRefused
@@ -30,6 +31,7 @@ from till_agent.slips.desk import SlipPrinter, SpoolSlipDesk
 from till_agent.slips.office import SlipOffice
 from till_agent.slips.templates import templates_from
 from till_agent.slips.watching import TemplateWatch
+from till_agent.texts import local_datetime
 from till_config.settings import Settings
 from till_drivers.ports import Scan
 from till_drivers.spool import Spool
@@ -83,6 +85,7 @@ class Core:
         worker: SyncWorker | None,
         giving: GivingBack,
         watch: TemplateWatch,
+        conduct: ConductWatch,
     ) -> None:
         self.identity = identity
         self.journal = journal
@@ -93,6 +96,7 @@ class Core:
         self.worker = worker
         self.giving = giving
         self.watch = watch
+        self.conduct = conduct
         self._client = client
         self._scanned = Scanned(desk, self._rules)
 
@@ -256,6 +260,7 @@ async def open_core(identity: Identity, around: Surroundings) -> Core:
         worker=worker,
         giving=giving,
         watch=watch,
+        conduct=ConductWatch(journal, lambda: today_at(identity.time_zone, clock.wall_ms())),
     )
 
 
@@ -284,6 +289,11 @@ def slip_parts(identity: Identity, around: Surroundings, cache: CacheStore) -> t
         templates=watch.templates,
     )
     return watch, desk
+
+
+def today_at(time_zone: str, wall_ms: int) -> str:
+    """The store's date."""
+    return local_datetime(wall_ms, time_zone).date().isoformat()
 
 
 def store_of(identity: Identity) -> StoreIdentity:

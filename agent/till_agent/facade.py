@@ -17,7 +17,7 @@ from till_agent.exceptions import TextMissing
 from till_agent.fixes import with_fix
 from till_agent.happened import History
 from till_agent.metrics import Live, Metrics
-from till_agent.page_api import LogTail, PageFacts
+from till_agent.page_api import Flags, LogTail, PageFacts
 from till_agent.status import Facts, Trouble, missing, sync_status, troubles
 from till_agent.store_words import ENGLISH
 from till_agent.tail import Tail
@@ -211,6 +211,13 @@ class Agent:
         """See `till_agent.bridge.context.Bridge`."""
         return self.tail.read(after, limit)
 
+    async def flags(self, language: str | None = None) -> Flags:
+        """See `till_agent.bridge.context.Bridge`."""
+        core = self.core
+        if not isinstance(core, Core):
+            raise problem("journal_unavailable", "expected a journal to look into")
+        return await core.conduct.told(language or ENGLISH)
+
     async def status(self, language: str | None = None) -> Status:
         """See `till_agent.bridge.context.Bridge`."""
         core = self._core
@@ -250,6 +257,7 @@ class Agent:
             listeners=self.events.listener_count,
             listeners_dropped=self.events.listeners_dropped,
             events=self.events.published,
+            flags=self._core.conduct.conduct.count if self._core else 0,
         )
         await asyncio.to_thread(load_prometheus)
         return self.figures.render(await self.status(), live)

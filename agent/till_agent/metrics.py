@@ -51,6 +51,7 @@ class Live(Struct, frozen=True, kw_only=True):
     listeners: int
     listeners_dropped: int
     events: int
+    flags: int = 0
 
 
 class Metrics:
@@ -191,6 +192,9 @@ def _of_live(live: Live) -> "Iterator[Metric]":
         "tillside_bridge_event_listeners_dropped", "Streams cut because they were not read", live.listeners_dropped
     )
     yield _counter("tillside_bridge_events", "Events told", live.events)
+    yield GaugeMetricFamily(
+        "tillside_conduct_flags", "Cards and cashiers of whose receipts somebody should look at", value=live.flags
+    )
 
 
 def _counter(name: str, text: str, value: int) -> Any:

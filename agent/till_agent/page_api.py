@@ -127,6 +127,40 @@ class LogTail(Struct, frozen=True, kw_only=True):
     dropped: int = 0
 
 
+class FlagSignal(Struct, frozen=True, kw_only=True):
+    """One mark: `count` of it, `of` what it is a part of (0: of nothing); `text` says it in words."""
+
+    code: Literal[
+        "many_a_day", "mostly_one_cashier", "close_together", "typed_cards", "late_member", "return_after_earn"
+    ]
+    count: int
+    of: int
+    text: str
+
+
+class Flag(Struct, frozen=True, kw_only=True):
+    """What in a cashier's receipts with one member's card a person should look at. It blocks and accuses nobody.
+
+    `sales`: uids of the newest of these `receipts`, newest first; `first_ms` and `last_ms` are when they were made.
+    """
+
+    cashier: str
+    reference: str
+    signals: tuple[FlagSignal, ...]
+    receipts: int
+    sales: tuple[str, ...]
+    first_ms: int
+    last_ms: int
+
+
+class Flags(Struct, frozen=True, kw_only=True):
+    """Of the last `days`, at this till; the newest first. `count`: of all, when not all are here."""
+
+    flags: tuple[Flag, ...]
+    count: int
+    days: int
+
+
 PageName = Literal["panel", "status"]
 PairingDigits = Annotated[
     str, Meta(pattern=r"^[0-9]{8}$", description="Eight digits, good once, for five minutes, five tries.")

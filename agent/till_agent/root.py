@@ -58,6 +58,10 @@ SETTLE_S = 3.0
 """What is loaded after the start, for the first scan, slip and exchange with the cloud, is there by then."""
 GIVE_BACK_S = 300.0
 """A pull of many members leaves megabytes free, which others on a till of 2 GB can use."""
+CONDUCT_S = 60.0
+"""Pause between two looks at what was sold; whoever asks for the flags has one at once."""
+CONDUCT_PAUSE_S = 0.05
+"""Between two slices of the first look, which reads weeks."""
 HOUSEKEEPING_S = 5.0
 """Pause between two rounds of giving back abandoned holds and telling new problems."""
 
@@ -122,6 +126,7 @@ async def running_agent(settings: Settings, *, clock: Clock | None = None) -> As
         _start_reports(agent, state_dir, stack)
         _keep(stack, "core", _bring_up(agent, around, wait_s))
         _keep(stack, "housekeeping", _keep_house(agent))
+        _keep(stack, "conduct", _watch_conduct(agent))
         _keep(stack, "warm-up", _warm_up())
         yield RunningAgent(agent, port, state_dir)
 
@@ -300,6 +305,16 @@ async def _keep_house(agent: Agent) -> None:
         await agent.disk.look()
         agent.look()
         await agent.clock.sleep(HOUSEKEEPING_S)
+
+
+async def _watch_conduct(agent: Agent) -> None:
+    """Read on in the journal for what a person should look at, well after the start and never in a hurry."""
+    while True:
+        await agent.clock.sleep(CONDUCT_S)
+        core = agent.open_core
+        if core is not None:
+            with contextlib.suppress(JournalUnavailable):
+                await core.conduct.look(CONDUCT_PAUSE_S)
 
 
 async def _warm_up() -> None:

@@ -100,7 +100,8 @@ class SaleBody(OpBase, frozen=True, kw_only=True, omit_defaults=True, tag="sale"
     `facts`, `place`, `codes`, `budgets` and `offline` are what the rules were given (`till_loyalty.engine.calculate`);
     the discounts of `result` are what the cash software took off. `usage`: what the sale uses up of limits and coupons.
     `tier` is of ops made before there were `facts`. `cover` says what pays for the redeemed points; `voucher`, which.
-    `wallet`: the wallet codes that the sale used up; a former cloud takes no notice of them.
+    `wallet`: the wallet codes that the sale used up; a former cloud takes no notice of them, nor of `entry` (how the
+    member was named: scanned, keyed, typed; "": nobody said) and `late` (they were added after the total).
     """
 
     clock: StoreClock
@@ -123,6 +124,8 @@ class SaleBody(OpBase, frozen=True, kw_only=True, omit_defaults=True, tag="sale"
     cover: Cover = ""
     voucher: str = ""
     wallet: WalletUse = NO_USE
+    entry: str = ""
+    late: bool = False
 
 
 class VoidBody(OpBase, frozen=True, kw_only=True, omit_defaults=True, tag="void", tag_field="kind"):
@@ -140,7 +143,7 @@ class VoidBody(OpBase, frozen=True, kw_only=True, omit_defaults=True, tag="void"
 
 
 class ReturnBody(OpBase, frozen=True, kw_only=True, omit_defaults=True, tag="return", tag_field="kind"):
-    """Goods of an earlier sale brought back, whole or in part. `usage` as of a void."""
+    """Goods of an earlier sale brought back, whole or in part. `usage` as of a void; `cashier`: who took them back."""
 
     sale_uid: str
     sale_op: str
@@ -148,6 +151,7 @@ class ReturnBody(OpBase, frozen=True, kw_only=True, omit_defaults=True, tag="ret
     reversal: Reversal
     clock: StoreClock | None = None
     usage: tuple[Usage, ...] = ()
+    cashier: str = ""
 
 
 class RegisterBody(OpBase, frozen=True, kw_only=True, omit_defaults=True, tag="register", tag_field="kind"):

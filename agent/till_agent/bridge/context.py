@@ -22,7 +22,7 @@ from till_agent.api import (
 from till_agent.bridge.events import EventHub
 from till_agent.bridge.trial_shapes import TrialPrint
 from till_agent.member_api import CardAttach, CodeAnswer, CodeRequest, MemberCreate
-from till_agent.page_api import LogTail, MembersFound, PageFacts, Sales, SoldLines
+from till_agent.page_api import Flags, LogTail, MembersFound, PageFacts, Sales, SoldLines
 from till_agent.report_api import Finding, Findings, Reports
 from till_drivers.blocks import Block
 
@@ -153,6 +153,10 @@ class Bridge(Protocol):
     async def status(self, language: str | None = None) -> Status: ...
     def page(self, scopes: Iterable[str]) -> PageFacts:
         """What a page must know first; `scopes` are the caller's."""
+        ...
+
+    async def flags(self, language: str | None = None) -> Flags:
+        """What in cashiers' receipts a person should look at; DeskProblem without a journal."""
         ...
 
     def log_tail(self, after: int | None, limit: int) -> LogTail:

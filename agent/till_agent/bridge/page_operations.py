@@ -2,8 +2,8 @@
 
 import re
 
-from till_agent.bridge.shapes import ANY, LANGUAGE, UID, Operation, Parameter
-from till_agent.page_api import LogTail, MembersFound, PageFacts, Sales, SoldLines
+from till_agent.bridge.shapes import ANY, LANGUAGE, STORE_LANGUAGE, UID, Operation, Parameter
+from till_agent.page_api import Flags, LogTail, MembersFound, PageFacts, Sales, SoldLines
 
 SALES_DEFAULT, SALES_LIMIT = 20, 100
 MEMBERS_DEFAULT, MEMBERS_LIMIT = 20, 50
@@ -97,6 +97,16 @@ PAGES = (
         answer=MembersFound,
         summary="Members by what a person remembers: the name, the last digits of phone or card.",
         query_parameters=(QUERY, MEMBERS_MOST, LANGUAGE),
+    ),
+    Operation(
+        id="flags",
+        method="GET",
+        path="/v1/flags",
+        scope="admin",
+        tag="sale",
+        answer=Flags,
+        summary="What in cashiers' receipts of the last weeks a person should look at; nothing is ever blocked by it.",
+        query_parameters=(STORE_LANGUAGE,),
     ),
     Operation(
         id="logs",

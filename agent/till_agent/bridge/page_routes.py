@@ -36,4 +36,7 @@ def handlers(bridge: Bridge) -> dict[str, Handler]:
         tail = bridge.log_tail(None if after is None else int(after), int(asked.get("limit", LOGS_DEFAULT)))
         return Answer(_encode(tail))
 
-    return {"page": page, "sales": sales, "sale_lines": sale_lines, "members": members, "logs": logs}
+    async def flags(call: Call) -> Answer:
+        return Answer(_encode(await bridge.flags(call.parameters.get("language"))))
+
+    return {"flags": flags, "page": page, "sales": sales, "sale_lines": sale_lines, "members": members, "logs": logs}

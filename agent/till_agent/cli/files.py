@@ -23,6 +23,7 @@ class JournalView(Struct, frozen=True):
     reader: EntryReader
     till: str
     epochs: tuple[EpochState, ...]
+    time_zone: str = "UTC"
 
     @property
     def waiting(self) -> int:
@@ -84,7 +85,7 @@ def open_view(state_dir: Path) -> Iterator[JournalView]:
         connection.execute("PRAGMA query_only = ON")
         connection.execute("PRAGMA trusted_schema = OFF")
         epochs = _epochs(connection)
-        yield JournalView(EntryReader(connection, identity.till, epochs), identity.till, epochs)
+        yield JournalView(EntryReader(connection, identity.till, epochs), identity.till, epochs, identity.time_zone)
     except sqlite3.Error as exc:
         raise AgentUnreachableError(
             f"{path} can't be read: {exc}; at its next start the agent looks into it, and keeps what it can't use"

@@ -74,6 +74,44 @@ def show(config: Path, seq: int, epoch: int | None) -> None:
     echo_json(found)
 
 
+@queue.command(short_help="Show what in cashiers' receipts a person should look at.")
+@config_option
+@json_option
+@click.option("--language", type=click.Choice(["ru", "kk", "ky", "uk", "en"]), default="en", help="Of the sentences.")
+def flags(config: Path, as_json: bool, language: str) -> None:
+    """Show what in cashiers' receipts of the last 20 days at this till a person should look at.
+
+    A flag blocks nothing. It names a member's reference and the uids of receipts, never a name or a number.
+    """
+    from till_agent.cli.asking import ask_or_read
+    from till_config import load
+
+    def read(view: "JournalView") -> dict[str, Any]:
+        import time
+
+        import msgspec
+
+        from till_agent.conduct import of_journal
+        from till_agent.core import today_at
+
+        today = today_at(view.time_zone, time.time_ns() // 1_000_000)
+        found: dict[str, Any] = msgspec.to_builtins(of_journal(view.reader, today, language))
+        return found
+
+    found = ask_or_read(Path(load(config).agent.state_dir), f"/v1/flags?language={language}", read)
+    echo_json(found) if as_json else _show_flags(found)
+
+
+def _show_flags(found: dict[str, Any]) -> None:
+    for flag in found["flags"]:
+        words = "; ".join(each["text"] for each in flag["signals"])
+        click.echo(f"cashier {flag['cashier']}, {flag['reference']}: {words}")
+        click.echo(f"  {' '.join(flag['sales'])}")
+    shown = len(found["flags"])
+    more = f", of which {shown} are here" if shown < found["count"] else ""
+    click.echo(f"{found['count']} flags in {found['days']} days{more}")
+
+
 @queue.command(short_help="Look once more into a journal that was put aside.")
 @config_option
 @json_option

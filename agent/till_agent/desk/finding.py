@@ -15,6 +15,7 @@ from till_agent.desk.wallets import Wallets, refuse_static, with_card
 from till_agent.ports import Cache, CachedMember
 from till_agent.registrations import Registered, Registrations
 from till_loyalty import identifiers
+from till_loyalty.conduct import Entry
 from till_loyalty.exceptions import IdentifierError
 from till_loyalty.identifiers import Identifier
 from till_loyalty.programme import CardRange, Identifiers
@@ -278,6 +279,13 @@ def _without_rules(name: str, value: str) -> list[Identifier]:
         if name == "phone" or exc.code not in ("card_unknown_range", "identifier_unknown"):
             raise
         return _candidates("card", value, Identifiers(cards=(_ANY,)))
+
+
+def entry_of(who: Identify | None) -> Entry:
+    """How a member was named, as far as the name tells: "" for a card's number, which may be read or typed."""
+    if who is None:
+        return ""
+    return "scanned" if who.scan is not None else "keyed" if who.phone is not None else ""
 
 
 def _only_one(who: Identify, pointer: str) -> tuple[str, str]:

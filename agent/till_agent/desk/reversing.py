@@ -162,7 +162,7 @@ class Reversing:
         earlier_reversals = reversals(reader, own, sold.told)
         reversal = _reverse(sold.result, earlier_reversals, request)
         back = sum([row.amount_minor for each in (*earlier_reversals, reversal) for row in each.lines])
-        return self._draft(reader, RETURN, uid, sold, digest, reversal, back)
+        return self._draft(reader, RETURN, uid, sold, digest, reversal, back, cashier=request.cashier)
 
     def _draft(
         self,
@@ -173,10 +173,11 @@ class Reversing:
         digest: bytes,
         reversal: Reversal,
         back_minor: int,
+        cashier: str = "",
     ) -> Draft:
         clock = self._bench.parts.clock
         day = store_clock(None, clock.wall_ms(), self._bench.identity.time_zone)
-        made = VoidBody if kind == VOID else ReturnBody
+        made = VoidBody if kind == VOID else partial(ReturnBody, cashier=cashier)
         body = made(
             uid=uid,
             store=self._bench.identity.store,

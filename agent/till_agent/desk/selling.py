@@ -14,7 +14,7 @@ from till_agent.desk.answers import Answered, encode, request_digest
 from till_agent.desk.balances import Figures
 from till_agent.desk.bench import BIG_RECEIPT_LINES, Bench, same_request, work
 from till_agent.desk.covering import Covering, voucher_of
-from till_agent.desk.finding import Found
+from till_agent.desk.finding import Found, entry_of
 from till_agent.desk.holding import RELEASE, hold_for_sale, open_holds, usable
 from till_agent.desk.knowing import Known
 from till_agent.desk.problems import of_receipt, problem
@@ -209,6 +209,8 @@ class Selling:
             cover=cover_of(hold.hold) if hold else "",
             voucher=voucher_of(hold.hold) if hold else "",
             wallet=bench.wallets.of_sale(found),
+            entry=request.entry or entry_of(request.member),
+            late=request.late,
         )
         return Prepared(
             body=body,

@@ -86,6 +86,19 @@ class EntryReader:
         rows = self.connection.execute(schema.SALES_BEFORE, (before or schema.LARGEST_ID, limit))
         return [(OpId(self.till, *schema.split_id(identity)), size) for identity, size in rows]
 
+    def made_before(self, before: int, limit: int) -> list[tuple[int, int]]:
+        """Row ids and times of rows before one, newest first."""
+        return self.connection.execute(schema.MADE_BEFORE, (before, limit)).fetchall()
+
+    def done_after(self, after: int, limit: int) -> list[tuple[int, str, str, int, bytes]]:
+        """Sales, voids and returns after a row, in order: row id, kind, subject's key, time, body."""
+        return self.connection.execute(schema.DONE_AFTER, (after, limit)).fetchall()
+
+    def uid_of(self, identity: int) -> str:
+        """What the cash software calls a row; "" for one that is not there."""
+        columns = self.connection.execute(schema.UID_OF, (identity,)).fetchone()
+        return "" if columns is None else str(columns[0])
+
     def of_kind(self, kind: str, after: int, limit: int) -> list[Entry]:
         """The newest rows of a kind with a row id above `after`, oldest first."""
         return self._many(schema.OF_KIND, (kind, after, limit))[::-1]

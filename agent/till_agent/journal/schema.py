@@ -123,6 +123,13 @@ SALES_BEFORE = (
     "SELECT e.id, length(e.body) FROM entries e NOT INDEXED WHERE e.id < ? AND e.kind = 'sale' "
     "ORDER BY e.id DESC LIMIT ?"
 )
+# When the rows before one were made, newest first; what was sold and brought back after one, in order; and a uid.
+MADE_BEFORE = "SELECT id, at_wall_ms FROM entries WHERE id < ? ORDER BY id DESC LIMIT ?"
+DONE_AFTER = (
+    "SELECT id, kind, subject_key, at_wall_ms, body FROM entries WHERE id > ? "
+    "AND kind IN ('sale', 'void', 'return') ORDER BY id LIMIT ?"
+)
+UID_OF = "SELECT uid FROM entries WHERE id = ?"
 # A stretch of one epoch in order: to push, to check.
 STRETCH = f"SELECT {ENTRY_COLUMNS} FROM entries e WHERE e.id BETWEEN ? AND ? ORDER BY e.id LIMIT ?"  # noqa: S608
 # The hash that a stretch must begin from.

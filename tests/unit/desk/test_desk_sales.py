@@ -100,6 +100,7 @@ def test_a_sale_is_journalled_with_all_that_the_cloud_needs() -> None:
         cashier="c-2",
         facts=MemberState(tier="gold", spendable_points=500),
         place=Place(store="s1", channel="till"),
+        entry="keyed",
     )
     assert sale.calculation.earned_points == 10
     assert (entry.kind, entry.uid, entry.about_uid, entry.at_wall_ms) == ("sale", "u1", "", till.clock.wall)
