@@ -8,9 +8,8 @@ from typing import Self
 
 import click
 
-import till_agent.cli.pos_looking
-import till_agent.cli.pos_selling  # noqa: F401 - both put their commands into the table
-from till_agent.cli.pos_commands import COMMANDS, Outcome, carry_out
+from till_agent.cli.pos_carrying import Outcome, carry_out
+from till_agent.cli.pos_commands import COMMANDS
 from till_agent.cli.pos_session import Session
 from till_agent.client import ClientError, EventStream
 

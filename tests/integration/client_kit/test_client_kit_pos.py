@@ -15,7 +15,7 @@ from integration.client_kit.client_kit_world import token_of
 from kit.waiting import wait_for
 from till_agent.api import ScanEvent
 from till_agent.cli.pos import pos
-from till_agent.cli.pos_commands import carry_out
+from till_agent.cli.pos_carrying import carry_out
 from till_agent.cli.pos_parsing import Units
 from till_agent.cli.pos_screen import Screen
 from till_agent.cli.pos_session import Session

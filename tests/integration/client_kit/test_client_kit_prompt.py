@@ -115,6 +115,7 @@ def test_a_cashier_rings_up_whatever_happens_around_them(world: World) -> None:
         terminal.see("registered")
         terminal.type("language ru\rcoupon NOPE\r")
         terminal.see("not good: coupon_unknown")
+        terminal.see("#3> ")  # before it is there, the terminal would take Ctrl-D for itself
         terminal.type(CTRL_D)
         assert terminal.process.wait(PATIENCE_S) == 0
     till.drain()
