@@ -189,7 +189,9 @@ class Confirming:
         counter = self._counter
         sale = _sales.decode(entry.answer)
         words = counter.words(counter.desk.programme)
-        notes = list(sale.messages)
+        # What was told while the receipt was open, and stands on the slip, is not told again.
+        notes = [each for each in sale.messages if each.level != "info"]
+        told = len(notes)
         programme = counter.desk.programme
         if programme is not None and document.bonus_minor > money_of(sale.calculation.redeemed_points, programme):
             missing = document.bonus_minor - money_of(sale.calculation.redeemed_points, programme)
@@ -202,7 +204,7 @@ class Confirming:
             log.warning("a receipt came again with other contents; the first counts", extra={"uid": document.uid})
             text = words.frontol("already_sold")
             notes.append(Message(code="already_sold", text=text, level="warning"))
-        for note in notes[len(sale.messages) :]:
+        for note in notes[told:]:
             if not replayed:
                 counter.agent.events.publish("alert", note)
         return good(
