@@ -1,4 +1,4 @@
-"""The panel while the line is down, the agent away, the scanner unplugged or the token withdrawn: it says what to do."""
+"""The panel while the line is down, the agent away, the scanner gone or the token withdrawn: it says what to do."""
 
 from playwright.sync_api import Browser, expect
 
@@ -61,6 +61,8 @@ def test_a_withdrawn_token_leads_to_the_form(browser: Browser, panel: PanelWorld
         page = visited.page
         for known in panel.till.admin.ask("GET", "/v1/pairings")["pairings"]:
             panel.till.admin.ask("DELETE", f"/v1/pairings/{known['client']}")
+        page.fill("#find-phone", "7010000901")
+        press(page, "find")
         page.locator("#pairing-code").wait_for()
         assert "access was withdrawn" in page.inner_text("main")
         shots.take(page, "panel-pairing")
