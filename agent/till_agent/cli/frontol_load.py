@@ -1,5 +1,6 @@
 """`tillside frontol load`: the file by which Frontol takes in clients and cards."""
 
+import contextlib
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,13 +10,13 @@ import click
 from till_agent.cli.options import config_option
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from till_agent.frontol_files.client_table import Known
     from till_agent.frontol_files.loading import Client
 
-PAUSE_S = 1.0
-"""When the agent says that this is too fast."""
+PATIENCE_MS = 60_000
+"""The agent says when this is too fast, and when to come again."""
 
 
 @click.group(help="Write the file by which Frontol takes in clients and cards.")
@@ -36,6 +37,7 @@ def write(config: Path, table: Path, encoding: str, card_type_name: str, dry_run
     Balances come from the running agent, and only where frontol.load.counter_type names a counter. Nothing is written
     while Frontol still has a load file to take in.
     """
+    from till_agent.client import ClientError
     from till_agent.frontol_files.client_table import clients_with_balances
     from till_agent.frontol_files.exceptions import FrontolFileError
     from till_agent.frontol_files.loading import Layout, encoded, load_text, write_load
@@ -49,8 +51,8 @@ def write(config: Path, table: Path, encoding: str, card_type_name: str, dry_run
     state_dir = Path(settings.agent.state_dir)
     layout = Layout(card_type=wanted.card_type, counter_type=wanted.counter_type, card_type_name=card_type_name)
     try:
-        asker = _asker(state_dir) if wanted.counter_type else None
-        clients, unknown = clients_with_balances(table, encoding, asker)
+        with _asking(state_dir, bool(wanted.counter_type)) as asker:
+            clients, unknown = clients_with_balances(table, encoding, asker)
         text = load_text(clients, layout)
         if dry_run:
             click.echo(text.replace("\r\n", "\n"), nl=False)
@@ -61,7 +63,7 @@ def write(config: Path, table: Path, encoding: str, card_type_name: str, dry_run
             whole = write_load(store, Path(wanted.path), flag, encoded(text), time.time_ns() // 1_000_000)
         finally:
             store.close()
-    except (FrontolFileError, OSError, LookupError) as exc:
+    except (FrontolFileError, ClientError, OSError, LookupError) as exc:
         raise click.ClickException(str(exc)) from exc
     if not whole:
         click.echo("An earlier load file was still without its flag file, which is there now. Run this again once")
@@ -91,32 +93,30 @@ def status(config: Path) -> None:
     click.echo(f"{why}." if why else "Frontol has no load file to take in.")
 
 
-def _asker(state_dir: Path) -> "Callable[[Client], Known | None]":
-    """Asks the running agent about members; one line and status 1 when none runs."""
-    from till_agent.bridge.exceptions import AgentRefusedError, AgentUnreachableError
-    from till_agent.cli.asking import ask, ask_or_fail
+@contextlib.contextmanager
+def _asking(state_dir: Path, wanted: bool) -> "Iterator[Callable[[Client], Known | None] | None]":
+    """Asks the running agent about members, as fast as it lets us; None where no balance is wanted."""
+    if not wanted:
+        yield None
+        return
+    from till_agent.api import Identify
+    from till_agent.client import ConflictError, InvalidError, NotFoundError, Till
     from till_agent.frontol_files.client_table import Known
 
-    facts = ask_or_fail(state_dir, "GET", "/v1/page")
-    digits = facts["points_exponent"]
+    with Till.from_state_dir(state_dir, client="admin", patience_ms=PATIENCE_MS) as till:
+        digits = till.page().points_exponent
 
-    def member(client: "Client") -> "Known | None":
-        who = {"card": client.card} if client.card else {"phone": client.phone}
-        while True:
+        def member(client: "Client") -> "Known | None":
+            who = Identify(card=client.card) if client.card else Identify(phone=client.phone)
             try:
-                found = ask(state_dir, "POST", "/v1/identify", who)
-            except AgentRefusedError as exc:
-                if "(429)" in str(exc):
-                    time.sleep(PAUSE_S)
-                    continue
+                found = till.identify(who)
+            except (ConflictError, InvalidError, NotFoundError):
+                return None  # no number of the chain's, or one that could be two members'
+            if not found.known:
                 return None
-            except AgentUnreachableError as exc:
-                raise click.ClickException(str(exc)) from exc
-            if not found["known"]:
-                return None
-            return Known(balance=_decimal(found["balance_points"], digits), blocked=found["status"] == "blocked")
+            return Known(balance=_decimal(found.balance_points, digits), blocked=found.status == "blocked")
 
-    return member
+        yield member
 
 
 def _decimal(points: int, digits: int) -> str:
