@@ -55,9 +55,10 @@ def test_the_simulator_and_curl_do_what_the_page_says(till: Till, tmp_path: Path
     assert '"retryable":' not in printed, "nothing was refused"
 
 
+@needs_node
 @pytest.mark.slow
-def test_the_example_with_the_python_client_sells(till: Till) -> None:
-    """And says what to do without an agent."""
+def test_the_examples_with_the_clients_sell(till: Till, tmp_path: Path) -> None:
+    """Python with a sale and a refusal in words; JavaScript with points, and it listens until it leaves."""
     (text,) = code("python", WITH_CLIENT)
     names: dict[str, object] = {}
     exec(compile(placed(text, till), PAGE, "exec"), names)
@@ -67,11 +68,6 @@ def test_the_example_with_the_python_client_sells(till: Till) -> None:
     assert till.pos.ask("GET", "/v1/sales/doc-py-1")["sale"]["calculation"]["earned_points"]
     assert "already sold" in sell("doc-py-1", ANNA.card, 20_000)
 
-
-@needs_node
-@pytest.mark.slow
-def test_the_example_with_the_javascript_client_sells(till: Till, tmp_path: Path) -> None:
-    """With points, and listens until it leaves."""
     (text,) = code("js")
     (tmp_path / "tillside.js").write_bytes(JAVASCRIPT.read_bytes())
     (tmp_path / "package.json").write_text('{"type": "module"}', encoding="utf-8")
