@@ -54,8 +54,10 @@ function really(method, url, headers, body, waitMs) {
 }
 
 // As little of the agent as a receipt needs: one member with 500.00 points, a point a rouble, half a receipt at most.
+// `proof` is asked for above `above` points, and no more than `available` can be had.
 class Canned {
-    constructor() {
+    constructor(options) {
+        this.options = options;
         this.sales = {};
         this.holds = {};
         this.count = 0;
@@ -72,7 +74,19 @@ class Canned {
         if (path === "/v1/quotes") {
             return [200, this.quote(body)];
         }
+        if (path === "/v1/confirmations") {
+            const state = body.code === undefined ? "sent" : body.code === "1234" ? "confirmed" : "sent";
+            return [200, { confirmation: { confirmation: "c-77", state }, messages: [{ text: "code " + state, level: "info" }] }];
+        }
         if (path === "/v1/holds") {
+            const { proof, above, available } = this.options;
+            if (proof && body.points > above && body.pin !== "2580" && body.confirmation !== "c-77") {
+                return body.pin ? [409, { code: "pin_wrong", cashier: "Wrong PIN. Tries left: 4." }]
+                    : [409, { code: "proof_required", proof, allowed_points: above, cashier: "Prove it." }];
+            }
+            if (available && body.points > available) {
+                return [409, { code: "offline_limit", available_points: available, cashier: "Less." }];
+            }
             this.count += 1;
             this.holds["h-" + this.count] = body;
             return [200, { hold: "h-" + this.count, points: body.points, expires_in_ms: 600000 }];
@@ -110,7 +124,7 @@ class Agent {
         this.failAt = 0;
         this.failKind = "";
         this.lost = "";
-        this.canned = new Canned();
+        this.canned = new Canned(options);
     }
 
     answer(call, waitMs) {
