@@ -10,9 +10,11 @@ from decimal import ROUND_HALF_UP, Context, Decimal
 from till_agent.frontol.exceptions import BadDocument
 
 DIGITS_LIMIT = 40
-"""Of a number, zeros included. The largest amount of a receipt has 14, and nothing is weighed to more than a few."""
+"""Of a text, before the point and after it; a number of JSON with more is rounded to twice as many. The largest amount
+of a receipt has 14."""
 LARGEST_POWER = 15
 """Of ten. 10**13 minor units are the most that a receipt may cost (`till_loyalty.receipt`)."""
+LARGEST_WHOLE = 10 ** (LARGEST_POWER + 1)
 QUANTITY_DIGITS = 3
 _EXACT = Context(prec=2 * DIGITS_LIMIT, rounding=ROUND_HALF_UP)
 _NUMBER = re.compile(r"[+-]?[0-9]{1,40}([.,][0-9]{0,40})?([eE][+-]?[0-9]{1,3})?")
@@ -21,10 +23,12 @@ _SPACES = str.maketrans("", "", " \u00a0\u202f\t")
 
 def units(value: object, digits: int, name: str) -> int:
     """`value` in units of 10**-digits, half up; BadDocument when it is no number, or beyond any receipt."""
+    if type(value) is int and abs(value) < LARGEST_WHOLE:
+        return value * int(10**digits)  # most numbers of most receipts
     number = _decimal(value, name)
     if not number:
         return 0
-    if not number.is_finite() or len(number.as_tuple().digits) > DIGITS_LIMIT or number.adjusted() > LARGEST_POWER:
+    if not number.is_finite() or number.adjusted() > LARGEST_POWER:
         raise BadDocument(f"expected a number that a receipt may have as {name}, not one of that size")
     if number.adjusted() < -DIGITS_LIMIT:
         return 0

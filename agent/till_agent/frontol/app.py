@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
 from till_agent.bridge.answers import Answer, send_answer
+from till_agent.desk.bench import BIG_RECEIPT_LINES, work
 from till_agent.exceptions import DeskProblem, JournalCorrupt, JournalUnavailable
 from till_agent.frontol.answers import Body, bad, encoded
 from till_agent.frontol.clients import Clients
@@ -152,7 +153,9 @@ class FrontolApp:
         return Answer(encoded(body, ascii_only=ascii_only), status, headers=headers)
 
     async def _document(self, found: Mapping[str, Any]) -> Body:
-        document = read_document(found, self._exponent())
+        rows = found.get("positions")
+        size = len(rows) if isinstance(rows, list) else 0
+        document = await work(size, BIG_RECEIPT_LINES, read_document, found, self._exponent())
         async with self._counter.drafts.turn(document.uid):
             return await self._of_action(document)
 

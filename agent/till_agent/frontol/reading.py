@@ -3,6 +3,7 @@
 A field that is not there, null, or of another type than usual never stops a receipt, unless it is money.
 """
 
+import contextlib
 import itertools
 import re
 from collections.abc import Mapping
@@ -76,6 +77,7 @@ def read_document(found: Mapping[str, Any], exponent: int) -> Document:
         who=_who(found),
         codes=_codes(found, rows),
         positions=_positions(rows, exponent, is_refund=is_refund),
+        discarded_minor=_discarded(found, rows, exponent),
         payment=_paid(payment, exponent, is_refund=is_refund) if payment else None,
         payments=tuple(
             _paid(row, exponent, is_refund=is_refund)
@@ -136,6 +138,15 @@ def _position(row: Mapping[str, Any], place: int, exponent: int, *, is_refund: b
         minimum_price_minor=_amount(row, "minimumPrice", exponent, LARGEST_AMOUNT_MINOR, is_refund),
         reference_index=_index(row.get("referenceIndex")),
     )
+
+
+def _discarded(found: Mapping[str, Any], rows: list[Any], exponent: int) -> int:
+    """What rounding took off, said of the document or of its positions; what is no number there is 0."""
+    total = 0
+    for row in (found, *rows):
+        with contextlib.suppress(BadDocument):
+            total += units(row.get("discardedAmount") or 0, exponent, "discardedAmount")
+    return abs(total)
 
 
 def _paid(row: Mapping[str, Any], exponent: int, *, is_refund: bool) -> Paid:

@@ -154,7 +154,7 @@ def totals_lack_points(document: Document, draft: Draft | None) -> bool:
         if before != after:
             return after > before
     money = sum([paid.amount_minor for paid in document.payments if not paid.is_bonus])
-    return money == document.total_minor
+    return money in (document.total_minor, document.total_minor - document.discarded_minor)
 
 
 def _trimmed(discounts: Sequence[DiscountTaken], off_minor: int) -> list[DiscountTaken]:

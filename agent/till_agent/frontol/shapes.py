@@ -64,6 +64,8 @@ class Document(Struct, frozen=True, kw_only=True):
     who: Who = Who()
     codes: tuple[str, ...] = ()
     positions: tuple[Position, ...] = ()
+    discarded_minor: int = 0
+    """What the till rounds the receipt down by; it is in the positions' totals, and nobody pays it."""
     payment: Paid | None = None
     payments: tuple[Paid, ...] = ()
 

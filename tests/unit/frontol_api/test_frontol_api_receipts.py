@@ -178,6 +178,15 @@ def test_positions_may_lack_the_points_too() -> None:
     assert (sale.result.discount_minor, sale.result.payable_minor) == (1_500, 11_500)
 
 
+@pytest.mark.parametrize(("total", "rounded"), [("80.75", "80"), (100.75, "80")])
+def test_without_a_draft_the_money_tells_whether_positions_lack_the_points(total: Any, rounded: str) -> None:
+    """Also where the till rounds the receipt down."""
+    till = FrontolTill()
+    paid = [bonus(20), cash(rounded)]
+    till.good("confirm", position(1, total, price=total, discardedAmount="0.75"), client=ANNA, payments=paid)
+    assert (till.sale().receipt.total_minor, till.sale().result.redeemed_points) == (10_075, 20)
+
+
 def test_a_discount_that_frontol_did_not_take_is_none() -> None:
     till = FrontolTill(programme=DISCOUNTED)
     till.good("calculate", position(1, 100), position(2, 50), client=ANNA)

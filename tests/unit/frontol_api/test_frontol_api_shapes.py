@@ -113,6 +113,16 @@ def test_positions_may_stand_inside_a_document() -> None:
     assert read_document(read_json(raw), 2).total_minor == 500
 
 
+def test_what_rounding_took_off_is_read_wherever_it_stands() -> None:
+    rows = [
+        position(1, 5, discardedAmount=0.3),
+        position(2, 5, discardedAmount="0,2"),
+        position(3, 5, discardedAmount={}),
+    ]
+    assert read(positions=rows).discarded_minor == 50
+    assert read(discardedAmount="0.50").discarded_minor == 50
+
+
 def test_positions_of_one_number_keep_apart() -> None:
     found = read(positions=[position(1, 1), position(1, 2), position(0, 3), position(10**9, 4)])
     assert len({each.index for each in found.positions}) == 4
