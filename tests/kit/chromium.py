@@ -42,8 +42,8 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
-PATIENCE_MS = 10_000
-"""For whatever a page should show: it shows it in a tenth of a second, and a busy machine takes several."""
+PATIENCE_MS = 30_000
+"""For whatever a page should show: it shows it in a tenth of a second, and a busy machine takes many."""
 LOOK_MS = 20
 PAGE_ROOTS = ("/panel", "/status", "/client", "/common")
 
