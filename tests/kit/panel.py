@@ -45,6 +45,7 @@ class PanelWorld:
         self.world = world
         self.folder = world.folder
         self.port = free_port()
+        self.token = ""
         programme = self.folder / "programme.toml"
         text = programme.read_text(encoding="utf-8")
         text = text.replace("version = 1", "version = 2", 1).replace('["US", "RU", "KZ"]', '["KZ", "RU"]')
@@ -89,11 +90,14 @@ class PanelWorld:
         """The panel in a fresh browser that the agent knows, ready for a customer."""
         with visit(browser, self.port, width=width, height=height) as visited:
             visited.context.add_init_script(f"localStorage.setItem('tillside.language', '{language}')")
-            if not path:
-                path = "/panel/" + self.pairing_url().partition("/panel/")[2]
-            visited.go(path)
+            if not path and self.token:
+                # The agent knows so many browsers and no more, and a person opens the panel in the one they have.
+                visited.context.add_init_script(f"localStorage.setItem('tillside.token.panel', '{self.token}')")
+            visited.go(path or ("/panel/" if self.token else "/panel/" + self.pairing_url().partition("/panel/")[2]))
             visited.page.wait_for_selector("#main")
             visited.page.wait_for_selector(".states .good")
+            if not path:
+                self.token = visited.page.evaluate("localStorage.getItem('tillside.token.panel')")
             yield visited
 
     def _sender(self) -> str:

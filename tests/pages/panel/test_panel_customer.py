@@ -182,7 +182,7 @@ def test_an_unknown_card_goes_into_the_registration(browser: Browser, panel: Pan
 
 def test_nothing_of_a_name_becomes_markup(browser: Browser, panel: PanelWorld) -> None:
     """A member's name and an item's are text, whatever is in them."""
-    body = receipt(1000, member={"card": CLARA.card})
+    body = receipt(1000, member={"card": DINA.card})
     body["receipt"]["lines"][0]["name"] = "<img src=x onerror=alert(1)>"
     panel.till.pos.sell("markup-1", body)
     with panel.open(browser) as visited:

@@ -1,10 +1,14 @@
 """The panel while the line is down, the agent away, the scanner gone or the token withdrawn: it says what to do."""
 
+import re
+import shlex
+from pathlib import Path
+
 from playwright.sync_api import Browser, expect
 
 from kit.bridge import receipt
 from kit.chain import ANNA, CLARA, DINA
-from kit.chromium import PATIENCE_MS, Shots
+from kit.chromium import PATIENCE_MS, Shots, visit
 from kit.panel import PanelWorld, figure, name_shown, press
 
 expect.set_options(timeout=PATIENCE_MS)
@@ -55,12 +59,26 @@ def test_an_agent_that_is_away_is_told_with_what_to_do(browser: Browser, panel: 
         name_shown(page, "Anna A.")
 
 
+def test_the_how_to_opens_the_panel(browser: Browser, panel: PanelWorld) -> None:
+    """Its command prints an address that opens the panel once, in a browser that nobody knew."""
+    text = (Path(__file__).parents[3] / "docs" / "how-to" / "use-the-panel.md").read_text(encoding="utf-8")
+    (command,) = re.findall(r"^```sh\n(.+)\n```$", text, re.MULTILINE)
+    address = panel.till.command(*shlex.split(command)[1:]).out.strip()
+    with panel.open(browser, path=address.partition(f":{panel.port}")[2]) as visited:
+        assert visited.page.locator("#find-phone").is_visible()
+        assert visited.page.url == f"http://127.0.0.1:{panel.port}/panel/"
+    with visit(browser, panel.port) as visited:
+        visited.go(address.partition(f":{panel.port}")[2])
+        visited.page.locator("#pairing-code").wait_for()
+
+
 def test_a_withdrawn_token_leads_to_the_form(browser: Browser, panel: PanelWorld, shots: Shots) -> None:
     """The page asks for a code instead of failing, and works again with one."""
     with panel.open(browser) as visited:
         page = visited.page
         for known in panel.till.admin.ask("GET", "/v1/pairings")["pairings"]:
             panel.till.admin.ask("DELETE", f"/v1/pairings/{known['client']}")
+        panel.token = ""
         page.fill("#find-phone", "7010000901")
         press(page, "find")
         page.locator("#pairing-code").wait_for()

@@ -7,6 +7,17 @@ export function button(kind, text, onClick, { drawn = "", ...attributes } = {}) 
   return h(spec, { type: "button", ...attributes, on: { click: onClick } }, drawn ? icon(drawn) : null, text);
 }
 
+const SETTLE_MS = 600; // A key that is held repeats until then.
+
+// For a button that comes up under a finger which still holds Enter: keys count a moment later only, touches at once.
+export function settled(onClick) {
+  const from = performance.now() + SETTLE_MS;
+  return (event) => {
+    if (event.detail === 0 && performance.now() < from) return;
+    onClick(event);
+  };
+}
+
 // Across the whole page; `drawn` in place of the level's own picture, `side` at its end.
 export function wideBanner(level, title, text, { drawn = "", side = [], more = [] } = {}) {
   const made = banner(level, title, text, more);

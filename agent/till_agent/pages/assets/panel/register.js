@@ -153,7 +153,13 @@ export class Register {
     this.input = null;
     this.details = ask.length ? new Details(this.app, ask, this.s.more) : null;
     const agree = button("primary big grow", t("reg.agree"), () => this.agreed(), { drawn: "check", data: { key: "agree" } });
-    this.first = agree;
+    const text = h(
+      "blockquote.consent-text.scrolls.grow",
+      { tabindex: 0, data: { scrolls: "" }, "aria-labelledby": "consent-how" },
+      consent?.text || t("reg.consent.none"),
+    );
+    // Not the button: an Enter too many agrees to nothing.
+    this.first = text;
     return h(
       "div.columns.consent",
       null,
@@ -162,7 +168,7 @@ export class Register {
         null,
         this.told(),
         h("p.soft", { id: "consent-how" }, t("reg.consent")),
-        h("blockquote.consent-text.scrolls.grow", { tabindex: 0, data: { scrolls: "" }, "aria-labelledby": "consent-how" }, consent?.text || t("reg.consent.none")),
+        text,
         h("div.row.actions", null, button("big grow", t("reg.disagree"), () => this.disagreed(), { drawn: "close", data: { key: "disagree" } }), agree),
       ),
       this.details ? [this.details.node, this.details.keys] : null,

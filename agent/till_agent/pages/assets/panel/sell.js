@@ -5,7 +5,7 @@ import { parseAmount } from "/common/format.js";
 import { banner, fill, h, icon } from "/common/dom.js";
 import { pad, textInput } from "./fields.js";
 import { memberCard } from "./member.js";
-import { age, button, facts, figure, newUid, segmented } from "./parts.js";
+import { age, button, facts, figure, newUid, segmented, settled } from "./parts.js";
 import { Proof } from "./proof.js";
 
 const QUOTE_AFTER_MS = 150;
@@ -273,7 +273,7 @@ export class Sell {
     const { sum } = r;
     this.leftNode = h("span.number");
     this.tick();
-    const commit = button("primary big grow", t("sell.do", { money: app.money(sum.payable_minor) }), () => this.commit(sum), { drawn: "check", disabled: busy, data: { key: "commit" } });
+    const commit = button("primary big grow", t("sell.do", { money: app.money(sum.payable_minor) }), settled(() => this.commit(sum)), { drawn: "check", disabled: busy, data: { key: "commit" } });
     const cancel = button("big", t("sell.cancel"), () => this.cancel(), { drawn: "close", disabled: busy, data: { key: "cancel" } });
     const told = { points: app.points(sum.redeemed_points ?? 0), money: app.money(sum.payable_minor) };
     return h(
@@ -362,7 +362,7 @@ export class Sell {
       ),
       facts([[t("receipt.points_paid"), answer.calculation.redeemed_minor ? app.money(answer.calculation.redeemed_minor) : ""]]),
       h("div.spring"),
-      h("div.row.actions", null, button("primary big grow", t("do.next_customer"), () => this.next(), { drawn: "check", data: { key: "next" } })),
+      h("div.row.actions", null, button("primary big grow", t("do.next_customer"), settled(() => this.next()), { drawn: "check", data: { key: "next" } })),
     );
   }
 
