@@ -22,7 +22,6 @@ from till_config.settings import BridgeSettings
 with warnings.catch_warnings():
     # Its imports warn of what later versions of its own dependencies will change.
     warnings.simplefilter("ignore")
-    import requests
     import schemathesis
     from schemathesis.checks import not_a_server_error
     from schemathesis.generation import GenerationMode
@@ -59,24 +58,22 @@ def try_all(live: LiveAgent, examples: int) -> None:
         )
     )
 
-    with requests.Session() as session:
+    @settings(
+        max_examples=examples,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate, Phase.shrink],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=cases)
+    def run(case: Any) -> None:
+        case.headers = {**(case.headers or {}), **headers}
+        answer = case.call(base_url=f"http://127.0.0.1:{live.port}")
+        # 503 is how a till without a line answers a hold; everything else from 500 on is a defect.
+        checks = CHECKS if answer.status_code == 503 else [not_a_server_error, *CHECKS]
+        case.validate_response(answer, checks=checks)
 
-        @settings(
-            max_examples=examples,
-            deadline=None,
-            database=None,
-            phases=[Phase.generate, Phase.shrink],
-            suppress_health_check=list(HealthCheck),
-        )
-        @given(case=cases)
-        def run(case: Any) -> None:
-            case.headers = {**(case.headers or {}), **headers}
-            answer = case.call(base_url=f"http://127.0.0.1:{live.port}", session=session)
-            # 503 is how a till without a line answers a hold; everything else from 500 on is a defect.
-            checks = CHECKS if answer.status_code == 503 else [not_a_server_error, *CHECKS]
-            case.validate_response(answer, checks=checks)
-
-        run()
+    run()
 
 
 @pytest.mark.filterwarnings("ignore")  # schemathesis' own
