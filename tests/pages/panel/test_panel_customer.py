@@ -64,7 +64,7 @@ def test_a_keyed_phone_finds_its_owner_and_mistakes_are_told(browser: Browser, p
             page.get_by_role("button", name=digit, exact=True).click()
         assert page.input_value("#find-phone") == "999 000-01-0"
         press(page, "find")
-        expect(page.locator("#find-note")).to_have_text("Too short: 1 more digits.")
+        expect(page.locator("#find-note")).to_have_text("Too short: 1 more digit.")
         keyed(page, "3")
         name_shown(page, "Clara C.")
         assert page.input_value("#find-phone") == ""
