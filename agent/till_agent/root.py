@@ -26,7 +26,7 @@ from till_agent.bridge.server import BridgeServer
 from till_agent.bridge.tokens import Client, Tokens, load_tokens
 from till_agent.core import STOP_TIMEOUT_S, Core, Surroundings, open_core, release_abandoned, stop_part
 from till_agent.devices import Scanners, build_printers
-from till_agent.exceptions import JournalUnavailable
+from till_agent.exceptions import JournalCorrupt, JournalUnavailable
 from till_agent.facade import Agent
 from till_agent.footprint import give_back, settle
 from till_agent.instance import RUNNING_FILE, StateDir, told_ready
@@ -313,7 +313,8 @@ async def _watch_conduct(agent: Agent) -> None:
         await agent.clock.sleep(CONDUCT_S)
         core = agent.open_core
         if core is not None:
-            with contextlib.suppress(JournalUnavailable):
+            # What is wrong with the journal is told by those who can't do without it.
+            with contextlib.suppress(JournalUnavailable, JournalCorrupt):
                 await core.conduct.look(CONDUCT_PAUSE_S)
 
 
