@@ -1,7 +1,9 @@
 """What the pages work out without a browser, in Node: amounts, times, words, verdicts, the text for support."""
 
 import json
+import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -262,3 +264,38 @@ def test_looks_never_overlap_and_wait_for_somebody_to_see() -> None:
         for (let i = 0; i < 4; i += 1) await pause();
         return [most, told, hidden === still, closed === looks];
     """) == [1, ["a defect"], True, True]
+
+
+MISTAKES = (
+    (
+        "status/facts.js",
+        'scan.kind === "goods" ||',
+        "true ||",
+        test_a_scanned_code_is_shown_whole_only_where_it_is_nobody_s,
+    ),
+    (
+        "status/facts.js",
+        "${code(each.code)} ${utc",
+        "${each.code} ${utc",
+        test_the_text_for_support_has_named_fields_only,
+    ),
+    ("status/facts.js", "${op.op} ${op.kind}", "${op.op} ${op.uid}", test_the_text_for_support_has_named_fields_only),
+    ("status/facts.js", "if (!status.ready)", "if (false)", test_the_verdict_is_as_bad_as_its_worst_part),
+    ("common/stream.js", "if (busy || closed)", "if (closed)", test_looks_never_overlap_and_wait_for_somebody_to_see),
+    ("common/format.js", ".length > exponent", ".length > 9", test_amounts_are_whole_units_to_the_last_digit),
+)
+
+
+@pytest.mark.parametrize(("name", "right", "wrong", "test"), MISTAKES)
+def test_a_planted_mistake_is_caught(
+    name: str, right: str, wrong: str, test: Callable[[], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the tests above are for: each fails on a copy of the scripts with one thing done wrong."""
+    copy = tmp_path / "assets"
+    shutil.copytree(ASSETS, copy)
+    text = (copy / name).read_text(encoding="utf-8")
+    assert right in text
+    (copy / name).write_text(text.replace(right, wrong), encoding="utf-8")
+    monkeypatch.setitem(globals(), "ASSETS", copy)
+    with pytest.raises(AssertionError):
+        test()

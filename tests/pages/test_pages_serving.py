@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from integration.bridge.bridge_kit import LiveBridge, live_bridge
-from till_agent.pages.library import ASSETS, DEPTH_LIMIT, FILE_LIMIT_BYTES, Library
+from till_agent.pages import serving
+from till_agent.pages.library import ASSETS, DEPTH_LIMIT, FILE_LIMIT_BYTES, Asset, Library
 from till_agent.pages.serving import Pages
 from till_config.settings_frontol import PageSettings
 
@@ -162,6 +163,12 @@ def test_a_page_that_is_off_is_not_there() -> None:
     assert [ask(none, path)[0] for path in paths] == [404, 404, 200]
 
 
+def test_no_path_leads_out_of_the_list() -> None:
+    """Even where nothing before it has looked at the path."""
+    for path in ("/status/../../library.py", "/status/./main.js", "//status/main.js", "/status/../status/main.js"):
+        assert ask(Pages(PageSettings(), Observed()), path)[0] == 404, path
+
+
 def test_the_list_is_bounded(tmp_path: Path) -> None:
     """Other kinds of files, large ones and deep folders are not served."""
     (tmp_path / "status").mkdir()
@@ -185,3 +192,22 @@ def test_a_disk_that_fails_is_no_mistake_of_the_server(tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "status")
     assert ask(pages, "/status/main.js")[0] == 200
     assert ask(pages, "/status/status.css")[0] == 404
+
+
+def test_pages_without_their_policy_or_out_of_their_list_are_found_out(
+    live: LiveBridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tests above fail where headers are forgotten, and where paths are joined to a folder in place of a list."""
+    with monkeypatch.context() as broken:
+        broken.setattr(serving, "_HEADERS", [])
+        with pytest.raises((AssertionError, KeyError)):
+            test_a_page_needs_no_token_and_comes_with_its_policy(live)
+
+    def joined(_: Library, path: str) -> Asset | None:
+        place = ASSETS / path
+        return Asset(place.read_bytes(), b"text/plain", b'"1"') if place.is_file() else None
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Library, "find", joined)
+        with pytest.raises(AssertionError):
+            test_no_path_leads_out_of_the_list()
