@@ -65,7 +65,12 @@ class BridgeProtocol(LimitedProtocol):
 
     def on_headers_complete(self) -> None:
         self._is_head = False
-        if self.parser.get_http_version() not in ("1.0", "1.1") and not self.transport.is_closing():
+        # The parser is there as long as the connection is, and it is the parser that calls.
+        if (
+            self.parser is not None
+            and self.parser.get_http_version() not in ("1.0", "1.1")
+            and not self.transport.is_closing()
+        ):
             self._refuse(Problem(status=400, code="request_malformed", detail="expected HTTP/1.1"))
             return
         if not self.url.startswith(b"/") and not self.transport.is_closing():

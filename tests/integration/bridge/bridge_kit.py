@@ -232,7 +232,7 @@ class FakeBridge:
     def committed(self) -> None:
         self.commits += 1
 
-    async def status(self) -> Status:
+    async def status(self, language: str | None = None) -> Status:
         return Status(
             version="0",
             till="t",
