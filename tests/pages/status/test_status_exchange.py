@@ -106,6 +106,27 @@ def test_the_log_names_nobody_and_can_be_narrowed_and_held(shop: Shop, browser: 
         expect(page.locator(".log")).to_contain_text("Sync failed")
 
 
+def test_signs_of_misuse_are_counted_by_kind_and_name_nobody(shop: Shop, browser: Browser, shots: Shots) -> None:
+    """Of a till that has some: how many, what kinds, and that it proves nothing."""
+    signals = [
+        {"code": "typed_cards", "count": 3, "of": 4, "text": "x"},
+        {"code": "newer", "count": 1, "of": 0, "text": "x"},
+    ]
+    flag = {"cashier": "Zoe", "reference": "m-anna", "receipts": 4, "sales": ["sold-0"], "first_ms": 1, "last_ms": 2}
+    body = {"flags": [flag | {"signals": signals}, flag | {"signals": signals[:1]}], "count": 2, "days": 30}
+    with shop.looking(browser) as visited:
+        card = visited.page.locator("section.card", has_text="Cashiers’ receipts")
+        expect(card).to_contain_text("0 things to check")
+        visited.context.route("**/v1/flags*", lambda route: route.fulfill(json=body))
+        visited.page.reload()
+        expect(card).to_contain_text("2 things to check")
+        expect(card).to_contain_text("Cards that were typed")
+        expect(card).to_contain_text("A reason to look closer, not a proof.")
+        card.scroll_into_view_if_needed()
+        shots.take(visited.page, "status-flags")
+        assert [each for each in ("Zoe", "m-anna") if each in visited.page.content()] == []
+
+
 def test_an_agent_that_is_away_is_said_to_be(shop: Shop, browser: Browser, shots: Shots) -> None:
     """What is on the page is old, and how old; when the agent is back the page is too, with nobody's help."""
     with shop.looking(browser) as visited:

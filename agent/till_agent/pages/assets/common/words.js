@@ -50,6 +50,7 @@ export class Words {
     this.texts = texts;
     // Handed around by itself, as `t`.
     this.t = this.t.bind(this);
+    this.any = this.any.bind(this);
   }
 
   has(key) {

@@ -1,9 +1,9 @@
-// Signs of staff fraud in the till's own journal, where this agent looks for them: how many there are, and what kinds.
+// What in cashiers' receipts a person should look at, by the till's own journal: how much there is, and of what kinds.
 
 import { Problem } from "../client/tillside.js";
 import { chip, h, show } from "../common/dom.js";
 import { whole } from "../common/format.js";
-import { card } from "./cards.js";
+import { card, factsList } from "./cards.js";
 
 const ASK_MS = 60_000;
 
@@ -20,7 +20,7 @@ export class Flags {
 
   // Asks now and then: looking through a journal costs the till more than a glance.
   async ask() {
-    if (typeof this.till.flags !== "function" || Date.now() - this.askedMs < ASK_MS) {
+    if (Date.now() - this.askedMs < ASK_MS) {
       return;
     }
     this.askedMs = Date.now();
@@ -34,18 +34,18 @@ export class Flags {
     }
   }
 
-  took({ flags }) {
-    const { t, language } = this.words;
+  // Kinds and their counts alone: who and whose card it was is for a person with the right to see it, not for a screen.
+  took({ flags, count, days }) {
+    const { t, any, language } = this.words;
     const counts = new Map();
-    for (const { code } of flags) {
+    for (const code of flags.flatMap((flag) => flag.signals.map((signal) => signal.code))) {
       counts.set(code, (counts.get(code) ?? 0) + 1);
     }
     this.root.hidden = false;
-    const view = { count: flags.length, rows: [...counts].sort() };
-    show(this.body, view, () => [
-      chip(view.count ? "warning" : "good", t("flags.count", { count: view.count, shown: whole(view.count, language) })),
-      h("ul", null, view.rows.map(([code, count]) => h("li.row", null, h("span.mono.grow", null, code), whole(count, language)))),
-      view.count ? h("p.small.soft", null, t("flags.why")) : null,
+    show(this.body, { count, days, rows: [...counts].sort() }, ({ rows }) => [
+      h("div.row", null, chip(count ? "warning" : "good", t("flags.count", { count, shown: whole(count, language) }))),
+      rows.length ? factsList(rows.map(([code, each]) => [any([`flags.${code}`, "unknown"]), whole(each, language)])) : null,
+      h("p.small.soft", null, [t("flags.days", { count: days }), count ? t("flags.why") : ""].filter(Boolean).join(". ")),
     ]);
   }
 }
