@@ -10,6 +10,7 @@ from kit.panel import PanelWorld, name_shown, press
 expect.set_options(timeout=PATIENCE_MS)
 LANGUAGES = ("ru", "kk", "ky", "uk", "en")
 FINGER_PX = 48
+SETTLE_MS = 700
 
 
 def look(page: Page, shots: Shots, name: str, wrong: list[str]) -> None:
@@ -25,55 +26,53 @@ def look(page: Page, shots: Shots, name: str, wrong: list[str]) -> None:
         wrong.append(f"{name}: the page scrolls, {width} x {height}")
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_every_screen_fits_in_every_language(browser: Browser, panel: PanelWorld, shots: Shots, language: str) -> None:
-    """At 1024 by 768, and at 1280 by 800: nothing cut off, nothing pale, nothing smaller than a finger."""
+@pytest.mark.parametrize(("width", "height"), [(1024, 768), (1280, 800)])
+def test_every_screen_fits_in_every_language(
+    browser: Browser, panel: PanelWorld, shots: Shots, width: int, height: int
+) -> None:
+    """Nothing cut off, nothing pale, nothing smaller than a finger; a change of language keeps what is under way."""
     wrong: list[str] = []
-    wide = language in ("ru", "en")
-    panel.till.pos.sell(f"look-{language}", {"receipt": {"lines": LINES}, "member": {"card": ANNA.card}})
-    with panel.open(browser, language=language, width=1280 if wide else 1024, height=800 if wide else 768) as visited:
+    uid = f"look-{width}"
+    panel.till.pos.sell(uid, {"receipt": {"lines": LINES}, "member": {"card": ANNA.card}})
+    with panel.open(browser, language=LANGUAGES[-1], width=width, height=height) as visited:
         page = visited.page
 
-        def seen(name: str) -> None:
-            look(page, shots, f"look-{language}-{name}", wrong)
+        def seen(name: str, ready: str, again: str = "") -> None:
+            for language in LANGUAGES:
+                page.locator("header .select").select_option(language)
+                expect(page.locator("html")).to_have_attribute("lang", language)
+                if again:
+                    press(page, again)
+                page.wait_for_selector(ready)
+                look(page, shots, f"look-{width}-{language}-{name}", wrong)
 
-        seen("waiting")
+        seen("waiting", "#find-phone")
         press(page, "choice-name")
+        seen("name", ".letters")
         page.fill("#find-name", "an")
-        page.wait_for_selector(".found")
-        seen("name")
         page.locator(".found").first.click()
         name_shown(page, "Anna")
         press(page, "choice-card")
-        seen("member")
+        seen("member", "[data-name=member]")
         press(page, "sell")
         page.fill("#sell-total", "12345.60")
         page.wait_for_selector("[data-figure=pay]")
         press(page, "choice-all")
-        page.wait_for_selector("[data-figure=by-points]")
-        seen("sell")
+        seen("sell", "[data-figure=by-points]")
         press(page, "cancel")
         press(page, "nav-register")
-        page.fill("#reg-phone", "7010000950")
-        seen("phone")
+        page.fill("#reg-phone", f"701000{width}")
         press(page, "next")
         page.wait_for_selector(".consent-text")
-        page.focus("#reg-name")
-        seen("consent")
+        seen("consent", ".consent-text")
         press(page, "agree")
         page.wait_for_selector("#reg-code")
-        seen("code")
+        seen("code", "#reg-code")
         page.keyboard.press("Escape")
         press(page, "nav-receipts")
-        press(page, f"sale-look-{language}")
-        page.wait_for_selector("[data-key=void]")
-        seen("receipt")
-        press(page, "return")
-        press(page, "less-1")
-        seen("return")
-        press(page, "back")
-        press(page, "void")
-        seen("void")
+        press(page, f"sale-{uid}")
+        seen("receipt", "[data-key=void]")
+        seen("return", "[data-key=do-return]", again="return")
     assert not wrong, "\n".join(wrong)
 
 
@@ -120,6 +119,8 @@ def test_the_keyboard_alone_is_enough(browser: Browser, panel: PanelWorld) -> No
         page.keyboard.press("Enter")
         page.wait_for_selector("[data-figure=after]")
         assert page.evaluate("document.activeElement.dataset.key") == "next"
+        # A moment passes first: whoever still holds Enter has not read the screen.
+        page.wait_for_timeout(SETTLE_MS)
         page.keyboard.press("Enter")
         assert page.evaluate("document.activeElement.id") == "find-card"
 
