@@ -65,6 +65,9 @@ def test_every_screen_fits_in_every_language(
         press(page, "next")
         page.wait_for_selector(".consent-text")
         seen("consent", ".consent-text")
+        # Consent is given to a text in the language of whoever reads it.
+        page.locator("header .select").select_option("ru")
+        expect(page.locator(".consent-text")).to_contain_text("Я согласен")
         press(page, "agree")
         page.wait_for_selector("#reg-code")
         seen("code", "#reg-code")

@@ -27,6 +27,8 @@ export class Register {
     this.node = h("div.register");
     this.ticking = setInterval(() => this.tick(), 500);
     this.draw();
+    // The text of consent comes in the language that it was asked for in: another one is asked for anew.
+    if (this.s.step === "consent" && this.s.language !== app.language && !this.s.consent) this.send({});
   }
 
   get s() {
@@ -313,6 +315,7 @@ export class Register {
     this.sending = false;
     this.node.removeAttribute("aria-busy");
     if (app.state.reg !== s) return;
+    s.language = body.language;
     s.trouble = found.ok ? "" : found.problem.lost ? app.t("problem.unsure") : found.text;
     s.lost = !found.ok && Boolean(found.problem.lost);
     if (!found.ok) {
