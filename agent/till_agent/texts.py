@@ -29,7 +29,7 @@ NO_VALUES: Mapping[str, int | str] = MappingProxyType({})
 
 @cache
 def catalogue(language: str) -> Mapping[str, Mapping[str, Any]]:
-    """The words of one language: sections problems, messages, frontol, proof of the file here; format, units, slip of slips."""
+    """The words of one language: sections problems, messages, frontol, proof of the file here; the slips' as well."""
     path = files("till_agent") / "data" / "texts" / f"{language}.toml"
     return MappingProxyType({**slip_catalogue(language), **tomllib.loads(path.read_text(encoding="utf-8"))})
 

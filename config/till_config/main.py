@@ -23,6 +23,7 @@ SHORT_HELP = {
     "demo": "Replay a real store day, with the line cut in the middle.",
     "devices": "List scanners and printers that are plugged in.",
     "frontol": "Connect Frontol: its scenario script, sales reports and load files.",
+    "page": "Open the agent's own pages in a browser.",
     "pos": "Ring up receipts against the running agent, as cash software does.",
     "programme": "Check a loyalty programme and try it on receipts.",
     "queue": "Look into the till's queue of operations.",

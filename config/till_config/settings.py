@@ -244,7 +244,9 @@ class PrinterSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         str,
         Meta(description='Absolute path of a PNG that slip templates print as `image("logo")`; empty prints nothing.'),
     ] = ""
-    drawer: Annotated[bool, Meta(description="Open the cash drawer with a slip; not with copies and test slips.")] = False
+    drawer: Annotated[bool, Meta(description="Open the cash drawer with a slip; not with copies and test slips.")] = (
+        False
+    )
     status: Annotated[
         bool, Meta(description="Ask for paper and cover before a slip; false for a printer that never answers.")
     ] = True
