@@ -29,6 +29,8 @@ FLOOR_WARNING_PERCENT = 80
 """Of the till's points or hours within the floor limit: then store IT is told while there is still time."""
 
 _WELL = frozenset({DeviceState.READY.value, DeviceState.BUSY.value, DeviceState.DISABLED.value})
+_NO_TROUBLE = _WELL | {DeviceState.OPENING.value}
+"""A device that is being opened is told as its state, not as something to mend: it is so at every start."""
 
 DISK_LOW_BYTES = 512 * 1024 * 1024
 """A month without a line takes some 300 MB of journal; below it store IT is told while sales can still be written."""
@@ -142,7 +144,7 @@ def troubles(facts: Facts) -> tuple[Trouble, ...]:
     if facts.report_findings:
         found.append(_said("frontol_findings", count=facts.report_findings))
     found += [_of_report(each) for each in facts.report_troubles]
-    found += [_of_device(device) for device in facts.devices if device.state not in _WELL]
+    found += [_of_device(device) for device in facts.devices if device.state not in _NO_TROUBLE]
     return tuple(sorted(found, key=lambda trouble: trouble.level != "error"))
 
 

@@ -107,3 +107,10 @@ def test_a_device_that_does_not_work_has_one_thing_to_do_and_one_that_works_has_
     assert with_fix(broken, language).fix == store_catalogue(language)["fixes"]["new_roll"]
     assert with_fix(msgspec.structs.replace(broken, state="ready", detail=""), language).fix == ""
     assert fix_of("fault", "paper out", language) == with_fix(broken, language).fix
+
+
+def test_a_device_that_is_being_opened_is_no_problem_to_mend() -> None:
+    """At every start each of them is; its state is told all the same."""
+    opening = Health(device="hand", role="scanner", state="opening")
+    codes = {trouble.code for trouble in troubles(msgspec.structs.replace(FULL, devices=(opening,)))}
+    assert codes == {trouble.code for trouble in troubles(msgspec.structs.replace(FULL, devices=()))}
