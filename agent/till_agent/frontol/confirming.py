@@ -87,6 +87,7 @@ class Confirming:
         request = await self._request(document)
         answered = await self._sell(document, request)
         counter.drafts.drop(document.uid)
+        await self._free_the_rest(document)
         entry = await self._found(document)
         if entry is None:
             # Of nobody, and the disk takes nothing: it goes on, and is not kept.
@@ -163,6 +164,14 @@ class Confirming:
                 self._note(document, exc)
                 request = weaker
         return (await desk.sell(document.uid, request)).body
+
+    async def _free_the_rest(self, document: Document) -> None:
+        """Points that were reserved for this receipt and were not for its buyer in the end."""
+        try:
+            await self._documents.give_back(document.uid)
+        except DeskProblem as exc:
+            # The sale is on the disk; what is reserved is free when its time is over.
+            log.warning("reserved points stay so for a while", extra={"uid": document.uid, "code": exc.code})
 
     async def _held_anew(self, document: Document, request: SaleRequest) -> SaleRequest:
         """The points were reserved for less long than the receipt took, or for fewer: once more, now that they are

@@ -20,7 +20,7 @@ from till_agent.frontol.answers import (
 from till_agent.frontol.counter import PIN, Counter, exponent_of, new_windows, whose
 from till_agent.frontol.drafts import Draft
 from till_agent.frontol.exceptions import Refused
-from till_agent.frontol.settling import explains, quoted, seen_lines
+from till_agent.frontol.settling import discounts_beside, explains, lacks_money, quoted, seen_lines
 from till_agent.frontol.shapes import Document, Position
 from till_agent.member_api import CodeRequest
 from till_loyalty.programme import Programme
@@ -88,8 +88,17 @@ class Documents:
 
     async def cancel(self, document: Document) -> Body:
         """Give back what is reserved for the receipt; nothing to give back is as good."""
+        await self.give_back(document.uid)
+        draft = self.draft(document)
+        if draft is not None:
+            unpaid = {number: seen.unpaid() for number, seen in draft.lines.items()}
+            self._counter.drafts.put(document.uid, replace(draft, lines=unpaid), self._counter.now_ms())
+        return good()
+
+    async def give_back(self, uid: str) -> None:
+        """Free what is still reserved for a receipt. DeskProblem where the disk takes nothing."""
         desk = self._counter.desk
-        for stored in desk.open_holds(document.uid) if document.uid else ():
+        for stored in desk.open_holds(uid) if uid else ():
             try:
                 await desk.release(stored.hold)
             except DeskProblem as exc:
@@ -97,11 +106,6 @@ class Documents:
                     raise
             else:
                 self._counter.agent.committed()
-        draft = self.draft(document)
-        if draft is not None:
-            unpaid = {number: seen.unpaid() for number, seen in draft.lines.items()}
-            self._counter.drafts.put(document.uid, replace(draft, lines=unpaid), self._counter.now_ms())
-        return good()
 
     def draft(self, document: Document) -> Draft | None:
         """What was told of the receipt before."""
@@ -113,7 +117,8 @@ class Documents:
         If our discounts are what its positions lack of their price times quantity, one and all, then they are it.
         """
         gross = [product(each.price_minor, each.quantity_thousandths) for each in document.positions]
-        if all(price <= each.total_minor for price, each in zip(gross, document.positions, strict=True)):
+        as_priced = all(price <= each.total_minor for price, each in zip(gross, document.positions, strict=True))
+        if as_priced and not lacks_money(document):
             return None
         desk = self._counter.desk
         programme = desk.programme
@@ -135,8 +140,11 @@ class Documents:
         def by_points(position: Position) -> int:
             return paid[position.index]
 
+        draft = self._draft(document, receipt, quote, frozenset())
+        if as_priced:
+            return draft if discounts_beside(document, draft) else None
         if explains(document, quote.calculation, lambda _: 0) or explains(document, quote.calculation, by_points):
-            return self._draft(document, receipt, quote, frozenset())
+            return draft
         return None
 
     async def _quote(

@@ -8,7 +8,7 @@ import itertools
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import msgspec
@@ -33,7 +33,17 @@ _CODE_LENGTH = 100
 _ONE_THOUSANDTHS = 1000
 _ISO = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d)(:\d\d)?")
 _RUSSIAN = re.compile(r"(\d\d)\.(\d\d)\.(\d{4})[T ](\d\d:\d\d)(:\d\d)?")
-_decoder = msgspec.json.Decoder(float_hook=Decimal)
+
+
+def _exact(text: str) -> Decimal:
+    """A number with a point or a power; NaN, which no amount is, where the power is beyond what Decimal takes."""
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        return Decimal("NaN")
+
+
+_decoder = msgspec.json.Decoder(float_hook=_exact)
 
 
 def read_json(raw: bytes) -> Mapping[str, Any]:

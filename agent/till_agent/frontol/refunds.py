@@ -5,15 +5,19 @@ unless the same call may succeed later.
 """
 
 import logging
+from collections import Counter
+from collections.abc import Iterable
 
 import msgspec
 
 from till_agent.api import Message, ReturnLineRequest, ReturnRequest, Reversed
+from till_agent.desk.problems import problem
 from till_agent.exceptions import DeskProblem
 from till_agent.frontol.answers import Body, good, windows
-from till_agent.frontol.counter import Counter
-from till_agent.frontol.shapes import Document
+from till_agent.frontol.counter import Counter as Till
+from till_agent.frontol.shapes import Document, Position
 from till_agent.frontol.slips import slips_of
+from till_agent.page_api import SoldLine
 from till_agent.ports import Entry
 
 log = logging.getLogger(__name__)
@@ -22,26 +26,10 @@ RETURN = "return"
 _answers = msgspec.json.Decoder(Reversed)
 
 
-class _Sku(msgspec.Struct):
-    number: int
-    sku: str
-
-
-class _Lines(msgspec.Struct):
-    lines: tuple[_Sku, ...]
-
-
-class _Sold(msgspec.Struct):
-    receipt: _Lines
-
-
-_sold = msgspec.json.Decoder(_Sold)
-
-
 class Refunding:
     """Commits returns."""
 
-    def __init__(self, counter: Counter) -> None:
+    def __init__(self, counter: Till) -> None:
         self._counter = counter
 
     async def confirm(self, document: Document) -> Body:
@@ -76,26 +64,27 @@ class Refunding:
         await self._counter.desk.give_back(document.uid, request, print_slip=False)
 
     async def _lines(self, document: Document) -> tuple[ReturnLineRequest, ...]:
-        """Lines of the sale; a position that does not name one is told by its goods, as far as the sale is of this
-        till, and else by its place."""
-        unnamed = [each for each in document.positions if not each.reference_index]
-        numbers: dict[str, list[int]] = {}
-        if unnamed:
-            sale = await self._counter.desk.find("sale", document.reference_uid)
-            for line in _sold.decode(sale.body).receipt.lines if sale is not None else ():
-                numbers.setdefault(line.sku, []).append(line.number)
-        asked: dict[int, int] = {}
+        """Lines of the sale. DeskProblem where positions stand there and nothing of any comes back: to name no line
+        means all of them."""
+        asked: Counter[int] = Counter()
         for each in document.positions:
-            same_goods = numbers.get(each.sku)
-            number = each.reference_index or (same_goods.pop(0) if same_goods else each.index)
-            asked[number] = asked.get(number, 0) + each.quantity_thousandths
-        return tuple(
-            [
-                ReturnLineRequest(number=number, quantity_thousandths=quantity)
-                for number, quantity in asked.items()
-                if quantity
-            ]
-        )
+            if each.reference_index:
+                asked[each.reference_index] += each.quantity_thousandths
+        unnamed = [each for each in document.positions if not each.reference_index]
+        sold = await self._sold(document) if unnamed else ()
+        for each in unnamed:
+            _share(each, sold, asked)
+        lines = tuple([ReturnLineRequest(number=number, quantity_thousandths=asked[number]) for number in +asked])
+        if document.positions and not lines:
+            raise problem("return_nothing_asked", "expected a quantity above 0 of some position")
+        return lines
+
+    async def _sold(self, document: Document) -> tuple[SoldLine, ...]:
+        """Lines of a sale of this till with what is left of each; none of another's, nor where that can't be read."""
+        try:
+            return (await self._counter.desk.lines(document.reference_uid)).lines
+        except DeskProblem:
+            return ()
 
     def _nothing_done(self, document: Document, exc: DeskProblem) -> Body:
         """The cashier is told why; the log too."""
@@ -114,3 +103,20 @@ class Refunding:
             cashierInformation=windows(answer.messages),
             printingInformation=await slips_of(self._counter, entry),
         )
+
+
+def _share(position: Position, sold: Iterable[SoldLine], asked: Counter[int]) -> None:
+    """Add a position that names no line to what is asked for: by its goods, as far as something is left of them.
+
+    The line of which just so much is left goes first. What is on no line is asked for all the same: the desk says why
+    it can't come back.
+    """
+    wanted = position.quantity_thousandths
+    same = [line for line in sold if line.code == position.sku]
+    for line in sorted(same, key=lambda line: (line.left_thousandths - asked[line.number] != wanted, line.number)):
+        part = min(wanted, line.left_thousandths - asked[line.number])
+        if part > 0:
+            asked[line.number] += part
+            wanted -= part
+    if wanted:
+        asked[same[-1].number if same else position.index] += wanted

@@ -35,11 +35,16 @@ def quoted(document: Document, draft: Draft | None) -> Receipt:
 def sold(document: Document, draft: Draft | None) -> Settled:
     """The receipt as it was sold. Of our discounts counts what Frontol has taken off, to the kopeck."""
     paid = _paid_parts(document, draft)
+    beside = discounts_beside(document, draft)
     lines: list[Line] = []
     taken: list[DiscountTaken] = []
     for position, part in zip(document.positions, paid, strict=True):
         seen = _seen(position, draft)
         price = position.total_minor + part
+        if seen is not None and beside:
+            lines.append(_line(position, seen.gross_minor))
+            taken += seen.discounts
+            continue
         off = min(seen.discount_minor, max(0, seen.gross_minor - price)) if seen is not None else 0
         if seen is not None and price < seen.gross_minor - seen.discount_minor:
             # Frontol has taken more off than we have said, so ours is in it.
@@ -155,6 +160,27 @@ def totals_lack_points(document: Document, draft: Draft | None) -> bool:
             return after > before
     money = sum([paid.amount_minor for paid in document.payments if not paid.is_bonus])
     return money in (document.total_minor, document.total_minor - document.discarded_minor)
+
+
+def lacks_money(document: Document) -> bool:
+    """Whether less was paid than the totals come to: something was taken off that is not in them."""
+    paid = sum([each.amount_minor for each in document.payments])
+    return 0 < paid < document.total_minor - document.discarded_minor
+
+
+def discounts_beside(document: Document, draft: Draft | None) -> bool:
+    """Whether the totals are those before our discounts, and what was paid says that all of these were taken off."""
+    if draft is None or not lacks_money(document):
+        return False
+    discount = 0
+    for position in document.positions:
+        seen = _seen(position, draft)
+        if seen is None or position.total_minor != seen.gross_minor:
+            return False
+        discount += seen.discount_minor
+    paid = sum([each.amount_minor for each in document.payments])
+    wanted = document.total_minor - discount
+    return bool(discount) and paid in (wanted, wanted - document.discarded_minor)
 
 
 def _trimmed(discounts: Sequence[DiscountTaken], off_minor: int) -> list[DiscountTaken]:

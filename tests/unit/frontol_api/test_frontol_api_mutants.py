@@ -11,9 +11,11 @@ from till_agent.frontol import amounts as of_amounts
 from till_agent.frontol import app, confirming, documents, drafts, naming, reading, refunds, settling
 from till_agent.frontol import clients as of_clients
 from unit.frontol_api import test_frontol_api_clients as clients
+from unit.frontol_api import test_frontol_api_leftovers as leftovers
 from unit.frontol_api import test_frontol_api_receipts as receipts
 from unit.frontol_api import test_frontol_api_returns as returns
 from unit.frontol_api import test_frontol_api_shapes as shapes
+from unit.frontol_api.frontol_api_till import cash
 from unit.frontol_api.test_frontol_api_naming import BARE, test_a_uid_is_the_same_with_and_without_braces_in_either_case
 
 
@@ -165,10 +167,38 @@ MISTAKES = {
     ),
     "cancelling keeps the points": Mistake(
         documents.Documents,
-        "cancel",
+        "give_back",
         "await desk.release(stored.hold)",
         "pass",
         receipts.test_cancelling_gives_the_points_back_and_may_be_repeated,
+    ),
+    "points of another client stay reserved": Mistake(
+        confirming.Confirming,
+        "confirm",
+        "await self._free_the_rest(document)",
+        "pass",
+        lambda: leftovers.test_points_of_a_client_who_is_not_the_buyer_after_all_are_free_again({}, [cash(100)]),
+    ),
+    "totals before discounts are taken for what was paid": Mistake(
+        settling,
+        "sold",
+        "if seen is not None and beside:",
+        "if seen is None and beside:",
+        lambda: leftovers.test_totals_before_our_discounts_are_told_by_the_money(20, restarted=False),
+    ),
+    "what came back before is forgotten": Mistake(
+        refunds.Refunding,
+        "_sold",
+        "return (await self._counter.desk.lines(document.reference_uid)).lines",
+        "return ()",
+        returns.test_the_same_goods_on_two_lines_come_back_one_by_one,
+    ),
+    "no quantity is every quantity": Mistake(
+        refunds.Refunding,
+        "_lines",
+        "if document.positions and not lines:",
+        "if document.positions is None:",
+        returned(returns.test_positions_of_no_quantity_bring_nothing_back),
     ),
     "holds outlive their receipt": Mistake(
         documents.Documents,

@@ -118,3 +118,30 @@ def test_calculating_a_refund_discounts_nothing(till: FrontolTill) -> None:
     more = {"type": "refundReceipt", "uid": BACK, "client": ANNA, "payment": {"amount": 1}}
     refused = till.document("payByBonus", position(1, 20), **more)
     assert refused["code"] == 100
+
+
+def test_the_same_goods_on_two_lines_come_back_one_by_one() -> None:
+    """Without a reference: what came back before is taken into account, and so is a line that another one names."""
+    till = FrontolTill()
+    lines = [position(number, 100, id="tea") for number in (1, 2, 3)]
+    till.good("confirm", *lines, client=ANNA, payments=[cash(300)])
+    answers = [refund(till, position(1, 100, id="tea"), uid=f"back-{number}") for number in (1, 2)]
+    assert [each.get("cashierInformation") for each in answers] == [None, None]
+    assert [till.back(f"back-{number}").reversal.lines[0].number for number in (1, 2)] == [1, 2]
+
+
+def test_pieces_of_several_lines_come_back_in_one_position() -> None:
+    till = FrontolTill()
+    lines = [position(1, 100, id="tea"), position(2, 200, id="tea", quantity=2), position(3, 100, id="tea")]
+    till.good("confirm", *lines, client=ANNA, payments=[cash(400)])
+    refund(till, position(1, 100, id="tea", referenceIndex=1), position(2, 300, id="tea", quantity=3))
+    rows = till.back(BACK_UID).reversal.lines
+    assert [(row.number, row.quantity_thousandths) for row in rows] == [(1, 1000), (2, 2000), (3, 1000)]
+
+
+def test_positions_of_no_quantity_bring_nothing_back(till: FrontolTill) -> None:
+    """To name no line means all of them; that is not what was asked for."""
+    answer = refund(till, position(1, 10, referenceIndex=1, quantity=0))
+    assert answer["code"] == 0
+    assert answer["cashierInformation"]
+    assert till.entry("return", BACK_UID) is None

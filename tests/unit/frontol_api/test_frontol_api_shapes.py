@@ -52,7 +52,21 @@ def test_amounts_are_read_exactly_and_rounded_half_up(text: str, minor: int) -> 
 
 
 @pytest.mark.parametrize(
-    "text", ["1e309", "-1", '"-5"', '"12abc"', "true", "[1]", "{}", "1e999999999", "9" * 30, "1e15", '"1e5000"']
+    "text",
+    [
+        "1e309",
+        "-1",
+        '"-5"',
+        '"12abc"',
+        "true",
+        "[1]",
+        "{}",
+        "1e999999999",
+        "1e9999999999999999999",
+        "9" * 30,
+        "1e15",
+        '"1e5000"',
+    ],
 )
 @pytest.mark.parametrize("name", ["totalAmount", "price", "quantity", "minimumPrice"])
 def test_amounts_that_no_receipt_has_are_refused_in_words(text: str, name: str) -> None:
