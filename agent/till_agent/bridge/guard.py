@@ -6,6 +6,7 @@ Pure ASGI. A request that is refused here has run no handler, has been counted b
 from collections.abc import Callable, MutableMapping
 from typing import Any, Protocol
 
+from msgspec import Struct
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from till_agent.bridge.answers import NO_CONTENT, Answer, guarded, problem_answer, send_answer
@@ -58,6 +59,13 @@ class RefusalLog(Protocol):
     def cashier(self, code: str, status: int) -> str: ...
 
 
+class _Stream(Struct, frozen=True, eq=False):
+    """An answer that goes on, and how it is cut."""
+
+    authorization: bytes
+    abort: Callable[[], None]
+
+
 class Guard:
     """Lets through what comes from this machine, by our own name, from a known program, in a known shape, in time.
 
@@ -86,6 +94,8 @@ class Guard:
         self._body_limit_bytes = body_limit_bytes
         self._refusals = refusals
         self._hosts: frozenset[bytes] = frozenset()
+        self._streams: list[_Stream] = []
+        tokens.on_end.append(self._end_streams)
 
     def serve_on(self, port: int) -> None:
         """The port that callers must name in Host."""
@@ -117,9 +127,16 @@ class Guard:
         if refusal is not None:
             await self._refuse(send, refusal)
             return
-        if scope["path"] == EVENTS_PATH:
-            send = self._while_known(send, headers.get(b"authorization", b""), scope.get(ABORT_KEY))
-        await self._app(scope, receive, send)
+        abort = scope.get(ABORT_KEY)
+        if scope["path"] != EVENTS_PATH or abort is None:
+            await self._app(scope, receive, send)
+            return
+        stream = _Stream(authorization=headers.get(b"authorization", b""), abort=abort)
+        self._streams.append(stream)
+        try:
+            await self._app(scope, receive, self._while_known(send, stream))
+        finally:
+            self._streams.remove(stream)
 
     def _check_caller(self, scope: Scope, headers: Headers) -> Refusal | None:
         path = scope["path"]
@@ -177,17 +194,26 @@ class Guard:
         wait_ms = self._limiter.take(bucket)
         return _too_many(wait_ms) if wait_ms else None
 
-    def _while_known(self, send: Send, authorization: bytes, abort: "Callable[[], None] | None") -> Send:
-        """Wrap `send` so that an answer that goes on is cut once its token is known no more."""
+    def _while_known(self, send: Send, stream: "_Stream") -> Send:
+        """Wrap `send` so that an answer that goes on is cut once its token is known no more: one that is replaced ends
+        by the clock, which tells nobody."""
 
         async def tell(message: Message) -> None:
-            if self._tokens.find(authorization) is not None:
+            if self._goes_on(stream):
                 await send(message)
-            elif abort is not None:
-                self._refusals.refused("token_ended")
-                abort()
 
         return tell
+
+    def _end_streams(self) -> None:
+        for stream in tuple(self._streams):
+            self._goes_on(stream)
+
+    def _goes_on(self, stream: "_Stream") -> bool:
+        if self._tokens.find(stream.authorization) is not None:
+            return True
+        self._refusals.refused("token_ended")
+        stream.abort()
+        return False
 
     async def _refuse(self, send: Send, refusal: Refusal) -> None:
         self._refusals.refused(refusal.reason)

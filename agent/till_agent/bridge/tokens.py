@@ -5,7 +5,7 @@ import binascii
 import hashlib
 import hmac
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from msgspec import Struct
@@ -61,6 +61,8 @@ class Tokens:
         self.folder = folder
         self.seen_ms: dict[str, int] = {}
         """When a paired browser last called (wall), by name; for those that did since the start."""
+        self.on_end: list[Callable[[], None]] = []
+        """Told when a token may have ended before its time: what goes on by it has to look again."""
         self._clock = clock or SystemClock()
         self._frontol = frontol
         self._paired: tuple[_Known, ...] = ()
@@ -71,6 +73,7 @@ class Tokens:
         tokens = tuple(found)
         self._configured = tuple(_Known(each.client, digest(each.token.encode()), each.until_ms) for each in tokens)
         self._keys = tuple(each for each in tokens if each.client.name == self._frontol)
+        self._tell_end()
 
     def pair(self, client: Client, hashed: bytes) -> None:
         """A browser is known from now on, by the hash of its token."""
@@ -80,6 +83,11 @@ class Tokens:
         """The browser of that name is known no more."""
         self._paired = tuple(known for known in self._paired if known.client.name != name)
         self.seen_ms.pop(name, None)
+        self._tell_end()
+
+    def _tell_end(self) -> None:
+        for told in self.on_end:
+            told()
 
     @property
     def clients(self) -> tuple[str, ...]:
