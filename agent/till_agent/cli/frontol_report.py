@@ -31,7 +31,7 @@ WHAT = {
     "no_lines": "no line is left",
     "numbers_reused": "another document had its number: is Frontol's database a new one?",
     "refused": "the till refused it, for the reason in the last column",
-    "counted_twice": "was journalled from the report, and came through the bridge after all; correct the points",
+    "counted_twice": "is in the journal twice: from the report or another way of Frontol's, and by itself; void one",
 }
 """What each finding means, and what to do."""
 

@@ -13,11 +13,10 @@ from msgspec import Struct
 
 from till_agent.api import Identify, ReturnLineRequest, ReturnRequest, Reversed, Sale, SaleRequest
 from till_agent.bridge.context import Answered
-from till_agent.desk.bench import sale_body
 from till_agent.exceptions import DeskProblem, JournalCorrupt, JournalUnavailable
 from till_agent.frontol_files.documents import Document
 from till_agent.journal import DiskJournal
-from till_agent.ports import Entry
+from till_agent.page_api import SoldLine, SoldLines
 from till_loyalty.allocation import allocate
 from till_loyalty.receipt import Line, Receipt
 from till_sync.ops import Payment
@@ -31,6 +30,7 @@ class DeskForReports(Protocol):
     """The calls of `till_agent.desk.Desk` that are made here."""
 
     async def sell(self, uid: str, request: SaleRequest) -> Answered: ...
+    async def lines(self, uid: str) -> SoldLines: ...
     async def give_back(self, uid: str, request: ReturnRequest, language: str | None = None) -> Answered: ...
     async def void(self, sale_uid: str, language: str | None = None) -> Answered: ...
 
@@ -69,10 +69,14 @@ class Accruer:
     async def give_back(self, document: Document, sale_uid: str) -> Outcome:
         """Goods of the sale that came back. Each line must be one of the sale's."""
         try:
-            entry = await self._journal.read(lambda reader: reader.find("sale", sale_uid))
+            earlier = await self._journal.read(lambda reader: reader.find("return", document.uid))
         except (JournalUnavailable, JournalCorrupt) as exc:
             raise TryLater(str(exc)) from exc
-        lines = _lines_back(document, entry) if entry is not None else None
+        if earlier is not None:
+            # Written before the power went: what is left of the sale's lines is without it already.
+            answer = msgspec.json.decode(earlier.answer, type=Reversed)
+            return Outcome(state="accrued", sale_uid=document.uid, points=answer.reversal.effect_points)
+        lines = _lines_back(document, await self._sold(sale_uid))
         if not lines:
             return Outcome(state="found", finding="return_unclear", sale_uid=sale_uid)
         request = ReturnRequest(
@@ -84,6 +88,15 @@ class Accruer:
             return self._refused(exc, document.uid)
         answer = msgspec.json.decode(answered.body, type=Reversed)
         return Outcome(state="accrued", sale_uid=document.uid, points=answer.reversal.effect_points)
+
+    async def _sold(self, sale_uid: str) -> tuple[SoldLine, ...]:
+        """The sale's lines with what is left of each; none of a sale that this till does not know."""
+        try:
+            return (await self._desk.lines(sale_uid)).lines
+        except DeskProblem as exc:
+            if exc.retryable:
+                raise TryLater(exc.code) from exc
+            return ()
 
     async def void(self, sale_uid: str) -> Outcome:
         """Cancel a sale of the journal: the document behind it was cancelled, or has come twice."""
@@ -132,14 +145,13 @@ def sale_request(document: Document) -> SaleRequest:
     )
 
 
-def _lines_back(document: Document, entry: Entry) -> tuple[ReturnLineRequest, ...] | None:
-    """Which lines of the sale came back; None when one of them can't be told."""
-    sold = sale_body(entry).receipt.lines
-    left = {line.number: line.quantity_thousandths for line in sold}
+def _lines_back(document: Document, sold: tuple[SoldLine, ...]) -> tuple[ReturnLineRequest, ...] | None:
+    """Which lines of the sale came back, of what is left of them; None when one of them can't be told."""
+    left = {line.number: line.left_thousandths for line in sold}
     back: Counter[int] = Counter()
     for line in document.lines:
         wanted = line.quantity_thousandths
-        same = [each for each in sold if each.sku == line.code[:LINE_CODE_LIMIT]]
+        same = [each for each in sold if each.code == line.code[:LINE_CODE_LIMIT]]
         # The line of just that quantity first, as a receipt with the same goods twice has it.
         for each in sorted(same, key=lambda each: (left[each.number] != wanted, each.number)):
             part = min(wanted, left[each.number])

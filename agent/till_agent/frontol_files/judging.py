@@ -14,7 +14,7 @@ from till_agent.frontol.naming import document_uid
 from till_agent.frontol_files.accruing import Accruer, Outcome, TryLater
 from till_agent.frontol_files.documents import Document
 from till_agent.frontol_files.journal_index import JournalIndex, bare_number
-from till_agent.frontol_files.matching import SAME_NUMBER, Match, differences, match
+from till_agent.frontol_files.matching import SAME_NUMBER, Match, differences, match, sold_twice
 from till_agent.frontol_files.records import DocumentRecord, SoldRecord
 from till_agent.frontol_files.store import Store, document_of
 from till_agent.journal import DiskJournal
@@ -25,6 +25,10 @@ AT_ONCE = 100
 """Documents judged in one transaction; some 20 ms of the thread that does it."""
 OLDEST_DAYS = 31
 """Older sales are listed, never accrued by themselves: a file from an archive must not earn points."""
+LOOKED_AT_ANEW = frozenset(
+    ("unseen_sale", "unseen_return", "points_spent", "too_old", "card_unknown", "several_members", "refused")
+)
+"""Findings of documents that the journal had nothing of: the bridge's own sale or return may be it."""
 SINCE = "since"
 
 
@@ -84,8 +88,11 @@ class Judge:
         first_day = self._store.meta(SINCE)
         with self._store.writing():
             for count, record in enumerate(ready, 1):
-                if record.state != "accruing":
+                if record.state == "accruing":
+                    said = self._of_own(record)
+                else:
                     said = self._decide(record, since(record.path) or first_day)
+                if said is not None:
                     self._store.settle(
                         record,
                         said.state,
@@ -99,9 +106,20 @@ class Judge:
                 return count, self._again(record.id)
         return len(ready), None
 
+    def _of_own(self, record: DocumentRecord) -> Decision | None:
+        """Of a sale that is about to be journalled: the bridge's own that came meanwhile; None where none did, or where
+        the journal has ours already."""
+        if record.kind != "sale" or self._store.sold("kind = 'sale' AND uid = ?", (record.uid,)):
+            return None
+        return self._of_match(document_of(record), match(self._store, record, document_of(record)))
+
     async def accept(self, record: DocumentRecord) -> DocumentRecord:
-        """Journal a finding, as a person has decided."""
+        """Journal a finding, as a person has decided; not if the bridge has brought its sale meanwhile."""
         document = document_of(record)
+        own = await asyncio.to_thread(self._of_own, record)
+        if own is not None:
+            await self._settle(record, own.state, finding=own.finding, sale_uid=own.sale_uid, detail=own.detail)
+            return await asyncio.to_thread(self._again, record.id)
         await self._settle(record, "accruing", finding=record.finding, sale_uid=record.sale_uid)
         return await self._accrue(record, document, record.finding)
 
@@ -117,12 +135,9 @@ class Judge:
             return Decision("ignored", detail="before")
         found = match(self._store, record, document)
         if document.kind == "cancel":
-            return _of_cancel(record, found)
-        if found is not None:
-            said = differences(document, found)
-            if said:
-                return Decision("found", "differs", found.sold.uid, "; ".join(said))
-            return Decision("matched", sale_uid=found.sold.uid, detail=found.how)
+            return Decision("ignored", detail="cancelled") if self._sold_after(record) else _of_cancel(record, found)
+        if (said := self._of_match(document, found)) is not None:
+            return said
         if not document.references and not document.unnamed:
             return Decision("ignored", detail="nobody")
         finding = "unseen_return" if document.kind == "return" else "unseen_sale"
@@ -131,6 +146,26 @@ class Judge:
         if hindrance or record.policy != "accrue":
             return Decision("found", hindrance or finding, base)
         return Decision("accruing", finding, base)
+
+    def _of_match(self, document: Document, found: Match | None) -> Decision | None:
+        """What becomes of a document that the journal has; None when it has not."""
+        if found is None:
+            return None
+        if document.kind == "sale" and (twin := sold_twice(self._store, document, found.sold)) is not None:
+            return Decision("found", "counted_twice", found.sold.uid, twin.uid)
+        if said := differences(document, found):
+            return Decision("found", "differs", found.sold.uid, "; ".join(said))
+        return Decision("matched", sale_uid=found.sold.uid, detail=found.how)
+
+    def _sold_after(self, record: DocumentRecord) -> bool:
+        """Whether a document that was not cancelled had the number of this one: the journal's sale is of that."""
+        at = datetime.fromisoformat(record.local_time)
+        return any(
+            each.kind == "sale"
+            and (each.database, each.till) == (record.database, record.till)
+            and abs(datetime.fromisoformat(each.local_time) - at) <= SAME_NUMBER
+            for each in self._store.of_sale(record.number, record.shift)
+        )
 
     def _hindrance(self, document: Document, base: str) -> str:
         """Why it is for a person to decide; "" when it is not."""
@@ -191,6 +226,11 @@ class Judge:
             detail=outcome.detail,
             points=outcome.points,
         )
+        if outcome.state == "accrued" and document.kind == "sale":
+            found = await asyncio.to_thread(match, self._store, record, document)
+            if found is not None:
+                # It came while ours was under way, and nobody will meet it again.
+                await self._withdraw(record, found.sold)
         return await asyncio.to_thread(self._again, record.id)
 
     async def _do(self, document: Document, sale_uid: str) -> Outcome:
@@ -203,8 +243,8 @@ class Judge:
     async def _met(self, sold: SoldRecord) -> None:
         """A sale or return came into the journal: is it one that was accrued or listed already?"""
         for record in await asyncio.to_thread(self._same_document, sold):
-            if record.state == "found" and record.finding in ("unseen_sale", "unseen_return"):
-                await self._settle(record, "matched", sale_uid=sold.uid, detail="later")
+            if record.state == "found" and record.finding in LOOKED_AT_ANEW:
+                await self._settle(record, "waiting")
             elif record.state == "accrued" and sold.uid not in (record.uid, record.sale_uid) and record.kind == "sale":
                 await self._withdraw(record, sold)
 

@@ -51,6 +51,14 @@ def match(store: Store, record: DocumentRecord, document: Document) -> Match | N
     return _by_amount(store, record, document, kind, own) if document.kind != "cancel" else None
 
 
+def sold_twice(store: Store, document: Document, one: SoldRecord) -> SoldRecord | None:
+    """Another sale of the same receipt, under another uid: two ways from Frontol to the bridge are on at one till."""
+    values = (document.number, document.shift, one.uid, LIMIT)
+    others = store.sold("kind = 'sale' AND voided = 0 AND number = ? AND shift = ? AND uid <> ? LIMIT ?", values)
+    near = [each for each in others if _apart(each, one.local_time) <= SAME_MOMENT]
+    return near[0] if near and not one.voided and one.number == document.number else None
+
+
 def own_uids(store: Store, record: DocumentRecord) -> frozenset[str]:
     """Of the document's own uid, if it has been accrued under it or is about to be."""
     states = [each.state for each in store.by_uid(record.uid)]

@@ -156,6 +156,8 @@ class ReportWatch:
                     raise ProblemError(409, "finding_undecidable", detail)
                 after = await (judge.accept(record) if accepted else judge.dismiss(record))
                 self.tally = await asyncio.to_thread(store.tally)
+                if after.state == "matched":
+                    raise ProblemError(404, "finding_unknown", "expected an open finding: the journal has its sale")
             except (TryLater, StoreUnavailable, JournalUnavailable) as exc:
                 raise ProblemError(503, "journal_unavailable", str(exc), retryable=True) from exc
             return finding_of(after)
