@@ -20,6 +20,10 @@ from till_agent.frontol_files.rows import Row
 
 OPEN_LIMIT = 500
 """Documents that may be open at once: put aside at tills of one report. Past it the oldest will not be closed."""
+ROWS_LIMIT = 20_000
+"""Rows of one document that are read: twice as many as the largest receipt has."""
+OPEN_ROWS_LIMIT = 50_000
+"""Of all open documents together: some 20 MB. They are written down after every slice."""
 QUANTITY_DIGITS = 3
 SALE, RETURN = "0", "1"
 PAYMENT_KINDS = {"0": "cash", "1": "card", "9": "card"}
@@ -68,6 +72,7 @@ class Gatherer:
         self._head = head
         self._exponent = exponent
         self.open: dict[tuple[str, str, str], Gathering] = {each.key: each for each in open_documents or []}
+        self._open_rows = sum([len(each.numbers) for each in self.open.values()])
         self.closed: list[Document] = []
         self.refused: list[Refused] = []
         self.counts = Counts()
@@ -121,8 +126,14 @@ class Gatherer:
         if row.type in rows.ENDS:
             self._end(row, gathered)
             return
+        if len(gathered.numbers) >= ROWS_LIMIT:
+            gathered.doubts.add("too_many_lines")
+            return
         self._fill(row, gathered)
         gathered.numbers.add(row.number)
+        self._open_rows += 1
+        while self._open_rows > OPEN_ROWS_LIMIT and len(self.open) > 1:
+            self._let_go(next(key for key in self.open if key != gathered.key))
 
     def _begin(self, row: Row) -> Gathering:
         till, shift, number = row.document
@@ -140,13 +151,17 @@ class Gatherer:
             doubts=set(),
         )
         if len(self.open) >= OPEN_LIMIT:
-            oldest = next(iter(self.open))
-            lost = self.open.pop(oldest)
-            self.refused.append(
-                Refused(line=lost.line, code="never_closed", detail=f"document {'/'.join(oldest)} was never closed")
-            )
+            self._let_go(next(iter(self.open)))
         self.open[gathered.key] = gathered
         return gathered
+
+    def _let_go(self, key: tuple[str, str, str]) -> None:
+        """Of a document whose end will not come."""
+        lost = self.open.pop(key)
+        self._open_rows -= len(lost.numbers)
+        self.refused.append(
+            Refused(line=lost.line, code="never_closed", detail=f"document {'/'.join(key)} was never closed")
+        )
 
     def _fill(self, row: Row, gathered: Gathering) -> None:
         kind = row.type
@@ -191,6 +206,7 @@ class Gatherer:
 
     def _end(self, row: Row, gathered: Gathering) -> None:
         del self.open[gathered.key]
+        self._open_rows -= len(gathered.numbers)
         self._note_document(row, gathered)
         operation = _plain_number(row.text(13))
         kind: Kind

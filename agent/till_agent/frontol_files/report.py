@@ -108,7 +108,7 @@ def read_slice(file: BinaryIO, head: Head, offset: int, line: int, *, last: bool
             return Slice(rows=_texts(raw, head, line), end=offset + len(raw), line=line + 1)
         if len(raw) < ROW_BYTES:
             return Slice(rows=[], end=offset, line=line)
-        return _past_long_row(file, head, offset, line)
+        return _past_long_row(file, head, offset, line, last=last)
     whole = raw[: end + len(newline)]
     rows = _texts(whole, head, line)
     too_long = tuple([number for number, text in rows if len(text) > ROW_BYTES])
@@ -143,8 +143,9 @@ def _may_begin(raw: bytes, text: str, lines: list[str]) -> bool:
     return begun or bool(lines) or text.strip()[:1] in ("", PENDING, TAKEN)
 
 
-def _past_long_row(file: BinaryIO, head: Head, offset: int, line: int) -> Slice:
-    """Leave out a row that is longer than any may be, without holding it; it is not over while it has no line end."""
+def _past_long_row(file: BinaryIO, head: Head, offset: int, line: int, *, last: bool) -> Slice:
+    """Leave out a row that is longer than any may be, without holding it; it is not over while it has no line end, but
+    for the last one (zeros of a power cut)."""
     newline = "\n".encode(head.encoding)
     place = offset
     while True:
@@ -154,6 +155,8 @@ def _past_long_row(file: BinaryIO, head: Head, offset: int, line: int) -> Slice:
         if end >= 0:
             return Slice(rows=[], end=place + end + len(newline), line=line + 1, too_long=(line,))
         if len(raw) < SLICE_BYTES:
+            if last:
+                return Slice(rows=[], end=place + len(raw), line=line + 1, too_long=(line,))
             return Slice(rows=[], end=offset, line=line)
         place += len(raw)
 

@@ -8,6 +8,7 @@ import hashlib
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,9 @@ LOCK_WAIT_S = 5.0
 """A command may read or mark a load file while the agent writes."""
 KEPT_DAYS = 400
 """Documents are remembered for more than a year, so that a report from an archive is known again."""
+
+NUMBERS_LAST = timedelta(days=3)
+"""A number that comes again with another document sooner is a fault that a person should look at."""
 
 _encode = msgspec.json.Encoder().encode
 _gathering = msgspec.json.Decoder(Gathering)
@@ -173,7 +177,8 @@ class Store:
                 return False
             # Below zero, where no number of Frontol's is: it can be told apart, and is written down once.
             number = -_stable_number(document)
-            state, finding = "found", "numbers_reused"
+            if not _is_apart(str(before[3]), document.local_time):
+                state, finding = "found", "numbers_reused"
         values = (
             document.database, number, document.kind, document.till, document.shift, document.number, document.uid,
             document.local_time, document.total_minor, path, document.line, policy, state, finding, "",
@@ -262,6 +267,11 @@ class Store:
 def document_of(record: DocumentRecord) -> Document:
     """What the report said of it, without cards."""
     return _document.decode(record.body)
+
+
+def _is_apart(one: str, other: str) -> bool:
+    """Whether a number has come again because Frontol's database began anew, with the same id as before."""
+    return abs(datetime.fromisoformat(one) - datetime.fromisoformat(other)) > NUMBERS_LAST
 
 
 def _stable_number(document: Document) -> int:

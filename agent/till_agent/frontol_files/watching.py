@@ -43,7 +43,7 @@ PAUSE_S = 0.005
 FILES_LIMIT = 500
 """Files that one pattern may name; a folder of years is read in its newest part."""
 GRACE_MS = 120_000
-"""From a document's end until it is judged: the bridge's own call may be on its way."""
+"""From when a document's end was read until it is judged: the bridge's own call may be on its way."""
 DAY_MS = 86_400_000
 EXPONENT = 2
 """Of the report's money where no programme says otherwise."""
@@ -172,14 +172,26 @@ class ReportWatch:
         store = await self._opened()
         judge = self._judge_of(core, store)
         await judge.catch_up()
+        seen = {""}
         for report in self._reports:
             for path, signature in await asyncio.to_thread(_look_at, report.path):
+                seen.add(str(path))
                 if not signature or self._done.get(str(path)) != signature:
                     await self._read(path, signature, report, core, store)
+        self._let_go(seen)
         while await judge.judge(self._since):
             await self._clock.sleep(PAUSE_S)
         self.tally = await asyncio.to_thread(store.tally)
         await self._forget(store)
+
+    def _let_go(self, seen: set[str]) -> None:
+        """Of files that are gone: they trouble nobody, and are read anew if they come back."""
+        for known in (self._looked, self._done):
+            for path in known.keys() - seen:
+                del known[path]
+        for code, path in [*self._troubles]:
+            if path not in seen and code in ("unreadable", "not_marked"):
+                del self._troubles[code, path]
 
     async def _opened(self) -> Store:
         if self.store is None:
@@ -305,6 +317,8 @@ class ReportWatch:
 
     async def _note_file(self, store: Store, path: str, state: str, error: str) -> None:
         record = await asyncio.to_thread(store.file, path) or FileRecord(path=path)
+        if (record.state, record.error) == (state, error):
+            return  # the same as at the last look
         record.state, record.error = state, error
         await asyncio.to_thread(store.put_file, record)
 

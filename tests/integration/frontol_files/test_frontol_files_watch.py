@@ -12,6 +12,7 @@ from integration.bridge.agent_kit import ANNA_CARD, enrol_by_hand, fill_cache, l
 from integration.frontol_files.reports_kit import SINCE, watched
 from till_agent.cli.frontol_report import report as report_commands
 from till_agent.frontol_files import report as report_module
+from till_agent.frontol_files.store import Store
 from till_agent.frontol_files.watching import paths_of
 from till_config.settings_frontol import FrontolSettings, ReportSettings
 
@@ -137,6 +138,35 @@ def test_what_is_no_report_is_a_trouble_until_it_is_one(tmp_path: Path) -> None:
         assert len(shop.ops()) == 1
 
 
+def test_what_is_no_report_is_not_written_down_with_every_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other files lie in the folder, year in, year out; and a trouble is over when its file is gone."""
+    written: list[object] = []
+    put = Store.put_file
+    monkeypatch.setattr(Store, "put_file", lambda store, record: written.append(record) or put(store, record))
+    with watched(tmp_path, pattern="*.txt") as shop:
+        shop.path.write_bytes(b"a letter\r\n")
+        (tmp_path / "begun.txt").write_bytes(b"#")
+        shop.look(5)
+        assert len(written) == 2
+        assert [each.code for each in shop.watch.troubles] == ["unreadable"]
+        shop.path.unlink()
+        shop.look(1)
+        assert shop.watch.troubles == ()
+
+
+def test_zeros_of_a_power_cut_at_the_end_are_left_out(tmp_path: Path) -> None:
+    """As many as make no row: the report is read to its end all the same, and not again with every look."""
+    till = _till()
+    till.sale(ANNA_CARD)
+    with watched(tmp_path) as shop:
+        shop.path.write_bytes(till.text().encode("cp1251") + bytes(report_module.ROW_BYTES + 1))
+        shop.look(3)
+        (file,) = shop.store.files()
+        assert (file.state, file.mark, file.offset) == ("read", "@", file.size)
+        assert [each.code for each in shop.store.refused(file.path)] == ["row_too_long"]
+        assert shop.states() == [("accrued", "unseen_sale")]
+
+
 def test_reports_by_a_pattern_are_each_read(tmp_path: Path) -> None:
     """A document that is in two of them counts once."""
     till = _till()
@@ -173,6 +203,19 @@ def test_another_document_under_a_known_number_is_told_of(tmp_path: Path) -> Non
         second.write(shop.path)
         shop.look(3)
         assert shop.states() == [("accrued", "unseen_sale"), ("found", "numbers_reused")]
+
+
+def test_a_new_database_of_the_same_id_is_read_on(tmp_path: Path) -> None:
+    """Frontol was set up anew, and counts from the beginning: weeks apart, a number is another document's."""
+    old = FrontolTill(day=(datetime.now().astimezone() - timedelta(days=9)).strftime("%d.%m.%Y"), shift=9)
+    new = _till(shift=1)
+    old.sale(ANNA_CARD)
+    new.sale(ANNA_CARD)
+    with watched(tmp_path) as shop:
+        for till in (old, new):
+            till.write(shop.path)
+            shop.look(3)
+        assert shop.states() == [("accrued", "unseen_sale")] * 2
 
 
 def test_the_agent_watches_what_its_settings_name(tmp_path: Path) -> None:

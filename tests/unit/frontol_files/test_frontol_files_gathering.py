@@ -277,6 +277,27 @@ def test_a_document_that_is_never_closed_is_let_go_of(monkeypatch: pytest.Monkey
     assert [(each.line, each.code) for each in gatherer.refused] == [(4, "never_closed"), (5, "never_closed")]
 
 
+def test_what_is_open_is_bounded_whatever_rows_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A document without an end is no receipt after so many rows; of many such the oldest are let go of."""
+    monkeypatch.setattr(gathering, "ROWS_LIMIT", 100)
+    monkeypatch.setattr(gathering, "OPEN_ROWS_LIMIT", 250)
+    till = FrontolTill()
+    gatherer = Gatherer(HEAD)
+    for _ in range(4):
+        till.begin()
+        for _ in range(150):
+            till.row(40, {10: 0, 12: "1"})
+    till.rows[-1:] = []
+    till.close(100)
+    for line, text in enumerate(till.rows, 4):
+        gatherer.add(line, text)
+    assert sum(len(each.numbers) for each in gatherer.open.values()) <= 250
+    assert all(len(each.paid) <= 100 for each in gatherer.open.values())
+    assert [each.code for each in gatherer.refused] == ["never_closed"] * 2
+    (closed,) = gatherer.closed
+    assert "too_many_lines" in closed.doubts
+
+
 @pytest.mark.parametrize(
     ("values", "uid"),
     [
