@@ -100,6 +100,7 @@ def _asking(state_dir: Path, wanted: bool) -> "Iterator[Callable[[Client], Known
         yield None
         return
     from till_agent.api import Identify
+    from till_agent.cli.words import points
     from till_agent.client import ConflictError, InvalidError, NotFoundError, Till
     from till_agent.frontol_files.client_table import Known
 
@@ -114,14 +115,6 @@ def _asking(state_dir: Path, wanted: bool) -> "Iterator[Callable[[Client], Known
                 return None  # no number of the chain's, or one that could be two members'
             if not found.known:
                 return None
-            return Known(balance=_decimal(found.balance_points, digits), blocked=found.status == "blocked")
+            return Known(balance=points(found.balance_points, digits), blocked=found.status == "blocked")
 
         yield member
-
-
-def _decimal(points: int, digits: int) -> str:
-    """Minor points as Frontol writes a counter's value."""
-    if not digits:
-        return str(points)
-    whole, fraction = divmod(abs(points), 10**digits)
-    return f"{'-' if points < 0 else ''}{whole}.{fraction:0{digits}d}"

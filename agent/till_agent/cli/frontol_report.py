@@ -97,6 +97,7 @@ def status(config: Path, as_json: bool) -> None:
         echo_json(found)
         return
     from till_agent.cli.words import moment, table
+    from till_config import load
 
     totals = found["totals"]
     click.echo(
@@ -113,6 +114,10 @@ def status(config: Path, as_json: bool) -> None:
         )  # fmt: skip
     if len(rows) > 1:
         table(rows)
+    elif load(config).frontol.reports:
+        click.echo("None of the reports that [[frontol.reports]] names was there yet.")
+    else:
+        click.echo("No report is configured: name one in [[frontol.reports]], and start the agent again.")
     for each in found["files"]:
         for row in each["refused_rows"]:
             click.echo(f"{each['path']}, line {row['line']}: {row['detail']} ({row['code']})")
@@ -140,17 +145,21 @@ def findings(config: Path, as_json: bool, everything: bool, limit: int) -> None:
 
     click.echo(f"{found['open']} wait for a decision.")
     rows = [("ID", "FINDING", "STATE", "DOCUMENT", "SOLD", "TOTAL", "POINTS", "DETAIL")]
-    cells = [_cells(each) for each in found["findings"]]
+    digits = _points_digits(config) if any(each["points"] for each in found["findings"]) else 0
+    cells = [_cells(each, digits) for each in found["findings"]]
     if cells:
         table([*rows, *cells])
     for code in sorted({each["finding"] for each in found["findings"]}):
         click.echo(f"{code}: {WHAT.get(code, 'see the documentation')}")
 
 
-def _cells(finding: dict[str, Any]) -> tuple[str, ...]:
+def _cells(finding: dict[str, Any], digits: int | None) -> tuple[str, ...]:
+    from till_agent.cli.words import points
+
     names = ("id", "finding", "state", "document", "local_time")
     total = _money(finding["total_minor"])
-    return (*[str(finding[name]) for name in names], total, str(finding["points"]), finding["detail"])
+    journalled = f"{finding['points']} (smallest parts)" if digits is None else points(finding["points"], digits)
+    return (*[str(finding[name]) for name in names], total, journalled, finding["detail"])
 
 
 @report.command(short_help="Journal the documents of findings.")
@@ -171,14 +180,28 @@ def dismiss(config: Path, ids: tuple[int, ...]) -> None:
 
 def _decide(config: Path, ids: tuple[int, ...], decision: str) -> None:
     from till_agent.cli.asking import ask_or_fail
+    from till_agent.cli.words import points
     from till_config import load
 
     state_dir = Path(load(config).agent.state_dir)
+    digits: int = ask_or_fail(state_dir, "GET", "/v1/page")["points_exponent"]
     for identity in ids:
         finding = ask_or_fail(state_dir, "POST", f"/v1/frontol/findings/{identity}/{decision}")["finding"]
-        points = f", {finding['points']} points" if finding["points"] else ""
+        journalled = f", {points(finding['points'], digits)} points" if finding["points"] else ""
         why = f" ({finding['detail']})" if finding["state"] == "found" else ""
-        click.echo(f"{identity}: {finding['state']}{why}{points}")
+        click.echo(f"{identity}: {finding['state']}{why}{journalled}")
+
+
+def _points_digits(config: Path) -> int | None:
+    """Digits of a point after its point, as the running agent has them; None when none runs."""
+    from till_agent.bridge.exceptions import AgentRefusedError, AgentUnreachableError
+    from till_agent.cli.asking import ask
+    from till_config import load
+
+    try:
+        return int(ask(Path(load(config).agent.state_dir), "GET", "/v1/page")["points_exponent"])
+    except (AgentRefusedError, AgentUnreachableError):
+        return None
 
 
 def _ask_or_read(config: Path, path: str, read: "Callable[[Store], Any]") -> Any:

@@ -18,6 +18,8 @@ class OpenReceipt:
         self.uid = uid
         self.number = number
         self.lines: list[Line] = []
+        self.time_zone = ""
+        """The store's, by which the agent counts days; "" until an agent has said it."""
         self.who: Identify | None = None
         self.member: Member | None = None
         self.codes: list[str] = []
@@ -82,7 +84,7 @@ class OpenReceipt:
             member=self.identify,
             redeem_points=self.wish,
             language=language,
-            local_time=local_time(),
+            local_time=local_time(self.time_zone),
             slip_preview=False,
             codes=tuple(self.codes),
             explain=explain,
@@ -103,7 +105,7 @@ class OpenReceipt:
             number=self.number,
             shift=shift,
             cashier=cashier,
-            local_time=local_time(),
+            local_time=local_time(self.time_zone),
             language=language,
             codes=tuple(self.codes),
             discounts=tuple(
@@ -119,6 +121,9 @@ class OpenReceipt:
         )
 
 
-def local_time() -> str:
-    """This machine's clock, as cash software writes it onto the receipt."""
-    return datetime.now().astimezone().strftime("%Y-%m-%dT%H:%M:%S")
+def local_time(time_zone: str = "") -> str:
+    """The store's clock, as cash software writes it onto the receipt; this machine's where no zone is known."""
+    from zoneinfo import ZoneInfo
+
+    now = datetime.now(ZoneInfo(time_zone)) if time_zone else datetime.now().astimezone()
+    return now.strftime("%Y-%m-%dT%H:%M:%S")

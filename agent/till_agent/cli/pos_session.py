@@ -47,6 +47,7 @@ class Session:
         self.online: bool | None = None
         self.reached = False
         self.shift, self.cashier = "1", ""
+        self.time_zone = ""
         self.sold: deque[SoldHere] = deque(maxlen=SOLD_KEPT)
         self.registration: MemberCreate | None = None
         # Another run of the simulator must not make the same uids.
@@ -96,6 +97,7 @@ class Session:
         status = self.ask(self.till.status)
         self.name, self.online = status.till or "till", status.sync.online
         facts = self.ask(self.till.page)
+        self.time_zone = self.open.time_zone = facts.time_zone
         self.screen.units = Units(
             currency=facts.currency,
             currency_exponent=facts.currency_exponent,
@@ -162,7 +164,9 @@ class Session:
 
     def _new_receipt(self) -> OpenReceipt:
         self._count += 1
-        return OpenReceipt(f"pos-{self._run}-{self._count}", str(self._count))
+        receipt = OpenReceipt(f"pos-{self._run}-{self._count}", str(self._count))
+        receipt.time_zone = self.time_zone
+        return receipt
 
     def find_sold(self, word: str) -> str:
         """The uid of a receipt: its number here, its uid, or the last one for "". NotUnderstoodError."""

@@ -1,4 +1,4 @@
-"""Times and ages as people read them on a terminal, in the machine's own zone."""
+"""Times, ages and points as people read them on a terminal; times in the machine's own zone."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -25,6 +25,14 @@ def age(ms: object) -> str:
     parts = [f"{days} d" if days else "", f"{hours} h" if hours else "", f"{minutes} min" if minutes else ""]
     found = [part for part in parts if part][:2]
     return " ".join(found) or f"{seconds} s"
+
+
+def points(minor: int, digits: int) -> str:
+    """Whole minor points with their digits after the point: 538 are 5.38 where a point has two."""
+    if not digits:
+        return str(minor)
+    whole, fraction = divmod(abs(minor), 10**digits)
+    return f"{'-' if minor < 0 else ''}{whole}.{fraction:0{digits}d}"
 
 
 def table(rows: Sequence[tuple[str, ...]]) -> None:

@@ -2,8 +2,10 @@
 
 import json
 import threading
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -118,6 +120,17 @@ def test_the_record_has_every_exchange_and_names_nobody(agent: LiveAgent, tmp_pa
     assert rows[-1]["answer"]["uid"] == rows[-1]["target"].rpartition("/")[2]
     assert ANNA_CARD not in text
     assert token_of(agent) not in text
+
+
+def test_a_receipt_has_the_stores_time_wherever_it_is_rung_up(agent: LiveAgent, tmp_path: Path) -> None:
+    """On a machine of another zone a receipt of today would be yesterday's."""
+    record = tmp_path / "record.jsonl"
+    before = datetime.now(ZoneInfo("Asia/Almaty")).replace(tzinfo=None)
+    ran = run(agent.running.state_dir, "milk 1\nclose\n", "--record", str(record))
+    assert ran.exit_code == 0, ran.output
+    sale = json.loads(record.read_text("utf-8").splitlines()[-1])["request"]
+    after = datetime.now(ZoneInfo("Asia/Almaty")).replace(tzinfo=None)
+    assert before.replace(microsecond=0) <= datetime.fromisoformat(sale["local_time"]) <= after
 
 
 def test_sales_made_without_an_agent_are_sent_when_it_is_there(tmp_path: Path) -> None:
