@@ -97,4 +97,5 @@ def test_a_day_of_frontol(tmp_path: Path) -> None:
         assert verify(connection).breaches == ()
         states = connection.execute("SELECT kind, status FROM ops ORDER BY till, seq").fetchall()
     assert {status for _, status in states} == {"applied"}
-    assert [kind for kind, _ in states] == ["sale", "sale", "register", "return"]
+    # What was asked for when the line was cut may be reserved at the cloud: it is given back.
+    assert [kind for kind, _ in states if kind != "hold-release"] == ["sale", "sale", "register", "return"]
