@@ -13,7 +13,7 @@ from tenacity import AsyncRetrying
 
 from till_agent.bridge.shapes import Ready
 from till_agent.client.async_calls import AsyncCalls
-from till_agent.client.events import LONGEST_PAUSE_MS, Event, EventReader
+from till_agent.client.events import CONNECT_S, LONGEST_PAUSE_MS, Event, EventReader
 from till_agent.client.exceptions import ClientError, RefusedError
 from till_agent.client.shared import (
     READY_PATIENCE_MS,
@@ -25,7 +25,7 @@ from till_agent.client.shared import (
     pool,
     request,
 )
-from till_agent.client.wire import PAUSES_MS, Wanted, broken, read, refused, wanted
+from till_agent.client.wire import PAUSES_MS, Body, Wanted, broken, read, refused, wanted
 
 T = TypeVar("T")
 
@@ -120,16 +120,22 @@ class AsyncTill(Connected, AsyncCalls):
 
     async def _exchange(self, call: Wanted, kind: type[T], timeout_s: float) -> T:
         try:
-            answer = await self._http.request(**request(call, self._where(), self._client, timeout_s))
+            body = Body(call.operation, timeout_s)
+            async with self._http.stream(**request(call, self._where(), self._client, timeout_s)) as answer:
+                async for piece in answer.aiter_bytes():
+                    body.add(piece)
         except httpx.HTTPError as exc:
             raise broken(call.operation, exc) from exc
-        return read(call, kind, answer.status_code, answer.headers, answer.content)
+        return read(call, kind, answer.status_code, answer.headers, body.whole())
 
     async def _stream(self, last_id: str) -> AsyncIterator[bytes]:
         try:
             async with self._http.stream(**listening(self._where(), self._client, last_id)) as answer:
                 if not answer.is_success:
-                    raise refused("events", answer.status_code, answer.headers, await answer.aread())
+                    body = Body("events", CONNECT_S)
+                    async for piece in answer.aiter_bytes():
+                        body.add(piece)
+                    raise refused("events", answer.status_code, answer.headers, body.whole())
                 async for data in answer.aiter_raw():
                     yield data
         except httpx.HTTPError as exc:

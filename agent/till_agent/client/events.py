@@ -13,9 +13,12 @@ CONNECT_S = 5.0
 IDLE_S = 45.0
 """The agent comments every 15 s: three of those missed, and nobody is there."""
 PAUSE_MS = 1_000
+SHORTEST_PAUSE_MS = 100
+"""Whatever is asked for: without a pause there would be a storm of connections."""
 LONGEST_PAUSE_MS = 10_000
+RETRY_DIGITS = 8
 BUFFER_LIMIT_BYTES = 4 * 1024 * 1024
-"""A line that is not whole yet; a scan with all that a member has takes a few thousand bytes."""
+"""An event that is not whole yet; a scan with all that a member has takes a few thousand bytes."""
 
 KINDS: dict[str, type[Struct]] = {"scan": ScanEvent, "device": Health, "sync": SyncStatus, "alert": Message}
 
@@ -47,6 +50,9 @@ class EventReader:
         if len(self._rest) > BUFFER_LIMIT_BYTES:
             raise AnswerMalformedError("events", f"expected lines of at most {BUFFER_LIMIT_BYTES} bytes")
         for raw in lines:
+            self._size += len(raw)
+            if self._size > BUFFER_LIMIT_BYTES:
+                raise AnswerMalformedError("events", f"expected events of at most {BUFFER_LIMIT_BYTES} bytes")
             line = raw.removesuffix(b"\r").decode("utf-8", "replace")
             if line:
                 self._field(*line.partition(":")[::2])
@@ -58,7 +64,8 @@ class EventReader:
                     yield found
 
     def _begin(self) -> None:
-        self._name, self._id, self._data = "message", "", ""
+        self._data: list[str]
+        self._name, self._id, self._data, self._size = "message", "", [], 0
 
     def _field(self, name: str, value: str) -> None:
         value = value.removeprefix(" ")
@@ -67,18 +74,19 @@ class EventReader:
         elif name == "id":
             self._id = value
         elif name == "data":
-            self._data += ("\n" if self._data else "") + value
-        elif name == "retry" and value.isdecimal():
-            self.retry_ms = int(value)
+            self._data.append(value)
+        elif name == "retry" and value.isdecimal() and len(value) <= RETRY_DIGITS:
+            self.retry_ms = min(max(int(value), SHORTEST_PAUSE_MS), LONGEST_PAUSE_MS)
 
     def _event(self) -> Event | None:
-        if not self._data:
+        text = "\n".join(self._data)
+        if not text:
             return None
         kind = KINDS.get(self._name)
         data: Any = None
         if kind is not None:
             try:
-                data = msgspec.json.decode(self._data, type=kind)
+                data = msgspec.json.decode(text, type=kind)
             except msgspec.DecodeError as exc:
                 raise AnswerMalformedError("events", f"expected {kind.__name__}, not such JSON: {exc}") from exc
         return Event(self._id or self.last_id, self._name, data)

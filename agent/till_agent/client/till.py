@@ -15,7 +15,7 @@ from tenacity import Retrying
 
 from till_agent.bridge.shapes import Ready
 from till_agent.client.calls import Calls
-from till_agent.client.events import LONGEST_PAUSE_MS, Event, EventReader
+from till_agent.client.events import CONNECT_S, LONGEST_PAUSE_MS, Event, EventReader
 from till_agent.client.exceptions import ClientError, RefusedError
 from till_agent.client.shared import (
     READY_PATIENCE_MS,
@@ -27,7 +27,7 @@ from till_agent.client.shared import (
     pool,
     request,
 )
-from till_agent.client.wire import PAUSES_MS, Wanted, broken, read, refused, wanted
+from till_agent.client.wire import PAUSES_MS, Body, Wanted, broken, read, refused, wanted
 
 T = TypeVar("T")
 
@@ -117,10 +117,13 @@ class Till(Connected, Calls):
 
     def _exchange(self, call: Wanted, kind: type[T], timeout_s: float) -> T:
         try:
-            answer = self._http.request(**request(call, self._where(), self._client, timeout_s))
+            body = Body(call.operation, timeout_s)
+            with self._http.stream(**request(call, self._where(), self._client, timeout_s)) as answer:
+                for piece in answer.iter_bytes():
+                    body.add(piece)
         except httpx.HTTPError as exc:
             raise broken(call.operation, exc) from exc
-        return read(call, kind, answer.status_code, answer.headers, answer.content)
+        return read(call, kind, answer.status_code, answer.headers, body.whole())
 
 
 class EventStream:
@@ -183,7 +186,10 @@ class EventStream:
         try:
             with till._http.stream(**asked) as answer:  # noqa: SLF001 - the same
                 if not answer.is_success:
-                    raise refused("events", answer.status_code, answer.headers, answer.read())
+                    body = Body("events", CONNECT_S)
+                    for piece in answer.iter_bytes():
+                        body.add(piece)
+                    raise refused("events", answer.status_code, answer.headers, body.whole())
                 stream = answer.extensions.get("network_stream")
                 with self._lock:
                     self._socket = stream.get_extra_info("socket") if stream is not None else None

@@ -1,6 +1,7 @@
 """What both clients do alike: calls become requests, answers become values or errors, and what may be repeated."""
 
 import json
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -31,6 +32,10 @@ if TYPE_CHECKING:
 DEFAULT_URL = "http://127.0.0.1:17532"
 PAUSES_MS = (200, 600, 1_800)
 """Before each repetition: an agent that is started anew answers again within a second or two."""
+PAUSE_LIMIT_MS = 86_400_000
+"""A day: whoever asks for a longer pause is no agent."""
+SECONDS_DIGITS = 6
+"""Of a Retry-After header: eleven days."""
 KEEP_ALIVE_S = 10.0
 """Shorter than the 15 s after which the agent closes an idle connection."""
 ANSWER_LIMIT_BYTES = 32 * 1024 * 1024
@@ -139,8 +144,6 @@ def refused(operation: str, status: int, headers: Mapping[str, str], body: bytes
         return AnswerMalformedError(
             operation, f"expected the agent, not an answer {status} of another kind", lost=status >= 500
         )
-    seconds = headers.get("retry-after", "")
-    asked_ms = said.get("retry_after_ms", 0) or (int(seconds) * 1000 if seconds.isdecimal() else 0)
     kind = BY_STATUS.get(status, AgentFaultError if status > 500 else RefusedError)
     return kind(
         operation,
@@ -148,9 +151,41 @@ def refused(operation: str, status: int, headers: Mapping[str, str], body: bytes
         str(code),
         str(detail),
         retryable=said.get("retryable") is True,
-        retry_after_ms=asked_ms,
+        retry_after_ms=_asked_ms(said.get("retry_after_ms"), headers.get("retry-after", "")),
         extras=said,
     )
+
+
+def _asked_ms(told: object, seconds: str) -> int:
+    """The pause that is asked for; 0 for what is none."""
+    if isinstance(told, int) and not isinstance(told, bool) and 0 < told <= PAUSE_LIMIT_MS:
+        return told
+    whole = int(seconds) if seconds.isdecimal() and len(seconds) <= SECONDS_DIGITS else 0
+    return min(whole * 1000, PAUSE_LIMIT_MS)
+
+
+class Body:
+    """An answer's body, taken piece by piece: only so much, and only so long, whatever listens on the agent's port."""
+
+    def __init__(self, operation: str, timeout_s: float) -> None:
+        self._operation = operation
+        self._until = time.monotonic() + timeout_s
+        self._pieces: list[bytes] = []
+        self._size = 0
+
+    def add(self, piece: bytes) -> None:
+        """One more. AnswerMalformedError, TimedOutError."""
+        self._size += len(piece)
+        if self._size > ANSWER_LIMIT_BYTES:
+            detail = f"expected an answer of at most {ANSWER_LIMIT_BYTES} bytes"
+            raise AnswerMalformedError(self._operation, detail, lost=True)
+        if time.monotonic() > self._until:
+            raise TimedOutError(self._operation, "no whole answer in time")
+        self._pieces.append(piece)
+
+    def whole(self) -> bytes:
+        """All of it."""
+        return b"".join(self._pieces)
 
 
 def read(call: Wanted, kind: type[T], status: int, headers: Mapping[str, str], body: bytes) -> T:
@@ -162,9 +197,11 @@ def read(call: Wanted, kind: type[T], status: int, headers: Mapping[str, str], b
         return cast("T", plain[kind])
     media = headers.get("content-type", "").partition(";")[0]
     if media != "application/json" and not media.endswith("+json"):
-        raise AnswerMalformedError(call.operation, f"expected JSON, not {media!r}")
+        raise AnswerMalformedError(call.operation, f"expected JSON, not {media!r}", lost=True)
     try:
         found: T = msgspec.json.decode(body, type=kind)
     except msgspec.DecodeError as exc:
-        raise AnswerMalformedError(call.operation, f"expected {kind}, not such JSON: {exc}") from exc
+        # A success in words of another release: what was asked for may well be done.
+        detail = f"expected {kind}, not such JSON: {exc}"
+        raise AnswerMalformedError(call.operation, detail, lost=True) from exc
     return found
