@@ -20,6 +20,11 @@ const SCREENS = { home: Home, register: Register, receipts: Receipts, sell: Sell
 const DRAWN = { home: "user", register: "plus", receipts: "list", sell: "card" };
 const AIM = /^\][A-Za-z][0-9A-Za-z]/; // What some scanners put before a code to say of which kind it is.
 const SAME_SCAN_MS = 1500;
+// When nobody touched anything for so long, what is shown of a person goes: the next customer could read it, and a balance
+// that was right then is not now. What was begun and not sent stays longer.
+const IDLE_MS = 180_000;
+const IDLE_BEGUN_MS = 600_000;
+const TOUCHES = ["keydown", "pointerdown", "wheel"];
 
 export class App {
   constructor({ host, till, facts }) {
@@ -34,6 +39,9 @@ export class App {
     this.said = h("div.unseen", { role: "status", "aria-live": "polite", id: "said" });
     this.alerted = h("div.unseen", { role: "alert", id: "alerted" });
     this.wasAway = false;
+    this.turn = 0; // Goes up with each member that is shown: an answer that comes later than another's is dropped.
+    this.touch = () => (this.touchedAt = performance.now());
+    this.touch();
     this.lastScan = { text: "", at: -Infinity };
   }
 
@@ -46,6 +54,7 @@ export class App {
     });
     this.onKey = (event) => this.key(event);
     document.addEventListener("keydown", this.onKey);
+    for (const name of TOUCHES) document.addEventListener(name, this.touch, true);
     const ended = new Promise((resolve) => {
       this.refused = resolve;
     });
@@ -57,6 +66,7 @@ export class App {
     this.line.stop();
     stopWedge();
     document.removeEventListener("keydown", this.onKey);
+    for (const name of TOUCHES) document.removeEventListener(name, this.touch, true);
     this.screen.leave?.();
   }
 
@@ -94,8 +104,30 @@ export class App {
       // Its sentences come from the agent, in the language that was asked for.
       const { reference } = this.state.member;
       const found = await this.ask(() => this.till.identify({ reference }, { language }), { quiet: true });
-      if (found.ok && this.state.member?.reference === reference) this.show({ ...this.state.member, ...found.value });
+      if (found.ok) this.retold(reference, found.value);
     }
+  }
+
+  // The same member in other words: shown where one is shown, and no reason to leave a screen.
+  retold(reference, member) {
+    if (this.state.member?.reference !== reference) return;
+    this.state.member = { ...this.state.member, ...member };
+    this.screen.onMember?.(this.state.member);
+  }
+
+  // Called every second.
+  forgetIdle() {
+    const begun = this.state.screen !== "home" && !this.state.sold;
+    if (performance.now() - this.touchedAt < (begun ? IDLE_BEGUN_MS : IDLE_MS)) return;
+    if (this.screen.holdsMember?.() || document.querySelector("dialog[open]") || this.line.away) return;
+    this.touch();
+    if (this.state.screen === "home" && !this.screen.shows()) return;
+    if (this.kept.receipt?.phase === "edit") this.kept.receipt = null;
+    const { mode } = this.state.find ?? {};
+    this.state = { screen: "home", member: null, ...(mode ? { find: { mode, name: "" } } : {}) };
+    this.said.textContent = "";
+    this.alerted.textContent = "";
+    this.go("home");
   }
 
   money(minor) {
@@ -185,6 +217,8 @@ export class App {
 
   // A member is shown, on whatever screen has a place for one; else on the first.
   show(member, { told = false } = {}) {
+    this.turn += 1;
+    this.touch();
     this.state.member = member;
     if (member && told) this.announce(this.memberSaid(member));
     if (this.screen.onMember) this.screen.onMember(member);
@@ -255,8 +289,9 @@ export class App {
   }
 
   async scanned({ kind, text, member }) {
-    if (this.screen.onCode?.(text)) return;
+    if (document.querySelector("dialog[open]")) return this.busy();
     if (kind === "goods") return this.trouble("scan.goods");
+    if (this.screen.onCode?.(text)) return;
     if (!member) {
       this.alertUntil = performance.now() + 1000;
       return this.trouble("scan.unknown");
@@ -265,7 +300,7 @@ export class App {
     if (this.language !== this.facts.language) {
       const { reference } = member;
       const found = await this.ask(() => this.till.identify({ reference }, { language: this.language }), { quiet: true });
-      if (found.ok && this.state.member?.reference === reference) this.show({ ...this.state.member, ...found.value });
+      if (found.ok) this.retold(reference, found.value);
     }
   }
 
@@ -276,12 +311,13 @@ export class App {
   }
 
   take(member) {
-    if (this.screen.holdsMember?.()) {
-      this.notice("warning", this.t("scan.busy"));
-      this.alerted.textContent = this.t("scan.busy");
-      return;
-    }
-    this.show(member, { told: true });
+    if (this.screen.holdsMember?.()) this.busy();
+    else this.show(member, { told: true });
+  }
+
+  busy() {
+    this.notice("warning", this.t("scan.busy"));
+    this.alerted.textContent = this.t("scan.busy");
   }
 
   // A code that a scanner typed into this page. Twice within a moment is once.
@@ -292,7 +328,9 @@ export class App {
     this.lastScan = { text, at };
     if (!text || same || document.querySelector("dialog[open]") || this.line.away) return;
     if (this.screen.onCode?.(text)) return;
+    const { turn } = this;
     const found = await this.ask(() => this.till.identify({ scan: text }, { language: this.language }));
+    if (turn !== this.turn) return; // Somebody else was scanned meanwhile.
     if (found.ok) this.take({ ...found.value, scanned: { kind: "card", text } });
     else this.alert(found.text);
   }
@@ -302,7 +340,8 @@ export class App {
     const active = document.activeElement;
     if (isTyped(active) || active?.tagName === "SELECT" || document.querySelector("dialog[open]")) return;
     if (event.key === " " || event.ctrlKey || event.altKey || event.metaKey) return;
-    this.screen.field?.()?.focus({ preventScroll: true });
+    const field = this.screen.field?.();
+    if (isTyped(field)) field.focus({ preventScroll: true });
   }
 
   key(event) {
@@ -331,6 +370,7 @@ export class App {
     }
     this.wasAway = away;
     this.screen?.onLine?.(line);
+    this.forgetIdle();
   }
 
   awayCard() {

@@ -59,6 +59,12 @@ export class Attach {
     this.input.focus({ preventScroll: true });
   }
 
+  onTrouble(text) {
+    if (this.sending || this.s.done || this.s.lost) return;
+    this.s.trouble = text;
+    this.draw();
+  }
+
   async take(card) {
     const { s, app } = this;
     if (this.sending || s.done) return;

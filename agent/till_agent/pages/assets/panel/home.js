@@ -31,6 +31,11 @@ export class Home {
 
   resume() {}
 
+  // Whether anything of a person stands here.
+  shows() {
+    return Boolean(this.app.state.member || this.results || this.trouble || this.input.value);
+  }
+
   leave() {
     clearTimeout(this.timer);
     this.searching?.abort();
@@ -38,6 +43,7 @@ export class Home {
 
   escape() {
     this.app.state.member = null;
+    this.app.announce("");
     this.app.state.find.name = "";
     this.results = null;
     this.trouble = "";
@@ -158,11 +164,13 @@ export class Home {
 
   async identify(who) {
     this.find.setAttribute("aria-busy", "true");
+    const { turn } = this.app;
     const found = await this.app.ask(() => this.app.till.identify(who, { language: this.app.language }), { quiet: true });
     this.find.removeAttribute("aria-busy");
+    if (this.app.screen !== this || this.app.turn !== turn) return; // Somebody else was scanned meanwhile.
     if (!found.ok) return this.note(found.text);
     const scanned = who.card ? { kind: "card", text: who.card } : { kind: "phone", text: who.phone };
-    this.app.show({ ...found.value, scanned: who.reference ? null : scanned }, { told: true });
+    this.app.take({ ...found.value, scanned: who.reference ? null : scanned });
   }
 
   // By the name's letters, or the last digits of a card. `told`: somebody asked for it, so say when it is too short.

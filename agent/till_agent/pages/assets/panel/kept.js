@@ -6,6 +6,12 @@ const RETURN = "tillside.panel.return";
 const RELEASES = "tillside.panel.releases";
 const RELEASES_LIMIT = 20; // Each ends by itself within minutes; more are of a day long ago.
 
+// Whether a problem leaves open if what was asked for is done: no answer came, or this one refuses the caller and not the
+// document, which an earlier try may have brought in.
+export function unsure(problem) {
+  return Boolean(problem.lost || problem.retryable || [401, 403, 429].includes(problem.status));
+}
+
 function read(key) {
   try {
     return JSON.parse(sessionStorage.getItem(key));
@@ -60,7 +66,7 @@ export class Kept {
       try {
         await this.till.release(hold, { patienceMs: 0 });
       } catch (problem) {
-        if (!problem.status || problem.status >= 500) return;
+        if (!problem.status || problem.status >= 500 || unsure(problem)) return;
       }
       this.noteRelease(this._releases.filter((each) => each !== hold));
     }

@@ -1,6 +1,7 @@
 // The last receipts of this till, and one of them in full: how it stands, a copy of its slip, a return, a void.
 
 import { banner, chip, fill, h, icon } from "/common/dom.js";
+import { unsure } from "./kept.js";
 import { localMoment } from "./member.js";
 import { ask, button, facts, walkable } from "./parts.js";
 import { Returning } from "./returning.js";
@@ -242,7 +243,7 @@ export class Receipts {
     if (!kept.giving?.sent || kept.giving.sale_uid === uid) return true;
     const { uid: before, body } = kept.giving;
     const found = await this.app.ask(() => till.return(before, body, { language }), { quiet: true });
-    if (!found.ok && found.problem.lost) {
+    if (!found.ok && unsure(found.problem)) {
       this.app.notice("warning", this.app.t("problem.unreachable"));
       return false;
     }

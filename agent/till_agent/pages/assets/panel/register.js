@@ -68,6 +68,8 @@ export class Register {
   }
 
   onTrouble(text) {
+    if (this.attach) return this.attach.onTrouble(text);
+    if (this.s.lost) return; // What nobody knows yet stands there, and stays.
     this.s.trouble = text;
     this.draw();
   }

@@ -2,6 +2,7 @@
 
 import { banner, fill, h } from "/common/dom.js";
 import { preview } from "./giving.js";
+import { unsure } from "./kept.js";
 import { localMoment } from "./member.js";
 import { button, figure, newUid } from "./parts.js";
 
@@ -123,6 +124,7 @@ export class Returning {
     const { app } = this;
     if (this.sending) return;
     const giving = this.lost ? app.kept.giving : { uid: newUid("r"), sale_uid: this.uid, wishes: this.wishes, body: this.body() };
+    if (!giving) return; // Another look at it found out already.
     app.kept.giving = { ...giving, sent: true };
     this.sending = true;
     this.draw();
@@ -132,7 +134,7 @@ export class Returning {
       app.kept.giving = null;
       return this.onEnd(found.value);
     }
-    this.lost = Boolean(found.problem.lost);
+    this.lost = this.lost ? unsure(found.problem) : Boolean(found.problem.lost);
     this.trouble = this.lost ? app.t("problem.unsure") : found.text;
     if (!this.lost) app.kept.giving = null;
     app.alerted.textContent = this.trouble;

@@ -5,8 +5,10 @@ import { parseAmount } from "/common/format.js";
 import { banner, fill, h, icon } from "/common/dom.js";
 import { pad, textInput } from "./fields.js";
 import { memberCard } from "./member.js";
-import { age, button, facts, figure, newUid, segmented, settled } from "./parts.js";
+import { age, button, figure, newUid, segmented, settled } from "./parts.js";
+import { unsure } from "./kept.js";
 import { Proof } from "./proof.js";
+import { soldCard } from "./sold.js";
 
 const QUOTE_AFTER_MS = 150;
 const HOLD_MS = 600_000;
@@ -50,11 +52,13 @@ export class Sell {
   }
 
   holdsMember() {
-    return this.r?.phase === "held" || this.r?.phase === "sending";
+    return Boolean(this.sending) || this.r?.phase === "held" || this.r?.phase === "sending";
   }
 
   onMember(member) {
+    if (this.holdsMember()) return; // The same member told anew: what is under way stays as it is.
     if (this.r?.phase === "edit") {
+      if (member?.reference !== this.r.member?.reference) this.quote = null;
       this.put({ member: member ? { ...member, scanned: null } : null });
       this.requote();
     } else {
@@ -91,6 +95,15 @@ export class Sell {
     return parseAmount(this.r.points || "0", this.app.facts.points_exponent);
   }
 
+  // What a quote is asked for. Only a quote of just this may be sold.
+  get key() {
+    return this.r ? JSON.stringify([this.r.uid, this.r.member?.reference, this.total, this.wish]) : "";
+  }
+
+  get fresh() {
+    return Boolean(this.quote) && this.quotedAs === this.key;
+  }
+
   receipt() {
     return { lines: [{ number: 1, sku: "total", name: this.app.t("sell.total"), amount_minor: this.total }] };
   }
@@ -99,6 +112,8 @@ export class Sell {
     clearTimeout(this.timer);
     this.asking?.abort();
     this.timer = setTimeout(() => this.ask(), QUOTE_AFTER_MS);
+    const go = this.side?.querySelector("[data-key=go]");
+    if (go) go.disabled = !this.fresh;
   }
 
   async ask() {
@@ -109,10 +124,12 @@ export class Sell {
       return this.drawQuote();
     }
     const { signal } = (this.asking = new AbortController());
+    const { key } = this;
     const body = { receipt: this.receipt(), member: { reference: r.member.reference }, redeem_points: this.wish, language: app.language, slip_preview: false };
     const found = await app.ask(() => app.till.quote(body, { signal }), { quiet: true, signal });
     if (found.aborted) return;
     this.quote = found.ok ? found.value : null;
+    this.quotedAs = key;
     this.trouble = found.ok ? "" : found.text;
     this.drawQuote();
   }
@@ -121,7 +138,7 @@ export class Sell {
     const { app, r } = this;
     this.input = null;
     this.proof = null;
-    if (app.state.sold) fill(this.node, this.drawDone(app.state.sold));
+    if (app.state.sold) fill(this.node, soldCard(app, app.state.sold, () => this.next()));
     else if (r.phase === "edit") fill(this.node, this.drawEdit());
     else fill(this.node, this.drawHeld());
     this.field()?.focus({ preventScroll: true });
@@ -215,7 +232,7 @@ export class Sell {
     const { t } = this.app;
     const spent = sum?.redeemed_points ?? 0;
     const text = !sum ? t("sell.enter") : spent ? t("sell.hold", { points: this.app.points(spent) }) : t("sell.do", { money: this.app.money(sum.payable_minor) });
-    return button("primary big grow", text, (event) => this.go(event), { disabled: !sum || Boolean(this.sending), drawn: "check", data: { key: "go" } });
+    return button("primary big grow", text, (event) => this.go(event), { disabled: !sum || !this.fresh || Boolean(this.sending), drawn: "check", data: { key: "go" } });
   }
 
   choose(redeem) {
@@ -229,7 +246,7 @@ export class Sell {
   async go(event) {
     event?.preventDefault();
     const sum = this.quote?.calculation;
-    if (!sum || sum.total_minor !== this.total || this.sending) return;
+    if (!sum || !this.fresh || this.sending) return;
     const spent = sum.redeemed_points ?? 0;
     const { proof = [], proof_above_points: free = 0 } = this.quote.redeemable ?? {};
     if (!spent) {
@@ -245,12 +262,20 @@ export class Sell {
 
   async hold(sum, proof) {
     const { app, r } = this;
+    if (!this.fresh || this.sending) return null; // It was changed while the customer proved who they are.
     this.sending = true;
+    this.node.inert = true;
     this.drawQuote();
     const points = sum.redeemed_points;
     const body = { sale_uid: r.uid, member: { reference: r.member.reference }, points, ttl_ms: HOLD_MS, ...proof };
     const found = await app.ask(() => app.till.hold(body), { quiet: true });
     this.sending = false;
+    this.node.inert = false;
+    if (this.r?.uid !== r.uid || this.r.phase !== "edit") {
+      // Cancelled meanwhile, or another receipt's turn: nobody will use these points.
+      if (found.ok) await app.kept.release(found.value.hold);
+      return null;
+    }
     if (!found.ok) {
       if (this.proof && /^(pin_wrong|proof_)/.test(found.problem.code)) return this.proof.refused(found.text);
       this.trouble = found.text;
@@ -296,6 +321,7 @@ export class Sell {
       this.leftNode.textContent = this.app.t("sell.held.left", { age: age(this.app.t, left) });
       return;
     }
+    this.app.kept.release(r.hold); // Its end was measured by this computer's clock, which may be wrong.
     this.put({ phase: "edit", hold: "", sum: null });
     this.trouble = this.app.t("sell.expired");
     this.app.alerted.textContent = this.trouble;
@@ -332,7 +358,7 @@ export class Sell {
       app.kept.receipt = null;
       app.state.member = null;
       app.announce(app.t("sell.done"));
-    } else if (found.problem.lost || found.problem.retryable) {
+    } else if (unsure(found.problem)) {
       this.lost = true;
       app.alerted.textContent = app.t("sell.unsure");
     } else {
@@ -343,27 +369,6 @@ export class Sell {
       this.requote();
     }
     if (app.screen === this) this.draw();
-  }
-
-  drawDone({ answer, sum }) {
-    const { app } = this;
-    const { t } = app;
-    const member = answer.member;
-    return h(
-      "section.card.stack.held",
-      null,
-      banner("good", t("sell.done"), "", answer.messages.map((each) => h("div", null, each.text))),
-      h(
-        "div.figures",
-        null,
-        figure(t("sell.done.take"), app.money(sum.payable_minor), { key: "taken", kind: "can" }),
-        figure(t("receipt.earned"), app.points(answer.calculation.earned_points ?? 0), { key: "earned" }),
-        member ? figure(t("sell.done.after"), app.points(answer.balance_after_points), { key: "after" }) : null,
-      ),
-      facts([[t("receipt.points_paid"), answer.calculation.redeemed_minor ? app.money(answer.calculation.redeemed_minor) : ""]]),
-      h("div.spring"),
-      h("div.row.actions", null, button("primary big grow", t("do.next_customer"), settled(() => this.next()), { drawn: "check", data: { key: "next" } })),
-    );
   }
 
   next() {

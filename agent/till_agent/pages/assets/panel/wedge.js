@@ -5,6 +5,7 @@
 export const GAP_MS = 50; // A quick typist needs 80 ms a key; a slow scanner with a radio link 30 ms.
 export const END_GAP_MS = 120; // Some scanners wait a little before their Enter.
 export const SHORTEST = 6; // Shorter codes are no card's, and a person may drum five keys.
+export const STRAY_MS = 1000; // Behind keys that went nowhere an Enter is a slow scanner's: it presses no button.
 export const LONGEST = 2000; // As the bridge takes an identifier.
 
 const PAIRS = {
@@ -47,20 +48,28 @@ export class Burst {
 
   clear() {
     this.text = "";
+    this.tooLong = false;
     this.last = -Infinity;
   }
 
   // Whether the character begins a new burst.
   add(character, at) {
-    const fresh = !this.text || at - this.last > GAP_MS || this.text.length >= LONGEST;
-    this.text = fresh ? character : this.text + character;
+    const fresh = !this.text || at - this.last > GAP_MS;
+    this.tooLong = !fresh && (this.tooLong || this.text.length >= LONGEST);
+    if (!this.tooLong) this.text = fresh ? character : this.text + character;
     this.last = at;
     return fresh;
   }
 
+  // Whether something was typed a moment ago; a space by itself presses a button and types nothing.
+  recent(at) {
+    return at - this.last <= STRAY_MS && this.text.trim() !== "";
+  }
+
   // The code that was typed up to now, "" if a person typed.
   end(at) {
-    const text = at - this.last <= END_GAP_MS && this.text.length >= SHORTEST ? this.text : "";
+    const whole = at - this.last <= END_GAP_MS && this.text.length >= SHORTEST && !this.tooLong;
+    const text = whole ? this.text : "";
     this.clear();
     return text;
   }
@@ -70,6 +79,7 @@ export class Burst {
 export function watchWedge(document, { onScan, beforeTyping = () => {} }) {
   const burst = new Burst();
   let before = null;
+  let nowhere = false; // Whether the last key went into no field.
 
   const keep = () => {
     const field = document.activeElement;
@@ -86,10 +96,12 @@ export function watchWedge(document, { onScan, beforeTyping = () => {} }) {
   const onKey = (event) => {
     if (event.isComposing) return;
     if (event.key === "Enter" || event.key === "Tab") {
+      const stray = event.key === "Enter" && nowhere && !isTyped(document.activeElement) && burst.recent(event.timeStamp);
       const text = burst.end(event.timeStamp);
-      if (!text) return;
+      if (!text && !stray) return;
       event.preventDefault();
       event.stopImmediatePropagation();
+      if (!text) return;
       restore();
       onScan(text);
       return;
@@ -100,8 +112,10 @@ export function watchWedge(document, { onScan, beforeTyping = () => {} }) {
       burst.clear();
       return;
     }
-    if (burst.add(character, event.timeStamp)) {
-      beforeTyping(event);
+    const fresh = burst.add(character, event.timeStamp);
+    if (fresh) beforeTyping(event);
+    nowhere = !isTyped(document.activeElement);
+    if (fresh) {
       before = keep();
     } else if (character === " " && !isTyped(document.activeElement)) {
       event.preventDefault(); // A code with a space must press no button.
