@@ -17,16 +17,30 @@ DIGITS_LIMIT = 9
 TEXT_LIMIT = 8_000
 """Letters of one text; a traceback takes about 3,000."""
 
-_DIGITS = re.compile(rf"\d(?:[ ()\-\u00a0]{{0,2}}\d){{{DIGITS_LIMIT},}}")
-_SECRET = re.compile(r"(?i)\b(bearer|basic|token)([ =:]+)[A-Za-z0-9+/_=-]{16,}")
+_BETWEEN = r"(?:[ ()\-./+_\t\u00a0\u2000-\u200f\u2010-\u2015\u202f\u2060\u2212\u3000\ufeff]|%2[089BDbd]){0,3}"
+"""What people, forms and addresses put between the digits of one number."""
+_OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+_ADDRESS = rf"(?<![\d.])(?:{_OCTET}\.){{3}}{_OCTET}(?![\d.])"
+_DIGITS = re.compile(rf"({_ADDRESS})|\d(?:{_BETWEEN}\d){{{DIGITS_LIMIT},}}", re.ASCII)
+_OTHER_DIGITS = re.compile(rf"\d(?:{_BETWEEN}\d){{{DIGITS_LIMIT},}}")
+"""With those of other scripts and widths, which no address of a network is written in."""
+_SECRET = re.compile(
+    r"(?i)\b(bearer|basic|token|frontolauth)([\"']?(?:[ \u00a0=:]|%3[AD]|%20)+[\"']?)[A-Za-z0-9+/_=-]{16,}"
+)
 _UNPRINTABLE = re.compile(r"[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
-_SAFE_NUMBERS = ("_ms", "_ns", "_bytes", "_seq", "port", "pid", "seq", "count")
+_SAFE_ENDS = ("_ms", "_ns", "_bytes", "_seq", "_port", "_count")
+_SAFE_NAMES = frozenset({"port", "pid", "seq", "count"})
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message"}
 
 
 def redact(text: str) -> str:
     """`text` without digit runs that could be a phone or a card, and without tokens."""
-    return _DIGITS.sub("[digits]", _SECRET.sub(r"\1\2[secret]", text))
+    text = _DIGITS.sub(lambda found: found[1] or "[digits]", _SECRET.sub(r"\1\2[secret]", text))
+    return text if text.isascii() else _OTHER_DIGITS.sub(_unless_address, text)
+
+
+def _unless_address(found: re.Match[str]) -> str:
+    return found[0] if found[0].isascii() else "[digits]"
 
 
 class JsonLines(logging.Formatter):
@@ -62,10 +76,10 @@ def _clean(text: str) -> str:
 
 
 def _field(name: str, value: object) -> object:
-    if value is None or isinstance(value, bool | float):
+    if value is None or isinstance(value, bool):
         return value
-    if isinstance(value, int):
-        known = name.endswith(_SAFE_NUMBERS)
+    if isinstance(value, int | float):
+        known = name in _SAFE_NAMES or name.endswith(_SAFE_ENDS)
         return value if known or abs(value) < 10**DIGITS_LIMIT else "[digits]"
     return _clean(str(value))
 
