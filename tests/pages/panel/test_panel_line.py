@@ -49,6 +49,10 @@ def test_an_agent_that_is_away_is_told_with_what_to_do(browser: Browser, panel: 
         expect(page.locator("[role=alert] .banner")).to_contain_text("Sell without the card")
         assert page.locator("#main").evaluate("main => main.inert")
         shots.take(page, "panel-away")
+        # The words of another language are the agent's too: the list goes back to the one that the page speaks.
+        languages = page.locator("header select")
+        languages.select_option("kk")
+        expect(languages).to_have_value("en")
         panel.till.start().wait_members()
         panel.till.wait_device("scanner", "ready")
         expect(page.locator("[role=alert] .banner")).to_have_count(0)

@@ -4,7 +4,7 @@
 // anywhere, or is typed; `tillside page open` makes it.
 
 import { banner, fill, h } from "./dom.js";
-import { LANGUAGES, keepLanguage, loadWords, recall, remember } from "./words.js";
+import { LANGUAGES, NoWordsError, keepLanguage, loadWords, recall, remember } from "./words.js";
 
 const CODE_DIGITS = 8;
 // What the agent knows this program by in its log; every call that changes something carries it.
@@ -153,11 +153,20 @@ function pairingForm({ words, page, note, onToken, onLanguage }) {
   );
 }
 
-// A list of the languages, each by its own name. `onLanguage(code)` is called when another one was picked.
+// A list of the languages, each by its own name. `onLanguage(code)` is called when another one was picked. If nobody
+// answers with its words, the list goes back to the language that the page speaks.
 export function languagePicker(words, onLanguage) {
+  const change = async ({ target }) => {
+    try {
+      await onLanguage(target.value);
+    } catch (error) {
+      if (!(error instanceof NoWordsError)) throw error;
+      target.value = words.language;
+    }
+  };
   return h(
     "select.select",
-    { "aria-label": words.t("language"), on: { change: (event) => onLanguage(event.target.value) } },
+    { "aria-label": words.t("language"), on: { change } },
     LANGUAGES.map(([code, name]) =>
       h("option", { value: code, lang: code, selected: code === words.language }, name),
     ),

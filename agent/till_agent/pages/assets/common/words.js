@@ -30,14 +30,19 @@ export function keepLanguage(language) {
   remember(KEPT, language);
 }
 
-// The words of a page (`panel`, `status`) with those that all pages share. Rejects when the agent does not answer.
+// Nobody answered who has the words of that language.
+export class NoWordsError extends Error {}
+
+// The words of a page (`panel`, `status`) with those that all pages share. NoWordsError when the agent does not answer.
 export async function loadWords(page, language) {
   const [common, own] = await Promise.all(["common", page].map((part) => fetchWords(part, language)));
   return new Words(language, { ...common, ...own });
 }
 
 async function fetchWords(part, language) {
-  const answer = await fetch(`/${part}/words/${language}.json`);
+  const answer = await fetch(`/${part}/words/${language}.json`).catch((error) => {
+    throw new NoWordsError(`expected the words of ${part} in ${language}: ${error.message}`);
+  });
   if (!answer.ok) {
     throw new Error(`expected the words of ${part} in ${language}, not ${answer.status}`);
   }
