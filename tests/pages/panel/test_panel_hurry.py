@@ -1,6 +1,9 @@
 """A cashier in a hurry: keys, scans and touches that come while something is under way do nothing twice or wrong."""
 
+import contextlib
 import json
+import re
+import socket
 from typing import Any
 
 from playwright.sync_api import Browser, Page, Route, expect
@@ -9,6 +12,7 @@ from kit.bridge import receipt
 from kit.chain import ANNA, CLARA, DINA
 from kit.chromium import PATIENCE_MS, until
 from kit.panel import PanelWorld, name_shown, press, type_as_scanner
+from till_agent.bridge.events import LISTENER_LIMIT
 
 expect.set_options(timeout=PATIENCE_MS)
 
@@ -204,3 +208,58 @@ def test_a_customer_does_not_stay_on_the_screen(browser: Browser, panel: PanelWo
         expect(page.get_by_role("heading", name="Waiting for a card")).to_be_visible()
         press(page, "nav-register")
         assert page.input_value("#reg-phone") == ""
+
+
+def see(page: Page, state: str) -> None:
+    """Let the page believe that somebody sees it, or nobody."""
+    page.evaluate(
+        "state => { Object.defineProperty(document, 'visibilityState', { value: state, configurable: true });"
+        " document.dispatchEvent(new Event('visibilitychange')); }",
+        state,
+    )
+
+
+def listeners(panel: PanelWorld) -> int:
+    """Event streams that the agent serves."""
+    text = panel.till.admin.send("GET", "/metrics").text
+    return int(float(re.findall(r"^tillside_bridge_event_listeners (\S+)", text, re.MULTILINE)[0]))
+
+
+def test_a_page_that_nobody_sees_lets_its_stream_go(browser: Browser, panel: PanelWorld) -> None:
+    """Others get their turn; what was scanned a moment ago is told when somebody looks again."""
+    with panel.open(browser) as visited:
+        page = visited.page
+        page.clock.install()
+        page.reload()
+        page.wait_for_selector(".states .good")
+        panel.world.scan(DINA.card)
+        name_shown(page, "Dina D.")
+        until(page, lambda: listeners(panel) == 1, "the stream")
+        see(page, "hidden")
+        page.clock.run_for(31_000)
+        until(page, lambda: listeners(panel) == 0, "the stream to end")
+        panel.world.scan(CLARA.card)
+        see(page, "visible")
+        name_shown(page, "Clara C.")
+        assert listeners(panel) == 1
+
+
+def test_a_page_too_many_says_what_it_misses_and_works(browser: Browser, panel: PanelWorld) -> None:
+    """The agent answers it, and has no stream to give: nobody is told that it is away."""
+    with contextlib.ExitStack() as many, panel.open(browser) as visited:
+        page = visited.page
+        visited.go("/panel/words/en.json")
+        until(page, lambda: listeners(panel) == 0, "the stream to end")
+        for _ in range(LISTENER_LIMIT):
+            stream = many.enter_context(socket.create_connection(("127.0.0.1", panel.port)))
+            head = f"GET /v1/events HTTP/1.1\r\nHost: 127.0.0.1:{panel.port}\r\nAuthorization: Bearer {panel.token}\r\n"
+            stream.sendall(head.encode() + b"\r\n")
+        until(page, lambda: listeners(panel) == LISTENER_LIMIT, "the streams of others")
+        visited.go("/panel/")
+        expect(page.locator(".banners .banner")).to_contain_text("Too many pages of this program are open")
+        assert not page.locator("#main").evaluate("main => main.inert")
+        page.fill("#find-phone", "9990000103")
+        press(page, "find")
+        name_shown(page, "Clara C.")
+        many.close()
+        expect(page.locator(".banners .banner")).to_have_count(0)

@@ -6,6 +6,7 @@ import { age, wideBanner } from "./parts.js";
 
 const LOOK_MS = 15_000;
 const AWAY_AFTER_MS = 1500; // An agent that is started anew is back within a second: no alarm for that.
+const DEAF_AFTER_MS = 4000; // An agent that answers gives a stream at once, unless too many are open.
 const TICK_MS = 1000;
 
 const SCANNER_STATES = { ready: "ready", busy: "ready", degraded: "ready", opening: "opening", fault: "fault" };
@@ -16,6 +17,8 @@ export class Line {
     this.status = null;
     this.devices = new Map();
     this.live = false;
+    this.answers = false; // Whether it gave an answer since the stream broke.
+    this.brokenAt = performance.now();
     this.awaySince = performance.now();
     this.everLive = false;
     this.gotAt = 0;
@@ -30,7 +33,12 @@ export class Line {
   }
 
   get away() {
-    return !this.live && performance.now() - this.awaySince >= AWAY_AFTER_MS;
+    return !this.live && !this.answers && performance.now() - this.awaySince >= AWAY_AFTER_MS;
+  }
+
+  // The agent answers and tells this page nothing by itself: it has no stream to give.
+  get deaf() {
+    return !this.live && this.answers && performance.now() - this.brokenAt >= DEAF_AFTER_MS;
   }
 
   get offline() {
@@ -44,10 +52,15 @@ export class Line {
       this.status = status;
       this.gotAt = performance.now();
       this.devices = new Map(status.devices.map((each) => [`${each.role} ${each.device}`, each]));
-      if (!this.live) this.app.kick();
+      this.answers = true;
+      if (!this.live && performance.now() - this.brokenAt >= AWAY_AFTER_MS) this.app.kick();
     } catch (problem) {
       if (problem.status === 401) this.app.refused();
-      // Anything else is what the stream tells too.
+      // Anything else is what the stream tells too, while there is one.
+      if (!problem.status && this.answers) {
+        this.answers = false;
+        this.awaySince = performance.now();
+      }
     }
     this.draw();
   }
@@ -67,8 +80,9 @@ export class Line {
     if (live === this.live) return;
     this.live = live;
     if (live) this.everLive = true;
-    else this.awaySince = performance.now();
-    if (live) this.looking?.now();
+    else this.awaySince = this.brokenAt = performance.now();
+    this.answers = false;
+    this.looking?.now();
     this.draw();
   }
 
@@ -138,6 +152,7 @@ export class Line {
     if (status.sync.loading && !status.sync.halted && status.sync.online) {
       return ["info", t("banner.loading"), t("banner.loading.more"), []];
     }
+    if (this.deaf) return ["warning", t("banner.deaf"), t("banner.deaf.more"), []];
     if (status.sync.halted) return ["warning", t("banner.halted"), t("banner.halted.more"), this.ages()];
     return status.sync.online ? [] : ["warning", t("banner.offline"), t("banner.offline.more"), this.ages()];
   }

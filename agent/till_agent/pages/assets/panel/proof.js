@@ -65,7 +65,7 @@ export class Proof {
           "section.card.stack",
           null,
           h("h2", null, t("sell.proof", { points: this.app.points(this.free) })),
-          ways.length > 1 ? segmented(t("sell.proof", { points: "" }), ways, this.way, (picked) => this.choose(picked)) : null,
+          ways.length > 1 ? segmented(t("sell.proof", { points: this.app.points(this.free) }), ways, this.way, (picked) => this.choose(picked)) : null,
           this.told ? banner("info", "", this.told) : null,
           this.sent ? button("", t("reg.resend"), () => this.again(), { drawn: "refresh", disabled: this.attempt >= MOST_ATTEMPTS }) : null,
           h("div.spring"),
