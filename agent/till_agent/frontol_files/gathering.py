@@ -184,7 +184,7 @@ class Gatherer:
     def _note_document(self, row: Row, gathered: Gathering) -> None:
         known = set(gathered.cards)
         gathered.cards += [each for each in rows.cards_of(row.text(8)) if each not in known]
-        gathered.user_values = row.text(34) or gathered.user_values
+        gathered.user_values = _own_values(row.text(34)) or gathered.user_values
         gathered.base = row.text(25) or gathered.base
 
     def _note_goods(self, row: Row, gathered: Gathering) -> None:
@@ -229,8 +229,8 @@ class Gatherer:
         doubts = set(gathered.doubts)
         if wrong and kind == "sale":
             doubts.add(wrong)
-        own = _OWN_UID.search(rows.unescaped(gathered.user_values))
-        base = _OWN_BASE.search(rows.unescaped(gathered.user_values))
+        own = _OWN_UID.search(gathered.user_values)
+        base = _OWN_BASE.search(gathered.user_values)
         uid = normal_uid(own[1]) if own else ""
         earned = self._optional_money(row, 18) or gathered.earned_minor
         return Document(
@@ -266,6 +266,12 @@ class Gatherer:
             return abs(self._money(row, field))
         except RowRefused:
             return 0
+
+
+def _own_values(text: str) -> str:
+    """Of a document's user values ours alone: an open document is written down, and others may keep phones there."""
+    values = rows.unescaped(text)
+    return "|".join([found[0] for each in (_OWN_UID, _OWN_BASE) if (found := each.search(values))])
 
 
 def _goods_named(row: Row) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -275,6 +276,23 @@ def test_a_document_that_is_never_closed_is_let_go_of(monkeypatch: pytest.Monkey
     gatherer = gathered(*till.rows)
     assert len(gatherer.open) == 3
     assert [(each.line, each.code) for each in gatherer.refused] == [(4, "never_closed"), (5, "never_closed")]
+
+
+def test_an_open_document_keeps_no_values_but_ours() -> None:
+    """It is written down, and other scenarios keep phones in user values."""
+    till = FrontolTill()
+    till.begin()
+    till.row(42, {34: "phone=+79161231234\u00a4tillsideUid=sale-1\u00a4tillsideBase=sale-0"})
+    gatherer = gathered(*till.rows)
+    (still_open,) = gatherer.open.values()
+    assert "9161231234" not in msgspec.json.encode(still_open).decode()
+    till.rows.clear()
+    till.line("milk", 1000, 100)
+    till.close(100)
+    for line, text in enumerate(till.rows, 9):
+        gatherer.add(line, text)
+    (closed,) = gatherer.closed
+    assert (closed.uid, closed.base_uid) == ("sale-1", "sale-0")
 
 
 def test_what_is_open_is_bounded_whatever_rows_come(monkeypatch: pytest.MonkeyPatch) -> None:
