@@ -239,3 +239,22 @@ def test_every_reason_not_to_spend_has_its_words() -> None:
     panel = json.loads((PANEL / "words" / "en.json").read_text(encoding="utf-8"))
     assert len(codes) == 13
     assert not [code for code in codes if f"why.{code}" not in panel]
+
+
+def test_a_code_without_an_end_is_none_and_a_space_types_nothing() -> None:
+    """Its last part is no code either; an Enter behind keys that went nowhere is stray, behind a lone space not."""
+    found = node(
+        "wedge.js",
+        "Burst, LONGEST, STRAY_MS",
+        None,
+        """
+        const long = new Burst();
+        for (let at = 0; at < LONGEST + 40; at += 1) long.add("7", at);
+        const slow = new Burst();
+        slow.add("7", 0);
+        const space = new Burst();
+        space.add(" ", 0);
+        return [long.end(LONGEST + 41), slow.recent(STRAY_MS), slow.recent(STRAY_MS + 1), space.recent(1)];
+        """,
+    )
+    assert found == ["", True, False, False]
