@@ -25,8 +25,8 @@ async ([base, token]) => {
     } catch (error) { told[name] = "blocked"; }
   };
   const wait = (name, start) => new Promise((done) => {
-    const end = (what) => { told[name] = what; done(); };
-    setTimeout(() => end("nothing"), 1500);
+    const end = (what) => { told[name] ??= what; done(); };
+    setTimeout(() => end("nothing"), 15_000);
     start(end);
   });
   const add = (name, tag, fields) => wait(name, (end) => {
