@@ -262,7 +262,11 @@ class Judge:
             await self._settle(record, "found", finding="counted_twice", sale_uid=sold.uid, detail=outcome.detail)
             return
         self._committed()
-        await self._settle(record, "withdrawn", finding=record.finding, sale_uid=sold.uid, points=outcome.points)
+        said = "; ".join(differences(document_of(record), Match(sold, "number")))
+        if said:
+            log.warning("a sale of a report came through the bridge later with other figures: %s", said)
+        finding = "differs" if said else record.finding
+        await self._settle(record, "withdrawn", finding=finding, sale_uid=sold.uid, detail=said, points=outcome.points)
 
     def _same_document(self, sold: SoldRecord) -> list[DocumentRecord]:
         kind = "return" if sold.kind == "return" else "sale"

@@ -99,6 +99,20 @@ def test_the_bridges_own_sale_takes_the_reports_place_when_it_comes_later(tmp_pa
         assert [kind for kind, _ in shop.ops()] == ["sale", "sale", "void"]
 
 
+def test_a_later_sale_of_another_sum_takes_the_place_and_the_difference_is_told(tmp_path: Path) -> None:
+    """Shift and number are the receipt's; the bridge's own figures count, and a person can see that they differ."""
+    till = _till()
+    till.sale(ANNA_CARD)
+    with watched(tmp_path) as shop:
+        till.write(shop.path)
+        shop.look()
+        at = (datetime.now().astimezone() - timedelta(days=1)).strftime("%Y-%m-%dT09:01:02")
+        shop.sell("late-2", 5_000, ANNA_CARD, number="101", shift="466", local_time=at)
+        shop.look()
+        assert shop.states() == [("withdrawn", "differs")]
+        assert "goods: 10000, 5000" in shop.documents()[0].detail
+
+
 def test_listed_sales_wait_for_a_person(tmp_path: Path) -> None:
     """Accepted they are journalled, dismissed they are not, and both are over."""
     till = _till()
