@@ -4,11 +4,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from kit.forks import Forks
 
 LONG = frozenset(Path(__file__).with_name(name) for name in ("e2e", "faults", "house", "integration", "simulation"))
 """Folders whose tests may take seconds."""
+
+# An example is no slower for being wrong: on a busy machine hypothesis' 200 ms an example failed tests of nothing.
+settings.register_profile("tillside", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tillside")
 
 
 @pytest.fixture(scope="module")

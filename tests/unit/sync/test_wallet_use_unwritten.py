@@ -10,7 +10,8 @@ from till_sync.wire import MemberFacts
 def test_nothing_is_written_of_no_use() -> None:
     assert b"wallet" not in msgspec.json.encode(MemberFacts(purchases=1, wallet=NO_USE))
     assert b"wallet" not in msgspec.json.encode(msgspec.json.decode(b'{"purchases":1}', type=MemberFacts))
-    assert SaleBody.__struct_defaults__[-1] is NO_USE
+    (field,) = [each for each in msgspec.structs.fields(SaleBody) if each.name == "wallet"]
+    assert field.default is NO_USE
 
 
 def test_the_newest_of_none_is_none() -> None:
