@@ -8,7 +8,9 @@ from hypothesis import HealthCheck, settings
 
 from kit.forks import Forks
 
-LONG = frozenset(Path(__file__).with_name(name) for name in ("e2e", "faults", "house", "integration", "pages", "simulation"))
+LONG = frozenset(
+    Path(__file__).with_name(name) for name in ("e2e", "faults", "house", "integration", "pages", "simulation")
+)
 """Folders whose tests may take seconds."""
 
 # An example is no slower for being wrong: on a busy machine hypothesis' 200 ms an example failed tests of nothing.
