@@ -16,6 +16,7 @@ from kit.chromium import Visit, visit
 from kit.processes import free_port
 from kit.waiting import wait_for
 from kit.world import Till, World, an_environment
+from till_drivers.scanners.dedupe import SAME_DEVICE_MS
 
 PROGRAMME = """
 [registration]
@@ -36,6 +37,8 @@ points = 10000
 """
 TILL_MORE = "[pages]\nsell = true\n"
 LANGUAGE = "en"
+SCAN_AGAIN_S = SAME_DEVICE_MS / 1000 + 1
+"""After this long the agent takes the same card for a second scan; the scanner may have been slow with the first."""
 
 
 class PanelWorld:
@@ -46,6 +49,7 @@ class PanelWorld:
         self.folder = world.folder
         self.port = free_port()
         self.token = ""
+        self._scanned: dict[str, float] = {}
         programme = self.folder / "programme.toml"
         text = programme.read_text(encoding="utf-8")
         text = text.replace("version = 1", "version = 2", 1).replace('["US", "RU", "KZ"]', '["KZ", "RU"]')
@@ -73,6 +77,12 @@ class PanelWorld:
             return str(json.loads(lines[-1])["code"]) if len(lines) > before else None
 
         return wait_for(newest, "a message with a code")
+
+    def scan(self, code: str) -> None:
+        """Hold a code under the scanner, and be heard: one that was held there a moment ago would be the same scan."""
+        time.sleep(max(0.0, self._scanned.get(code, -SCAN_AGAIN_S) + SCAN_AGAIN_S - time.monotonic()))
+        self._scanned[code] = time.monotonic()
+        self.world.scan(code)
 
     def wait_online(self, online: bool = True) -> None:
         """Until the agent knows how its line is."""

@@ -42,8 +42,17 @@ def poison(route: Route) -> None:
 
 @pytest.fixture(scope="module")
 def till(tmp_path_factory: pytest.TempPathFactory, forking_chain: Chain) -> Any:
-    """A till with everything on it."""
+    """A till with everything on it, and a receipt whose words are hostile as it stands in the journal."""
     with panel_world(tmp_path_factory.mktemp("hostile"), forking_chain) as made:
+        made.till.pos.sell(
+            "evil-1",
+            {
+                "receipt": {"lines": [{"number": 1, "sku": "x", "name": EVIL, "amount_minor": 1000}]},
+                "member": {"card": DINA.card},
+                "number": EVIL[:64],
+                "cashier": EVIL[:64],
+            },
+        )
         yield made
 
 
@@ -52,15 +61,6 @@ ANSWERS = "**/v1/{status,identify,sales,members,logs,queue,page,quotes}*"
 
 def test_the_panel_shows_hostile_words_as_they_are(browser: Browser, till: PanelWorld) -> None:
     """A member's name, an offer, a message, a receipt's item, its number and its cashier."""
-    till.till.pos.sell(
-        "evil-1",
-        {
-            "receipt": {"lines": [{"number": 1, "sku": "x", "name": EVIL, "amount_minor": 1000}]},
-            "member": {"card": DINA.card},
-            "number": EVIL[:64],
-            "cashier": EVIL[:64],
-        },
-    )
     with till.open(browser) as visited:
         page = visited.page
         page.route(ANSWERS, poison)

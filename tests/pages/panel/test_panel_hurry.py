@@ -23,7 +23,7 @@ SLOW_MS = 200
 
 def begin(panel: PanelWorld, page: Page, card: str, total: str, redeem: str = "none") -> None:
     """A receipt of that total for a scanned card, quoted."""
-    panel.world.scan(card)
+    panel.scan(card)
     press(page, "sell")
     page.fill("#sell-total", total)
     page.wait_for_selector("[data-figure=pay]")
@@ -73,7 +73,7 @@ def test_nothing_of_the_receipt_changes_while_points_are_set_aside(browser: Brow
         press(page, "go")
         until(page, lambda: waiting, "the hold")
         assert page.locator("#sell-total").evaluate("field => field.closest('[inert]') !== null")
-        panel.world.scan(DINA.card)
+        panel.scan(DINA.card)
         expect(page.locator("#alerted")).to_contain_text("Finish")
         waiting[0].continue_()
         page.wait_for_selector("[data-key=commit]")
@@ -108,7 +108,7 @@ def test_only_what_was_quoted_can_be_sold(browser: Browser, panel: PanelWorld) -
         until(page, lambda: waiting, "the quote")
         waiting.pop().continue_()
         expect(page.locator("[data-key=go]")).to_be_enabled()
-        panel.world.scan(CLARA.card)
+        panel.scan(CLARA.card)
         name_shown(page, "Clara C.")
         expect(page.locator("[data-key=go]")).to_be_disabled()
 
@@ -137,7 +137,7 @@ def test_a_scan_answers_no_question(browser: Browser, panel: PanelWorld) -> None
         press(page, "sale-asked-1")
         press(page, "void")
         page.wait_for_selector("dialog[open]")
-        panel.world.scan(CLARA.card)
+        panel.scan(CLARA.card)
         expect(page.locator("#alerted")).not_to_be_empty()
         expect(page.locator("[data-screen=receipts]")).to_be_visible()
         press(page, "no")
@@ -149,13 +149,13 @@ def test_goods_under_the_scanner_become_nobodys_card(browser: Browser, panel: Pa
     with panel.open(browser) as visited:
         page = visited.page
         press(page, "nav-register")
-        panel.world.scan(GOODS)
+        panel.scan(GOODS)
         expect(page.locator("main")).to_contain_text("an item, not a card")
         assert "With card" not in page.inner_text("main")
         page.keyboard.press("Escape")
-        panel.world.scan(DINA.card)
+        panel.scan(DINA.card)
         press(page, "attach")
-        panel.world.scan(GOODS)
+        panel.scan(GOODS)
         expect(page.locator("#alerted")).to_contain_text("an item, not a card")
         expect(page.locator(".attach")).to_contain_text("an item, not a card")
 
@@ -195,7 +195,7 @@ def test_a_customer_does_not_stay_on_the_screen(browser: Browser, panel: PanelWo
         page.clock.install()
         page.reload()
         page.wait_for_selector(".states .good")
-        panel.world.scan(CLARA.card)
+        panel.scan(CLARA.card)
         name_shown(page, "Clara C.")
         page.clock.run_for(100_000)
         name_shown(page, "Clara C.")
@@ -232,13 +232,13 @@ def test_a_page_that_nobody_sees_lets_its_stream_go(browser: Browser, panel: Pan
         page.clock.install()
         page.reload()
         page.wait_for_selector(".states .good")
-        panel.world.scan(DINA.card)
+        panel.scan(DINA.card)
         name_shown(page, "Dina D.")
         until(page, lambda: listeners(panel) == 1, "the stream")
         see(page, "hidden")
         page.clock.run_for(31_000)
         until(page, lambda: listeners(panel) == 0, "the stream to end")
-        panel.world.scan(CLARA.card)
+        panel.scan(CLARA.card)
         see(page, "visible")
         name_shown(page, "Clara C.")
         assert listeners(panel) == 1

@@ -26,7 +26,7 @@ def test_without_a_line_the_page_says_so_and_goes_on(browser: Browser, panel: Pa
             expect(banner).to_contain_text("No connection to the head office")
             expect(banner).to_contain_text("Customer data as of")
             panel.till.pos.sell("offline-1", receipt(5_000, member={"card": DINA.card}))
-            world.scan(CLARA.card)
+            panel.scan(CLARA.card)
             name_shown(page, "Clara C.")
             assert figure(page, "spendable") == "0"
             assert "none can be spent now" in page.inner_text("main")
@@ -36,7 +36,7 @@ def test_without_a_line_the_page_says_so_and_goes_on(browser: Browser, panel: Pa
             world.line.mend()
         panel.wait_online()
         expect(banner).to_have_count(0)
-        world.scan(CLARA.card)
+        panel.scan(CLARA.card)
         expect(page.locator("[data-figure=spendable]")).to_contain_text("12.34")
 
 
@@ -59,7 +59,7 @@ def test_an_agent_that_is_away_is_told_with_what_to_do(browser: Browser, panel: 
         expect(page.locator(".toasts")).to_contain_text("answers again")
         assert not page.locator("#main").evaluate("main => main.inert")
         expect(page.locator(".states")).to_contain_text("Scanner ready")
-        panel.world.scan(ANNA.card)
+        panel.scan(ANNA.card)
         name_shown(page, "Anna A.")
 
 
@@ -103,7 +103,7 @@ def test_a_missing_scanner_is_told_with_what_to_do(browser: Browser, panel: Pane
         shots.take(page, "panel-no-scanner")
         panel.world.start_scanner()
         expect(page.locator(".states")).to_contain_text("Scanner ready")
-        panel.world.scan(ANNA.card)
+        panel.scan(ANNA.card)
         name_shown(page, "Anna A.")
 
 
@@ -111,7 +111,7 @@ def test_a_language_is_changed_with_a_customer_on_the_screen(browser: Browser, p
     """The member stays; the agent's own sentences and the tier come in the new language too."""
     with panel.open(browser) as visited:
         page = visited.page
-        panel.world.scan(ANNA.card)
+        panel.scan(ANNA.card)
         name_shown(page, "Anna A.")
         page.get_by_label("Language").select_option("ru")
         name_shown(page, "Anna A.")

@@ -132,6 +132,6 @@ def test_nothing_moves_that_need_not(browser: Browser, panel: PanelWorld) -> Non
     """No animation for those who asked for none, on any element of a member's card."""
     with panel.open(browser) as visited:
         page = visited.page
-        panel.world.scan(ean13("290000000999"))
+        panel.scan(ean13("290000000999"))
         page.wait_for_selector("[data-name=member]")
         assert page.evaluate("document.getAnimations().length") == 0

@@ -118,7 +118,7 @@ def test_a_void_is_asked_about_first(browser: Browser, panel: PanelWorld) -> Non
 
 def begin(panel: PanelWorld, page: Page, card: str, total: str) -> None:
     """A receipt of that total for a scanned card."""
-    panel.world.scan(card)
+    panel.scan(card)
     press(page, "sell")
     page.fill("#sell-total", total)
     page.wait_for_selector("[data-figure=pay]")
@@ -171,7 +171,7 @@ def test_a_cancelled_receipt_gives_its_points_back(browser: Browser, panel: Pane
         press(page, "go")
         page.wait_for_selector("[data-key=commit]")
         assert panel.till.pos.identify(card=CLARA.card)["spendable_points"] < before
-        panel.world.scan(DINA.card)
+        panel.scan(DINA.card)
         expect(page.locator("#alerted")).to_contain_text("Finish or cancel the receipt first")
         page.reload()
         # It goes on where it was.
@@ -258,6 +258,6 @@ def test_a_till_without_sales_by_the_total_has_none(browser: Browser, panel: Pan
         page.route("**/v1/page", off)
         page.reload()
         page.wait_for_selector(".states .good")
-        panel.world.scan(DINA.card)
+        panel.scan(DINA.card)
         name_shown(page, "Dina D.")
         assert page.locator("[data-key=sell], [data-key=nav-sell]").count() == 0

@@ -118,7 +118,7 @@ export class Line {
       const level = { online: "good", offline: "warning", away: "error", starting: "info" }[line];
       const drawn = { online: "cloud", offline: "cloud-off", away: "stop", starting: "clock" }[line];
       const chips = [chip(level, t(`line.${line}`), drawn)];
-      if (scanner && line !== "away") chips.push(chip(scanner === "ready" ? "good" : "warning", t(`scanner.${scanner}`), "scanner"));
+      if (scanner && line !== "away" && line !== "starting") chips.push(chip(scanner === "ready" ? "good" : "warning", t(`scanner.${scanner}`), "scanner"));
       this.chips.setAttribute("aria-label", t("state.label"));
       fill(this.chips, chips);
     });
@@ -139,7 +139,8 @@ export class Line {
 
   lineState() {
     if (this.away) return "away";
-    if (!this.status) return "starting";
+    // Before its first stream a page hears no scan: nothing is called ready that soon.
+    if (!this.status || (!this.everLive && !this.deaf)) return "starting";
     return this.status.sync.online ? "online" : "offline";
   }
 
