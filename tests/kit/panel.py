@@ -99,15 +99,18 @@ class PanelWorld:
     ) -> Iterator[Visit]:
         """The panel in a fresh browser that the agent knows, ready for a customer."""
         with visit(browser, self.port, width=width, height=height) as visited:
-            visited.context.add_init_script(f"localStorage.setItem('tillside.language', '{language}')")
+            keep = visited.context.add_init_script
+            keep(f"localStorage.setItem('tillside.language', '{language}')")
             if not path and self.token:
                 # The agent knows so many browsers and no more, and a person opens the panel in the one they have.
-                visited.context.add_init_script(f"localStorage.setItem('tillside.token.panel', '{self.token}')")
+                keep(f"localStorage.setItem('tillside.token.panel', '{self.token}')")
             visited.go(path or ("/panel/" if self.token else "/panel/" + self.pairing_url().partition("/panel/")[2]))
             visited.page.wait_for_selector("#main")
             visited.page.wait_for_selector(".states .good")
-            if not path:
+            if not path and not self.token:
+                # The browser of the first test goes on as those of all others do, whatever its page forgets.
                 self.token = visited.page.evaluate("localStorage.getItem('tillside.token.panel')")
+                keep(f"localStorage.setItem('tillside.token.panel', '{self.token}')")
             yield visited
 
     def _sender(self) -> str:
