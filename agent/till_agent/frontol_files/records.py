@@ -1,7 +1,7 @@
 """What `frontol.db` holds, as types. A document's states:
 
-waiting -> matched | differs | ignored | found -> accruing -> accrued -> withdrawn
-                                         found -> dismissed
+waiting -> matched | ignored | found -> accruing -> accrued -> withdrawn
+                               found -> dismissed
 """
 
 from typing import Literal
@@ -84,15 +84,3 @@ class SoldRecord(Struct, frozen=True, kw_only=True):
     earned_minor: int
     voided: int
     document: int
-
-
-class Tally(Struct, frozen=True, kw_only=True):
-    """Documents by what became of them."""
-
-    waiting: int = 0
-    matched: int = 0
-    ignored: int = 0
-    found: int = 0
-    accrued: int = 0
-    withdrawn: int = 0
-    dismissed: int = 0

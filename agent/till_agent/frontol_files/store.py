@@ -19,7 +19,8 @@ from till_agent.frontol_files import schema
 from till_agent.frontol_files.documents import Document, Gathering
 from till_agent.frontol_files.exceptions import StoreUnavailable
 from till_agent.frontol_files.gathering import Refused
-from till_agent.frontol_files.records import DocumentRecord, FileRecord, SoldRecord, Tally
+from till_agent.frontol_files.records import DocumentRecord, FileRecord, SoldRecord
+from till_agent.report_api import ReportTotals
 from till_loyalty.exceptions import invariant
 
 STORE_FILE = "frontol.db"
@@ -238,11 +239,11 @@ class Store:
                 kind = "return" if record.kind == "return" else "sale"
                 db.execute("UPDATE sold SET document = ? WHERE kind = ? AND uid = ?", (record.id, kind, sale_uid))
 
-    def tally(self) -> Tally:
+    def tally(self) -> ReportTotals:
         """How many documents are in which state."""
         found = dict(self.query("SELECT state, count(*) FROM documents GROUP BY state"))
         found["found"] = found.get("found", 0) + found.pop("accruing", 0)
-        return msgspec.convert(found, Tally)
+        return msgspec.convert(found, ReportTotals)
 
     def forget_before(self, changed_ms: int, local_time: str) -> None:
         """Let go of documents that nobody will ask about any more."""

@@ -5,7 +5,7 @@ from typing import cast
 from till_agent.frontol_files.judging import SINCE
 from till_agent.frontol_files.records import DocumentRecord, FileRecord
 from till_agent.frontol_files.store import Store
-from till_agent.report_api import Finding, Findings, FindingState, RefusedRow, ReportFile, Reports, ReportTotals
+from till_agent.report_api import Finding, Findings, FindingState, RefusedRow, ReportFile, Reports
 
 REFUSED_SHOWN = 20
 """Of a report's refused rows in one answer; the rest is said by its number."""
@@ -51,11 +51,10 @@ def findings_of(store: Store, *, only_open: bool, limit: int) -> Findings:
 
 def reports_of(store: Store, *, watching: bool) -> Reports:
     """All reports, the one read last first."""
-    tally = store.tally()
     return Reports(
         watching=watching,
         since=store.meta(SINCE),
-        totals=ReportTotals(**{name: getattr(tally, name) for name in ReportTotals.__struct_fields__}),
+        totals=store.tally(),
         files=tuple([_file_of(store, each) for each in store.files()]),
     )
 

@@ -23,10 +23,10 @@ from till_agent.frontol_files.exceptions import FrontolFileError, ReportUnfinish
 from till_agent.frontol_files.journal_index import JournalIndex
 from till_agent.frontol_files.judging import Judge
 from till_agent.frontol_files.reading import Gathered, gather, mark_report, signature_of
-from till_agent.frontol_files.records import FileRecord, Tally
+from till_agent.frontol_files.records import FileRecord
 from till_agent.frontol_files.store import KEPT_DAYS, STORE_FILE, Store
 from till_agent.frontol_files.views import finding_of, findings_of, is_acceptable, reports_of
-from till_agent.report_api import Finding, Findings, Reports
+from till_agent.report_api import Finding, Findings, Reports, ReportTotals
 from till_agent.status import ReportTrouble
 from till_agent.texts import local_datetime
 from till_config.settings_frontol import ReportSettings
@@ -81,7 +81,7 @@ class ReportWatch:
         self._turn = asyncio.Lock()
         self._forgot_day = -1
         self.store: Store | None = None
-        self.tally = Tally()
+        self.tally = ReportTotals()
 
     @property
     def troubles(self) -> tuple[ReportTrouble, ...]:

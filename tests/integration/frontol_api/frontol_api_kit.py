@@ -6,21 +6,23 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from integration.bridge.agent_kit import LiveAgent, enrol_by_hand, fill_cache, settings_for
+from kit import frontol_documents
+from kit.frontol_documents import Json
 from till_agent.bridge.tokens import read_token
 from till_config.settings import BridgeSettings, ClientSettings, Settings
 from till_config.settings_frontol import FrontolSettings
 
-UID = "{9F6B3D1E-0C55-4B1E-8C1A-5B0F6B3D1E0C}"
-NORMAL_UID = "9f6b3d1e-0c55-4b1e-8c1a-5b0f6b3d1e0c"
 TIMEOUT_S = 20.0
 FRONTOL = ClientSettings(name="frontol", scopes=("sale", "register"))
 ADMIN = ClientSettings(name="admin", scopes=("sale", "register", "admin"))
 
-Json = dict[str, Any]
+document = partial(frontol_documents.document, dateTime="2026-11-22T12:00:00.000+0500")
+"""Of these days: the agents here have clocks that go."""
 
 
 def frontol_settings(state_dir: Path, *, receipt_life_s: int = 7_200, **parts: Any) -> Settings:
@@ -37,39 +39,6 @@ def enrolled_till(folder: Path) -> Path:
     enrol_by_hand(state_dir)
     fill_cache(state_dir)
     return state_dir
-
-
-def position(index: int, total: Any, **fields: Any) -> Json:
-    """A line of one piece."""
-    base = {
-        "index": index,
-        "id": f"sku-{index}",
-        "text": f"Товар {index}",
-        "price": total,
-        "minimumPrice": 0,
-        "quantity": 1,
-        "totalAmount": total,
-    }
-    return base | fields
-
-
-def document(action: str, *positions: Json, uid: str = UID, **fields: Any) -> Json:
-    """A call of `/document` as Frontol 6 sends it."""
-    base: Json = {
-        "dateTime": "2026-11-22T12:00:00.000+0500",
-        "organization": "ООО Ромашка",
-        "businessUnit": "17",
-        "workPlace": "1",
-        "cashier": {"code": "5", "name": "Иванова", "text": "Иванова А."},
-        "action": action,
-        "type": "receipt",
-        "number": 345,
-        "shift": 12,
-        "uid": uid,
-        "coupons": [],
-        "positions": list(positions),
-    }
-    return base | fields
 
 
 @dataclass

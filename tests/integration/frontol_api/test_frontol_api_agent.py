@@ -7,14 +7,8 @@ from pathlib import Path
 import pytest
 
 from integration.bridge.agent_kit import ANNA_CARD, ANNA_PHONE, LiveAgent, live_agent
-from integration.frontol_api.frontol_api_kit import (
-    NORMAL_UID,
-    FrontolClient,
-    enrolled_till,
-    entries,
-    frontol_settings,
-    position,
-)
+from integration.frontol_api.frontol_api_kit import FrontolClient, enrolled_till, entries, frontol_settings
+from kit.frontol_documents import NORMAL_UID, position
 from till_config.settings import SlipSettings
 
 ANNA = {"mobilePhone": ANNA_PHONE}

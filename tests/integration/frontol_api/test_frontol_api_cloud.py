@@ -10,7 +10,8 @@ import pytest
 
 from integration.bridge.agent_kit import LiveAgent, body_of, live_agent
 from integration.bridge.registration_kit import CODES, Line, chain_of, enrolled, live_cloud
-from integration.frontol_api.frontol_api_kit import NORMAL_UID, UID, FrontolClient, position
+from integration.frontol_api.frontol_api_kit import FrontolClient
+from kit.frontol_documents import NORMAL_UID, UID, position
 from till_cloud.store.connection import open_reader
 from till_cloud.verify import verify
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from fakes.till import FakeTill, anna
+from kit.frontol_documents import NORMAL_UID, Json, document
 from till_agent.bridge.events import EventHub
 from till_agent.bridge.limits import RateLimiter
 from till_agent.bridge.tokens import Client
@@ -21,10 +22,7 @@ from till_drivers.blocks import Block
 from till_sync.ops import ReturnBody, SaleBody, decode_body
 
 KEY = "k" * 43
-UID = "{9F6B3D1E-0C55-4B1E-8C1A-5B0F6B3D1E0C}"
-SALE = "9f6b3d1e-0c55-4b1e-8c1a-5b0f6b3d1e0c"
-
-Json = dict[str, Any]
+SALE = NORMAL_UID
 
 
 class Access:
@@ -170,31 +168,6 @@ class Core:
     def __init__(self, till: FrontolTill) -> None:
         self.desk = till.desk
         self.slips = Slips(till)
-
-
-def position(index: int, total: Any, **fields: Any) -> Json:
-    """A line of one piece."""
-    base = {"index": index, "id": f"sku-{index}", "text": f"Товар {index}", "price": total, "quantity": 1}
-    return base | {"minimumPrice": 0, "totalAmount": total} | fields
-
-
-def document(action: str, *positions: Json, uid: str = UID, **fields: Any) -> Json:
-    """A call of `/document` as Frontol 6 sends it."""
-    base: Json = {
-        "dateTime": "2017-12-23T14:05:00.000+0500",
-        "organization": "ООО Ромашка",
-        "businessUnit": "17",
-        "workPlace": "1",
-        "cashier": {"code": "5", "name": "Иванова", "text": "Иванова А."},
-        "action": action,
-        "type": "receipt",
-        "number": 345,
-        "shift": 12,
-        "uid": uid,
-        "coupons": [],
-        "positions": list(positions),
-    }
-    return base | fields
 
 
 def cash(amount: Any) -> Json:

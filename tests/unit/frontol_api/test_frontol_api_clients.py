@@ -8,12 +8,13 @@ from msgspec.structs import replace
 
 from fakes.confirmations import CODE
 from fakes.till import ANNA_CARD, ANNA_PHONE, PROGRAMME
+from kit.frontol_documents import position
 from till_agent.desk.problems import PROBLEMS
 from till_agent.frontol.codes import NUMBERS, OTHER, number_of
 from till_agent.texts import LANGUAGES, catalogue
 from till_loyalty.programme import Registration
 from unit.desk.test_desk_texts import ALPHABETS, placeholders
-from unit.frontol_api.frontol_api_till import FrontolTill, cash, position
+from unit.frontol_api.frontol_api_till import FrontolTill, cash
 
 PHONE = "+79160000077"
 CARD = "2900000000025"

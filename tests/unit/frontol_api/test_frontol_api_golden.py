@@ -14,9 +14,10 @@ from msgspec.structs import replace
 
 from fakes.confirmations import CODE
 from fakes.till import ANNA_CARD, ANNA_PHONE, PROGRAMME
+from kit.frontol_documents import UID, document, position
 from till_loyalty.programme import Programme, Registration, Rule
 from till_loyalty.rule_parts import Coupon, Discount, Who
-from unit.frontol_api.frontol_api_till import UID, FrontolTill, bonus, cash, document, position
+from unit.frontol_api.frontol_api_till import FrontolTill, bonus, cash
 
 FOLDER = Path(__file__).resolve().parents[2] / "golden" / "frontol"
 WRITE = os.environ.get("TILLSIDE_GOLDEN") == "write"

@@ -6,9 +6,10 @@ import pytest
 from msgspec.structs import replace
 
 from fakes.till import ANNA_PHONE, PROGRAMME
+from kit.frontol_documents import position
 from till_loyalty.programme import Rule
 from till_loyalty.rule_parts import Discount
-from unit.frontol_api.frontol_api_till import SALE, FrontolTill, bonus, cash, position
+from unit.frontol_api.frontol_api_till import SALE, FrontolTill, bonus, cash
 
 ANNA = {"mobilePhone": ANNA_PHONE}
 OTHER = {"mobilePhone": "+79990001122"}

@@ -9,10 +9,11 @@ import pytest
 from msgspec.structs import replace
 
 from fakes.till import ANNA_CARD, ANNA_PHONE, PROGRAMME, anna
+from kit.frontol_documents import UID, document, position
 from till_agent.frontol.drafts import Draft, Drafts, SeenLine
 from till_loyalty.programme import Redemption, Rule
 from till_loyalty.rule_parts import Discount
-from unit.frontol_api.frontol_api_till import SALE, UID, FrontolTill, bonus, cash, document, position
+from unit.frontol_api.frontol_api_till import SALE, FrontolTill, bonus, cash
 
 ANNA = {"mobilePhone": ANNA_PHONE}
 TEN_PERCENT = Rule(id="ten", discount=Discount(percent_basis_points=1000))

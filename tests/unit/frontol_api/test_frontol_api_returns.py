@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from fakes.till import ANNA_PHONE
-from unit.frontol_api.frontol_api_till import SALE, UID, FrontolTill, bonus, cash, position
+from kit.frontol_documents import UID, position
+from unit.frontol_api.frontol_api_till import SALE, FrontolTill, bonus, cash
 
 ANNA = {"mobilePhone": ANNA_PHONE}
 BACK = "{AAAAAAAA-0000-0000-0000-000000000001}"

@@ -11,11 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes.till import ANNA_PHONE
+from kit.frontol_documents import UID, document, position
 from till_agent.frontol.amounts import decimal_of, product, smallest, units
 from till_agent.frontol.answers import encoded
 from till_agent.frontol.exceptions import BadDocument
 from till_agent.frontol.reading import local_time, read_document, read_json
-from unit.frontol_api.frontol_api_till import SALE, UID, FrontolTill, cash, document, position
+from unit.frontol_api.frontol_api_till import SALE, FrontolTill, cash
 
 ANNA = {"mobilePhone": ANNA_PHONE}
 HUGE_LINES = 1_000

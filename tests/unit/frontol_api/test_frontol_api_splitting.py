@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from fakes.till import ANNA_PHONE, PROGRAMME, anna
+from kit.frontol_documents import position
 from till_loyalty.programme import Redemption, Rule
 from till_loyalty.rule_parts import Discount
-from unit.frontol_api.frontol_api_till import FrontolTill, bonus, cash, position
+from unit.frontol_api.frontol_api_till import FrontolTill, bonus, cash
 
 ANNA = {"mobilePhone": ANNA_PHONE}
 RULES = replace(
