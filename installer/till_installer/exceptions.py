@@ -9,7 +9,10 @@ Each has a stable `code`, and a message that says what was expected and what to 
 
 
 class InstallerError(Exception):
-    """Raised when an installation can't be made, changed or looked at. `code` is stable; `exit_code` is the command's."""
+    """Raised when an installation can't be made, changed or looked at.
+
+    `code` is stable; `exit_code` is the command's.
+    """
 
     code = "installer"
     exit_code = 1

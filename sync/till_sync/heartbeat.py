@@ -1,7 +1,7 @@
 """What a till tells the cloud about itself, every few minutes and after each change of state: figures, no members.
 
-`POST HEARTBEAT_PATH` takes a `Heartbeat` and gives a `HeartbeatAnswer`. A till behind NAT is watched by it, and learns by
-it which versions of programs, programme and policy it is to have. A cloud that knows no heartbeats answers 404: the
+`POST HEARTBEAT_PATH` takes a `Heartbeat` and gives a `HeartbeatAnswer`. A till behind NAT is watched by it, and learns
+by it which versions of programs, programme and policy it is to have. A cloud that knows no heartbeats answers 404: the
 till asks again after an hour.
 """
 
