@@ -1,0 +1,1 @@
+"""Upgrade and rollback: one version beside the other, proven before it serves and watched after."""
