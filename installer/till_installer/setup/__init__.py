@@ -1,0 +1,1 @@
+"""Putting Tillside on a till, mending it there, and taking it off again."""
