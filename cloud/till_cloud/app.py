@@ -17,6 +17,7 @@ from till_cloud.confirmations import NewCode, unsent
 from till_cloud.exceptions import CursorError, RefusedError, StoreUnavailableError
 from till_cloud.feed import Feed
 from till_cloud.grant_routes import GrantRoutes, after_recall
+from till_cloud.heartbeat_routes import HeartbeatRoutes
 from till_cloud.sending import CodeSender
 from till_cloud.snapshot_routes import SnapshotRoutes
 from till_cloud.store import meta
@@ -83,6 +84,7 @@ class CloudApp:
             Route(KEY_PATH, self.key, methods=["POST"]),
             *SnapshotRoutes(self._centre, self._asker).routes(),
             *GrantRoutes(self._centre, self._asker).routes(),
+            *HeartbeatRoutes(self._centre, self._asker, self._busy).routes(),
             Route("/livez", self.livez, methods=["GET"]),
             Route("/readyz", self.readyz, methods=["GET"]),
         ]

@@ -8,6 +8,7 @@ transaction. Times are UTC milliseconds, points are whole minor points, hashes a
 from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 
+from till_cloud.store.heartbeats import HEARTBEATS
 from till_cloud.store.offline_spending import OFFLINE_SPENDING
 from till_cloud.store.wallet import WALLET
 from till_cloud.store.whole_programme import WHOLE_PROGRAMME
@@ -43,6 +44,14 @@ def offline_spending(db: Database) -> None:
 def wallet(db: Database) -> None:
     """Which wallet codes of a member were made, and which were used."""
     for statement in WALLET.split(";\n"):
+        if statement.strip():
+            db.execute(statement)
+
+
+@migrations(name="0005-heartbeats")
+def heartbeats(db: Database) -> None:
+    """What tills say of themselves, and what was found by it."""
+    for statement in HEARTBEATS.split(";\n"):
         if statement.strip():
             db.execute(statement)
 
