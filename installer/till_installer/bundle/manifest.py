@@ -39,7 +39,7 @@ CHUNK_BYTES = 1_048_576
 
 _AGAIN = "copy the bundle again from where it was published"
 
-Version = Annotated[str, Meta(pattern=r"^[0-9]{1,9}(\.[0-9]{1,9}){1,3}([a-z0-9.+]{0,40})$", max_length=64)]
+Version = Annotated[str, Meta(pattern=r"^[0-9]{1,9}(\.[0-9]{1,9}){1,3}([a-z0-9.+]{0,40})\Z", max_length=64)]
 """As PEP 440 writes it; it is also the name of a folder."""
 
 
@@ -47,7 +47,7 @@ class BundleFile(Struct, frozen=True, kw_only=True):
     """One file: path below the bundle with `/`, SHA-256 as hex, size in bytes."""
 
     path: Annotated[
-        str, Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.+!-]*(/[A-Za-z0-9_][A-Za-z0-9_.+!-]*)*$", max_length=200)
+        str, Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.+!-]*(/[A-Za-z0-9_][A-Za-z0-9_.+!-]*)*\Z", max_length=200)
     ]
     sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
     size: Annotated[int, Meta(ge=0, le=TOTAL_LIMIT_BYTES)]

@@ -1,0 +1,225 @@
+"""Keeps one process running on a machine without systemd: `python keeper.py FOLDER`, detached, until SIGTERM.
+
+It reads `service.json` in the folder, starts the command, and starts it again whenever it ends, each time a little
+later, for ever. What it does stands in `keeper.json`. It speaks systemd's protocol with the process: `READY=1`, and
+where a watchdog is set, a process that does not say `WATCHDOG=1` in time is ended and started again.
+
+Only the standard library: this process stays for as long as the till runs, and takes 8 MB.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+SERVICE_FILE = "service.json"
+STATE_FILE = "keeper.json"
+LOCK_FILE = "keeper.lock"
+OUTPUT_FILE = "agent.out"
+NOTIFY_FILE = "notify.sock"
+
+FIRST_PAUSE_S = 0.1
+LONGEST_PAUSE_S = 10.0
+"""An agent that can't start is tried six times a minute: what keeps it down may end at any moment."""
+GOOD_LIFE_S = 60.0
+"""Who lived this long starts again at once."""
+STOP_TIMEOUT_S = 30.0
+"""Longer than any agent needs; whoever stops it may be less patient, and ends keeper and agent by force."""
+OUTPUT_LIMIT_BYTES = 1_048_576
+"""What the process prints is kept up to this size, and begun anew at the next start after it."""
+MESSAGE_LIMIT_BYTES = 4_096
+ADDRESS_LIMIT_BYTES = 107
+"""Of a Unix socket, by the kernel."""
+
+
+class Keeper:
+    """One process and its state."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        service: dict[str, Any] = json.loads((folder / SERVICE_FILE).read_bytes())
+        self.command: list[str] = service["command"]
+        self.watchdog_s: float = service["watchdog_s"]
+        self.is_notifying: bool = service["notify"]
+        self.environment: dict[str, str] = service["environment"]
+        self.restarts = 0
+        self.pause_s = 0.0
+        self.stopping = False
+        self.process: subprocess.Popen[bytes] | None = None
+        self.wake, self._poke = os.pipe()
+        self.address = ""
+        self.inbox = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+
+    def run(self) -> None:
+        """Until SIGTERM."""
+        os.set_blocking(self._poke, False)
+        signal.set_wakeup_fd(self._poke, warn_on_full_buffer=False)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._stop)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        path = self.folder / NOTIFY_FILE
+        path.unlink(missing_ok=True)
+        self._listen(path)
+        try:
+            while not self.stopping:
+                self._live_once()
+        finally:
+            self._end()
+            path.unlink(missing_ok=True)
+            self._tell("stopped")
+
+    def _listen(self, path: Path) -> None:
+        """On a socket in the folder, which is its owner's; one with a longer name than sockets may have gets another."""
+        self.address = str(path)
+        if len(os.fsencode(path)) > ADDRESS_LIMIT_BYTES:
+            self.address = f"@tillside-{os.getpid()}-{os.urandom(8).hex()}"
+        self.inbox.bind(self.address.replace("@", "\0", 1) if self.address.startswith("@") else self.address)
+        self.inbox.setblocking(False)  # noqa: FBT003 - its only argument has no name
+
+    def _stop(self, *_: object) -> None:
+        self.stopping = True
+
+    def _live_once(self) -> None:
+        begun = time.monotonic()
+        try:
+            self._start()
+        except OSError as exc:
+            self._pause(f"could not be started: {exc.strerror}: {exc.filename}", failed=True)
+            return
+        why = self._watch()
+        self._end()
+        if self.stopping:
+            return
+        if time.monotonic() - begun >= GOOD_LIFE_S:
+            self.pause_s = 0.0
+        self.restarts += 1
+        self._pause(why)
+
+    def _start(self) -> None:
+        output = self.folder / OUTPUT_FILE
+        is_large = output.exists() and output.stat().st_size > OUTPUT_LIMIT_BYTES
+        environment = {**os.environ, **self.environment}
+        if self.is_notifying:
+            environment["NOTIFY_SOCKET"] = self.address
+        if self.watchdog_s:
+            environment["WATCHDOG_USEC"] = str(round(self.watchdog_s * 1_000_000))
+        with output.open("wb" if is_large else "ab") as file:
+            self.process = subprocess.Popen(  # noqa: S603 - of the service that was installed
+                self.command,
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=file,
+                env=environment,
+                cwd="/",
+                start_new_session=True,
+                preexec_fn=_die_with_parent,  # noqa: PLW1509 - this process has one thread
+            )
+        self._tell("starting" if self.is_notifying else "running")
+
+    def _watch(self) -> str:
+        """Until the process ends, is to end, or says nothing for too long; gives why."""
+        process = self.process
+        if process is None:
+            return ""
+        last = time.monotonic()
+        is_ready = not self.is_notifying
+        while not self.stopping:
+            status = process.poll()
+            if status is not None:
+                return f"ended with status {status}" if status >= 0 else f"ended by signal {-status}"
+            wait_s = None
+            if self.watchdog_s and is_ready:
+                wait_s = last + self.watchdog_s - time.monotonic()
+                if wait_s <= 0:
+                    return f"said nothing for {self.watchdog_s:g} s"
+            for message in self._heard(wait_s):
+                if "WATCHDOG=1" in message:
+                    last = time.monotonic()
+                if "READY=1" in message and not is_ready:
+                    is_ready, last = True, time.monotonic()
+                    self._tell("running")
+        return "was stopped"
+
+    def _heard(self, wait_s: float | None) -> list[list[str]]:
+        """Messages that are there when something happens: a signal, a message, or the time is over."""
+        ready, _, _ = select.select([self.wake, self.inbox], [], [], wait_s)
+        if self.wake in ready:
+            os.read(self.wake, MESSAGE_LIMIT_BYTES)
+        messages = []
+        if self.inbox in ready:
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    data = self.inbox.recv(MESSAGE_LIMIT_BYTES)
+                    messages.append(data.decode("utf-8", "replace").splitlines())
+        return messages
+
+    def _end(self) -> None:
+        """Of the process and whatever it started."""
+        process, self.process = self.process, None
+        if process is None:
+            return
+        if process.poll() is None:
+            number = signal.SIGTERM if self.stopping else signal.SIGKILL
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process.pid, number)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(STOP_TIMEOUT_S)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait(STOP_TIMEOUT_S)
+
+    def _pause(self, why: str, *, failed: bool = False) -> None:
+        self._tell("failed" if failed else "starting", f"{why}; started again in {self.pause_s:g} s")
+        until = time.monotonic() + self.pause_s
+        while not self.stopping and (left := until - time.monotonic()) > 0:
+            self._heard(left)
+        self.pause_s = min(LONGEST_PAUSE_S, max(FIRST_PAUSE_S, self.pause_s * 2))
+
+    def _tell(self, state: str, detail: str = "") -> None:
+        value = {
+            "state": state,
+            "keeper": os.getpid(),
+            "pid": self.process.pid if self.process is not None else 0,
+            "restarts": self.restarts,
+            "detail": detail,
+        }
+        draft = self.folder / f".{STATE_FILE}"
+        # A full disk must not end what keeps the till selling.
+        with contextlib.suppress(OSError):
+            draft.write_text(json.dumps(value), encoding="utf-8")
+            draft.replace(self.folder / STATE_FILE)
+
+
+def _die_with_parent() -> None:
+    """A process whose keeper was killed ends too: else it would hold the journal, and nobody could stop it."""
+    import ctypes
+
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
+
+
+def main() -> int:
+    """Detach and keep; 1 when another keeper has the folder."""
+    folder = Path(sys.argv[1]).absolute()
+    lock = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return 1
+    if os.fork():
+        return 0
+    os.setsid()
+    Keeper(folder).run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
