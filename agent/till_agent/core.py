@@ -97,7 +97,7 @@ class Core:
         self.giving = giving
         self.watch = watch
         self.conduct = conduct
-        self._client = client
+        self.client = client
         self._scanned = Scanned(desk, self._rules)
 
     def start_sync(self) -> None:
@@ -113,8 +113,8 @@ class Core:
             await stop_part("sync", self.worker.stop)
         await stop_part("giving back", self.giving.stop)
         await stop_part("slip templates", self.watch.stop)
-        if self._client is not None:
-            await stop_part("cloud client", self._client.close)
+        if self.client is not None:
+            await stop_part("cloud client", self.client.close)
         await stop_part("cache", self.cache.stop)
         await stop_part("journal", self.journal.stop)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from till_agent.api import Status, SyncStatus
+from till_agent.beating import Beating, Policies
 from till_agent.bridge.events import EventHub
 from till_agent.core import Core
 from till_agent.desk.lending import Lending
@@ -16,6 +17,7 @@ from till_agent.disk import Disk
 from till_agent.exceptions import TextMissing
 from till_agent.fixes import with_fix
 from till_agent.happened import History
+from till_agent.journal.figures import Figures
 from till_agent.metrics import Live, Metrics
 from till_agent.page_api import Flags, LogTail, PageFacts
 from till_agent.status import Facts, Trouble, missing, sync_status, troubles
@@ -27,6 +29,7 @@ from till_agent.without_disk import WithoutDisk
 from till_config.settings import Settings
 from till_drivers.ports import Scan
 from till_drivers.spool import Spool
+from till_sync.client import CloudClient
 from till_sync.identity import Identity
 from till_sync.ports import Clock
 from till_sync.status import WorkerStatus
@@ -58,6 +61,9 @@ class Agent:
         self._core: Core | None = None
         self._without_disk: WithoutDisk | None = None
         self._started_ms = clock.wall_ms()
+        self.policies: Policies | None = None
+        """What keeps the settings that the chain decides, where somebody does."""
+        self.beating = Beating(self, Path(settings.agent.state_dir), clock=clock)
 
     @property
     def language(self) -> str:
@@ -83,6 +89,25 @@ class Agent:
     def sync(self) -> "Agent.Sync":
         """The exchange with the cloud."""
         return Agent.Sync(self)
+
+    @property
+    def online(self) -> bool:
+        """Whether the last exchange with the cloud succeeded."""
+        return self._core is not None and self._core.worker is not None and self._core.worker.line.online
+
+    @property
+    def line(self) -> CloudClient | None:
+        """What asks the cloud; None without one, or before the enrolment."""
+        return self._core.client if self._core is not None else None
+
+    @property
+    def figures_of_journal(self) -> Figures | None:
+        """Where the journal stands; None before it is open."""
+        return self._core.journal.figures if self._core is not None else None
+
+    def codes(self) -> tuple[bool, tuple[str, ...]]:
+        """Whether sales are taken, and the codes of what somebody should mend."""
+        return not self.not_ready, tuple([trouble.code for trouble in troubles(self._facts())])
 
     def put_core(
         self,

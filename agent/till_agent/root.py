@@ -126,6 +126,7 @@ async def running_agent(settings: Settings, *, clock: Clock | None = None) -> As
         _start_reports(agent, state_dir, stack)
         _keep(stack, "core", _bring_up(agent, around, wait_s))
         _keep(stack, "housekeeping", _keep_house(agent))
+        _keep(stack, "heartbeat", agent.beating.run())
         _keep(stack, "conduct", _watch_conduct(agent))
         _keep(stack, "warm-up", _warm_up())
         yield RunningAgent(agent, port, state_dir)

@@ -9,10 +9,17 @@ from pathlib import Path
 
 from msgspec import Struct
 
-UPDATE_STATE_FILE = "update-state.json"
-"""In `state_dir`: a `till_sync.heartbeat.UpdateState`. The upgrader writes it, the agent tells it to the cloud."""
-UPDATE_WANTED_FILE = "update-wanted.json"
-"""In `state_dir`: a `till_sync.heartbeat.Wanted`, written by the agent when a heartbeat brings a release."""
+from till_sync.heartbeat import UPDATE_STATE_FILE, UPDATE_WANTED_FILE
+
+__all__ = [
+    "SERVICE",
+    "UPDATE_STATE_FILE",
+    "UPDATE_WANTED_FILE",
+    "Layout",
+    "linux_layout",
+    "this_layout",
+    "windows_layout",
+]
 
 SERVICE = "tillside"
 """Name of the agent's service."""

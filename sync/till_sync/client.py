@@ -31,6 +31,7 @@ from till_sync.exceptions import (
     SequenceGap,
     SyncError,
 )
+from till_sync.heartbeat import HEARTBEAT_PATH, Heartbeat, HeartbeatAnswer
 from till_sync.ports import Clock
 from till_sync.transport import Reply, Transport
 from till_sync.waiting import within
@@ -69,6 +70,7 @@ _coupons = msgspec.json.Decoder(CouponAnswer)
 _sale = msgspec.json.Decoder(SaleAnswer)
 _snapshot = msgspec.json.Decoder(SnapshotAnswer)
 _enrolment = msgspec.json.Decoder(EnrolmentAnswer)
+_heartbeat = msgspec.json.Decoder(HeartbeatAnswer)
 
 _CONFLICTS = frozenset({"stale_epoch", "salt_mismatch", "chain_mismatch", "fingerprint_mismatch"})
 
@@ -213,6 +215,11 @@ class CloudClient:
     async def enrol(self, request: EnrolmentRequest) -> EnrolmentAnswer:
         """Trade a one-time code for an identity."""
         return await self._ask("POST", PATHS["enrolments"], _enrolment, body=msgspec.json.encode(request))
+
+    async def heartbeat(self, beat: Heartbeat) -> HeartbeatAnswer:
+        """Tell how this till is. CloudRefused 404 by a cloud that knows no heartbeats."""
+        path = HEARTBEAT_PATH.format(till=quote(self._till, safe=""))
+        return await self._ask("POST", path, _heartbeat, body=msgspec.json.encode(beat))
 
     async def close(self) -> None:
         await self._transport.close()

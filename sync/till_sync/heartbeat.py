@@ -18,6 +18,11 @@ POLICY_PATH = "/v1/tills/{till}/policy"
 HEARTBEAT_PAUSE_MS = 300_000
 """Between two heartbeats where the cloud says nothing else: 800 tills make under three a second."""
 
+UPDATE_STATE_FILE = "update-state.json"
+"""In the agent's `state_dir`: an `UpdateState`. The upgrader writes it, the agent tells it to the cloud."""
+UPDATE_WANTED_FILE = "update-wanted.json"
+"""In the agent's `state_dir`: a `Wanted`, written by the agent while the cloud wants another release on this till."""
+
 _Code = Annotated[str, Meta(max_length=80)]
 _Version = Annotated[str, Meta(max_length=64)]
 

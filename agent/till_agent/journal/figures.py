@@ -30,6 +30,8 @@ class Figures(Struct, frozen=True):
     """When the current epoch began; 0 for a till's first, before which no journal was."""
     repeated: int = 0
     """Not among the rejected ones: the cloud has had the same document under another id. Nothing is to be done."""
+    head_hash: str = ""
+    """Of the last row (hex); "" before an epoch's first."""
 
     @property
     def waiting_percent(self) -> int:

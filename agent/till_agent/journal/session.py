@@ -218,6 +218,7 @@ class Session:
             parked=self._verdicts.parked,
             began_wall_ms=self._began[1],
             repeated=self._verdicts.repeated,
+            head_hash=current.head.hex(),
         )
 
     def bear_witness(self) -> None:

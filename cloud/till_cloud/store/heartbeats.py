@@ -1,4 +1,4 @@
-"""What tills said of themselves, as rows: the newest heartbeat of each, a day of its figures, what was found by them."""
+"""What tills said of themselves, as rows: the newest heartbeat of each, a day of its figures, and what was found."""
 
 import sqlite3
 
@@ -140,7 +140,10 @@ def put(connection: sqlite3.Connection, kept: Kept) -> None:
 
 def history(connection: sqlite3.Connection, till_id: str) -> list[Point]:
     """A till's figures of the last day, oldest first."""
-    return [Point(*row[:5], bool(row[5]), row[6]) for row in connection.execute(_POINTS, (till_id,))]
+    return [
+        Point(at_ms, epoch, head, waiting, oldest_ms, bool(ready), problems)
+        for at_ms, epoch, head, waiting, oldest_ms, ready, problems in connection.execute(_POINTS, (till_id,))
+    ]
 
 
 def find(connection: sqlite3.Connection, till_id: str, code: str, detail: str, now_ms: int) -> None:
