@@ -274,6 +274,7 @@ class Agent:
             disk_free_bytes=self.disk.room.free_bytes,
             disk_total_bytes=self.disk.room.total_bytes,
             recent=self.history.told(language),
+            receipt_open_ms=core.desk.receipts.silent_ms if core else 0,
         )
 
     async def metrics(self) -> bytes:

@@ -94,6 +94,8 @@ class Status(Struct, frozen=True, kw_only=True):
     disk_total_bytes: int = -1
     recent: tuple[Happened, ...] = ()
     """Problems that came up since the agent was started, the newest first; those that are there now have no end."""
+    receipt_open_ms: int = 0
+    """Since the last quote or hold of a receipt that is not sold yet; 0 when there is none. An upgrade waits for it."""
 
 
 class QueuedOp(Struct, frozen=True, kw_only=True):

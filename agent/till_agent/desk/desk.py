@@ -25,6 +25,7 @@ from till_agent.desk.codes import Codes
 from till_agent.desk.holding import Holding, open_holds
 from till_agent.desk.lending import Lending, lending_of
 from till_agent.desk.lookup import Lookup
+from till_agent.desk.open_receipts import OpenReceipts
 from till_agent.desk.parts import DeskParts
 from till_agent.desk.problems import problem
 from till_agent.desk.recent import Recent
@@ -58,6 +59,7 @@ class Desk:
     def __init__(self, parts: DeskParts) -> None:
         self._parts = parts
         self._open = _Open(Bench(parts, parts.identity)) if parts.identity is not None else None
+        self.receipts = OpenReceipts(parts.clock.mono_ms)
 
     async def identify(self, request: Identify, language: str | None = None) -> Member:
         """Who was scanned or keyed. Somebody not known here is no error: `known` is false, and sales accrue to them."""
@@ -69,7 +71,9 @@ class Desk:
 
     async def quote(self, request: QuoteRequest) -> Quote:
         """What the receipt would give; changes nothing."""
-        return await self._enrolled().selling.quote(request)
+        quote = await self._enrolled().selling.quote(request)
+        self.receipts.touched(request.sale_uid)
+        return quote
 
     async def coupon(self, code: str, reference: str | None = None, language: str | None = None) -> Coupon:
         """Whether a coupon's code is good for this member, here and now; may ask the cloud, within the budget."""
@@ -77,7 +81,9 @@ class Desk:
 
     async def hold(self, request: HoldCreate) -> Hold:
         """Reserve points at the cloud, within the budget."""
-        return await self._enrolled().holding.hold(request)
+        held = await self._enrolled().holding.hold(request)
+        self.receipts.touched(request.sale_uid)
+        return held
 
     async def release(self, hold: str) -> None:
         """Give a hold back; idempotent."""
@@ -85,7 +91,9 @@ class Desk:
 
     async def sell(self, uid: str, request: SaleRequest) -> Answered:
         """Commit a sale: durable when this returns. The same uid and request get the same bytes for ever."""
-        return await self._enrolled().selling.sell(uid, request)
+        answered = await self._enrolled().selling.sell(uid, request)
+        self.receipts.finished(uid)
+        return answered
 
     async def void(self, sale_uid: str, language: str | None = None) -> Answered:
         """Cancel a whole sale of which nothing was returned; idempotent."""
