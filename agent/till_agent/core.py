@@ -242,6 +242,7 @@ async def open_core(identity: Identity, around: Surroundings) -> Core:
             nudge=nudge,
             cloud_key=key,
             wallet_keys=key.wallet_keys,
+            seal_key=key.seal_key,
             registrations=registrations,
         )
     )

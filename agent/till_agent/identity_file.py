@@ -8,6 +8,7 @@ from pathlib import Path
 from till_sync.client import CloudClient
 from till_sync.exceptions import IdentityError
 from till_sync.identity import Identity, load_identity, save_identity
+from till_sync.sealing import is_key
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +33,7 @@ class CloudKey:
     def __init__(self, identity: Identity, path: Path, client: CloudClient | None) -> None:
         self._kept = identity.cloud_key
         self._wallet_keys = identity.wallet_keys
+        self._seal_key = identity.seal_key
         self._path = path
         self._client = client
 
@@ -42,6 +44,10 @@ class CloudKey:
         """The chain's secrets of codes that change by the clock (hex); none before the cloud has told them."""
         return self._wallet_keys
 
+    def seal_key(self) -> str:
+        """What people who register are sealed to (hex); "" before the cloud has told it."""
+        return self._seal_key
+
     def look(self) -> None:
         """The cloud may have said it."""
         told_keys = self._client.wallet_keys if self._client is not None else ()
@@ -51,6 +57,13 @@ class CloudKey:
                 change_identity(self._path, lambda kept: kept.with_wallet_keys(told_keys))
             except IdentityError as exc:
                 log.warning("the keys of wallet codes are not kept beyond this run: %s", exc)
+        told_seal = self._client.seal_key if self._client is not None else ""
+        if is_key(told_seal) and told_seal != self._seal_key:
+            self._seal_key = told_seal
+            try:
+                change_identity(self._path, lambda kept: kept.with_seal_key(told_seal))
+            except IdentityError as exc:
+                log.warning("the key that people are sealed to is not kept beyond this run: %s", exc)
         told = self._client.cloud_key if self._client is not None else ""
         if told and told != self._kept:
             self._kept = told

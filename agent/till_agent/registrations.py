@@ -92,11 +92,11 @@ class Registrations:
         person = Registered(
             tags=tuple(dict.fromkeys((*(before.tags if before else ()), *tags))),
             confirmed=bool(body.confirmation) or (before is not None and before.confirmed),
-            name_masked=(before.name_masked if before else "") or mask_name(body.name),
+            name_masked=(before.name_masked if before else "") or body.name_masked or mask_name(body.name),
             phone_masked=(before.phone_masked if before else "") or body.phone_masked,
             card_masked=(before.card_masked if before else "") or body.card_masked,
             language=(before.language if before else "") or body.language,
-            birthday=(before.birthday if before else "") or body.birth_date[-len("12-31") :],
+            birthday=(before.birthday if before else "") or body.birthday or body.birth_date[-len("12-31") :],
             member_since=(before.member_since if before else "") or body.clock.business_date,
         )
         for tag in person.tags:

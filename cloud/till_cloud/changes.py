@@ -7,15 +7,18 @@ import base64
 import binascii
 import sqlite3
 
+from msgspec import structs
+
 from till_cloud import budgets
 from till_cloud.exceptions import CursorError
 from till_cloud.facts import open_keys
 from till_cloud.registry import Registry
 from till_cloud.store import grants, members, meta, programmes, stretches, tills
+from till_cloud.waves.choosing import programme_key
 from till_sync import digests
 from till_sync.ops import NEWEST_PROTOCOL
 from till_sync.packing import ZSTD
-from till_sync.wire import ChangeRow, ChangesAnswer, HelloAnswer, Limits, StretchDigest
+from till_sync.wire import ChangeRow, ChangesAnswer, HelloAnswer, Limits, ProgrammeRow, StretchDigest
 
 PAGE_LIMIT = 10_000
 """Rows of the largest page: about 3 MB of JSON and under a second of reading."""
@@ -88,8 +91,7 @@ def page(
     rows: list[ChangeRow] = []
     if not since:
         # A new cache can sell as soon as it has the programme, however many members are still to come.
-        selling = programmes.active(connection)
-        rows += [] if selling is None else [selling]
+        rows += _selling(connection, till.till)
     room = max(limit - len(rows), 1)
     found = members.page(connection, after, room, open_keys(now_ms))
     full = len(found) == room
@@ -100,16 +102,18 @@ def page(
     lent = grants.page(connection, till.till, after, reached, room) if with_grants else []
     if len(lent) == room:
         reached = min(reached, lent[-1].position)
-    rows += [version for position, version in versions if position <= reached]
+    rows += _as_of_till(connection, till.till, [version for position, version in versions if position <= reached])
     rows += [member for member in found if member.position <= reached]
     rows += lent
     if own < after:
         # The till has a snapshot, which is everybody's: its own comes first.
+        ahead = [] if own else _selling(connection, till.till)
         theirs, own = _own_rows(connection, till.till, own, after, limit)
+        theirs = [*ahead, *theirs]
         rows = [*theirs, *rows] if own == after else theirs
         reached = reached if own == after else after
     own = reached if own >= after else own
-    selling_by = registry.active(connection)
+    selling_by = registry.of_till(connection, till.till)
     return ChangesAnswer(
         incarnation=incarnation,
         rows=tuple(rows),
@@ -122,6 +126,21 @@ def page(
         place=tills.place(connection, current.store),
         stretch=None if check is None or min(reached, own) < newest else stretch_digest(connection, check, now_ms),
     )
+
+
+def _selling(connection: sqlite3.Connection, till: str) -> list[ProgrammeRow]:
+    """The version that a till is to sell by, active for it; nothing where there is none."""
+    key = programme_key(connection, till)
+    found = None if key is None else programmes.version(connection, *key)
+    return [] if found is None else [structs.replace(found, active=True)]
+
+
+def _as_of_till(connection: sqlite3.Connection, till: str, rows: list[ProgrammeRow]) -> list[ProgrammeRow]:
+    """Versions as a till is to see them: the one that a wave brought it is active, and no other."""
+    if not rows:
+        return rows
+    key = programme_key(connection, till)
+    return [structs.replace(row, active=(row.programme_id, row.version) == key) for row in rows]
 
 
 def _own_rows(
@@ -182,4 +201,5 @@ def hello(connection: sqlite3.Connection, till: tills.TillRow, *, limits: Limits
         encodings=(ZSTD,),
         cloud_key=meta.cloud_key(connection),
         wallet_keys=meta.wallet_keys(connection),
+        seal_key=meta.seal_key(connection),
     )

@@ -90,6 +90,7 @@ def _enrol(
         server_time_ms=now_ms,
         last_epoch=till.epoch,
         cloud_key=meta.cloud_key(connection),
+        seal_key=meta.seal_key(connection),
     )
 
 

@@ -96,6 +96,7 @@ class CloudClient:
         self._protocol = 0
         self._cloud_key = ""
         self._wallet_keys: tuple[str, ...] = ()
+        self._seal_key = ""
 
     @property
     def skew_ms(self) -> int | None:
@@ -117,6 +118,11 @@ class CloudClient:
         """The chain's secrets of codes that change by the clock, as the cloud said last; none before it said so."""
         return self._wallet_keys
 
+    @property
+    def seal_key(self) -> str:
+        """What people who register are sealed to (hex), as the cloud said last; "" before it said so."""
+        return self._seal_key
+
     async def hello(self, *, waiting: int = 0) -> HelloAnswer:
         """Who the cloud is and what it holds of this till; with ops `waiting`, also when to begin pushing them."""
         path = self._path("hello") + (f"?waiting={waiting}" if waiting else "")
@@ -126,6 +132,7 @@ class CloudClient:
         self._protocol = answer.protocol
         self._cloud_key = answer.cloud_key or self._cloud_key
         self._wallet_keys = answer.wallet_keys or self._wallet_keys
+        self._seal_key = answer.seal_key or self._seal_key
         return answer
 
     async def push(self, batch: bytes) -> PushAnswer:

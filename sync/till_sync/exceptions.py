@@ -23,6 +23,7 @@ SaleRefused                   the cloud knows no such sale, or several
 WalletCodeRefused             a text is no wallet code that this chain's cloud signed
 IdentityError                 the identity file can't be used
 └── IdentityMissing           there is none: the till is not enrolled
+SealError                     a sealed text can't be opened
 PackingError                  a packed body can't be unpacked
 ├── PackingBroken             it is no whole zstd frame
 └── PackedTooLarge            it holds more than it may
@@ -243,6 +244,14 @@ class IdentityError(Exception):
 
 class IdentityMissing(IdentityError):
     """Raised when there is no identity file: the till is not enrolled yet."""
+
+
+class SealError(Exception):
+    """Raised when a sealed text can't be opened; `code`: `seal_unknown_key` or `seal_broken`. Nothing of it is told."""
+
+    def __init__(self, message: str, *, code: str = "seal_unknown_key") -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class PackingError(Exception):

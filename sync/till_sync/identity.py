@@ -13,6 +13,7 @@ from msgspec import Struct, structs
 from till_sync.exceptions import IdentityError, IdentityMissing
 from till_sync.files import replace_file, sync_folder
 from till_sync.keys import KEY_HEX_LENGTH
+from till_sync.sealing import is_key
 from till_sync.wire import TILL_ID_PATTERN, EnrolmentAnswer
 
 log = logging.getLogger(__name__)
@@ -47,6 +48,9 @@ class Identity(Struct, frozen=True, kw_only=True):
     wallet_keys: tuple[str, ...] = ()
     """The chain's secrets that wallet codes which change by the clock come from (hex, the newest first)."""
 
+    seal_key: str = ""
+    """What people who register are sealed to (hex), so that only the cloud can read them; "" before it has said so."""
+
     def __repr__(self) -> str:
         return f"Identity(till={self.till!r}, store={self.store!r}, last_epoch={self.last_epoch})"
 
@@ -69,6 +73,7 @@ class Identity(Struct, frozen=True, kw_only=True):
                 identifier_key=answer.identifier_key,
                 last_epoch=max(last_epoch, answer.last_epoch),
                 cloud_key=answer.cloud_key,
+                seal_key=answer.seal_key if is_key(answer.seal_key) else "",
                 private_key=private_key,
             )
         )
@@ -92,6 +97,10 @@ class Identity(Struct, frozen=True, kw_only=True):
         """The same till, told by a greeting what codes that change by the clock come from."""
         return structs.replace(self, wallet_keys=wallet_keys)
 
+    def with_seal_key(self, seal_key: str) -> "Identity":
+        """The same till, told by a greeting what people are sealed to from now on."""
+        return structs.replace(self, seal_key=seal_key)
+
     def with_epoch(self, epoch: int) -> "Identity":
         """The same till with a later journal; an epoch never goes back (IdentityError)."""
         if epoch < self.last_epoch:
@@ -104,6 +113,13 @@ def load_identity(path: Path) -> Identity:
 
     A file that others may read is used all the same, since a till must sell; its mode is put right and it is said.
     """
+    identity = read_identity(path)
+    _keep_private(path)
+    return identity
+
+
+def read_identity(path: Path) -> Identity:
+    """The same for whoever only looks: nothing is put right."""
     try:
         if path.stat().st_size > IDENTITY_LIMIT_BYTES:
             raise IdentityError(f"expected at most {IDENTITY_LIMIT_BYTES} bytes in {path}")
@@ -116,7 +132,6 @@ def load_identity(path: Path) -> Identity:
         identity = msgspec.json.decode(raw, type=Identity)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise IdentityError(f"expected an identity in {path}: {error}") from None
-    _keep_private(path)
     return _checked(identity)
 
 

@@ -17,10 +17,12 @@ PROTOCOL = 1
 """What every cloud speaks. A batch names the lowest protocol that knows all its ops: a cloud of a former release takes
 what it can read, and says 426 to the rest, which wait for its upgrade. To reject them would lose them.
 """
-NEWEST_PROTOCOL = 3
+NEWEST_PROTOCOL = 4
 _SINCE = {"register": 2, "attach-card": 2, "grant-release": 3}
 COVERED_SALE_PROTOCOL = 3
 """A sale whose points something else than a hold of the cloud covers: a former cloud would not spend them."""
+SEALED_PROTOCOL = 4
+"""A registration whose person is sealed to the cloud's key: a former cloud would take them for nameless."""
 OP_BODY_LIMIT_BYTES = 8 * 1024 * 1024
 """A 10,000-line receipt with three rules on each line takes about 6 MB. A till refuses a larger one before it is sold,
 so that no sale is acknowledged that the cloud would have to turn away.
@@ -159,6 +161,10 @@ class RegisterBody(OpBase, frozen=True, kw_only=True, omit_defaults=True, tag="r
 
     `consent_version` names the text that they agreed to, `consent_wall_ms` when. `referrer` is the code of the member
     who brought them. `confirmation`: the cloud's proof that a one-time code was given back; "": provisional.
+
+    `sealed` holds `name`, `birth_date` and `sex` for the cloud alone (`till_sync.sealing`); those are empty then, and
+    `name_masked` and `birthday` (`MM-DD`) are what the till keeps of them. Tills that no cloud has given a key write
+    them in clear, as those of former releases did.
     """
 
     subject: Subject
@@ -176,6 +182,9 @@ class RegisterBody(OpBase, frozen=True, kw_only=True, omit_defaults=True, tag="r
     language: str = ""
     referrer: str = ""
     confirmation: str = ""
+    sealed: str = ""
+    name_masked: str = ""
+    birthday: str = ""
 
 
 class AttachCardBody(OpBase, frozen=True, kw_only=True, omit_defaults=True, tag="attach-card", tag_field="kind"):
@@ -208,6 +217,21 @@ _decoder: msgspec.json.Decoder[OpBody] = msgspec.json.Decoder(OpBody)
 def encode_body(body: OpBody) -> bytes:
     """Canonical bytes of an op's body."""
     return _encoder.encode(body)
+
+
+class _Sealed(Struct):
+    sealed: str = ""
+
+
+_sealed = msgspec.json.Decoder(_Sealed)
+
+
+def is_sealed(body: bytes) -> bool:
+    """Whether a registration's stored body has its person sealed."""
+    try:
+        return bool(_sealed.decode(body).sealed)
+    except msgspec.DecodeError:
+        return False  # whatever it is, the cloud says so
 
 
 def decode_body(raw: bytes | msgspec.Raw) -> OpBody:

@@ -260,9 +260,10 @@ class HelloAnswer(Struct, frozen=True, kw_only=True):
 
     `protocol` is the newest that it speaks, `encodings` what it takes as Content-Encoding of a request, `cloud_key`
     (hex) the public key that vouchers and signed wallet codes are checked by; `wallet_keys` (hex, the newest first) are
-    the chain's secrets that codes which change by the clock come from. `retry_after_ms` is the slot given to a till
-    that said how much it has waiting: it pushes after that time, and need not spread its first work itself. Defaults
-    are those of a cloud that does not say.
+    the chain's secrets that codes which change by the clock come from. `seal_key` (hex) is the public key to which who
+    registers is sealed (`till_sync.sealing`). `retry_after_ms` is the slot given to a till that said how much it has
+    waiting: it pushes after that time, and need not spread its first work itself. Defaults are those of a cloud that
+    does not say.
     """
 
     incarnation: str
@@ -278,6 +279,7 @@ class HelloAnswer(Struct, frozen=True, kw_only=True):
     cloud_key: str = ""
     retry_after_ms: Count = 0
     wallet_keys: tuple[str, ...] = ()
+    seal_key: str = ""
 
     def __repr__(self) -> str:
         """Without the secrets: reprs end up in logs."""
@@ -311,3 +313,4 @@ class EnrolmentAnswer(Struct, frozen=True, kw_only=True):
     server_time_ms: Count
     last_epoch: Count = 0
     cloud_key: str = ""
+    seal_key: str = ""

@@ -79,6 +79,8 @@ class DeskParts:
     """By which vouchers are checked, where the cloud has said so since the enrolment; "" for the identity's own."""
     wallet_keys: Callable[[], tuple[str, ...]] = tuple
     """The chain's secrets (hex) of wallet codes that change by the clock; none: no such code is taken."""
+    seal_key: Callable[[], str] = lambda: ""
+    """What people who register are sealed to, so that the journal does not say who they are; "": it is in clear."""
     nudge: Callable[[], None] = lambda: None
     """There is an op that somebody waits for: push now."""
     registrations: Registrations = field(default_factory=Registrations)

@@ -22,9 +22,10 @@ from till_agent.member_api import CardAttach, CardAttached, CodeState, ConsentTe
 from till_agent.ports import Committed, Draft, Entry, JournalReader
 from till_agent.registrations import Registrations
 from till_agent.texts import Words
-from till_loyalty.identifiers import mask_card, mask_phone
+from till_loyalty.identifiers import mask_card, mask_name, mask_phone
 from till_loyalty.programme import Programme
 from till_sync.ops import AttachCardBody, RegisterBody, Subject, encode_body
+from till_sync.sealing import SealedPerson, seal
 
 REGISTER = "register"
 ATTACH = "attach-card"
@@ -224,7 +225,7 @@ class Registering:
     def _body(self, request: MemberCreate, person: _Person, programme: Programme, proof: _Proof) -> RegisterBody:
         bench = self._bench
         wall_ms = bench.parts.clock.wall_ms()
-        return RegisterBody(
+        body = RegisterBody(
             uid=request.uid,
             store=bench.identity.store,
             at_wall_ms=wall_ms,
@@ -246,6 +247,8 @@ class Registering:
             referrer=request.referrer.strip(),
             confirmation=proof.confirmation,
         )
+        key = bench.parts.seal_key()
+        return sealed(body, key) if key else body
 
     def _registered(self, body: RegisterBody, before: Found | None, words: Words, proof: _Proof) -> MemberCreated:
         """The answer, with the member as this till will show them from now on."""
@@ -314,6 +317,20 @@ def _decide(
         subject=body.subject,
         effect_points=0,
         at_wall_ms=clock_ms,
+    )
+
+
+def sealed(body: RegisterBody, key: str) -> RegisterBody:
+    """The same registration with its person in a box that only the cloud opens: what waits here says who nobody is."""
+    person = SealedPerson(uid=body.uid, name=body.name, birth_date=body.birth_date, sex=body.sex)
+    return replace(
+        body,
+        name="",
+        birth_date="",
+        sex="",
+        sealed=seal(key, person),
+        name_masked=mask_name(body.name),
+        birthday=body.birth_date[-len("12-31") :],
     )
 
 

@@ -7,7 +7,7 @@ from till_agent.journal.chain import FIRST
 from till_agent.journal.reader import CheckedRow, EpochState
 from till_agent.journal.session import Session
 from till_sync.exceptions import HistoryConflict
-from till_sync.ops import PROTOCOL, protocol_of
+from till_sync.ops import PROTOCOL, SEALED_PROTOCOL, is_sealed, protocol_of
 from till_sync.ports import Clock
 from till_sync.wire import HelloAnswer, OpResult, PushRequest, WireOp
 
@@ -77,7 +77,7 @@ class BatchBuilder:
             self._first = part
         for checked in part.rows:
             size = len(checked.row.body) + ENVELOPE_BYTES
-            protocol = protocol_of(checked.row.kind, checked.row.hold)
+            protocol = _protocol(checked)
             no_room = len(self._ops) >= self._max_ops or size > self._left_bytes
             if self._ops and (no_room or protocol > self._protocol):
                 self.full = True
@@ -108,6 +108,14 @@ class BatchBuilder:
             ops=tuple(self._ops),
             remaining=max(0, waiting - len(self._ops)),
         )
+
+
+def _protocol(checked: CheckedRow) -> int:
+    """The protocol that brought such ops."""
+    row = checked.row
+    if row.kind == "register" and is_sealed(row.body):
+        return SEALED_PROTOCOL
+    return protocol_of(row.kind, row.hold)
 
 
 def record_results(session: Session, epoch: int, acked_seq: int, results: tuple[OpResult, ...]) -> None:

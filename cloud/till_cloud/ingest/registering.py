@@ -8,6 +8,7 @@ never merged by a till's word.
 import datetime as dt
 import re
 import unicodedata
+from typing import Literal
 
 from msgspec.structs import replace
 
@@ -17,12 +18,14 @@ from till_cloud.ingest.context import Context, Flag, Rejected, Verdict
 from till_cloud.ingest.subjects import TAG, find, make
 from till_cloud.ledger.account import Account, Draft
 from till_cloud.merging import may_merge, merge
-from till_cloud.store import events, facts, members, people
+from till_cloud.store import events, facts, members, meta, people
 from till_cloud.store.people import Person
 from till_loyalty.events import on_registered
 from till_loyalty.masks import mask_name
 from till_loyalty.programme import Programme
+from till_sync.exceptions import SealError
 from till_sync.ops import AttachCardBody, OpId, RegisterBody, Subject
+from till_sync.sealing import open_sealed
 
 NAME_LIMIT = 200
 SHORT_LIMIT = 40
@@ -39,6 +42,7 @@ def apply_register(context: Context, op_id: OpId, body: RegisterBody) -> Verdict
     Codes: `member_known` (was registered before: missing facts are filled in), `card_taken`, `merge_needed`,
     `merge_waits`.
     """
+    body, unopened = _opened(context, body)
     _check_tags(body.subject.tag, body.card_tag)
     programme = _programme(context, body)
     account, code, flags = _owner(context, body.subject.tag, body.card_tag, body.uid, programme)
@@ -49,7 +53,7 @@ def apply_register(context: Context, op_id: OpId, body: RegisterBody) -> Verdict
     people.put_tag(context.book.connection, body.subject.tag, account.member_id)
     before = _person(context, account)
     after, odd = _filled(context, before, body, programme, with_card=not code)
-    flags += odd
+    flags += [*odd, *unopened]
     after, why = _confirmed(context, after, body, programme)
     if why:
         flags.append(Flag(why, 0, 0, "the member is as if no code had been given"))
@@ -86,6 +90,20 @@ def apply_attach(context: Context, body: AttachCardBody) -> Verdict:
         people.write(context.book.connection, replace(person, card_masked=masked or person.card_masked))
         context.book.touch(Draft(account), context.book.next_position())
     return Verdict(status="applied", code=code, account=account, tag=body.subject.tag, flags=tuple(flags))
+
+
+def _opened(context: Context, body: RegisterBody) -> tuple[RegisterBody, list[Flag]]:
+    """The registration with what the till has sealed in it. A box that can't be opened loses a name, never a member:
+    it stays in the operation's body, to be opened once the key is there again.
+    """
+    if not body.sealed:
+        return body, []
+    try:
+        person = open_sealed(meta.seal_keys(context.book.connection), body.sealed, uid=body.uid)
+    except SealError as error:
+        return body, [Flag(error.code, 0, 0, str(error))]
+    sex: Literal["", "female", "male"] = person.sex if person.sex in ("female", "male") else ""  # type: ignore[assignment]  # mypy narrows no str by `in`
+    return replace(body, name=person.name, birth_date=person.birth_date, sex=sex), []
 
 
 def _owner(
@@ -143,7 +161,7 @@ def _filled(
         person,
         tier=person.tier or first,
         name=person.name or name,
-        name_masked=mask_name(name) if new_name else person.name_masked,
+        name_masked=mask_name(name) if new_name else person.name_masked or _text(body.name_masked, SHORT_LIMIT),
         phone_masked=person.phone_masked or _text(body.phone_masked, SHORT_LIMIT),
         card_masked=person.card_masked or (_text(body.card_masked, SHORT_LIMIT) if with_card else ""),
         language=person.language or _text(body.language, SHORT_LIMIT),
@@ -216,7 +234,7 @@ def _programme(context: Context, body: RegisterBody | None) -> Programme | None:
     version = None
     if body is not None:
         version = context.registry.version(connection, body.programme_id, body.programme_version)
-    version = version or context.registry.active(connection)
+    version = version or context.active()
     return None if version is None else version.programme
 
 

@@ -4,7 +4,7 @@ import secrets
 import sqlite3
 
 from till_cloud.exceptions import StoreFormatError
-from till_sync import keys
+from till_sync import keys, sealing
 
 IDENTIFIER_KEY_BYTES = 32
 WALLET_KEY_BYTES = 32
@@ -28,6 +28,8 @@ def initialise(connection: sqlite3.Connection) -> None:
 
     if connection.execute(_READ, ("wallet_keys",)).fetchone() is None:
         set_wallet_keys(connection, (secrets.token_hex(WALLET_KEY_BYTES),))
+    if connection.execute(_READ, ("seal_private_keys",)).fetchone() is None:
+        set_seal_keys(connection, (sealing.new_private_key(),))
 
 
 def new_incarnation() -> str:
@@ -65,6 +67,20 @@ def wallet_keys(connection: sqlite3.Connection) -> tuple[str, ...]:
 
 def set_wallet_keys(connection: sqlite3.Connection, values: tuple[str, ...]) -> None:
     connection.execute(_WRITE, ("wallet_keys", " ".join(values)))
+
+
+def seal_keys(connection: sqlite3.Connection) -> tuple[str, ...]:
+    """The private keys (hex, the newest first) that open what tills have sealed; they never leave this database."""
+    return tuple(_read(connection, "seal_private_keys").split())
+
+
+def seal_key(connection: sqlite3.Connection) -> str:
+    """The public key (hex) that tills seal people to."""
+    return sealing.public_key_of(seal_keys(connection)[0])
+
+
+def set_seal_keys(connection: sqlite3.Connection, values: tuple[str, ...]) -> None:
+    connection.execute(_WRITE, ("seal_private_keys", " ".join(values)))
 
 
 def _read(connection: sqlite3.Connection, name: str) -> str:
