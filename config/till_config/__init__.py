@@ -1,7 +1,7 @@
 """Typed settings with packaged defaults, and the root of the tillside command."""
 
-from till_config.exceptions import ConfigError, Problem, TillConfigError
-from till_config.loading import load
+from till_config.exceptions import ConfigError, PolicyError, Problem, TillConfigError
+from till_config.layers import PolicyText, load
 from till_config.settings import (
     AgentSettings,
     BridgeSettings,
@@ -19,6 +19,8 @@ __all__ = [
     "ClientSettings",
     "CloudSettings",
     "ConfigError",
+    "PolicyError",
+    "PolicyText",
     "PrinterSettings",
     "Problem",
     "ScannerSettings",

@@ -25,6 +25,8 @@ class Fault(Struct, frozen=True):
     path: KeyPath
     message: str
     at_value: bool = True
+    lacks: str = ""
+    """The key that must be there and is not."""
 
 
 class Checked(Struct):
@@ -33,9 +35,9 @@ class Checked(Struct):
     values: dict[KeyPath, Any]
     faults: list[Fault]
 
-    def add(self, path: KeyPath, message: str, *, at_value: bool = True) -> None:
+    def add(self, path: KeyPath, message: str, *, at_value: bool = True, lacks: str = "") -> None:
         """Note a fault."""
-        self.faults.append(Fault(path, message, at_value))
+        self.faults.append(Fault(path, message, at_value, lacks))
 
 
 def check_types(document: Mapping[str, Any]) -> Checked:
@@ -87,7 +89,8 @@ def _check_section(checked: Checked, section: schema.Section, path: KeyPath, giv
             _check_key(checked, key, section, (*path, name), value)
     for key in section.keys.values():
         if key.default is NODEFAULT and key.name not in given:
-            checked.add(path, f"expected the key `{key.name}` ({key.expected}), which is missing", at_value=False)
+            message = f"expected the key `{key.name}` ({key.expected}), which is missing"
+            checked.add(path, message, at_value=False, lacks=key.name)
 
 
 def _check_key(checked: Checked, key: schema.Key, parent: schema.Section, path: KeyPath, value: object) -> None:

@@ -1,12 +1,17 @@
 """`tillside config`: check, show and explain a till's configuration."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 
-from till_config.exceptions import ConfigError
-from till_config.loading import load, read, settings_of
+from till_config.exceptions import ConfigError, PolicyError
+from till_config.layers import Layers, PolicyText, kept_policy, layered, load, settings_with
+from till_config.loading import read, settings_of
 from till_config.settings import Settings
+
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 _FILE = click.Path(path_type=Path)
 
@@ -16,43 +21,57 @@ def config() -> None:
     """Nothing of its own to do."""
 
 
+_POLICY_HELP = "A policy (TOML) to lay over it; without it, the one that the till's folder keeps, if there is one."
+
+
+def _policy_option(help_text: str = _POLICY_HELP) -> Callable[[Command], Command]:
+    return click.option("--policy", "policy_file", type=_FILE, metavar="FILE", help=help_text)
+
+
 @config.command(short_help="Check a file and list every problem in it.")
 @click.argument("file", type=_FILE)
+@_policy_option("Also check that this policy (TOML) fits FILE.")
 @click.pass_context
-def check(ctx: click.Context, file: Path) -> None:
+def check(ctx: click.Context, file: Path, policy_file: Path | None) -> None:
     """Check FILE and list every problem in it, one a line: place, key, what was expected.
 
     Ends with status 1 when there is a problem.
     """
     try:
-        load(file)
+        load(file, _policy_of(policy_file))
     except ConfigError as error:
         for problem in error.problems:
             click.echo(str(problem))
         count = len(error.problems)
-        click.echo(f"{count} problem{'' if count == 1 else 's'}; the file is not used.", err=True)
+        what = "the policy" if isinstance(error, PolicyError) else "the file"
+        click.echo(f"{count} problem{'' if count == 1 else 's'}; {what} is not used.", err=True)
         ctx.exit(1)
     click.echo("OK")
 
 
 @config.command(short_help="Print the settings in force with FILE.")
 @click.argument("file", type=_FILE)
-def show(file: Path) -> None:
-    """Print all settings as they are in force with FILE, defaults included, as TOML. Secrets are masked."""
+@_policy_option()
+def show(file: Path, policy_file: Path | None) -> None:
+    """Print all settings as they are in force with FILE, policy and defaults included, as TOML. Secrets are masked."""
     from till_config.rendering import to_toml
 
-    click.echo(to_toml(load(file)), nl=False)
+    settings, _ = _in_force(file, policy_file)
+    click.echo(to_toml(settings), nl=False)
 
 
 @config.command(short_help="Say what KEY means and where its value comes from.")
 @click.argument("key")
 @click.option("--config", "file", type=_FILE, help="The till's configuration; without it, defaults are explained.")
-def explain(key: str, file: Path | None) -> None:
-    """Say what KEY (`bridge.port`, `scanners[0].port`) is set to, where that comes from, and what it means."""
+@_policy_option()
+def explain(key: str, file: Path | None, policy_file: Path | None) -> None:
+    """Say what KEY (`bridge.port`, `scanners[0].port`) is set to, where that comes from, and what it means.
+
+    The chain's policy is stronger than the till's file, and that is stronger than the defaults.
+    """
     from till_config import explaining
 
-    source = read(file) if file is not None else None
-    settings = settings_of(source) if source is not None else Settings()
+    settings, source = _in_force(file, policy_file)
     try:
         explanations = explaining.explain(key, settings, source)
     except explaining.UnknownKeyError as error:
@@ -83,3 +102,21 @@ def reference(root: Path) -> None:
 
     for file in write(root):
         click.echo(str(file))
+
+
+def _policy_of(file: Path | None) -> PolicyText | None:
+    return None if file is None else PolicyText(0, read(file).text, name=str(file))
+
+
+def _in_force(file: Path | None, policy_file: Path | None) -> tuple[Settings, Layers]:
+    """What a till with that file works by. ConfigError."""
+    local = read(file) if file is not None else None
+    own = settings_of(local) if local is not None else Settings()
+    policy = _policy_of(policy_file)
+    if policy is None and local is not None:
+        try:
+            policy = kept_policy(own.agent.state_dir)
+        except ConfigError as error:
+            click.echo(f"Without the chain's policy: {error}", err=True)
+    layers = layered(local, policy)
+    return settings_with(layers), layers

@@ -2,6 +2,7 @@
 
 TillConfigError
 └── ConfigError        the configuration file can't be used; lists every problem in it
+    └── PolicyError    the file is good, and the chain's policy does not fit it
 """
 
 from msgspec import Struct
@@ -38,3 +39,10 @@ class ConfigError(TillConfigError):
     def __init__(self, problems: tuple[Problem, ...]) -> None:
         super().__init__("\n".join(str(problem) for problem in problems))
         self.problems = problems
+
+
+class PolicyError(ConfigError):
+    """Raised when a policy asks for what it may not set, or does not fit the till's own file, which is good by itself.
+
+    Nothing was taken from the policy: the one before it stays in force.
+    """

@@ -8,10 +8,11 @@ from msgspec import NODEFAULT, Struct
 
 from till_config import schema
 from till_config.checking import nearest
-from till_config.loading import Source, dotted
+from till_config.layers import Layers
+from till_config.loading import dotted
 from till_config.rendering import masked, toml_value
 from till_config.settings import Settings
-from till_config.toml_places import KeyPath, TomlPlaces
+from till_config.toml_places import KeyPath
 
 _PART = re.compile(r"([A-Za-z0-9_-]+)((?:\[\d+\])*)")
 
@@ -31,18 +32,16 @@ class Explanation(Struct, frozen=True, kw_only=True):
     description: str
 
 
-def explain(key: str, settings: Settings, source: Source | None) -> list[Explanation]:
+def explain(key: str, settings: Settings, layers: Layers) -> list[Explanation]:
     """Explain `key` (`bridge.port`, `scanners[0].port`; `scanners.port` means that of all scanners).
 
-    `settings` are those of `source`, or the defaults when there is no file. Raises UnknownKeyError.
+    `settings` are those of `layers`. Raises UnknownKeyError.
     """
     path = _parse(key)
     names = tuple(part for part in path if isinstance(part, str))
     known = _known(names)
     if known is None:
         raise UnknownKeyError(_unknown_message(key, names))
-    places = TomlPlaces(source.text) if source is not None else None
-    file = source.file if source is not None else ""
     values = list(_values(msgspec.to_builtins(settings), path, ()))
     if not values and len(path) != len(names):
         raise UnknownKeyError(f"expected an index that exists in the configuration, not {key!r}")
@@ -60,9 +59,7 @@ def explain(key: str, settings: Settings, source: Source | None) -> list[Explana
 
     if not values:
         return [one(names, "", "nothing: there is no such section")]
-    return [
-        one(where, toml_value(masked(str(names[-1]), value)), _origin(places, file, where)) for where, value in values
-    ]
+    return [one(where, toml_value(masked(str(names[-1]), value)), _origin(layers, where)) for where, value in values]
 
 
 def _parse(key: str) -> KeyPath:
@@ -105,6 +102,10 @@ def _values(value: Any, rest: KeyPath, where: KeyPath) -> "list[tuple[KeyPath, A
     return _values(value[rest[0]], rest[1:], (*where, rest[0])) if isinstance(value, dict) else []
 
 
-def _origin(places: TomlPlaces | None, file: str, path: KeyPath) -> str:
-    place = places.key(path) if places is not None else None
-    return "the default" if place is None else f"{file}:{place.line}:{place.column}"
+def _origin(layers: Layers, path: KeyPath) -> str:
+    """Who decides, and whom the policy overrules."""
+    origin = layers.origin(path)
+    if layers.policy is None or layers.local is None or origin.file != layers.policy.file:
+        return str(origin)
+    own = layers.own(path)
+    return f"{origin}, over {own}" if own.file else str(origin)

@@ -40,18 +40,14 @@ class Source(Struct, frozen=True):
     document: dict[str, Any]
 
 
-def load(path: str | Path) -> Settings:
-    """Settings of the TOML file at `path`, with defaults for what it doesn't say. Nothing else has a say in them.
-
-    Raises ConfigError with every problem of the file, in file order.
-    """
-    return settings_of(read(path))
-
-
 def read(path: str | Path) -> Source:
     """Read the file and parse its TOML. Raises ConfigError when it can't be read, or isn't UTF-8 or TOML."""
     file = str(path)
-    text = _decode(file, _read_bytes(file, Path(path)))
+    return parse(file, _decode(file, _read_bytes(file, Path(path))))
+
+
+def parse(file: str, text: str) -> Source:
+    """What TOML makes of a text that problems call `file`. Raises ConfigError."""
     try:
         return Source(file, text, tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
@@ -69,9 +65,13 @@ def settings_of(source: Source) -> Settings:
     check_meaning(checked)
     if checked.faults:
         places = TomlPlaces(source.text)
-        problems = [_placed(source.file, places, fault) for fault in checked.faults]
-        raise ConfigError(tuple(sorted(problems, key=lambda problem: (problem.line, problem.column))))
+        raise ConfigError(in_order([placed(source.file, places, fault) for fault in checked.faults]))
     return msgspec.convert(source.document, Settings)
+
+
+def in_order(problems: list[Problem]) -> tuple[Problem, ...]:
+    """As they stand in the file."""
+    return tuple(sorted(problems, key=lambda problem: (problem.line, problem.column)))
 
 
 def dotted(path: KeyPath) -> str:
@@ -128,9 +128,11 @@ def _syntax_problem(file: str, text: str, message: str) -> Problem:
     return _problem(file, place, (), f"expected TOML: {reason[:1].lower()}{reason[1:]}{hint}")
 
 
-def _placed(file: str, places: TomlPlaces, fault: Fault) -> Problem:
-    value_place = places.value(fault.path) if fault.at_value else None
-    return _problem(file, value_place or places.nearest(fault.path), fault.path, fault.message)
+def placed(file: str, places: TomlPlaces, fault: Fault, *, at: KeyPath | None = None) -> Problem:
+    """A fault as people read it. `at`: where its path stands in that file, if it has another index there."""
+    where = fault.path if at is None else at
+    value_place = places.value(where) if fault.at_value else None
+    return _problem(file, value_place or places.nearest(where), fault.path, fault.message)
 
 
 def _problem(file: str, place: Place | None, path: KeyPath, message: str) -> Problem:

@@ -18,18 +18,28 @@ STATUS_INTERRUPTED = 130
 # One line for each of our own groups, so that `tillside --help` imports none of them.
 SHORT_HELP = {
     "agent": "Run the agent of a till.",
+    "audit": "Check the journal's chain, and name the first bad row.",
+    "bundle": "Look into a bundle of Tillside, and check its signature.",
+    "clone": "Move a till to another machine.",
     "cloud": "Run the chain's cloud and manage members, programmes and tills.",
-    "config": "Check, show and explain a till's configuration.",
+    "config": "Check, show, explain and apply a till's configuration.",
     "demo": "Replay a real store day, with the line cut in the middle.",
     "devices": "List scanners and printers that are plugged in.",
+    "doctor": "Look for what is wrong with this till, and how to mend it.",
     "frontol": "Connect Frontol: its scenario script, sales reports and load files.",
     "page": "Open the agent's own pages in a browser.",
     "pos": "Ring up receipts against the running agent, as cash software does.",
+    "privacy": "Erase, and keep no longer than needed, what speaks of members.",
     "programme": "Check a loyalty programme and try it on receipts.",
     "queue": "Look into the till's queue of operations.",
+    "ready": "Say whether tomorrow's sale will work, on paper too.",
+    "setup": "Install, repair and remove Tillside on this machine.",
     "simulate": "Run a simulated scanner or printer.",
     "slip": "Preview and print slips.",
+    "support": "Collect what support needs, and nothing personal.",
     "sync": "Show or start the exchange with the cloud.",
+    "update": "Take updates of the programs, from the cloud or a stick.",
+    "upgrade": "Switch to another version, and back.",
 }
 
 

@@ -29,6 +29,17 @@ _HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 
 def check_meaning(checked: Checked) -> None:
     """Add what is wrong with values whose types are right; those whose types are wrong are left alone."""
+    check_values(checked)
+    _check_names(checked)
+    _check_clients(checked)
+    check_devices(checked)
+    _check_slips(checked)
+    _check_cloud(checked)
+    check_frontol(checked)
+
+
+def check_values(checked: Checked) -> None:
+    """The part of it that looks at one value at a time."""
     for path, value in list(checked.values.items()):
         check = _VALUE_CHECKS.get(tuple(part for part in path if isinstance(part, str)))
         # A list's own path has its length; its items have paths of their own, ending in an index.
@@ -36,12 +47,6 @@ def check_meaning(checked: Checked) -> None:
             fault = check(value)
             if fault:
                 checked.add(path, fault)
-    _check_names(checked)
-    _check_clients(checked)
-    check_devices(checked)
-    _check_slips(checked)
-    _check_cloud(checked)
-    check_frontol(checked)
 
 
 def is_loopback(host: str) -> bool:
