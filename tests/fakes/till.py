@@ -109,6 +109,7 @@ class FakeTill:
         self.registrations = Registrations()
         self.nudges = 0
         self.wallet_keys: tuple[str, ...] = ()
+        self.seal_key = ""
         self.slips = FakeSlipDesk()
         self.settings = DeskSettings(**settings)
         self.identity = IDENTITY if enrolled else None
@@ -136,6 +137,7 @@ class FakeTill:
             epoch=lambda: self.journal.reader.epoch,
             nudge=self._nudge,
             wallet_keys=lambda: self.wallet_keys,
+            seal_key=lambda: self.seal_key,
         )
 
     def _nudge(self) -> None:
