@@ -19,6 +19,7 @@ from till_cloud.feed import Feed
 from till_cloud.grant_routes import GrantRoutes, after_recall
 from till_cloud.heartbeat_routes import HeartbeatRoutes
 from till_cloud.sending import CodeSender
+from till_cloud.metrics_routes import MetricsRoutes
 from till_cloud.snapshot_routes import SnapshotRoutes
 from till_cloud.store import meta
 from till_cloud.store.tills import TillRow
@@ -62,7 +63,15 @@ _encoder = msgspec.json.Encoder()
 class CloudApp:
     """Handlers over one centre. Make it inside the event loop that will serve it; `close` before the centre's own."""
 
-    def __init__(self, centre: Centre, *, busy: Busy | None = None, sender: CodeSender | None = None) -> None:
+    def __init__(
+        self,
+        centre: Centre,
+        *,
+        busy: Busy | None = None,
+        sender: CodeSender | None = None,
+        metrics_token: str = "",
+    ) -> None:
+        self._metrics_token = metrics_token
         self._centre = centre
         self._busy = busy or Busy()
         self._sender = sender
@@ -85,6 +94,7 @@ class CloudApp:
             *SnapshotRoutes(self._centre, self._asker).routes(),
             *GrantRoutes(self._centre, self._asker).routes(),
             *HeartbeatRoutes(self._centre, self._asker, self._busy).routes(),
+            *MetricsRoutes(self._centre, self._metrics_token).routes(),
             Route("/livez", self.livez, methods=["GET"]),
             Route("/readyz", self.readyz, methods=["GET"]),
         ]

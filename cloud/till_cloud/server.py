@@ -34,7 +34,7 @@ STOP_GRACE_MS = 5_000
 class CloudServer:
     """A centre served over HTTP. `start` answers the port; `stop` ends everything, the centre too; twice is once.
 
-    `send_codes` is the command that sends one-time codes, "" for none.
+    `send_codes` is the command that sends one-time codes, "" for none; `metrics_token` opens `/metrics`, "" for nobody.
     """
 
     def __init__(
@@ -45,8 +45,10 @@ class CloudServer:
         port: int = 0,
         busy: Busy | None = None,
         send_codes: str = "",
+        metrics_token: str = "",
     ) -> None:
         self.centre = centre
+        self._metrics_token = metrics_token
         self._busy = busy
         self._send_codes = send_codes
         self._hosts = hosts
@@ -57,7 +59,7 @@ class CloudServer:
     async def start(self) -> int:
         """Bind and serve; OSError when an address can't be had, and then nothing stays open but the centre."""
         sender = CodeSender.of(self._send_codes) if self._send_codes else None
-        app = CloudApp(self.centre, busy=self._busy, sender=sender)
+        app = CloudApp(self.centre, busy=self._busy, sender=sender, metrics_token=self._metrics_token)
         server = Server(app.asgi(), hosts=self._hosts, port=self._port, max_connections=MAX_CONNECTIONS)
         try:
             port = await server.start()
@@ -85,13 +87,21 @@ looking less often is worth 8 % of the drain.
 """
 
 
-async def serve(path: Path, *, hosts: Sequence[str], port: int, ready_file: Path | None, send_codes: str = "") -> None:
+async def serve(
+    path: Path,
+    *,
+    hosts: Sequence[str],
+    port: int,
+    ready_file: Path | None,
+    send_codes: str = "",
+    metrics_token: str = "",
+) -> None:
     """Serve until SIGTERM or SIGINT."""
     gc.freeze()
     gc.set_threshold(YOUNG_OBJECTS, 10, 10)
     stop = asyncio.Event()
     _stop_on_signals(stop)
-    server = CloudServer(Centre(path), hosts=hosts, port=port, send_codes=send_codes)
+    server = CloudServer(Centre(path), hosts=hosts, port=port, send_codes=send_codes, metrics_token=metrics_token)
     jobs = JobsService(server.centre)
     snapshots = SnapshotService(server.centre)
     try:

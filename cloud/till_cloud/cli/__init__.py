@@ -11,6 +11,7 @@ from till_cloud.cli.programmes import programme
 from till_cloud.cli.reports import report
 from till_cloud.cli.running import backup, run, verify
 from till_cloud.cli.snapshots import snapshot
+from till_cloud.cli.tills import tills
 from till_cloud.cli.wallet import wallet
 
 
@@ -25,6 +26,7 @@ def cloud() -> None:
 _COMMANDS = (
     *(run, init, store, till, programme, member, ledger, ops, flags, grant, voucher, wallet, report),
     *(jobs, snapshot, verify, backup),
+    tills,
 )
 for command in _COMMANDS:
     cloud.add_command(command)

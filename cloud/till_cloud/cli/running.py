@@ -6,6 +6,8 @@ import click
 
 from till_cloud.cli.common import database_option, echo_json, reading, told
 
+TOKEN_LIMIT = 200
+
 
 @click.command()
 @database_option
@@ -19,7 +21,20 @@ from till_cloud.cli.common import database_option, echo_json, reading, told
     envvar="TILLSIDE_CLOUD_SEND_CODES",
     help="Program that sends one-time codes: gets JSON with phone, code, language, purpose. Default: none are sent.",
 )
-def run(db: Path, hosts: tuple[str, ...], port: int | None, ready_file: Path | None, send_codes: str) -> None:
+@click.option(
+    "--metrics-token-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    envvar="TILLSIDE_CLOUD_METRICS_TOKEN_FILE",
+    help="Serve /metrics to who has the token in this file. Default: to nobody.",
+)
+def run(
+    db: Path,
+    hosts: tuple[str, ...],
+    port: int | None,
+    ready_file: Path | None,
+    send_codes: str,
+    metrics_token_file: Path | None,
+) -> None:
     """Serve tills until SIGTERM or SIGINT.
 
     Tills' tokens travel in the clear: for any host but this machine, put a proxy with TLS before it.
@@ -32,14 +47,34 @@ def run(db: Path, hosts: tuple[str, ...], port: int | None, ready_file: Path | N
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     served = hosts or (DEFAULT_HOST,)
     _check_command(send_codes)
+    token = _token_in(metrics_token_file) if metrics_token_file is not None else ""
     wanted = DEFAULT_PORT if port is None else port
     with told():
         try:
-            asyncio.run(serve(db, hosts=served, port=wanted, ready_file=ready_file, send_codes=send_codes))
+            serving = serve(
+                db,
+                hosts=served,
+                port=wanted,
+                ready_file=ready_file,
+                send_codes=send_codes,
+                metrics_token=token,
+            )
+            asyncio.run(serving)
         except OSError as error:
             raise click.ClickException(
                 f"can't serve on {', '.join(served)} port {wanted}: {error}; --host and --port choose another place"
             ) from error
+
+
+def _token_in(path: Path) -> str:
+    """At least 16 characters: a token that can be guessed is none."""
+    try:
+        token = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise click.ClickException(f"expected a readable token in {path}: {error}") from error
+    if not (16 <= len(token) <= TOKEN_LIMIT and token.isascii() and token.isprintable() and " " not in token):
+        raise click.ClickException(f"expected 16 to {TOKEN_LIMIT} printable characters without spaces in {path}")
+    return token
 
 
 def _check_command(text: str) -> None:
