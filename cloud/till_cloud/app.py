@@ -18,11 +18,12 @@ from till_cloud.exceptions import CursorError, RefusedError, StoreUnavailableErr
 from till_cloud.feed import Feed
 from till_cloud.grant_routes import GrantRoutes, after_recall
 from till_cloud.heartbeat_routes import HeartbeatRoutes
-from till_cloud.sending import CodeSender
 from till_cloud.metrics_routes import MetricsRoutes
+from till_cloud.sending import CodeSender
 from till_cloud.snapshot_routes import SnapshotRoutes
 from till_cloud.store import meta
 from till_cloud.store.tills import TillRow
+from till_cloud.waves import at_heartbeat
 from till_sync import digests
 from till_sync.asking import CodeGiven, ConfirmationRequest, CouponQuestion, HoldRequest, SaleQuestion
 from till_sync.http.bodies import read_json
@@ -93,7 +94,7 @@ class CloudApp:
             Route(KEY_PATH, self.key, methods=["POST"]),
             *SnapshotRoutes(self._centre, self._asker).routes(),
             *GrantRoutes(self._centre, self._asker).routes(),
-            *HeartbeatRoutes(self._centre, self._asker, self._busy).routes(),
+            *HeartbeatRoutes(self._centre, self._asker, self._busy, wanted_for=at_heartbeat).routes(),
             *MetricsRoutes(self._centre, self._metrics_token).routes(),
             Route("/livez", self.livez, methods=["GET"]),
             Route("/readyz", self.readyz, methods=["GET"]),
@@ -212,9 +213,9 @@ class CloudApp:
         raise RefusedError(409, "code_not_sent", "the program that sends codes could not send this one")
 
     async def coupons(self, request: Request) -> Response:
-        self._till(request)
+        till = self._till(request)
         question = await read_json(request, _questions, limit_bytes=SMALL_BODY_BYTES)
-        return _json(await run_in_threadpool(self._centre.coupons, question))
+        return _json(await run_in_threadpool(self._centre.coupons, question, till.till))
 
     async def sale(self, request: Request) -> Response:
         self._till(request)

@@ -235,7 +235,7 @@ class Centre:
 
     def _grant_shares(self, till_id: str) -> None:
         """Give a till more of the budgets where it runs short: before its page is read, which then tells of it."""
-        version = self.quick(self.registry.active)
+        version = self.quick(lambda connection: self.registry.of_till(connection, till_id))
         if version is None or not totals(version.programme):
             return
         programme = version.programme
@@ -254,7 +254,7 @@ class Centre:
         now_ms = self.wall_ms()
 
         def reserve(connection: sqlite3.Connection) -> HoldAnswer | RefusedError:
-            version = self.registry.active(connection)
+            version = self.registry.of_till(connection, request.till)
             redemption = None if version is None else version.programme.redemption
             return holding.reserve(connection, request, now_ms, redemption, pin)
 
@@ -277,12 +277,12 @@ class Centre:
             lambda connection: confirmations.give(connection, till_id, confirmation, code, now_ms)
         )
 
-    def coupons(self, question: CouponQuestion) -> CouponAnswer:
-        """How often codes were used. A read: call it from a worker thread."""
+    def coupons(self, question: CouponQuestion, till: str = "") -> CouponAnswer:
+        """How often codes were used, by the programme that `till` sells by. A read: call it from a worker thread."""
         now_ms = self.wall_ms()
 
         def answer(connection: sqlite3.Connection) -> CouponAnswer:
-            return answer_codes(connection, self.registry.active(connection), question, now_ms)
+            return answer_codes(connection, self.registry.of_till(connection, till), question, now_ms)
 
         return self.read(answer)
 

@@ -56,7 +56,7 @@ class GrantRoutes:
         centre, now_ms = self._centre, self._centre.wall_ms()
 
         def lend(connection: sqlite3.Connection) -> GrantAnswer:
-            version = centre.registry.active(connection)
+            version = centre.registry.of_till(connection, till)
             return ask(connection, till, wish, None if version is None else version.programme, now_ms)
 
         answer = await asyncio.wrap_future(centre.write(lend))

@@ -6,7 +6,8 @@ import threading
 from msgspec import Struct
 
 from till_cloud.exceptions import AdminError, StoreFormatError
-from till_cloud.store import meta, programmes
+from till_cloud.store import meta, programmes, waves
+from till_cloud.waves.choosing import programme_key
 from till_loyalty.exceptions import ProgrammeError
 from till_loyalty.programme import Programme
 from till_loyalty.programme_document import digest, parse_programme, programme_json
@@ -73,11 +74,16 @@ class Registry:
         return None if row is None else self._parse(row)
 
     def active(self, connection: sqlite3.Connection) -> Version | None:
-        """The version to sell by."""
+        """The version that the chain sells by; a till in a wave: `of_till`."""
         key = programmes.active_key(connection)
         if key is None:
             return None
         return self.version(connection, *key)
+
+    def of_till(self, connection: sqlite3.Connection, till: str) -> Version | None:
+        """The version that this till is to sell by: another one, while a wave has reached it."""
+        key = programme_key(connection, till)
+        return None if key is None else self.version(connection, *key)
 
     def _parse(self, row: ProgrammeRow) -> Version:
         try:
@@ -94,11 +100,17 @@ class Registry:
 _LARGEST_VERSION = 2**63 - 1
 
 
-def upload(connection: sqlite3.Connection, programme: Programme, now_ms: int) -> ProgrammeRow:
-    """Add a version and make it the one to sell by, in the caller's transaction.
+def upload(connection: sqlite3.Connection, programme: Programme, now_ms: int, *, staged: bool = False) -> ProgrammeRow:
+    """Add a version and make it the one to sell by, in the caller's transaction; `staged`: a wave will.
 
-    AdminError unless its number is higher than every earlier one of the same programme.
+    AdminError unless its number is higher than every earlier one of the same programme, and while a wave rolls.
     """
+    under_way = waves.open_wave(connection, "programme")
+    if under_way is not None and not staged:
+        raise AdminError(
+            f"expected no wave under way, and programme {under_way.name} {under_way.version} is {under_way.state}: "
+            "end it (`cloud wave status`), or add this version with --staged"
+        )
     highest = programmes.highest_version(connection, programme.id)
     if programme.version <= highest:
         raise AdminError(
@@ -107,9 +119,11 @@ def upload(connection: sqlite3.Connection, programme: Programme, now_ms: int) ->
         )
     text = programme_json(programme)
     position = meta.position(connection)
-    programmes.deactivate(connection, position + 1)
-    programmes.add_active(connection, programme.id, programme.version, digest(text), text, position + 2, now_ms)
-    meta.set_position(connection, position + 2)
-    return ProgrammeRow(
-        programme_id=programme.id, version=programme.version, digest=digest(text), active=True, body=text
+    row = ProgrammeRow(
+        programme_id=programme.id, version=programme.version, digest=digest(text), active=not staged, body=text
     )
+    if not staged:
+        programmes.deactivate(connection, position + 1)
+    programmes.add(connection, row, position + 2, now_ms)
+    meta.set_position(connection, position + 2)
+    return row

@@ -98,6 +98,8 @@ class Wanted(Struct, frozen=True, kw_only=True, omit_defaults=True):
     policy_version: Count = 0
     paused: bool = False
     """Nothing may be changed now: a wave was halted."""
+    spread_ms: Count = 0
+    """Within which tills begin their download, each at a moment of its own, so that they do not all come at once."""
 
 
 class HeartbeatAnswer(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -8,6 +8,7 @@ from till_cloud.cli.jobs import jobs
 from till_cloud.cli.lending import grant, voucher
 from till_cloud.cli.members import ledger, member
 from till_cloud.cli.programmes import programme
+from till_cloud.cli.releases import wave
 from till_cloud.cli.reports import report
 from till_cloud.cli.running import backup, run, verify
 from till_cloud.cli.snapshots import snapshot
@@ -27,6 +28,7 @@ _COMMANDS = (
     *(run, init, store, till, programme, member, ledger, ops, flags, grant, voucher, wallet, report),
     *(jobs, snapshot, verify, backup),
     tills,
+    wave,
 )
 for command in _COMMANDS:
     cloud.add_command(command)

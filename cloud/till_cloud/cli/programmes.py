@@ -19,16 +19,20 @@ def programme() -> None:
 @programme.command("upload")
 @click.argument("file", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @database_option
-def upload(file: Path, db: Path) -> None:
-    """Check FILE (TOML or JSON), add it and make it the version to sell by.
+@click.option("--staged", is_flag=True, help="Add it only: `cloud wave start programme VERSION` brings it to tills.")
+def upload(file: Path, db: Path, *, staged: bool) -> None:
+    """Check FILE (TOML or JSON), add it and make it the version to sell by, at all tills at once.
 
-    Its version must be higher than every earlier one.
+    Its version must be higher than every earlier one. With --staged no till sells by it until a wave brings it.
     """
     from till_cloud.registry import upload as add
 
     parsed = _checked(file)
     with writing(db) as writer:
-        row = writer.call(lambda connection: add(connection, parsed, now_ms()))
+        row = writer.call(lambda connection: add(connection, parsed, now_ms(), staged=staged))
+    if staged:
+        click.echo(f"{row.programme_id} version {row.version} is staged; digest {row.digest}")
+        return
     click.echo(f"{row.programme_id} version {row.version} is the one to sell by; digest {row.digest}")
 
 

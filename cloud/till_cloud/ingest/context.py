@@ -52,9 +52,9 @@ class Context(Struct, frozen=True):
     _read: dict[str, Any] = {}
 
     def active(self) -> Version | None:
-        """The programme version to sell by."""
+        """The programme version that this till is to sell by."""
         if "active" not in self._read:
-            self._read["active"] = self.registry.active(self.book.connection)
+            self._read["active"] = self.registry.of_till(self.book.connection, self.till)
         found: Version | None = self._read["active"]
         return found
 

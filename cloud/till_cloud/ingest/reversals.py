@@ -169,7 +169,7 @@ def _programme(context: Context, sale: Calculation) -> Programme | None:
     """The programme that the sale was counted by, else the active one: of their return policy and grace."""
     connection = context.book.connection
     version = context.registry.version(connection, sale.programme_id, sale.programme_version)
-    version = version or context.registry.active(connection)
+    version = version or context.active()
     return None if version is None else version.programme
 
 

@@ -11,6 +11,7 @@ from sqlite_utils.migrations import Migrations
 from till_cloud.store.heartbeats import HEARTBEATS
 from till_cloud.store.offline_spending import OFFLINE_SPENDING
 from till_cloud.store.wallet import WALLET
+from till_cloud.store.waves import WAVES
 from till_cloud.store.whole_programme import WHOLE_PROGRAMME
 
 migrations = Migrations("tillside-cloud")
@@ -52,6 +53,14 @@ def wallet(db: Database) -> None:
 def heartbeats(db: Database) -> None:
     """What tills say of themselves, and what was found by it."""
     for statement in HEARTBEATS.split(";\n"):
+        if statement.strip():
+            db.execute(statement)
+
+
+@migrations(name="0006-waves")
+def waves(db: Database) -> None:
+    """Which versions reach which tills first, and what became of them there."""
+    for statement in WAVES.split(";\n"):
         if statement.strip():
             db.execute(statement)
 

@@ -16,8 +16,10 @@ _HIGHEST = "SELECT max(version) FROM programmes WHERE programme_id = ?"
 _DEACTIVATE = "UPDATE programmes SET active = 0, position = ? WHERE active = 1"
 _ADD = """
 INSERT INTO programmes (programme_id, version, digest, body, active, position, uploaded_at_ms)
-VALUES (?, ?, ?, ?, 1, ?, ?)
+VALUES (?, ?, ?, ?, ?, ?, ?)
 """
+_ACTIVATE = "UPDATE programmes SET active = 1, position = ? WHERE programme_id = ? AND version = ?"
+_TOUCH = "UPDATE programmes SET position = ? WHERE programme_id = ? AND version = ?"
 
 
 def _row(values: tuple[str, int, str, int, str]) -> ProgrammeRow:
@@ -61,8 +63,17 @@ def deactivate(connection: sqlite3.Connection, position: int) -> None:
     connection.execute(_DEACTIVATE, (position,))
 
 
-def add_active(
-    connection: sqlite3.Connection, programme_id: str, number: int, digest: str, body: str, position: int, now_ms: int
-) -> None:
-    """Add a version and make it the one to sell by; `deactivate` first."""
-    connection.execute(_ADD, (programme_id, number, digest, body, position, now_ms))
+def activate(connection: sqlite3.Connection, programme_id: str, number: int, position: int) -> None:
+    """Make a version that was added the one to sell by; `deactivate` first."""
+    connection.execute(_ACTIVATE, (position, programme_id, number))
+
+
+def touch(connection: sqlite3.Connection, programme_id: str, number: int, position: int) -> None:
+    """Have tills read a version's row once more."""
+    connection.execute(_TOUCH, (position, programme_id, number))
+
+
+def add(connection: sqlite3.Connection, row: ProgrammeRow, position: int, now_ms: int) -> None:
+    """Add a version; before one that is active, `deactivate`."""
+    values = (row.programme_id, row.version, row.digest, row.body, int(row.active), position, now_ms)
+    connection.execute(_ADD, values)
