@@ -77,7 +77,7 @@ class Keeper:
             self._tell("stopped")
 
     def _listen(self, path: Path) -> None:
-        """On a socket in the folder, which is its owner's; one with a longer name than sockets may have gets another."""
+        """On a socket in the folder, which is its owner's; a folder with too long a name gets an abstract one."""
         self.address = str(path)
         if len(os.fsencode(path)) > ADDRESS_LIMIT_BYTES:
             self.address = f"@tillside-{os.getpid()}-{os.urandom(8).hex()}"
@@ -150,11 +150,11 @@ class Keeper:
 
     def _heard(self, wait_s: float | None) -> list[list[str]]:
         """Messages that are there when something happens: a signal, a message, or the time is over."""
-        ready, _, _ = select.select([self.wake, self.inbox], [], [], wait_s)
+        ready, _, _ = select.select([self.wake, self.inbox.fileno()], [], [], wait_s)
         if self.wake in ready:
             os.read(self.wake, MESSAGE_LIMIT_BYTES)
         messages = []
-        if self.inbox in ready:
+        if self.inbox.fileno() in ready:
             with contextlib.suppress(BlockingIOError):
                 while True:
                     data = self.inbox.recv(MESSAGE_LIMIT_BYTES)

@@ -1,0 +1,21 @@
+#!/bin/sh
+# Installs Tillside from this folder: sudo ./install --config till.toml --enroll-file code.txt --release-key release.pub
+# It finds a Python of this machine that fits, and leaves the rest to install.py.
+set -eu
+here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd -P)
+for name in ${TILLSIDE_PYTHON:-} @PYTHONS@ python3; do
+    python=$(command -v "$name" 2>/dev/null) || continue
+    "$python" -I -c 'import sys; sys.exit("{}.{}".format(*sys.version_info) not in "@PYTHONS@".replace("python", "").split())' \
+        2>/dev/null || continue
+    if ! "$python" -I -c 'import venv, ssl, sqlite3' 2>/dev/null; then
+        without_venv=$python
+        continue
+    fi
+    exec "$python" -I "$here/install.py" "$@"
+done
+if [ -n "${without_venv:-}" ]; then
+    echo "Error: no_venv: expected the modules venv, ssl and sqlite3 of $without_venv; on Debian: apt-get install python3-venv" >&2
+else
+    echo "Error: no_python: expected one of @PYTHONS@; on Debian: apt-get install python3 python3-venv" >&2
+fi
+exit 1
