@@ -1,0 +1,224 @@
+"""Checks of the journal: opens, is as it was written, belongs to this till and this epoch, and of a sensible size."""
+
+import sqlite3
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from till_agent.exceptions import JournalCorrupt
+from till_agent.journal import schema
+from till_agent.journal.migrations import STEPS
+from till_agent.journal.place import WITNESS_SUFFIX
+from till_agent.journal.reader import EntryReader, EpochState
+from till_agent.journal.verify import check_rows, slices
+from till_agent.journal.witness import Witness
+from till_installer.doctor.catalogue import Answer, check
+from till_installer.doctor.findings import Bad, NotLooked
+from till_installer.doctor.scene import JOURNAL_FILE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from till_installer.doctor.scene import Scene
+
+AREA = "journal"
+TAIL_ROWS = 2_000
+"""Checked without `--deep`: some 0.1 s. A fault leaves its marks where the file was being written."""
+TRIES = 3
+"""A running agent may copy its log into the file while it is read; what is broken is so every time."""
+SIZE_LIMIT_BYTES = 4 * 1024**3
+"""Some five years of a busy till."""
+LOG_LIMIT_BYTES = 64 * 1024**2
+"""The agent keeps it under 20 MB."""
+SUPPORT = "send `tillside support` to support before anything else is done; sales go on meanwhile"
+
+
+def epochs_of(connection: sqlite3.Connection) -> tuple[EpochState, ...]:
+    """As the file has them; Bad.found-worthy words in a sqlite3.Error otherwise."""
+    states: list[EpochState] = []
+    for epoch, _till, salt, acked_seq in connection.execute(schema.EPOCHS).fetchall():
+        bounds = (schema.row_id(epoch, 1), schema.row_id(epoch, schema.LARGEST_SEQ))
+        last = connection.execute(schema.LAST_OF, bounds).fetchone()
+        last_seq, head = (schema.split_id(last[0])[1], bytes(last[1])) if last else (0, b"")
+        states.append(EpochState(epoch, salt, last_seq, acked_seq, head))
+    return tuple(states)
+
+
+@contextmanager
+def opened(scene: "Scene") -> "Iterator[tuple[sqlite3.Connection, tuple[EpochState, ...]]]":
+    """The journal and its epochs. NotLooked when there is none, or it is none of ours: another check tells that."""
+    with scene.database(JOURNAL_FILE) as connection:
+        try:
+            application = connection.execute("PRAGMA application_id").fetchone()[0]
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            states = epochs_of(connection) if application == schema.APPLICATION_ID and version <= len(STEPS) else ()
+        except sqlite3.Error as exc:
+            raise NotLooked(f"the journal can't be opened: {exc}") from exc
+        if not states:
+            raise NotLooked("the journal holds no epoch")
+        yield connection, states
+
+
+@check(
+    "journal_unreadable",
+    area=AREA,
+    title="The journal can be opened",
+    severity="error",
+    looks_at="`journal.db`: an SQLite file, and ours",
+    fix="restart the agent: it puts the file aside, saves what can be proven of it, and sells on; " + SUPPORT,
+)
+def journal_unreadable(scene: "Scene") -> Answer:
+    """It opens, and is ours."""
+    try:
+        with scene.database(JOURNAL_FILE) as connection:
+            application = connection.execute("PRAGMA application_id").fetchone()[0]
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            if application != schema.APPLICATION_ID:
+                return Bad(found=f"{JOURNAL_FILE} is an SQLite file of another program ({application:#x})")
+            if connection.execute("PRAGMA user_version").fetchone()[0] <= len(STEPS):
+                connection.execute(schema.EPOCHS).fetchall()
+    except sqlite3.Error as exc:
+        return Bad(found=f"{JOURNAL_FILE}: {exc}")
+    return "it opens"
+
+
+@check(
+    "journal_too_new",
+    area=AREA,
+    title="The journal is of this version or an earlier one",
+    severity="error",
+    looks_at="the number of its schema: a newer program's journal is not touched by an older one",
+    fix="go forward again to the version that wrote it: `tillside upgrade`",
+)
+def journal_too_new(scene: "Scene") -> Answer:
+    """Its schema is known."""
+    with scene.database(JOURNAL_FILE) as connection:
+        try:
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+        except sqlite3.Error as exc:
+            raise NotLooked("the journal can't be opened") from exc
+    said = f"schema {version}, this version knows {len(STEPS)}"
+    return Bad(found=said) if version > len(STEPS) else said
+
+
+@check(
+    "journal_chain",
+    area=AREA,
+    title="The journal is as it was written",
+    severity="error",
+    looks_at="the hash of each of the newest 2,000 rows and of those that wait, with `--deep` of every row",
+    fix=SUPPORT,
+)
+def journal_chain(scene: "Scene") -> Answer:
+    """Each row leads to the next."""
+    wrong: Answer = ""
+    for _ in range(TRIES if scene.is_up() else 1):
+        try:
+            with opened(scene) as (connection, states):
+                return _verified(scene, connection, states)
+        except (JournalCorrupt, sqlite3.Error) as exc:
+            seq = getattr(exc, "seq", 0)
+            wrong = Bad(found=f"{exc}" + (f" (row {seq})" if seq else ""))
+    return wrong
+
+
+def _verified(scene: "Scene", connection: sqlite3.Connection, states: tuple[EpochState, ...]) -> str:
+    connection.execute("BEGIN")
+    reader = EntryReader(connection, _owner(connection), states)
+    rows, left = 0, TAIL_ROWS
+    for epoch, first, last in reversed(list(slices(reader))):
+        if left <= 0 and not scene.deep:
+            break
+        rows += check_rows(reader, epoch, first, last)
+        left -= last - first + 1
+    held = "; the running agent has the newest in its log" if scene.is_up() else ""
+    total = sum(state.last_seq for state in states)
+    return f"{rows} of {total} rows were checked{held}"
+
+
+def _owner(connection: sqlite3.Connection) -> str:
+    return str(connection.execute(schema.EPOCHS).fetchone()[1])
+
+
+@check(
+    "journal_owner",
+    area=AREA,
+    title="The journal is this till's",
+    severity="error",
+    looks_at="the till named in the journal and the one in the identity",
+    fix="put identity and journal of one till together; `tillside clone` moves a till to another machine",
+)
+def journal_owner(scene: "Scene") -> Answer:
+    """Journal and identity name one till."""
+    identity = scene.identity()
+    with opened(scene) as (connection, _):
+        owners = sorted({str(row[1]) for row in connection.execute(schema.EPOCHS).fetchall()})
+    if owners != [identity.till]:
+        return Bad(found=f"the journal is of {', '.join(owners)}, the identity of {identity.till}")
+    return identity.till
+
+
+@check(
+    "journal_epoch",
+    area=AREA,
+    title="The journal is no older copy of itself",
+    severity="error",
+    looks_at="its epoch and length against the identity and the witness file beside it",
+    fix="if a backup was put back, take it away and put the file back that was there; else start the agent, which "
+    "begins a new epoch and tells the cloud",
+)
+def journal_epoch(scene: "Scene") -> Answer:
+    """Neither identity nor witness know of more than it holds."""
+    identity = scene.identity()
+    with opened(scene) as (_, states):
+        current = states[-1]
+    if identity.last_epoch > current.epoch:
+        return Bad(found=f"this till was in epoch {identity.last_epoch}, the journal ends in {current.epoch}")
+    if scene.is_up():
+        return f"epoch {current.epoch}; the running agent keeps its length"
+    mark = Witness(scene.state() / (JOURNAL_FILE + WITNESS_SUFFIX)).read()
+    if mark is not None and mark.till == identity.till and mark.epoch == current.epoch and mark.seq > current.last_seq:
+        return Bad(found=f"{mark.seq} rows were written, {current.last_seq} are there")
+    return f"epoch {current.epoch}, {current.last_seq} rows"
+
+
+@check(
+    "journal_size",
+    area=AREA,
+    title="The journal is of a sensible size",
+    severity="warning",
+    looks_at="`journal.db` (4 GB) and its log (64 MB)",
+    fix="start the agent anew, which copies the log into the file; if it stays, send `tillside support` to support",
+)
+def journal_size(scene: "Scene") -> Answer:
+    """Neither file nor log is larger than years of sales make them."""
+    path = scene.state() / JOURNAL_FILE
+    if not path.exists():
+        raise NotLooked(f"there is no {path.name}")
+    size = path.stat().st_size
+    log = path.with_name(path.name + "-wal")
+    log_size = log.stat().st_size if log.exists() else 0
+    said = f"{size // 1024} KB, its log {log_size // 1024} KB"
+    return Bad(found=said) if size > SIZE_LIMIT_BYTES or log_size > LOG_LIMIT_BYTES else said
+
+
+@check(
+    "journal_pages",
+    area=AREA,
+    title="The journal's file is whole, page by page",
+    severity="error",
+    looks_at="SQLite's own check of structure and indexes (`--deep` only)",
+    fix=SUPPORT,
+    deep=True,
+)
+def journal_pages(scene: "Scene") -> Answer:
+    """SQLite finds nothing wrong."""
+    told = ""
+    for _ in range(TRIES if scene.is_up() else 1):
+        with opened(scene) as (connection, _states):
+            try:
+                told = str(connection.execute("PRAGMA integrity_check(3)").fetchone()[0])
+            except sqlite3.Error as exc:
+                told = str(exc)
+        if told == "ok":
+            return "SQLite finds nothing wrong"
+    return Bad(found=told)

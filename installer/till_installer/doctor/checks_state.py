@@ -1,0 +1,268 @@
+"""Checks of the state directory: there, the agent's own, writable, with room, on a disk that keeps what it is given."""
+
+import contextlib
+import os
+import re
+import secrets
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from till_installer.doctor.catalogue import Answer, check
+from till_installer.doctor.findings import Bad, Mend, NotLooked
+
+if TYPE_CHECKING:
+    from till_installer.doctor.scene import Scene
+
+AREA = "state"
+DISK_ERROR_BYTES = 64 * 1024 * 1024
+"""A day of a busy till takes some 10 MB, and a copy of the journal before an upgrade as much as it has."""
+DISK_LOW_BYTES = 512 * 1024 * 1024
+"""As in the agent's own status: a month without a line takes some 300 MB of journal."""
+INODES_LOW = 1_000
+NETWORK_TYPES = frozenset(
+    ("nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "afs", "ncpfs", "glusterfs", "ceph", "fuse.glusterfs")
+)
+PASSING_TYPES = frozenset(("tmpfs", "ramfs", "overlay"))
+FILES_LIMIT = 2_000
+"""Of the state directory that are looked at."""
+_OCTAL = re.compile(r"\\([0-7]{3})")
+
+
+@check(
+    "state_dir_missing",
+    area=AREA,
+    title="The state directory is there",
+    severity="error",
+    looks_at="the folder `agent.state_dir`: journal, cache, identity, tokens",
+    fix="make it for the agent's user alone, or name another one in agent.state_dir",
+    mends="makes the folder, where its parent is there",
+)
+def state_dir_missing(scene: "Scene") -> Answer:
+    """The folder is there."""
+    path = scene.state_dir
+    if path.is_dir():
+        return str(path)
+    if path.exists() or path.is_symlink():
+        return Bad(found=f"{path} is no folder", fix=f"move {path} away and start the agent")
+
+    def make() -> str:
+        path.mkdir(mode=0o700)
+        owner = path.parent.stat()
+        if os.name == "posix" and os.geteuid() == 0 and owner.st_uid:
+            os.chown(path, owner.st_uid, owner.st_gid)
+        return f"made {path}"
+
+    return Bad(
+        found=f"there is no {path}",
+        fix=f"`install -d -m 700 -o tillside -g tillside {path}`",
+        mend=Mend(f"make {path}", make) if path.parent.is_dir() else None,
+    )
+
+
+@check(
+    "state_dir_owner",
+    area=AREA,
+    title="All of the state directory is its owner's",
+    severity="error",
+    looks_at="the owner of each file in it: what root left there the agent can't open",
+    fix="give all of it to the agent's user: `chown -R tillside: DIR`",
+    mends="gives such files to the folder's owner (as root)",
+)
+def state_dir_owner(scene: "Scene") -> Answer:
+    """Every file has the folder's owner."""
+    folder = scene.state()
+    if os.name != "posix":
+        raise NotLooked("rights are kept in lists that the installer sets")
+    owner = folder.stat()
+    alien = [each for each in _files(folder) if each.lstat().st_uid != owner.st_uid]
+    if not alien:
+        return "one owner"
+
+    def give() -> str:
+        for each in alien:
+            os.chown(each, owner.st_uid, owner.st_gid, follow_symlinks=False)
+        return f"gave {', '.join(each.name for each in alien[:5])} to the owner of {folder}"
+
+    names = ", ".join(each.name for each in alien[:5]) + (f" and {len(alien) - 5} more" if len(alien) > 5 else "")
+    return Bad(
+        found=f"not of the owner of {folder}: {names}",
+        fix=f"`chown -R --reference={folder} {folder}` as root",
+        mend=Mend("give them to the folder's owner", give) if os.geteuid() == 0 else None,
+    )
+
+
+@check(
+    "state_dir_rights",
+    area=AREA,
+    title="Nobody else may look into the state directory",
+    severity="warning",
+    looks_at="rights of the folder, which has to be 0700: cards' tags and tokens lie there",
+    fix="`chmod 700 DIR`",
+    mends="takes the rights of group and others away",
+)
+def state_dir_rights(scene: "Scene") -> Answer:
+    """Neither group nor others have a right to it."""
+    folder = scene.state()
+    if os.name != "posix":
+        raise NotLooked("rights are kept in lists that the installer sets")
+    mode = stat.S_IMODE(folder.stat().st_mode)
+    if not mode & 0o077 and mode & 0o700 == 0o700:
+        return f"{mode:o}"
+
+    def narrow() -> str:
+        folder.chmod(0o700)
+        return f"set {folder} to 700"
+
+    return Bad(
+        found=f"{folder} has the mode {mode:o}, expected 700",
+        fix=f"`chmod 700 {folder}`",
+        mend=Mend("set its mode to 700", narrow),
+    )
+
+
+@check(
+    "state_dir_readonly",
+    area=AREA,
+    title="The disk of the state directory takes writes",
+    severity="error",
+    looks_at="a small file that is written, kept and removed again; a disk with faults is mounted read-only",
+    fix="look into the system's log for errors of the disk (`dmesg`); mount it for writing, or replace it",
+)
+def state_dir_readonly(scene: "Scene") -> Answer:
+    """A file can be written and kept."""
+    folder = scene.state()
+    if _mount_of(scene, folder)[2]:
+        return Bad(found=f"the disk of {folder} is mounted read-only")
+    trial = folder / f".doctor-{secrets.token_hex(4)}"
+    try:
+        descriptor = os.open(trial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except PermissionError:
+        raise
+    except OSError as exc:
+        return Bad(found=f"nothing can be written into {folder}: {exc.strerror}")
+    try:
+        os.write(descriptor, b"tillside doctor\n")
+        os.fsync(descriptor)
+    except OSError as exc:
+        return Bad(found=f"what is written into {folder} is not kept: {exc.strerror}")
+    finally:
+        os.close(descriptor)
+        with contextlib.suppress(OSError):
+            trial.unlink()
+    return "a file was written and kept"
+
+
+@check(
+    "disk_low",
+    area=AREA,
+    title="The disk has room",
+    severity="warning",
+    looks_at="free bytes for the agent's user; an error below 64 MB, since sales need them",
+    fix="free room on the disk; `tillside doctor --only log_size --only state_leftovers` names what of ours may go",
+)
+def disk_low(scene: "Scene") -> Answer:
+    """More than 512 MB are free."""
+    folder = scene.state()
+    free = free_bytes(folder)
+    said = f"{free // 1024**2} MB are free on the disk of {folder}"
+    if free < DISK_ERROR_BYTES:
+        return Bad(found=said, severity="error")
+    return Bad(found=said) if free < DISK_LOW_BYTES else said
+
+
+def free_bytes(folder: Path) -> int:
+    """For who is not root: some of a disk is root's alone."""
+    if hasattr(os, "statvfs"):
+        room = os.statvfs(folder)
+        return room.f_bavail * room.f_frsize
+    import shutil
+
+    return shutil.disk_usage(folder).free
+
+
+@check(
+    "inodes_low",
+    area=AREA,
+    title="The disk has room for more files",
+    severity="warning",
+    looks_at="free inodes: with none, a disk with room takes no new file",
+    fix="remove files that nobody needs, often thousands of small ones below /var or /tmp: `df -i` shows the disk",
+)
+def inodes_low(scene: "Scene") -> Answer:
+    """Enough inodes are free."""
+    folder = scene.state()
+    if not hasattr(os, "statvfs"):
+        raise NotLooked("this system has no inodes")
+    room = os.statvfs(folder)
+    if not room.f_files:
+        raise NotLooked("this file system counts no inodes")
+    said = f"{room.f_favail} of {room.f_files} inodes are free"
+    return Bad(found=said) if room.f_favail < INODES_LOW else said
+
+
+@check(
+    "state_on_network",
+    area=AREA,
+    title="The state directory is on a disk of this machine",
+    severity="error",
+    looks_at="the type of its file system: over a network neither locks nor syncs are kept",
+    fix="put agent.state_dir on a local disk, with the agent stopped and all its files moved there",
+)
+def state_on_network(scene: "Scene") -> Answer:
+    """Neither a network's nor memory's."""
+    folder = scene.state()
+    kind, place, _ = _mount_of(scene, folder)
+    if kind in NETWORK_TYPES:
+        return Bad(found=f"{folder} is on {place}, which is {kind}")
+    if kind in ("tmpfs", "ramfs"):
+        return Bad(found=f"{folder} is on {place}, which is {kind}: it is lost when the machine is switched off")
+    return kind or "nobody says what kind of disk it is"
+
+
+def _mount_of(scene: "Scene", folder: Path) -> tuple[str, str, bool]:
+    """(type, mount point, read-only) of a path by /proc/mounts; ("", "", False) where there is none."""
+    try:
+        lines = (scene.system / "proc/mounts").read_text("utf-8", errors="replace").splitlines()
+    except OSError:
+        return "", "", False
+    path = folder.resolve()
+    best: tuple[int, str, str, bool] = (-1, "", "", False)
+    for line in lines:
+        words = line.split(" ")
+        if len(words) < 4:
+            continue
+        point = _OCTAL.sub(lambda found: chr(int(found[1], 8)), words[1])
+        if path.is_relative_to(point) and len(point) >= best[0]:
+            best = (len(point), words[2], point, "ro" in words[3].split(","))
+    return best[1:]
+
+
+@check(
+    "state_leftovers",
+    area=AREA,
+    title="Nothing waits in the state directory to be looked at",
+    severity="warning",
+    looks_at="damaged files that the agent has put aside, and drafts that a crash left",
+    fix="keep what was put aside elsewhere for support, then remove it from the state directory by hand",
+)
+def state_leftovers(scene: "Scene") -> Answer:
+    """No file was put aside."""
+    folder = scene.state()
+    aside = sorted(each.name for each in folder.iterdir() if ".damaged" in each.name)
+    if not aside:
+        return "nothing was put aside"
+    size = sum((folder / name).stat().st_size for name in aside if (folder / name).is_file())
+    return Bad(
+        found=f"{len(aside)} put aside ({size // 1024} KB): {', '.join(aside[:4])}",
+        fix=f"send `tillside support` to support, then move {folder}/*.damaged* elsewhere",
+    )
+
+
+def _files(folder: Path) -> list[Path]:
+    found: list[Path] = []
+    for where, folders, names in os.walk(folder):
+        found += [Path(where, name) for name in (*folders, *names)]
+        if len(found) > FILES_LIMIT:
+            break
+    return found
