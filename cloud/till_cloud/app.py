@@ -19,6 +19,7 @@ from till_cloud.feed import Feed
 from till_cloud.grant_routes import GrantRoutes, after_recall
 from till_cloud.heartbeat_routes import HeartbeatRoutes
 from till_cloud.metrics_routes import MetricsRoutes
+from till_cloud.policy_routes import PolicyRoutes
 from till_cloud.sending import CodeSender
 from till_cloud.snapshot_routes import SnapshotRoutes
 from till_cloud.store import meta
@@ -93,6 +94,7 @@ class CloudApp:
             Route(PATHS["sale"], self.sale, methods=["GET"]),
             Route(KEY_PATH, self.key, methods=["POST"]),
             *SnapshotRoutes(self._centre, self._asker).routes(),
+            *PolicyRoutes(self._centre, self._asker).routes(),
             *GrantRoutes(self._centre, self._asker).routes(),
             *HeartbeatRoutes(self._centre, self._asker, self._busy, wanted_for=at_heartbeat).routes(),
             *MetricsRoutes(self._centre, self._metrics_token).routes(),

@@ -78,6 +78,11 @@ class Layers:
         self.document = self._merged(local.document if local else {}, policy.document if policy else {}, ())
         self._places: dict[str, TomlPlaces] = {}
 
+    @classmethod
+    def of(cls, weaker: Mapping[str, object], stronger: Mapping[str, object]) -> dict[str, object]:
+        """Two documents merged by the same rules."""
+        return cls(Source("", "", dict(weaker)), Source("", "", dict(stronger))).document
+
     def origin(self, path: KeyPath) -> Origin:
         """Who decides the key at `path` of the merged settings."""
         for source, where in self._sources(path):

@@ -1,7 +1,7 @@
 """Settings written as TOML."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,7 +16,14 @@ MASK = "********"
 def to_toml(settings: Settings) -> str:
     """All settings as a TOML document that loads as the same settings; what looks like a secret is masked."""
     lines: list[str] = []
-    _write_section(lines, "", msgspec.to_builtins(settings), heading="")
+    _write_section(lines, "", msgspec.to_builtins(settings), heading="", shown=masked)
+    return "\n".join(lines).strip("\n") + "\n"
+
+
+def document_toml(document: Mapping[str, Any]) -> str:
+    """A document that was read from TOML as TOML again, nothing masked."""
+    lines: list[str] = []
+    _write_section(lines, "", document, heading="", shown=lambda _, value: value)
     return "\n".join(lines).strip("\n") + "\n"
 
 
@@ -48,18 +55,20 @@ def masked(key: str, value: object) -> object:
     return value
 
 
-def _write_section(lines: list[str], name: str, values: Mapping[str, Any], *, heading: str) -> None:
+def _write_section(
+    lines: list[str], name: str, values: Mapping[str, Any], *, heading: str, shown: Callable[[str, object], object]
+) -> None:
     if heading:
         lines.extend(("", heading))
     sections = {key: value for key, value in values.items() if _is_section(value)}
-    lines.extend(f"{key} = {toml_value(masked(key, value))}" for key, value in values.items() if key not in sections)
+    lines.extend(f"{key} = {toml_value(shown(key, value))}" for key, value in values.items() if key not in sections)
     for key, value in sections.items():
         inner = f"{name}.{key}" if name else key
         if isinstance(value, Mapping):
-            _write_section(lines, inner, value, heading=f"[{inner}]")
+            _write_section(lines, inner, value, heading=f"[{inner}]", shown=shown)
         else:
             for item in value:
-                _write_section(lines, inner, item, heading=f"[[{inner}]]")
+                _write_section(lines, inner, item, heading=f"[[{inner}]]", shown=shown)
 
 
 def _is_section(value: object) -> bool:

@@ -7,6 +7,7 @@ from till_cloud.cli.corrections import ops
 from till_cloud.cli.jobs import jobs
 from till_cloud.cli.lending import grant, voucher
 from till_cloud.cli.members import ledger, member
+from till_cloud.cli.policies import policy
 from till_cloud.cli.programmes import programme
 from till_cloud.cli.releases import wave
 from till_cloud.cli.reports import report
@@ -29,6 +30,7 @@ _COMMANDS = (
     *(jobs, snapshot, verify, backup),
     tills,
     wave,
+    policy,
 )
 for command in _COMMANDS:
     cloud.add_command(command)

@@ -10,6 +10,7 @@ from sqlite_utils.migrations import Migrations
 
 from till_cloud.store.heartbeats import HEARTBEATS
 from till_cloud.store.offline_spending import OFFLINE_SPENDING
+from till_cloud.store.policies import POLICIES
 from till_cloud.store.wallet import WALLET
 from till_cloud.store.waves import WAVES
 from till_cloud.store.whole_programme import WHOLE_PROGRAMME
@@ -61,6 +62,14 @@ def heartbeats(db: Database) -> None:
 def waves(db: Database) -> None:
     """Which versions reach which tills first, and what became of them there."""
     for statement in WAVES.split(";\n"):
+        if statement.strip():
+            db.execute(statement)
+
+
+@migrations(name="0007-policies")
+def policies(db: Database) -> None:
+    """Settings that the chain decides, by scope and version."""
+    for statement in POLICIES.split(";\n"):
         if statement.strip():
             db.execute(statement)
 

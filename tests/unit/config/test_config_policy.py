@@ -41,8 +41,9 @@ def test_the_policys_keys_win_one_by_one(tmp_path: Path) -> None:
 
 def test_devices_are_merged_by_name_and_none_is_taken_away() -> None:
     """A policy's printer of the till's name changes keys of it; one of another name is added behind."""
-    text = '[[printers]]\nname = "label"\ndriver = "tcp"\nhost = "192.0.2.99"\n[[printers]]\nname = "receipt"\ncolumns = 32\n'
-    settings = load(LOCAL, PolicyText(1, text))
+    label = '[[printers]]\nname = "label"\ndriver = "tcp"\nhost = "192.0.2.99"\n'
+    receipt = '[[printers]]\nname = "receipt"\ncolumns = 32\n'
+    settings = load(LOCAL, PolicyText(1, label + receipt))
     assert [(each.name, each.host, each.columns) for each in settings.printers] == [
         ("receipt", "192.0.2.10", 32),
         ("label", "192.0.2.99", 48),
