@@ -36,6 +36,7 @@ from till_sync.status import WorkerStatus
 
 if TYPE_CHECKING:
     from till_agent.frontol_files.watching import ReportWatch
+    from till_agent.supervision import Supervision
 
 
 class Agent:
@@ -63,6 +64,8 @@ class Agent:
         self._started_ms = clock.wall_ms()
         self.policies: Policies | None = None
         """What keeps the settings that the chain decides, where somebody does."""
+        self.supervision: Supervision | None = None
+        """What watches over the daemon; None of an agent within another program."""
         self.beating = Beating(self, Path(settings.agent.state_dir), clock=clock)
 
     @property

@@ -31,6 +31,7 @@ from till_agent.facade import Agent
 from till_agent.footprint import give_back, settle
 from till_agent.instance import RUNNING_FILE, StateDir, told_ready
 from till_agent.slips.desk import SlipPrinter
+from till_agent.supervision import supervised
 from till_agent.without_disk import WithoutDisk
 from till_config.settings import PrinterSettings, Settings
 from till_drivers.exceptions import SettingsError
@@ -85,14 +86,18 @@ async def run_agent(settings: Settings, *, ready_file: Path | None = None) -> No
     # The journal and the cache speak of members: their files are for the agent's user alone.
     os.umask(0o077)
     stop = asyncio.Event()
-    with _signals(stop):
+    with _signals(stop), supervised() as supervision:
         async with running_agent(settings) as running, AsyncExitStack() as stack:
             # The process is the daemon's own here; a program that runs an agent inside keeps its own memory.
             _keep(stack, "footprint", _keep_small(running.agent.clock))
+            running.agent.supervision = supervision
+            _keep(stack, "pulse", supervision.pulse(running.agent))
             with told_ready(ready_file, running.port):
+                supervision.ready(running.agent, running.port)
                 log.info("ready", extra={"port": running.port, "state": running.agent.not_ready or "ready"})
                 await stop.wait()
                 log.info("stopping")
+                supervision.stopping()
 
 
 @contextlib.asynccontextmanager

@@ -1,8 +1,9 @@
 """The journal's async face: what the sale desk, the push loop and the command line use. All calls on the loop."""
 
+import asyncio
 import logging
 from collections.abc import Callable
-from typing import Protocol, TypeVar
+from typing import Literal, Protocol, TypeVar
 
 from msgspec import Struct
 
@@ -109,6 +110,15 @@ class DiskJournal:
     def transactions(self) -> int:
         """Transactions that were synced; fewer than commits, because those that arrive together share one."""
         return self._writer.transactions
+
+    @property
+    def writer_is(self) -> Literal["dead", "disk", "work"]:
+        """What the writer thread does; from any thread."""
+        return self._writer.state
+
+    def probe(self) -> "asyncio.Future[None]":
+        """Work that does nothing: done as soon as the writer thread comes to it. Raises as `commit` does."""
+        return self._writer.submit(lambda _session: None, writes=False)
 
     async def start(self, floor: tuple[int, int] | None = None) -> None:
         """Open the file and rebuild the effects of ops after `floor`, the last own op (epoch, seq) that every cached

@@ -12,7 +12,7 @@ import sqlite3
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from msgspec import Struct
 
@@ -111,6 +111,14 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="journal-writer", daemon=True)
         self.transactions = 0
         self.checkpoints = 0
+        self._at_disk = False
+
+    @property
+    def state(self) -> Literal["dead", "disk", "work"]:
+        """Whether the thread has ended, waits for the disk (or may), or does neither. From any thread."""
+        if not self._thread.is_alive():
+            return "dead"
+        return "disk" if self._at_disk else "work"
 
     async def start(self) -> None:
         """Open the journal in the thread; raises what opening raises, and then nothing runs."""
@@ -173,7 +181,9 @@ class Writer:
                 elif self._stopping:
                     return
                 else:
+                    self._at_disk = True
                     self._tidy()
+                self._at_disk = False
         finally:
             self._drop_session()
             self._tell(self._end)
@@ -187,11 +197,13 @@ class Writer:
 
     def _serve(self, jobs: list[Job[Any]]) -> None:
         try:
+            self._at_disk = True
             for job in jobs:
                 if job.before_opening is not None:
                     self._drop_session()
                     job.before_opening()
             session = self._session or self._open()
+            self._at_disk = False
         # Whatever keeps the file shut is told to those who asked; the thread itself must live on to try again.
         except Exception as exc:  # noqa: BLE001
             self._deliver([(job, None, _unavailable(exc)) for job in jobs], None)
@@ -209,9 +221,11 @@ class Writer:
         try:
             session.connection.execute("BEGIN IMMEDIATE")
             outcomes.extend(_apply(session, job) for job in jobs)
+            self._at_disk = True
             session.connection.execute("COMMIT")
             self.transactions += 1
             session.bear_witness()
+            self._at_disk = False
             self._durable_id = row_id(session.reader.current.epoch, session.reader.current.last_seq)
             self._log_bytes += COMMIT_OVERHEAD_BYTES + sum(_size_of(value) for _job, value, _error in outcomes)
             figures = session.figures()
