@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from pathlib import Path
 
 import msgspec
 from starlette.applications import Starlette
@@ -24,6 +25,7 @@ from till_cloud.sending import CodeSender
 from till_cloud.snapshot_routes import SnapshotRoutes
 from till_cloud.store import meta
 from till_cloud.store.tills import TillRow
+from till_cloud.update_routes import UpdateRoutes
 from till_cloud.waves import at_heartbeat
 from till_sync import digests
 from till_sync.asking import CodeGiven, ConfirmationRequest, CouponQuestion, HoldRequest, SaleQuestion
@@ -72,8 +74,10 @@ class CloudApp:
         busy: Busy | None = None,
         sender: CodeSender | None = None,
         metrics_token: str = "",
+        updates: Path | None = None,
     ) -> None:
         self._metrics_token = metrics_token
+        self._updates = updates
         self._centre = centre
         self._busy = busy or Busy()
         self._sender = sender
@@ -98,6 +102,7 @@ class CloudApp:
             *GrantRoutes(self._centre, self._asker).routes(),
             *HeartbeatRoutes(self._centre, self._asker, self._busy, wanted_for=at_heartbeat).routes(),
             *MetricsRoutes(self._centre, self._metrics_token).routes(),
+            *UpdateRoutes(self._updates).routes(),
             Route("/livez", self.livez, methods=["GET"]),
             Route("/readyz", self.readyz, methods=["GET"]),
         ]

@@ -46,9 +46,11 @@ class CloudServer:
         busy: Busy | None = None,
         send_codes: str = "",
         metrics_token: str = "",
+        updates: Path | None = None,
     ) -> None:
         self.centre = centre
         self._metrics_token = metrics_token
+        self._updates = updates
         self._busy = busy
         self._send_codes = send_codes
         self._hosts = hosts
@@ -59,7 +61,9 @@ class CloudServer:
     async def start(self) -> int:
         """Bind and serve; OSError when an address can't be had, and then nothing stays open but the centre."""
         sender = CodeSender.of(self._send_codes) if self._send_codes else None
-        app = CloudApp(self.centre, busy=self._busy, sender=sender, metrics_token=self._metrics_token)
+        app = CloudApp(
+            self.centre, busy=self._busy, sender=sender, metrics_token=self._metrics_token, updates=self._updates
+        )
         server = Server(app.asgi(), hosts=self._hosts, port=self._port, max_connections=MAX_CONNECTIONS)
         try:
             port = await server.start()
@@ -95,13 +99,16 @@ async def serve(
     ready_file: Path | None,
     send_codes: str = "",
     metrics_token: str = "",
+    updates: Path | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT."""
     gc.freeze()
     gc.set_threshold(YOUNG_OBJECTS, 10, 10)
     stop = asyncio.Event()
     _stop_on_signals(stop)
-    server = CloudServer(Centre(path), hosts=hosts, port=port, send_codes=send_codes, metrics_token=metrics_token)
+    server = CloudServer(
+        Centre(path), hosts=hosts, port=port, send_codes=send_codes, metrics_token=metrics_token, updates=updates
+    )
     jobs = JobsService(server.centre)
     snapshots = SnapshotService(server.centre)
     try:

@@ -27,6 +27,12 @@ TOKEN_LIMIT = 200
     envvar="TILLSIDE_CLOUD_METRICS_TOKEN_FILE",
     help="Serve /metrics to who has the token in this file. Default: to nobody.",
 )
+@click.option(
+    "--updates",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    envvar="TILLSIDE_CLOUD_UPDATES",
+    help="Folder `public` of an update repository: tills fetch signed updates of the programs from it.",
+)
 def run(
     db: Path,
     hosts: tuple[str, ...],
@@ -34,6 +40,7 @@ def run(
     ready_file: Path | None,
     send_codes: str,
     metrics_token_file: Path | None,
+    updates: Path | None,
 ) -> None:
     """Serve tills until SIGTERM or SIGINT.
 
@@ -58,6 +65,7 @@ def run(
                 ready_file=ready_file,
                 send_codes=send_codes,
                 metrics_token=token,
+                updates=updates,
             )
             asyncio.run(serving)
         except OSError as error:

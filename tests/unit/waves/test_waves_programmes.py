@@ -115,7 +115,7 @@ def test_each_sale_is_judged_by_the_version_that_its_till_used(tmp_path):
     """Inside and outside of the wave, and of a till that still has the new version after a halt: applied, and whole."""
     with chain(tmp_path / "c.db") as made:
         tills = [made.till(name) for name in ("k1", "k2")]
-        made.member("m1", points=0)
+        made.member("m-1", points=0)
         old, new = made.programme, programme(2, base=2000)
         made.centre.write(lambda c: registry.upload(c, new, made.wall(), staged=True)).result()
         order = waves.StartOrder(kind="programme", version="2", sizes=(1, 0), soak_ms=0)
@@ -123,11 +123,11 @@ def test_each_sale_is_judged_by_the_version_that_its_till_used(tmp_path):
         keys = {till.name: made.centre.read(lambda c, n=till.name: waves.programme_key(c, n)) for till in tills}
         assert sorted(version for _, version in keys.values()) == [1, 2]
         by_version = {keys[till.name][1]: till for till in tills}
-        by_version[1].sale("a", "m1", 100_00, rules=old)
-        by_version[2].sale("b", "m1", 100_00, rules=new)
+        by_version[1].sale("a", "m-1", 100_00, rules=old)
+        by_version[2].sale("b", "m-1", 100_00, rules=new)
         made.centre.write(lambda c: waves.halt(c, "programme", "by hand", made.wall())).result()
-        by_version[2].sale("c", "m1", 100_00, rules=new)
+        by_version[2].sale("c", "m-1", 100_00, rules=new)
         for till in tills:
             assert {result.status for result in till.push().results} == {"applied"}
-        assert made.balances("m1")[0] == 10_00 + 20_00 + 20_00
+        assert made.balances("m-1")[0] == 10_00 + 20_00 + 20_00
         assert made.centre.read(verify).holds
