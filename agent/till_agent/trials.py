@@ -1,7 +1,7 @@
 """Test slips on the running agent's printers: they go through its print queue, so that no slip is cut in two."""
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 import msgspec
@@ -10,6 +10,7 @@ from till_agent.api import Health
 from till_agent.bridge.trial_shapes import TrialPrint
 from till_agent.slips.desk import SlipPrinter
 from till_agent.trial_slip import new_code, trial_blocks
+from till_drivers.blocks import Block
 from till_drivers.spool import Spool
 from till_drivers.spool_store import PrintState
 from till_drivers.states import USABLE, DeviceState
@@ -37,6 +38,18 @@ class Trials:
 
         ProblemError 409 `no_printer` when no usable printer has that name.
         """
+
+        def blocks(printer: SlipPrinter) -> Sequence[Block]:
+            return trial_blocks(language, printer.profile, printer=name, code=code, moment=moment)
+
+        code, moment = new_code(), datetime.now().astimezone()
+        return self._print(name, blocks, code)
+
+    def note(self, name: str, blocks: Sequence[Block]) -> TrialPrint:
+        """The same with a slip of the store's own."""
+        return self._print(name, lambda _printer: blocks, "")
+
+    def _print(self, name: str, blocks_for: Callable[[SlipPrinter], Sequence[Block]], code: str) -> TrialPrint:
         printer = self._printers.get(name)
         if printer is None:
             known = ", ".join(self._printers) or "none"
@@ -49,8 +62,7 @@ class Trials:
         )
         if state not in _TAKES_A_SLIP:
             return TrialPrint(printer=name, state="refused", detail=detail or state)
-        code, moment = new_code(), datetime.now().astimezone()
-        blocks = trial_blocks(language, printer.profile, printer=name, code=code, moment=moment)
+        blocks = blocks_for(printer)
         draw = printer.drawing(drawer=False)
         job = JOB_PREFIX + secrets.token_hex(JOB_ID_BYTES)
         done = self._spool.enqueue(job_id=job, printer=name, reference=job, data=lambda: draw(blocks))

@@ -1,6 +1,6 @@
 """What the bridge's handlers work with. The composition root fills it in; tests hand in small fakes."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from till_agent.api import (
@@ -94,6 +94,7 @@ class TrialCalls(Protocol):
     """Test slips. Raises ProblemError `no_printer` and `print_unknown`."""
 
     def start(self, name: str, language: str) -> TrialPrint: ...
+    def note(self, name: str, blocks: Sequence[Block]) -> TrialPrint: ...
     def look(self, job: str) -> TrialPrint: ...
 
 

@@ -16,7 +16,10 @@ def handlers(bridge: Bridge) -> dict[str, Handler]:
         language = call.parameters.get("language", bridge.language)
         return Answer(_encode(bridge.trials.start(call.parameters["printer"], language)), 202)
 
+    async def print_note(call: Call) -> Answer:
+        return Answer(_encode(bridge.trials.note(call.parameters["printer"], call.body.blocks)), 202)
+
     async def tried(call: Call) -> Answer:
         return Answer(_encode(bridge.trials.look(call.parameters["job"])))
 
-    return {"try_printer": try_printer, "tried": tried}
+    return {"try_printer": try_printer, "print_note": print_note, "tried": tried}

@@ -1,11 +1,15 @@
 """What test slips look like on the bridge."""
 
 import re
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from till_agent.bridge.shapes import LANGUAGE, Operation, Parameter
+from till_drivers.blocks import Cut, Pair, Rule, Text
+
+NOTE_BLOCKS_LIMIT = 120
+"""A certificate of readiness takes some 40."""
 
 
 class TrialPrint(Struct, frozen=True, kw_only=True):
@@ -19,6 +23,12 @@ class TrialPrint(Struct, frozen=True, kw_only=True):
     detail: str = ""
     job: str = ""
     code: str = ""
+
+
+class NotePrint(Struct, frozen=True, kw_only=True):
+    """A slip for the store itself, such as the certificate of `tillside ready`."""
+
+    blocks: Annotated[tuple[Text | Pair | Rule | Cut, ...], Meta(min_length=1, max_length=NOTE_BLOCKS_LIMIT)]
 
 
 PRINTER = Parameter(
@@ -42,6 +52,19 @@ TRIALS = (
         summary="Print a test slip: letters of every language, the code page, the width, a QR code to read back.",
         path_parameters=(PRINTER,),
         query_parameters=(LANGUAGE,),
+        problems={409: "no_printer"},
+    ),
+    Operation(
+        id="print_note",
+        method="POST",
+        path="/v1/printers/{printer}/note",
+        scope="admin",
+        tag="slip",
+        request=NotePrint,
+        answer=TrialPrint,
+        status=202,
+        summary="Print a slip for the store itself; nothing of it is kept once it is printed.",
+        path_parameters=(PRINTER,),
         problems={409: "no_printer"},
     ),
     Operation(

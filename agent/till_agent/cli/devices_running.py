@@ -48,7 +48,8 @@ def asked(state_dir: Path, method: str, path: str) -> Any:
 
 
 class ScanFeed:
-    """Scans of one of the running agent's devices, from when the context is entered. A click error when it can't be."""
+    """Scans of one of the running agent's devices ("": of any), from when the context is entered. A click error when it
+    can't be."""
 
     def __init__(self, state_dir: Path, device: str) -> None:
         self._device = device
@@ -110,7 +111,7 @@ class ScanFeed:
             raise click.ClickException(f"the agent's events ended: {exc}") from exc
 
     def _keep(self, scan: dict[str, Any]) -> None:
-        if scan["device"] == self._device:
+        if self._device in ("", scan["device"]):
             with contextlib.suppress(asyncio.QueueFull):
                 self._scans.put_nowait(scan)
 

@@ -24,7 +24,7 @@ from till_agent.api import (
 )
 from till_agent.bridge.pairing_shapes import Pairings, TokensRead
 from till_agent.bridge.shapes import Live, Queue, QueuedOpBody, Ready, SlipBlocks
-from till_agent.bridge.trial_shapes import TrialPrint
+from till_agent.bridge.trial_shapes import NotePrint, TrialPrint
 from till_agent.member_api import CardAttach, CardAttached, CodeAnswer, CodeRequest, MemberCreate, MemberCreated
 from till_agent.page_api import (
     Flags,
@@ -212,6 +212,12 @@ class AsyncCalls(ABC):
         """Print a test slip: letters of every language, the code page, the width, a QR code to read back."""
         return await self._call(
             "try_printer", TrialPrint, path={"printer": printer}, query={"language": language}, timeout_ms=timeout_ms
+        )
+
+    async def print_note(self, printer: str, request: NotePrint, *, timeout_ms: int | None = None) -> TrialPrint:
+        """Print a slip for the store itself; nothing of it is kept once it is printed."""
+        return await self._call(
+            "print_note", TrialPrint, path={"printer": printer}, request=request, timeout_ms=timeout_ms
         )
 
     async def tried(self, job: str, *, timeout_ms: int | None = None) -> TrialPrint:

@@ -24,7 +24,7 @@ from till_agent.api import (
 )
 from till_agent.bridge.pairing_shapes import Pairings, TokensRead
 from till_agent.bridge.shapes import Live, Queue, QueuedOpBody, Ready, SlipBlocks
-from till_agent.bridge.trial_shapes import TrialPrint
+from till_agent.bridge.trial_shapes import NotePrint, TrialPrint
 from till_agent.member_api import CardAttach, CardAttached, CodeAnswer, CodeRequest, MemberCreate, MemberCreated
 from till_agent.page_api import (
     Flags,
@@ -203,6 +203,10 @@ class Calls(ABC):
         return self._call(
             "try_printer", TrialPrint, path={"printer": printer}, query={"language": language}, timeout_ms=timeout_ms
         )
+
+    def print_note(self, printer: str, request: NotePrint, *, timeout_ms: int | None = None) -> TrialPrint:
+        """Print a slip for the store itself; nothing of it is kept once it is printed."""
+        return self._call("print_note", TrialPrint, path={"printer": printer}, request=request, timeout_ms=timeout_ms)
 
     def tried(self, job: str, *, timeout_ms: int | None = None) -> TrialPrint:
         """What became of a test slip."""

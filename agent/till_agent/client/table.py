@@ -42,6 +42,7 @@ SPECS: Final[dict[str, Spec]] = {
     "slip": Spec("GET", "/v1/sales/{uid}/slip", again=True, timeout_ms=USUAL_MS),
     "print": Spec("POST", "/v1/sales/{uid}/slip/print", again=False, timeout_ms=USUAL_MS),
     "try_printer": Spec("POST", "/v1/printers/{printer}/test", again=False, timeout_ms=USUAL_MS),
+    "print_note": Spec("POST", "/v1/printers/{printer}/note", again=False, timeout_ms=USUAL_MS),
     "tried": Spec("GET", "/v1/prints/{job}", again=True, timeout_ms=USUAL_MS),
     "reports": Spec("GET", "/v1/frontol/reports", again=True, timeout_ms=USUAL_MS),
     "findings": Spec("GET", "/v1/frontol/findings", again=True, timeout_ms=USUAL_MS),

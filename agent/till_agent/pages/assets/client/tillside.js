@@ -327,6 +327,22 @@ export class Till {
   }
 
   /**
+   * Print a slip for the store itself; nothing of it is kept once it is printed.
+   * @param {string} printer
+   * @param {NotePrint} body
+   * @param {CallOptions} [options]
+   * @returns {Promise<TrialPrint>}
+   */
+  printNote(printer, body, options = {}) {
+    return this._call("print_note", "POST", ["v1", "printers", printer, "note"], {
+      body,
+      again: false,
+      timeoutMs: USUAL_MS,
+      options,
+    });
+  }
+
+  /**
    * What became of a test slip.
    * @param {string} job
    * @param {CallOptions} [options]
@@ -1350,6 +1366,11 @@ function pause(ms, signal) {
  * @property {"error" | "info" | "warning"} [level]
  */
 /**
+ * A slip for the store itself, such as the certificate of `tillside ready`.
+ * @typedef {object} NotePrint
+ * @property {(Text | Pair | Rule | Cut)[]} blocks
+ */
+/**
  * A coupon that the member holds and may use; `valid_to` is the first day that it is good no more, "" for none.
  * @typedef {object} Offered
  * @property {string} coupon
@@ -1777,6 +1798,7 @@ function pause(ms, signal) {
  * @property {number} [disk_free_bytes]
  * @property {number} [disk_total_bytes]
  * @property {Happened[]} [recent]
+ * @property {number} [receipt_open_ms]
  */
 /**
  * @typedef {object} SyncStatus
