@@ -256,6 +256,40 @@ def joins_halves() -> None:
     Framer.reset = lambda self: None
 
 
+def registers_unsealed() -> None:
+    """Who registers is journalled in clear, as before there was a key to seal to."""
+    from till_agent.desk import registering
+
+    registering.sealed = lambda body, _key: body
+
+
+def masks_nothing() -> None:
+    """Slips and caches have the whole name, because it looks nicer."""
+    from till_agent.slips import compose
+
+    facts = compose._of_member
+
+    def mutant(*words: Any) -> Any:
+        return facts(*words) | {"name": "Anna Akhmetova"}
+
+    compose._of_member = mutant
+
+
+def journals_the_phone() -> None:
+    """The receipt goes into the journal with what the cashier typed."""
+    from msgspec.structs import replace
+
+    from till_agent.desk.selling import Selling
+
+    sell = Selling.sell
+
+    async def mutant(self: Any, uid: str, request: Any) -> Any:
+        typed = (request.member.phone or "") if request.member else ""
+        return await sell(self, uid, replace(request, number=typed or request.number))
+
+    Selling.sell = mutant
+
+
 MUTANTS: dict[str, Callable[[], None]] = {
     mutant.__name__.replace("_", "-"): mutant
     for mutant in (
@@ -275,6 +309,9 @@ MUTANTS: dict[str, Callable[[], None]] = {
         sale_waits_for_printer,
         sale_waits_for_cloud,
         joins_halves,
+        registers_unsealed,
+        masks_nothing,
+        journals_the_phone,
     )
 }
 
