@@ -46,6 +46,8 @@ SPREAD_MS = 60_000
 JITTER = 0.1
 STATE_FILE_LIMIT_BYTES = 64 * 1024
 """An `UpdateState` takes under 2 KB; a file beyond this is none."""
+TOLD_HEAD_FILE = "heartbeat-head.json"
+"""In the state directory: a `ToldHead`."""
 TOLD_LIMIT = 64
 """Problems and devices in one heartbeat."""
 CODE_LIMIT = 80
@@ -67,6 +69,15 @@ class Policies(Protocol):
     async def fetch(self, version: int) -> None:
         """Get the policy of that version and obey it; asked again with each heartbeat until it is so or refused."""
         ...
+
+
+class ToldHead(Struct, frozen=True, kw_only=True):
+    """The journal's last row as a heartbeat told it to the cloud."""
+
+    epoch: int
+    seq: int
+    hash: str
+    at_ms: int
 
 
 class Seen(Struct, frozen=True):
@@ -139,6 +150,7 @@ class Beating:
         self._told: Seen | None = None
         self._was_online = True
         self._written: bytes | None = None
+        self._kept = (0, 0)
         self.counts = HeartbeatCounts()
         self.update = UpdateState()
         """As the upgrader's file said when it was looked at last."""
@@ -161,9 +173,11 @@ class Beating:
         self._told = seen
         pause_ms = HEARTBEAT_PAUSE_MS
         try:
-            answer = await line.heartbeat(await self.compose())
+            beat = await self.compose()
+            answer = await line.heartbeat(beat)
             pause_ms = answer.next_ms
             self.counts = msgspec.structs.replace(self.counts, sent=self.counts.sent + 1, last_ms=self._clock.wall_ms())
+            await self._keep_head(beat)
             await self._obey(answer.wanted)
         except SyncError as error:
             self._fail()
@@ -239,6 +253,17 @@ class Beating:
             update=self.update,
         )
 
+    async def _keep_head(self, beat: Heartbeat) -> None:
+        """Beside the journal: what the cloud has been told of it, `tillside audit verify` holds it to."""
+        if not beat.head_seq or (beat.epoch, beat.head_seq) == self._kept:
+            return
+        head = ToldHead(epoch=beat.epoch, seq=beat.head_seq, hash=beat.head_hash, at_ms=beat.at_ms)
+        try:
+            await asyncio.to_thread(replace_file, self._state_dir / TOLD_HEAD_FILE, msgspec.json.encode(head))
+            self._kept = (beat.epoch, beat.head_seq)
+        except OSError as error:
+            log.warning("what the cloud was told could not be written down: %s", error.strerror)
+
     async def _obey(self, wanted: Wanted) -> None:
         """Hand on what the till is to have: the release to the updater, the policy to whoever keeps policies."""
         self.wanted = wanted
@@ -266,6 +291,14 @@ class Beating:
             replace_file(path, body)
             self._written = body
             log.info("the cloud wants release %s here%s", wanted.release, ", later" if wanted.paused else "")
+
+
+def read_told_head(state_dir: Path) -> ToldHead | None:
+    """The journal's head as the last heartbeat told it; None before one did."""
+    try:
+        return msgspec.json.decode(_content(state_dir / TOLD_HEAD_FILE), type=ToldHead)
+    except msgspec.DecodeError:
+        return None
 
 
 def own_version() -> str:

@@ -3,6 +3,7 @@
 import asyncio
 from pathlib import Path
 
+from till_agent.audit_trail import note
 from till_agent.bridge.exceptions import AgentStartError
 from till_agent.instance import StateDir, make_state_dir
 from till_agent.journal.place import new_salt
@@ -54,6 +55,7 @@ def enrol_till(settings: Settings, code: str, *, again: bool) -> Identity:
     try:
         identity = Identity.of(answer, last_epoch=last_epoch, private_key=private_key)
         save_identity(path, identity)
+        note(path.parent, "enrolled", till=identity.till, store=identity.store, again=int(again))
     except IdentityError as exc:
         raise EnrolError(f"{exc}; the code has been used: ask for a new one") from exc
     return identity

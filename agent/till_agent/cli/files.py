@@ -71,9 +71,9 @@ class JournalView(Struct, frozen=True):
 
 
 @contextlib.contextmanager
-def open_view(state_dir: Path) -> Iterator[JournalView]:
-    """The journal of `state_dir`. AgentUnreachableError in one line when it can't be read."""
-    path = state_dir / JOURNAL_FILE
+def open_view(state_dir: Path, name: str = JOURNAL_FILE) -> Iterator[JournalView]:
+    """The journal of `state_dir`, or one put aside there. AgentUnreachableError in one line when it can't be read."""
+    path = state_dir / Path(name).name
     try:
         identity = load_identity(state_dir / IDENTITY_FILE)
     except IdentityError as exc:

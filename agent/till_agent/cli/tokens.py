@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from till_agent.audit_trail import note
 from till_agent.bridge.exceptions import AgentRefusedError, AgentUnreachableError, TokenChangeUntoldError
 from till_agent.bridge.token_files import earlier_of, read_token, revoke, rotate
 from till_agent.cli.asking import CLIENT, ask
@@ -36,8 +37,10 @@ def change(state_dir: Path, client: str, *, new: bool, end_earlier: bool, overla
     asking = read_token(state_dir, CLIENT)
     if end_earlier:
         revoke(state_dir, client)
+        note(state_dir, "token_revoked", client=client)
     if new:
         rotate(state_dir, client, overlap_ms=overlap_ms, now_wall_ms=_now_ms())
+        note(state_dir, "token_rotated", client=client, overlap_ms=overlap_ms)
     if not is_running(state_dir):
         return "The agent does not run: it takes this in at its start."
     try:
