@@ -41,7 +41,7 @@ def pack(folder: Path, archive: Path) -> None:
     with (
         draft.open("wb") as file,
         gzip.GzipFile("", "wb", _COMPRESSION, file, mtime=0) as zipped,
-        tarfile.open(fileobj=zipped, mode="w", format=tarfile.USTAR_FORMAT) as tar,
+        tarfile.open(fileobj=zipped, mode="w", format=tarfile.PAX_FORMAT) as tar,
     ):
         for name in (MANIFEST_FILE, *signature, *sorted(each.path for each in manifest.files)):
             path = folder / name

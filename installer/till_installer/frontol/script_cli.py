@@ -39,7 +39,7 @@ def install(folder: Path, config: Path, client: str, without_init: bool, as_json
     from till_installer.frontol.exceptions import ScriptError
     from till_installer.frontol.script_file import install as put
 
-    values = _values(config, client)
+    values = script_values(config, client)
     try:
         done = put(folder, values, init=not without_init)
     except ScriptError as error:
@@ -122,7 +122,7 @@ def check(folder: Path, as_json: bool) -> None:
         raise SystemExit(1)
 
 
-def _values(config: Path, client: str) -> dict[str, Any]:
+def script_values(config: Path, client: str) -> dict[str, Any]:
     """Port and token of the till; one line and status 1 when there is none."""
     from till_agent.bridge.exceptions import AgentUnreachableError, TokenError
     from till_agent.bridge.tokens import read_token

@@ -11,6 +11,7 @@ import contextlib
 import fcntl
 import json
 import os
+import pwd
 import select
 import signal
 import socket
@@ -50,6 +51,7 @@ class Keeper:
         self.watchdog_s: float = service["watchdog_s"]
         self.is_notifying: bool = service["notify"]
         self.environment: dict[str, str] = service["environment"]
+        self.user: str = service.get("user", "")
         self.restarts = 0
         self.pause_s = 0.0
         self.stopping = False
@@ -77,9 +79,9 @@ class Keeper:
             self._tell("stopped")
 
     def _listen(self, path: Path) -> None:
-        """On a socket in the folder, which is its owner's; a folder with too long a name gets an abstract one."""
+        """On a socket in the folder, which is its owner's; for another user, or a long name: abstract."""
         self.address = str(path)
-        if len(os.fsencode(path)) > ADDRESS_LIMIT_BYTES:
+        if self.user or len(os.fsencode(path)) > ADDRESS_LIMIT_BYTES:
             self.address = f"@tillside-{os.getpid()}-{os.urandom(8).hex()}"
         self.inbox.bind(self.address.replace("@", "\0", 1) if self.address.startswith("@") else self.address)
         self.inbox.setblocking(False)  # noqa: FBT003 - its only argument has no name
@@ -91,8 +93,8 @@ class Keeper:
         begun = time.monotonic()
         try:
             self._start()
-        except OSError as exc:
-            self._pause(f"could not be started: {exc.strerror}: {exc.filename}", failed=True)
+        except (OSError, KeyError) as exc:
+            self._pause(f"could not be started: {exc}", failed=True)
             return
         why = self._watch()
         self._end()
@@ -111,6 +113,10 @@ class Keeper:
             environment["NOTIFY_SOCKET"] = self.address
         if self.watchdog_s:
             environment["WATCHDOG_USEC"] = str(round(self.watchdog_s * 1_000_000))
+        whose: dict[str, Any] = {}
+        if self.user:
+            groups = os.getgrouplist(self.user, pwd.getpwnam(self.user).pw_gid)
+            whose = {"user": self.user, "group": groups[0], "extra_groups": groups}
         with output.open("wb" if is_large else "ab") as file:
             self.process = subprocess.Popen(  # noqa: S603 - of the service that was installed
                 self.command,
@@ -121,6 +127,7 @@ class Keeper:
                 cwd="/",
                 start_new_session=True,
                 preexec_fn=_die_with_parent,  # noqa: PLW1509 - this process has one thread
+                **whose,
             )
         self._tell("starting" if self.is_notifying else "running")
 

@@ -31,18 +31,26 @@ class ProcessManager:
     """Runs one service out of `folder` (run folder: settings, state, output, all the agent's user's own).
 
     `notify`: the state is "starting" until the process says READY=1; `watchdog_s`: one that says no WATCHDOG=1 for as
-    long is started again (0: never). `environment` is added to that of whoever starts it.
+    long is started again (0: never). `environment` is added to that of whoever starts it; `user` is who runs it
+    ("": who starts it).
     """
 
     kind = "process"
 
     def __init__(
-        self, folder: Path, *, notify: bool = False, watchdog_s: float = 0.0, environment: dict[str, str] | None = None
+        self,
+        folder: Path,
+        *,
+        notify: bool = False,
+        watchdog_s: float = 0.0,
+        environment: dict[str, str] | None = None,
+        user: str = "",
     ) -> None:
         self.folder = folder
         self._notify = notify
         self._watchdog_s = watchdog_s
         self._environment = environment or {}
+        self._user = user
 
     def install(self, command: tuple[str, ...], *, config: Path) -> None:
         """Keep the command. One that runs goes on as it is until it is started again. ServiceError."""
@@ -53,6 +61,7 @@ class ProcessManager:
                 "notify": self._notify,
                 "watchdog_s": self._watchdog_s,
                 "environment": self._environment,
+                "user": self._user,
             }
         )
         path = self.folder / keeper.SERVICE_FILE

@@ -119,6 +119,8 @@ def make_version(bundle_folder: Path, versions: Path, in_use: frozenset[str] = f
         message = f"version {folder.name} is installed with other contents; "
         message += f"run `tillside setup repair --bundle {bundle_folder}`"
         raise RefusedError("version_differs", message)
+    if folder.resolve() in bundle_folder.resolve().parents:
+        raise RefusedError("version_damaged", f"expected {folder} to be whole; run `tillside setup repair`")
     check_machine(bundle)
     check_files(bundle_folder, bundle)
     _check_space(versions, bundle)
@@ -208,7 +210,8 @@ def list_files(folder: Path) -> dict[str, str]:
         folders[:] = [name for name in folders if name != "__pycache__" and Path(where, name) != folder / KEPT_BUNDLE]
         for name in sorted((*files, *(name for name in folders if Path(where, name).is_symlink()))):
             path = Path(where, name)
-            if path.parent == folder and name.endswith(COMPLETE_FILE):
+            # What pip notes of a package holds the place of its commands, and nobody runs it.
+            if (path.parent == folder and name.endswith(COMPLETE_FILE)) or name == "RECORD":
                 continue
             key = path.relative_to(folder).as_posix()
             found[key] = f"-> {path.readlink()}" if path.is_symlink() else hash_file(path)

@@ -1,0 +1,148 @@
+"""The agent as a unit of systemd: written, enabled, started, stopped and looked at through `systemctl`."""
+
+import shlex
+import subprocess
+from importlib import resources
+from pathlib import Path
+
+from till_installer.exceptions import ServiceError
+from till_installer.layout import SERVICE, Layout
+from till_installer.services.ports import ServiceState, ServiceStatus
+from till_installer.setup.files import put, remove
+
+UNITS = ("tillside.service", "tillside-update.service", "tillside-update.path", "tillside-update.timer")
+ENABLED = ("tillside.service", "tillside-update.path", "tillside-update.timer")
+UPDATES = ("tillside-update.path", "tillside-update.timer")
+RUNNING = Path("/run/systemd/system")
+"""There where systemd is the first process."""
+ASK_TIMEOUT_S = 20.0
+START_TIMEOUT_S = 90.0
+"""The unit itself gives up after 60 s."""
+_STATES: dict[str, ServiceState] = {
+    "active": "running",
+    "reloading": "running",
+    "activating": "starting",
+    "deactivating": "running",
+    "failed": "failed",
+}
+
+
+class SystemdManager:
+    """Of the units of one installation. `systemctl`: the program to call."""
+
+    kind = "systemd"
+
+    def __init__(self, layout: Layout, systemctl: str = "systemctl") -> None:
+        self.layout = layout
+        self.folder = layout.root / "etc/systemd/system"
+        self._systemctl = systemctl
+
+    def install(self, command: tuple[str, ...], *, config: Path) -> None:
+        """Write the units and enable them. ServiceError."""
+        texts = unit_texts(self.layout, command, config)
+        changed = [name for name, text in texts.items() if put(self.folder / name, text, 0o644)]
+        if changed:
+            self._call("daemon-reload")
+        if any(self._ask("is-enabled", name) != "enabled" for name in ENABLED):
+            self._call("enable", *ENABLED)
+
+    def is_as_installed(self, command: tuple[str, ...], *, config: Path) -> bool:
+        """Whether every unit is there as `install` writes it."""
+        return not any(
+            not (self.folder / name).is_file() or (self.folder / name).read_text("utf-8") != text
+            for name, text in unit_texts(self.layout, command, config).items()
+        )
+
+    def remove(self) -> None:
+        """Stop and disable all units, and remove them. ServiceError."""
+        there = [name for name in UNITS if (self.folder / name).exists()]
+        if not there:
+            return
+        self._call("stop", *[name for name in UPDATES if name in there])
+        self.stop()
+        self._call("disable", *[name for name in ENABLED if name in there])
+        for name in there:
+            remove(self.folder / name)
+        self._call("daemon-reload")
+
+    def start(self) -> None:
+        """Start the agent and wait until it says that it is ready. ServiceError."""
+        self._call("start", f"{SERVICE}.service", timeout_s=START_TIMEOUT_S)
+
+    def watch_for_updates(self) -> None:
+        """Start what waits for releases. ServiceError."""
+        self._call("start", *UPDATES)
+
+    def stop(self, timeout_s: float = 10.0) -> None:
+        """Stop the agent; kill what has not ended after `timeout_s`. ServiceError."""
+        unit = f"{SERVICE}.service"
+        try:
+            self._run("stop", unit, timeout_s=timeout_s)
+        except subprocess.TimeoutExpired:
+            self._call("kill", "--signal=SIGKILL", unit)
+            self._call("stop", unit)
+
+    def status(self) -> ServiceStatus:
+        """As systemd has it. ServiceError."""
+        shown = self._call(
+            "show", f"{SERVICE}.service", "--property=LoadState,ActiveState,SubState,MainPID,NRestarts,Result"
+        )
+        values = dict(line.split("=", 1) for line in shown.splitlines() if "=" in line)
+        if values.get("LoadState") in (None, "", "not-found"):
+            return ServiceStatus(state="absent")
+        result = values.get("Result", "success")
+        return ServiceStatus(
+            state=_STATES.get(values.get("ActiveState", ""), "stopped"),
+            pid=int(values.get("MainPID") or 0),
+            restarts=int(values.get("NRestarts") or 0),
+            detail="" if result == "success" else f"{values.get('SubState', '')}: {result}",
+        )
+
+    def _ask(self, *words: str) -> str:
+        return self._run(*words).stdout.strip()
+
+    def _call(self, *words: str, timeout_s: float = ASK_TIMEOUT_S) -> str:
+        try:
+            done = self._run(*words, timeout_s=timeout_s)
+        except subprocess.TimeoutExpired as exc:
+            raise ServiceError(f"expected `systemctl {shlex.join(words)}` to end within {timeout_s:g} s; "
+                               f"see `journalctl -u {SERVICE} -n 50`") from exc  # fmt: skip
+        if done.returncode:
+            said = (done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"])[-1]
+            raise ServiceError(f"`systemctl {shlex.join(words)}` failed: {said}; see `journalctl -u {SERVICE} -n 50`")
+        return done.stdout
+
+    def _run(self, *words: str, timeout_s: float = ASK_TIMEOUT_S) -> "subprocess.CompletedProcess[str]":
+        try:
+            return subprocess.run(  # noqa: S603 - systemctl with words of our own
+                [self._systemctl, "--no-ask-password", *words],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=timeout_s,
+            )
+        except FileNotFoundError as exc:
+            raise ServiceError("expected systemctl on this machine; install with --no-service where there is none",
+                               code="no_systemd") from exc  # fmt: skip
+
+
+def unit_texts(layout: Layout, command: tuple[str, ...], config: Path) -> dict[str, str]:
+    """Every unit by its name, with this installation's places filled in."""
+    return {name: filled(name, layout, command, config) for name in UNITS}
+
+
+def filled(name: str, layout: Layout, command: tuple[str, ...] = (), config: Path | None = None) -> str:
+    """One of our data files with this installation's places in it."""
+    text = (resources.files("till_installer") / "data" / name).read_text(encoding="utf-8")
+    for mark, value in (
+        ("COMMAND", shlex.join(command)),
+        ("PROGRAMS", layout.programs),
+        ("CONFIG_DIR", layout.config_dir),
+        ("CONFIG", config or layout.config),
+        ("STATE", layout.state_dir),
+        ("LOGS", layout.log_dir),
+        ("UPDATES", layout.updates_dir),
+    ):
+        text = text.replace(f"@{mark}@", str(value))
+    return text

@@ -1,0 +1,237 @@
+"""Puts an installation in place, step by step. Each step looks first: a second run changes nothing, and a run that was
+cut off at any point is finished by the next one. The version that runs is served from until the last moment.
+"""
+
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+from msgspec import Struct
+
+from till_config import load
+from till_config.settings import Settings
+from till_installer.bundle.fitting import must_fit
+from till_installer.bundle.keys import public_keys
+from till_installer.bundle.manifest import Manifest, read_manifest, verify
+from till_installer.layout import Layout
+from till_installer.services.choosing import agent_command
+from till_installer.services.ports import ServiceManager
+from till_installer.setup import bootstrap, system
+from till_installer.setup.enrolling import Enrolled, enrol
+from till_installer.setup.exceptions import PreconditionError, SetupError
+from till_installer.setup.files import agent_owner, put
+from till_installer.upgrade.pointers import named, point
+
+TAKES_OVER_S = 20.0
+"""An agent that is stopped lets its port go within a second."""
+
+
+class Wishes(Struct, frozen=True, kw_only=True):
+    """What an installation is made of. What is None or empty stays as it is on this till."""
+
+    bundle: Path
+    config: Path | None = None
+    enroll_file: Path | None = None
+    release_keys: tuple[str, ...] = ()
+    pos_origins: tuple[str, ...] = ()
+    frontol: Path | None = None
+
+
+class Done(Struct, frozen=True, kw_only=True):
+    """What was done: `changed` names it all, and is empty where everything was in place."""
+
+    version: str
+    before: str = ""
+    changed: tuple[str, ...] = ()
+    enrolled: Enrolled
+    service: str = "none"
+    remarks: tuple[str, ...] = ()
+
+
+class Installing:
+    """One run. `say` is told what is done, `at` each step that is done and on the disk."""
+
+    def __init__(
+        self,
+        layout: Layout,
+        manager: ServiceManager | None,
+        say: Callable[[str], None] = lambda _: None,
+        at: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self.layout = layout
+        self.manager = manager
+        self.say = say
+        self.at = at
+        self.changed: list[str] = []
+        self.remarks: list[str] = []
+
+    def install(self, wishes: Wishes) -> Done:
+        """All of it. InstallerError, ConfigError; nothing is changed by what is wrong from the start."""
+        layout = self.layout
+        must_be_able(layout)
+        settings = self._settings(wishes)
+        keys = self._keys(wishes)
+        manifest = verify(wishes.bundle, keys)
+        must_fit(manifest)
+        before = named(layout.current)
+        self._must_have_port(settings)
+        self._make_version(wishes.bundle, manifest)
+        self.at("version")
+        self._put_files(wishes, keys)
+        self.at("files")
+        self._switch(wishes.bundle, manifest, before)
+        self.at("switched")
+        enrolled = enrol(layout, settings, wishes.enroll_file)
+        if enrolled.is_new:
+            self.changed.append("identity")
+        self.at("enrolled")
+        service = self._start()
+        self.at("started")
+        self._frontol(wishes)
+        return Done(
+            version=manifest.version,
+            before=before,
+            changed=tuple(self.changed),
+            enrolled=enrolled,
+            service=service,
+            remarks=tuple(self.remarks),
+        )
+
+    def _settings(self, wishes: Wishes) -> Settings:
+        path = wishes.config or self.layout.config
+        if not path.is_file():
+            raise PreconditionError(
+                f"expected the till's settings at {path}; give them with --config", code="no_config"
+            )
+        settings = load(path)
+        state_dir = Path(settings.agent.state_dir)
+        if state_dir != self.layout.state_dir:
+            message = f'expected agent.state_dir = "{self.layout.state_dir}" in {path}, not "{state_dir}"; '
+            raise PreconditionError(f"{message}the service may write nowhere else", code="state_dir_elsewhere")
+        return settings
+
+    def _keys(self, wishes: Wishes) -> tuple[str, ...]:
+        """Those that were given and those of this till. A till that knows some takes no further one from a command."""
+        known_file = self.layout.config_dir / system.RELEASE_KEYS
+        known = public_keys((str(known_file),)) if known_file.is_file() else ()
+        given = public_keys(wishes.release_keys)
+        if known and not set(given) <= set(known):
+            message = f"expected a key that this till knows; to change the keys that it trusts, edit {known_file}"
+            raise PreconditionError(message, code="release_key_other")
+        return known or given
+
+    def _must_have_port(self, settings: Settings) -> None:
+        """The agent's own port is no fault."""
+        port = settings.bridge.port
+        if self.manager is None or port == 0 or self.manager.status().state in ("running", "starting"):
+            return
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError as exc:
+                message = f"expected port {port} of this machine to be free: {exc.strerror}; "
+                message += f"`ss -ltnp 'sport = :{port}'` names the program; stop it, or set bridge.port"
+                raise PreconditionError(message, code="port_taken") from exc
+
+    def _make_version(self, bundle: Path, manifest: Manifest) -> None:
+        folder = self.layout.version_dir(manifest.version)
+        _, digest = bootstrap.read_bundle(bundle)
+        if not bootstrap.is_complete(folder, digest):
+            self.changed.append(f"version {manifest.version}")
+        in_use = frozenset((named(self.layout.current), named(self.layout.previous))) - {""}
+        try:
+            bootstrap.make_version(bundle, self.layout.versions, in_use, self.say)
+        except bootstrap.RefusedError as exc:
+            raise SetupError(str(exc), code=exc.code, exit_code=exc.status) from exc
+
+    def _put_files(self, wishes: Wishes, keys: tuple[str, ...]) -> None:
+        layout = self.layout
+        self.say("putting files in place")
+        self.changed += system.put_files(layout)
+        if system.make_user(layout):
+            self.changed.append("user tillside")
+        self.changed += system.make_folders(layout)
+        owner = agent_owner(layout.root)
+        group = type(owner)(-1, owner.gid)
+        if wishes.config is not None:
+            text = wishes.config.read_bytes()
+            if put(layout.config, text, 0o640, group):
+                self.changed.append("till.toml")
+        if put(layout.config_dir / system.RELEASE_KEYS, "".join(f"{key}\n" for key in keys), 0o644):
+            self.changed.append(system.RELEASE_KEYS)
+        policies, remark = system.put_policies(layout, wishes.pos_origins)
+        self.changed += policies
+        self.remarks += [remark] if remark else []
+        if self.changed:
+            system.tell_kernel(layout)
+
+    def _switch(self, bundle: Path, manifest: Manifest, before: str) -> None:
+        """A first version by its link; another one as every upgrade: rehearsed, watched, and undone if it fails."""
+        layout = self.layout
+        if before == manifest.version:
+            return
+        self.changed.append("current")
+        if not before or self.manager is None or self.manager.status().state != "running":
+            if before:
+                point(layout.previous, before)
+            point(layout.current, manifest.version)
+            return
+        from till_installer.upgrade.engine import Means, Upgrader
+
+        state = Upgrader(layout, self.manager, Means(say=self.say)).apply(bundle, manifest)
+        if state.stage != "done":
+            message = f"version {manifest.version} was put in place and taken back ({state.code}): {state.detail}; "
+            raise SetupError(f"{message}version {before} serves on", code="upgrade_undone")
+
+    def _start(self) -> str:
+        if self.manager is None:
+            return "none"
+        state = self.manager.status().state
+        self.manager.install(agent_command(self.layout), config=self.layout.config)
+        if state == "running" and "till.toml" in self.changed:
+            self.say("starting the agent anew for its new settings")
+            self.manager.stop()
+            state = "stopped"
+        if state != "running":
+            self.say("starting the agent")
+            self.changed.append("service")
+            self.manager.start()
+        watch = getattr(self.manager, "watch_for_updates", None)
+        if watch is not None and "service" in self.changed:
+            watch()
+        return self.manager.kind
+
+    def _frontol(self, wishes: Wishes) -> None:
+        if wishes.frontol is None:
+            return
+        from till_installer.frontol.exceptions import ScriptError
+        from till_installer.frontol.script_cli import script_values
+        from till_installer.frontol.script_file import install
+
+        try:
+            put_there = install(wishes.frontol, script_values(self.layout.config, "pos"))
+        except ScriptError as exc:
+            raise SetupError(str(exc), code="frontol") from exc
+        if put_there.state != "unchanged":
+            self.changed.append(str(put_there.path))
+            self.remarks.append(f"load {put_there.path} into Frontol: docs/how-to/connect-frontol-script.md")
+
+
+def must_be_able(layout: Layout) -> None:
+    """PreconditionError (`not_root`) for the machine's own installation without root's rights."""
+    if layout.root == Path("/") and os.name == "posix" and os.geteuid() != 0:
+        raise PreconditionError("expected to be run as root: put `sudo` before it", code="not_root")
+
+
+def known_keys(layout: Layout) -> tuple[str, ...]:
+    """Keys by which this till takes bundles; () when it has none."""
+    path = layout.config_dir / system.RELEASE_KEYS
+    return public_keys((str(path),)) if path.is_file() else ()
+
+
+def kept_manifest(layout: Layout, version: str) -> Manifest | None:
+    """Of the bundle that a version was made from; None when it is not there."""
+    folder = layout.version_dir(version) / bootstrap.KEPT_BUNDLE
+    return read_manifest(folder) if (folder / "bundle.json").is_file() else None

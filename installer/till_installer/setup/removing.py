@@ -1,0 +1,125 @@
+"""Takes Tillside off a till. Its data stays unless asked for, and never goes while the cloud lacks some of it."""
+
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from msgspec import Struct
+
+from till_agent.core import JOURNAL_FILE
+from till_installer.layout import Layout
+from till_installer.services.ports import ServiceManager
+from till_installer.setup import system
+from till_installer.setup.enrolling import enrolled_as
+from till_installer.setup.exceptions import QueueError, SetupError
+from till_installer.setup.files import remove
+from till_installer.setup.installing import must_be_able
+from till_installer.upgrade.files import mirror_at_rest
+from till_installer.upgrade.queue import QueueProof, UnreadableError, count_queue
+
+LOG_SUFFIXES = ("-wal", "-shm")
+DATABASES = (".db",)
+
+
+class Removed(Struct, frozen=True, kw_only=True):
+    """What was done. `carried_to`: folder of the copy of the data; "" when none was made."""
+
+    purged: bool
+    waiting: int = 0
+    carried_to: str = ""
+    queue_hash: str = ""
+
+
+def uninstall(
+    layout: Layout,
+    manager: ServiceManager | None,
+    *,
+    purge: bool = False,
+    carry_to: Path | None = None,
+    discard: int | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> Removed:
+    """Stop and remove it. With `purge` its data too: QueueError while operations wait, unless they are carried out or
+
+    `discard` says how many of them are to be lost. Whatever is refused leaves everything as it was.
+    """
+    must_be_able(layout)
+    was_running = manager is not None and manager.status().state in ("running", "starting")
+    carried, proof = "", QueueProof()
+    if purge or carry_to is not None:
+        if manager is not None:
+            say("stopping the agent")
+            manager.stop()
+        try:
+            proof, carried = _look_after_queue(layout, purge=purge, carry_to=carry_to, discard=discard, say=say)
+        except Exception:
+            if was_running and manager is not None:
+                manager.start()
+            raise
+    if manager is not None:
+        say("removing the service")
+        manager.remove()
+    system.remove_files(layout)
+    if purge:
+        say("removing settings and data")
+        for path in (layout.state_dir, layout.updates_dir, layout.log_dir, layout.config_dir):
+            remove(path)
+    say("removing the programs")
+    for pointer in (layout.current, layout.previous, layout.programs / "upgrader"):
+        remove(pointer)
+    remove(layout.programs)
+    return Removed(purged=purge, waiting=proof.count, carried_to=carried, queue_hash=proof.digest)
+
+
+def _look_after_queue(
+    layout: Layout, *, purge: bool, carry_to: Path | None, discard: int | None, say: Callable[[str], None]
+) -> tuple[QueueProof, str]:
+    journal = layout.state_dir / JOURNAL_FILE
+    if not journal.exists():
+        return QueueProof(), ""
+    try:
+        proof = count_queue(journal)
+    except UnreadableError as exc:
+        if carry_to is not None:
+            return QueueProof(), _carry_out(layout, carry_to, None, say)
+        message = f"expected to read how many operations wait: {exc}; carry the data out with --carry-queue-to DIR"
+        raise QueueError(message, code="queue_unreadable") from exc
+    if carry_to is not None:
+        return proof, _carry_out(layout, carry_to, proof, say)
+    if purge and proof.count and discard != proof.count:
+        message = (
+            f"{proof.count} operations wait for the cloud; `tillside sync now` sends them, --carry-queue-to DIR keeps"
+        )
+        raise QueueError(f"{message} a copy, --discard-queue {proof.count} loses them for ever")
+    return proof, ""
+
+
+def _carry_out(layout: Layout, carry_to: Path, proof: QueueProof | None, say: Callable[[str], None]) -> str:
+    """A copy of the whole state folder, with the agent at rest, checked to hold the same queue; for root alone."""
+    name = enrolled_as(layout) or "till"
+    target = carry_to / f"tillside-{name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    say(f"carrying the data out to {target}")
+    try:
+        target.mkdir(mode=0o700, parents=True)
+        for path in sorted(layout.state_dir.rglob("*")):
+            _carry(path, target / path.relative_to(layout.state_dir))
+        if proof is not None:
+            copied = count_queue(target / JOURNAL_FILE)
+            if (copied.count, copied.digest) != (proof.count, proof.digest):
+                raise SetupError(f"expected the copy in {target} to hold the same queue; choose another disk",
+                                 code="not_carried")  # fmt: skip
+    except (OSError, UnreadableError) as exc:
+        raise SetupError(
+            f"expected to copy the data to {target}: {exc}; choose another disk", code="not_carried"
+        ) from exc
+    return str(target)
+
+
+def _carry(path: Path, target: Path) -> None:
+    if path.is_dir():
+        target.mkdir(mode=0o700, exist_ok=True)
+    elif path.suffix in DATABASES:
+        mirror_at_rest(path, target)
+    elif path.is_file() and not path.name.endswith(LOG_SUFFIXES):
+        shutil.copy2(path, target)
