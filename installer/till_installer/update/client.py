@@ -168,21 +168,22 @@ class UpdateClient:
             raise UnknownReleaseError(f"expected {release.target} among the targets; {AGAIN}")
         if target.length > BUNDLE_LIMIT_BYTES:
             raise TooLargeError(f"expected a bundle of at most {BUNDLE_LIMIT_BYTES} bytes, not {target.length}")
+        whole = self._downloads / release.target
+        part = self._downloads / f"{target.hashes['sha256']}.part"
         try:
-            self._downloads.mkdir(mode=0o700, parents=True, exist_ok=True)
-            whole = self._downloads / release.target
-            part = self._downloads / f"{target.hashes['sha256']}.part"
             self._drop_others(whole, part)
             if whole.exists() and _is(whole, target):
                 return whole
             self._expect_room(target.length, part)
             return self._download(target, whole, part, progress)
         except OSError as exc:
-            if exc.errno in (errno.ENOSPC, errno.EDQUOT):
-                with contextlib.suppress(OSError):
-                    part.unlink(missing_ok=True)
-                raise DiskFullError(f"the disk of {self._downloads} is full; make room there") from exc
-            raise UpdateError(f"expected to write into {self._downloads}: {exc.strerror}; run it as root") from exc
+            error: UpdateError = _of_disk(exc, self._downloads)
+        except DiskFullError as exc:
+            error = exc
+        if isinstance(error, DiskFullError):
+            with contextlib.suppress(OSError):  # the journal lies on the same disk, and comes first
+                part.unlink(missing_ok=True)
+        raise error
 
     def _download(self, target: TargetFile, whole: Path, part: Path, progress: Progress | None) -> Path:
         name = f"{target.hashes['sha256']}.{target.path}"

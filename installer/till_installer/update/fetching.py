@@ -168,7 +168,7 @@ class HttpFetcher(Fetcher):
             async with asyncio.timeout(self._pace.metadata_s), self._asked(url, {}) as answer:
                 if answer.status_code != OK:
                     raise _refused(url, answer.status_code)
-                async for chunk in answer.aiter_raw(CHUNK_BYTES):
+                async for chunk in answer.aiter_raw():
                     data += chunk
                     if len(data) > cap:
                         return bytes(data[:cap]), False
@@ -196,7 +196,7 @@ class HttpFetcher(Fetcher):
                     into.seek(offset)
                     into.truncate()
                     marked = total = offset
-                    async for chunk in answer.aiter_raw(CHUNK_BYTES):
+                    async for chunk in answer.aiter_raw():
                         total += len(chunk)
                         if total > length:
                             raise EndlessError(f"expected {length} bytes of {url}, and more came; {AGAIN}")

@@ -149,14 +149,9 @@ class Repository:
 
     def renew(self, role: Literal["root", "targets"]) -> None:
         """Stage the same once more, with a new date: to be signed before the old one expires."""
-        if role == "root":
-            root = self._changing("root", Root)
-            root.signed.expires = self._in(ROOT_DAYS)
-            self._stage(root, "root")
-            return
-        targets = self._changing("targets", Targets)
-        targets.signed.expires = self._in(TARGETS_DAYS)
-        self._stage(targets, "targets")
+        made = self._changing(role, Root if role == "root" else Targets)
+        made.signed.expires = self._in(ROOT_DAYS if role == "root" else TARGETS_DAYS)
+        self._stage(made, role)
 
     def sign(self, signer: Signer) -> list[str]:
         """Add this key's signature to all that waits for it; the roles that got one."""
@@ -197,11 +192,15 @@ class Repository:
         self._refresh(online, snapshot=True)
         return list(waiting)
 
-    def refresh(self, online: Signer, *, timestamp_days: int = TIMESTAMP_DAYS) -> None:
-        """Sign a new timestamp, every night; a new snapshot as well when the present one ends within half its time."""
+    def refresh(self, online: Signer, *, stick_days: int = 0) -> None:
+        """Sign a new timestamp, every night; a new snapshot as well when the present one ends within half its time.
+
+        `stick_days`: both good for so long, to be copied to a stick; the next refresh comes after them.
+        """
         snapshot = self._newest("snapshot", Snapshot)
         left = snapshot.signed.expires - self._time()
-        self._refresh(online, snapshot=left < dt.timedelta(days=SNAPSHOT_DAYS // 2), timestamp_days=timestamp_days)
+        least = dt.timedelta(days=stick_days or SNAPSHOT_DAYS // 2)
+        self._refresh(online, snapshot=left < least, stick_days=stick_days)
 
     def releases(self) -> tuple[Release, ...]:
         """Those that are public, the oldest first."""
@@ -274,7 +273,7 @@ class Repository:
             return [each for each in (old, new) if each is not None]
         return [each for each in (new or old,) if each is not None]
 
-    def _refresh(self, online: Signer, *, snapshot: bool, timestamp_days: int = TIMESTAMP_DAYS) -> None:
+    def _refresh(self, online: Signer, *, snapshot: bool, stick_days: int = 0) -> None:
         root = self._root()
         for name in ONLINE:
             if online.public_key.keyid not in root.roles[name].keyids:
@@ -283,14 +282,14 @@ class Repository:
             targets = self._newest_path("targets")
             if targets is None:
                 raise RepositoryError("expected published targets: `repo sign` them and `repo publish`")
-            made = self._next("snapshot", Snapshot, SNAPSHOT_DAYS)
+            made = self._next("snapshot", Snapshot, stick_days or SNAPSHOT_DAYS)
             made.signed.meta = {"targets.json": _meta(targets)}
             made.sign(online)
             self._write(self.metadata / f"{made.signed.version}.snapshot.json", made)
         newest = self._newest_path("snapshot")
         if newest is None:
             raise RepositoryError("expected a snapshot: `repo publish`")
-        stamp = self._next("timestamp", Timestamp, timestamp_days)
+        stamp = self._next("timestamp", Timestamp, stick_days or TIMESTAMP_DAYS)
         stamp.signed.snapshot_meta = _meta(newest)
         stamp.sign(online)
         self._write(self.metadata / "timestamp.json", stamp)
