@@ -26,7 +26,7 @@ from till_installer.upgrade.pointers import point
 from till_installer.upgrade.receipts import Waiting
 
 TILL = "till-1"
-QUICK = Pace(look_s=0.1, start_s=8.0, proof_s=0.6, limit_s=9.0, stop_s=1.0, back_s=20.0)
+QUICK = Pace(look_s=0.1, start_s=40.0, proof_s=0.6, limit_s=50.0, stop_s=1.0, back_s=40.0)
 """A watch that takes a second: what is held here is what happens, not how long."""
 SITE = """
 import importlib.metadata, os, sys, threading, time
