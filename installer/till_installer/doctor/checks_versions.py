@@ -63,7 +63,8 @@ def version_current(scene: "Scene") -> Answer:
     if not name:
         return Bad(found=f"{scene.layout.current} leads nowhere")
     folder = versions / name
-    if not scene.layout.python(folder).exists():
+    python = scene.layout.python(folder)
+    if not python.exists() and not python.is_symlink():
         return Bad(found=f"{scene.layout.current} leads to {name}, which has no Python")
     return name
 

@@ -209,15 +209,15 @@ class Scene:
     def database(self, name: str) -> Iterator[sqlite3.Connection]:
         """One of the agent's files to read: `journal.db`, `cache.db`, `spool.db`. NotLooked when it is not there.
 
-        Nothing is written: an agent at rest finds file and log as they were. A running agent has its journal for itself
+        Nothing is written: an agent finds file and log as they were. A running agent has its journal for itself
         alone; of that one the file is read without its log.
         """
         path = self.state() / name
         if not path.is_file():
             raise NotLooked(f"there is no {path.name}")
-        alone = self.is_up() and name == JOURNAL_FILE
-        index = path.with_name(path.name + "-shm")
-        was_there = index.exists()
+        log = path.with_name(path.name + "-wal")
+        # SQLite would make a log and its index beside a file that has none, and leave them there.
+        alone = (self.is_up() and name == JOURNAL_FILE) or not log.exists() or not log.stat().st_size
         connection = sqlite3.connect(
             f"{path.absolute().as_uri()}?mode=ro{'&immutable=1' if alone else ''}",
             uri=True,
@@ -229,8 +229,6 @@ class Scene:
             yield connection
         finally:
             connection.close()
-            if not was_there and not alone and not self.is_up():
-                index.unlink(missing_ok=True)
 
 
 __all__ = ["CACHE_FILE", "JOURNAL_FILE", "Scene"]

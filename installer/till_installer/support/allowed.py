@@ -4,6 +4,7 @@ Whatever is not a field here can't get in: what is gathered is converted into th
 behind. Of free text only our own words go out (`vocabulary`); codes and names must look like such.
 """
 
+import typing
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -214,14 +215,10 @@ def only(kind: Any, given: object, cleaner: Cleaner) -> Any:
 def _value(name: str, kind: Any, value: object, cleaner: Cleaner) -> object:
     if isinstance(kind, type) and issubclass(kind, Struct):
         return only(kind, value if isinstance(value, Mapping) else {}, cleaner)
-    arguments = getattr(kind, "__args__", ())
-    if (
-        getattr(kind, "__origin__", None) is tuple
-        and isinstance(arguments[0], type)
-        and issubclass(arguments[0], Struct)
-    ):
+    of = typing.get_args(kind)[0] if typing.get_origin(kind) is tuple else None
+    if isinstance(of, type) and issubclass(of, Struct):
         items = value if isinstance(value, list | tuple) else ()
-        return tuple(only(arguments[0], each, cleaner) for each in items)
+        return tuple([only(of, each, cleaner) for each in items])
     if isinstance(value, str):
         # What looks like a secret is no code.
         value = cleaner.free(value) if name in _FREE else value if cleaner.text(value) == value else ""
