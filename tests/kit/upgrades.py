@@ -5,8 +5,10 @@ that gives the number, and one fault where a fault is wanted, as a bad release h
 is built, so that a version costs three small files.
 """
 
+import contextlib
 import json
 import shutil
+import sqlite3
 import sys
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from till_agent.journal.schema import VERSION as JOURNAL
 from till_installer.bundle.manifest import BundleFile, Manifest, Schemas, encode_manifest
 from till_installer.layout import Layout, linux_layout
 from till_installer.services.process import ProcessManager
+from till_installer.upgrade import probe
 from till_installer.upgrade.engine import Means, Upgrader
 from till_installer.upgrade.health import Pace
 from till_installer.upgrade.pointers import point
@@ -105,14 +108,19 @@ FAULTS = {
 
 
 class Installation:
-    """A till installed below `folder`, version 1.0.0 of it, with a queue; nothing runs yet."""
+    """A till installed below `folder`, version 1.0.0 of it; nothing runs yet. Without a chain: one that is there."""
 
-    def __init__(self, folder: Path, chain: Chain) -> None:
+    def __init__(self, folder: Path, chain: Chain | None = None) -> None:
         self.folder = folder
         self.layout: Layout = linux_layout(folder / "root")
+        self.manager = ProcessManager(folder / "run")
+        if chain is not None:
+            self._install_first(chain)
+
+    def _install_first(self, chain: Chain) -> None:
         for made in (self.layout.versions, self.layout.config_dir, self.layout.state_dir.parent):
             made.mkdir(parents=True)
-        files = folder / "chain"
+        files = self.folder / "chain"
         files.mkdir()
         chain.copy(files)
         shutil.move(files / TILL, self.layout.state_dir)
@@ -123,10 +131,13 @@ class Installation:
         )
         self.add("1.0.0")
         point(self.layout.current, "1.0.0")
-        self.manager = ProcessManager(folder / "run")
         words = ["-P", "-m", "till_installer", "agent", "run", "--config", str(self.layout.config)]
         command = (str(self.layout.python(self.layout.current)), *words)
         self.manager.install(command, config=self.layout.config)
+
+    def end(self) -> None:
+        """For clean-up: nothing runs after it."""
+        self.manager.stop(2.0)
 
     def bundle(
         self, version: str, *, journal: int = JOURNAL, cache: int = CACHE, size: int = 1_000
@@ -189,8 +200,6 @@ class Installation:
 
     def wait_ready(self) -> None:
         """Until the agent that runs takes sales."""
-        from till_installer.upgrade import probe
-
         wait_for(lambda: probe.is_answering(self.layout.state_dir), "the agent to take sales")
 
     @property
@@ -216,9 +225,6 @@ class Installation:
 
     def sold(self) -> set[str]:
         """Uids of sales in the journal at rest: nothing may run."""
-        import contextlib
-        import sqlite3
-
         with contextlib.closing(sqlite3.connect(self.layout.state_dir / "journal.db")) as connection:
             return {row[0] for row in connection.execute("SELECT uid FROM entries WHERE kind = 'sale'")}
 
