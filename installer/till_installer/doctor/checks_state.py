@@ -75,7 +75,7 @@ def state_dir_owner(scene: "Scene") -> Answer:
     if os.name != "posix":
         raise NotLooked("rights are kept in lists that the installer sets")
     owner = folder.stat()
-    alien = [each for each in _files(folder) if each.lstat().st_uid != owner.st_uid]
+    alien = [each for each in _files(folder) if _owner_of(each, owner.st_uid) != owner.st_uid]
     if not alien:
         return "one owner"
 
@@ -252,11 +252,22 @@ def state_leftovers(scene: "Scene") -> Answer:
     aside = sorted(each.name for each in folder.iterdir() if ".damaged" in each.name)
     if not aside:
         return "nothing was put aside"
-    size = sum((folder / name).stat().st_size for name in aside if (folder / name).is_file())
+    size = 0
+    for name in aside:
+        with contextlib.suppress(FileNotFoundError):
+            size += (folder / name).stat().st_size
     return Bad(
         found=f"{len(aside)} put aside ({size // 1024} KB): {', '.join(aside[:4])}",
         fix=f"send `tillside support` to support, then move {folder}/*.damaged* elsewhere",
     )
+
+
+def _owner_of(path: Path, gone: int) -> int:
+    """Of a file; `gone` for one that went meanwhile: the agent, and another check, make and remove small ones."""
+    try:
+        return path.lstat().st_uid
+    except FileNotFoundError:
+        return gone
 
 
 def _files(folder: Path) -> list[Path]:

@@ -220,8 +220,10 @@ def _value(name: str, kind: Any, value: object, cleaner: Cleaner) -> object:
         items = value if isinstance(value, list | tuple) else ()
         return tuple([only(of, each, cleaner) for each in items])
     if isinstance(value, str):
-        # What looks like a secret is no code.
-        value = cleaner.free(value) if name in _FREE else value if cleaner.text(value) == value else ""
+        # What is no word of ours is no code, whatever it looks like.
+        value = cleaner.free(value) if name in _FREE else value if cleaner.is_code(value) else ""
+    elif typing.get_origin(kind) is tuple and isinstance(value, list | tuple):
+        value = tuple([each for each in value if cleaner.is_code(str(each))])
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError:

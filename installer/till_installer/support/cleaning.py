@@ -45,9 +45,13 @@ def forms_of(secret: str) -> set[str]:
 
 
 class Cleaner:
-    """Strikes out the secrets that it was given, in all their forms, and whatever looks like one."""
+    """Strikes out the secrets that it was given, in all their forms, and whatever looks like one.
 
-    def __init__(self, secrets: Iterable[str]) -> None:
+    `names`: of till, store and devices, which may be anything and do go out.
+    """
+
+    def __init__(self, secrets: Iterable[str], names: Iterable[str] = ()) -> None:
+        self._names = frozenset(names)
         forms: set[str] = set()
         for each in secrets:
             if len(each) >= LEAST_SECRET:
@@ -72,9 +76,9 @@ class Cleaner:
         text = redact(text)
         return "".join(letter if letter.isprintable() or letter == "\n" else "·" for letter in text)
 
-    def knows_nothing_of(self, text: str) -> bool:
-        """Whether none of the known secrets is in it."""
-        return self._known is None or self._known.search(text) is None
+    def is_code(self, text: str) -> bool:
+        """Whether it is a name that this till goes by (`names`), or a word of our own programs."""
+        return text in self._names or spoken(self.text(text)) == text
 
     def free(self, text: str) -> str:
         """Of a sentence only words of our own programs, of a bounded length. Cleaned first: a secret that is cut in two

@@ -39,6 +39,7 @@ _METRIC = re.compile(
     r"^(?:tillside|process|python)_[a-z0-9_]{1,80}"
     r'(?:\{(?:[a-z_]{1,20}="[A-Za-z0-9_.:+/-]{0,60}",?){0,6}\})? [-+0-9.eE]{1,30}$'
 )
+_LABEL = re.compile(r'="([^"]*)"')
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"|`[^`]*`|\u00ab[^\u00bb]*\u00bb")
 STATE_FILES = re.compile(
     r"^(journal|cache|spool|frontol)\.db(-wal|-shm|-journal|-witness)?(\.damaged-[0-9TZ]{15,17}(-wal|-shm|\.json)?)?$"
@@ -69,6 +70,17 @@ def secrets_of(scene: Scene) -> list[str]:
     return found
 
 
+def names_of(scene: Scene) -> list[str]:
+    """What the till, its store and its devices are called: whoever helps has to know which till it is."""
+    settings = scene.settings()
+    names = [each.name for each in (*settings.scanners, *settings.printers)]
+    try:
+        identity = scene.identity()
+    except NotLooked:
+        return names
+    return [*names, identity.till, identity.store]
+
+
 class Gathered:
     """Members by name as bytes, and of each that could not be had, why."""
 
@@ -86,7 +98,7 @@ class Gathered:
 def gather(scene: Scene, *, tell: Callable[[str], None]) -> Gathered:
     """Everything that may go out."""
     found = Gathered()
-    cleaner = Cleaner(secrets_of(scene))
+    cleaner = Cleaner(secrets_of(scene), names_of(scene))
     parts: tuple[tuple[str, str, Callable[[Scene, Cleaner], bytes]], ...] = (
         ("doctor.json", "what the doctor found: codes, causes in our own words, fixes", _doctor),
         ("status.json", "state of the running agent: figures, states of devices, codes of problems", _status),
@@ -131,8 +143,12 @@ def _status(scene: Scene, cleaner: Cleaner) -> bytes:
 def _metrics(scene: Scene, cleaner: Cleaner) -> bytes:
     answer = scene.call("/metrics", with_token=True)
     lines = answer.body.decode("utf-8", "replace").splitlines()
-    kept = [line for line in lines if _METRIC.match(line) and not re.search(r"[A-Za-z0-9_-]{32,}\"", line)]
-    return ("\n".join(line for line in kept[:METRICS_LINES] if cleaner.knows_nothing_of(line)) + "\n").encode()
+    kept = [line for line in lines if _METRIC.match(line) and _are_ours(line, cleaner)]
+    return ("\n".join(kept[:METRICS_LINES]) + "\n").encode()
+
+
+def _are_ours(line: str, cleaner: Cleaner) -> bool:
+    return all(cleaner.is_code(value) for value in _LABEL.findall(line))
 
 
 def _versions(scene: Scene, cleaner: Cleaner) -> bytes:
@@ -175,7 +191,7 @@ def _journal(scene: Scene, cleaner: Cleaner) -> bytes:
             {"epoch": each.epoch, "last_seq": each.last_seq, "acked_seq": each.acked_seq, "head": each.head.hex()[:16]}
             for each in states
         ],
-        "kinds": kinds,
+        "kinds": {kind: count for kind, count in kinds.items() if cleaner.is_code(str(kind))},
         "adjusted": verdicts.get("adjusted", 0),
         "rejected": verdicts.get("rejected", 0),
         "parked": parked,
@@ -187,7 +203,10 @@ def _files(scene: Scene, cleaner: Cleaner) -> bytes:
     rows = []
     for path in sorted(scene.state().iterdir()):
         if STATE_FILES.match(path.name):
-            about = path.lstat()
+            try:
+                about = path.lstat()
+            except FileNotFoundError:
+                continue
             told = {
                 "name": path.name,
                 "bytes": about.st_size,
