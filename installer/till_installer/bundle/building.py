@@ -68,7 +68,7 @@ def build(wanted: Wanted, say: Callable[[str], None]) -> Path:
             _download(wanted, python, wheels)
         shutil.copy(wanted.wheel, wheels)
         _write(folder / REQUIREMENTS, "".join(_requirements(wanted.lock, wheels, wanted.wheel)))
-        _write(folder / "install", _starter(wanted.pythons))
+        _write(folder / "install", starter(wanted.pythons))
         installer = resources.files("till_installer.setup") / "bootstrap.py"
         _write(folder / "install.py", installer.read_text(encoding="utf-8"))
         manifest = _manifest(wanted, named["version"], folder)
@@ -132,7 +132,8 @@ def _normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def _starter(pythons: tuple[str, ...]) -> str:
+def starter(pythons: tuple[str, ...]) -> str:
+    """The bundle's `install`: a shell script that looks for one of these versions of Python."""
     text = (resources.files("till_installer") / "data/install.sh").read_text(encoding="utf-8")
     return text.replace("@PYTHONS@", " ".join(f"python{each}" for each in reversed(pythons)))
 

@@ -43,7 +43,7 @@ class SystemdManager:
         changed = [name for name, text in texts.items() if put(self.folder / name, text, 0o644)]
         if changed:
             self._call("daemon-reload")
-        if any(self._ask("is-enabled", name) != "enabled" for name in ENABLED):
+        if self._run("is-enabled", *ENABLED).stdout.split() != ["enabled"] * len(ENABLED):
             self._call("enable", *ENABLED)
 
     def is_as_installed(self, command: tuple[str, ...], *, config: Path) -> bool:
@@ -97,9 +97,6 @@ class SystemdManager:
             restarts=int(values.get("NRestarts") or 0),
             detail="" if result == "success" else f"{values.get('SubState', '')}: {result}",
         )
-
-    def _ask(self, *words: str) -> str:
-        return self._run(*words).stdout.strip()
 
     def _call(self, *words: str, timeout_s: float = ASK_TIMEOUT_S) -> str:
         try:

@@ -188,13 +188,13 @@ class Installing:
     def _start(self) -> str:
         if self.manager is None:
             return "none"
-        state = self.manager.status().state
+        runs = self.manager.status().state in ("running", "starting")
         self.manager.install(agent_command(self.layout), config=self.layout.config)
-        if state == "running" and "till.toml" in self.changed:
+        if runs and "till.toml" in self.changed:
             self.say("starting the agent anew for its new settings")
             self.manager.stop()
-            state = "stopped"
-        if state != "running":
+            runs = False
+        if not runs:
             self.say("starting the agent")
             self.changed.append("service")
             self.manager.start()

@@ -138,8 +138,9 @@ def _of_system(layout: Layout, manager: ServiceManager | None) -> Iterator[Fault
     elif status.state not in ("running", "starting"):
         yield Fault(code="service_down", found=f"the service is {status.state} {status.detail}".rstrip())
     is_as_installed = getattr(manager, "is_as_installed", None)
-    is_there = is_as_installed is not None and status.state != "absent"
-    if is_there and not is_as_installed(agent_command(layout), config=layout.config):
+    if is_as_installed is None or status.state == "absent":
+        return
+    if not is_as_installed(agent_command(layout), config=layout.config):
         yield Fault(code="service_altered", found="a unit of the service is not as it was installed")
 
 
