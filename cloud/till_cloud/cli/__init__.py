@@ -4,12 +4,13 @@ import click
 
 from till_cloud.cli.chain import flags, init, store, till
 from till_cloud.cli.corrections import ops
+from till_cloud.cli.erasing import privacy
 from till_cloud.cli.jobs import jobs
 from till_cloud.cli.lending import grant, voucher
 from till_cloud.cli.members import ledger, member
 from till_cloud.cli.policies import policy
 from till_cloud.cli.programmes import programme
-from till_cloud.cli.releases import wave
+from till_cloud.cli.releases import queue, wave
 from till_cloud.cli.reports import report
 from till_cloud.cli.running import backup, run, verify
 from till_cloud.cli.snapshots import snapshot
@@ -30,7 +31,9 @@ _COMMANDS = (
     *(jobs, snapshot, verify, backup),
     tills,
     wave,
+    queue,
     policy,
+    privacy,
 )
 for command in _COMMANDS:
     cloud.add_command(command)

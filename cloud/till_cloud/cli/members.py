@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from till_cloud.cli import corrections, people
+from till_cloud.cli import corrections, erasing, people
 from till_cloud.cli.common import (
     database_option,
     echo_json,
@@ -34,6 +34,8 @@ def member() -> None:
 for _command in (
     corrections.adjust,
     corrections.adjustments,
+    erasing.erase,
+    erasing.export,
     people.confirm,
     people.coupon,
     people.pin,

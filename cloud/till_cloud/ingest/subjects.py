@@ -4,7 +4,8 @@ import re
 
 from till_cloud.ingest.context import Context, Rejected
 from till_cloud.ledger.account import Account
-from till_cloud.store import members, people
+from till_cloud.store import members, meta, people
+from till_cloud.store.erased import mark_of
 from till_loyalty.exceptions import invariant
 from till_sync.ops import Subject
 
@@ -24,6 +25,9 @@ def find(context: Context, subject: Subject) -> Account | None:
         account = book.account(people.kept(book.connection, account.member_id))
     if account is None and subject.tag:
         owner = members.owner(book.connection, subject.tag)
+        if owner is None:
+            # Of somebody who was erased: the removed account earns nothing, and nobody new begins.
+            owner = members.owner(book.connection, mark_of(meta.identifier_key(book.connection), subject.tag))
         account = None if owner is None else book.account(owner)
     return account
 

@@ -11,7 +11,7 @@ from till_cloud.store.files import create_private
 APPLICATION_ID = 0x54494C43
 """`PRAGMA application_id`: "TILC" says that the file is a cloud database."""
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 """`PRAGMA user_version` that this code makes and expects: how many migrations there are."""
 
 BUSY_TIMEOUT_MS = 30_000
@@ -92,6 +92,8 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA foreign_keys=ON")
+    # Who was erased must not lie on in free pages.
+    connection.execute("PRAGMA secure_delete=ON")
     connection.execute(f"PRAGMA cache_size=-{WRITER_CACHE_KIB}")
     connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
     _migrate(connection, path)

@@ -19,6 +19,7 @@ def initialise(connection: sqlite3.Connection) -> None:
     """Give a new database its incarnation and key; a database that has them keeps them. Within a transaction."""
     if connection.execute(_READ, ("incarnation",)).fetchone() is None:
         connection.execute(_WRITE, ("incarnation", new_incarnation()))
+        connection.execute(_WRITE, ("secure_delete", "yes"))  # nothing was ever deleted from it otherwise
         connection.execute(_WRITE, ("identifier_key", secrets.token_hex(IDENTIFIER_KEY_BYTES)))
         connection.execute("INSERT INTO counters (name, value) VALUES ('position', 0)")
     if connection.execute(_READ, ("voucher_public_key",)).fetchone() is None:  # also of a database of a former release
@@ -67,6 +68,16 @@ def wallet_keys(connection: sqlite3.Connection) -> tuple[str, ...]:
 
 def set_wallet_keys(connection: sqlite3.Connection, values: tuple[str, ...]) -> None:
     connection.execute(_WRITE, ("wallet_keys", " ".join(values)))
+
+
+def told(connection: sqlite3.Connection, name: str) -> str:
+    """A note of the database on itself; "" where there is none."""
+    row = connection.execute(_READ, (name,)).fetchone()
+    return "" if row is None else str(row[0])
+
+
+def tell(connection: sqlite3.Connection, name: str, value: str) -> None:
+    connection.execute(_WRITE, (name, value))
 
 
 def seal_keys(connection: sqlite3.Connection) -> tuple[str, ...]:
