@@ -144,6 +144,44 @@ def salvage(config: Path, as_json: bool, name: str) -> None:
         click.echo(f"Sent on {found.sent_on}, journalled anew {found.anew}, known {found.known}, lost {found.lost}.")
 
 
+@queue.command("carry-out", short_help="Write what waits to a file, for a store without a line.")
+@config_option
+@json_option
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path, exists=True, file_okay=False))
+def carry_out(config: Path, as_json: bool, folder: Path) -> None:
+    """Write all operations that wait for the cloud to a new file in DIR, sealed to the cloud's key and signed.
+
+    The till sells meanwhile, and its queue stays as it is: the centre takes the file with `tillside cloud queue take`,
+    and when the line is back it knows what it has already.
+    """
+    import msgspec
+
+    from till_agent.bridge.exceptions import AgentUnreachableError
+    from till_agent.cli.files import open_view
+    from till_agent.core import JOURNAL_FILE
+    from till_agent.exceptions import AgentError
+    from till_agent.journal.carrying_out import carry_out as write
+    from till_agent.journal.carrying_out import copied
+    from till_config import load
+    from till_sync.exceptions import IdentityError
+    from till_sync.identity import IDENTITY_FILE, load_identity
+
+    state_dir = Path(load(config).agent.state_dir)
+    try:
+        identity = load_identity(state_dir / IDENTITY_FILE)
+        with copied(state_dir / JOURNAL_FILE) as journal, open_view(state_dir, journal.name) as view:
+            done = write(view.reader, view.epochs, identity, folder)
+    except (AgentError, AgentUnreachableError, IdentityError, OSError) as exc:
+        raise click.ClickException(str(exc)) from exc
+    if as_json:
+        echo_json(msgspec.to_builtins(done))
+    elif not done.operations:
+        click.echo("Nothing waits for the cloud: there is nothing to carry.")
+    else:
+        click.echo(f"{done.path}: {done.operations} operations, {done.bytes / 1_000_000:.1f} MB")
+        click.echo("At the centre: tillside cloud queue take FILE")
+
+
 def _show(found: dict[str, Any], which: str) -> None:
     from till_agent.cli.words import moment, table
 

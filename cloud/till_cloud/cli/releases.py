@@ -1,4 +1,4 @@
-"""`tillside cloud wave`: bring a new version to some tills first."""
+"""`tillside cloud wave` and `cloud queue`: bring a new version to some tills first; take queues that were carried."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -180,6 +180,24 @@ def wave_status(kind: str | None, db: Path, *, as_json: bool, with_tills: bool) 
             click.echo("No wave was begun.")
     if any(each.wave.state == "halted" for each in views):
         raise SystemExit(2)
+
+
+@click.group()
+def queue() -> None:
+    """Queues of tills that have no line."""
+
+
+@queue.command("take")
+@click.argument("file", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@database_option
+@json_option
+def queue_take(file: Path, db: Path, *, as_json: bool) -> None:
+    """Apply the operations that `tillside queue carry-out` wrote at a till. Taken twice, they still count once."""
+    from till_cloud.carried import describe, take
+
+    with writing(db) as writer:
+        taken = take(writer, file, now_ms())
+    echo_json(taken) if as_json else click.echo(describe(taken))
 
 
 def _move(db: Path, work: "Callable[[sqlite3.Connection], WaveRow]") -> None:
