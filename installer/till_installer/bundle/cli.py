@@ -123,6 +123,22 @@ def verify(archive: Path, keys: tuple[str, ...], here: bool, as_json: bool) -> N
     click.echo(f"{len(manifest.files)} files, {manifest.total_bytes / 1_000_000:.1f} MB: all as they were signed")
 
 
+@bundle.command(short_help="Make a Debian package of a signed bundle.")
+@click.argument("archive", type=file_type)
+@click.option("--release-key", "keys", multiple=True, required=True, help="Public key, or a file with some.")
+@click.option("--into", type=file_type, default=Path("dist"), show_default=True, help="Folder for the package.")
+@click.option("--nfpm", default="nfpm", show_default=True, help="The program that writes it.")
+def deb(archive: Path, keys: tuple[str, ...], into: Path, nfpm: str) -> None:
+    """Write a package that holds the bundle, and installs it as its own `install` does."""
+    from till_installer.bundle.debian import make_package
+
+    try:
+        package = make_package(archive, keys, into, nfpm)
+    except InstallerError as error:
+        fail(error)
+    click.echo(f"{package}: {package.stat().st_size / 1_000_000:.1f} MB")
+
+
 @bundle.command(short_help="Make a release key.")
 @click.argument("file", type=file_type)
 def key(file: Path) -> None:

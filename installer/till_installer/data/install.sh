@@ -14,8 +14,8 @@ for name in ${TILLSIDE_PYTHON:-} @PYTHONS@ python3; do
     exec "$python" -I "$here/install.py" "$@"
 done
 if [ -n "${without_venv:-}" ]; then
-    echo "Error: no_venv: expected the modules venv, ssl and sqlite3 of $without_venv; on Debian: apt-get install python3-venv" >&2
+    echo "Error: no_venv: expected the modules venv, ssl and sqlite3 of $without_venv; on Debian: apt-get install --reinstall libpython3-stdlib" >&2
 else
-    echo "Error: no_python: expected one of @PYTHONS@; on Debian: apt-get install python3 python3-venv" >&2
+    echo "Error: no_python: expected one of @PYTHONS@; on Debian: apt-get install python3" >&2
 fi
 exit 1

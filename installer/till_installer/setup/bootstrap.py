@@ -79,7 +79,7 @@ def check_machine(bundle: dict[str, Any]) -> None:
     if this_python() not in bundle["pythons"]:
         known = ", ".join(bundle["pythons"])
         message = (
-            f"expected one of Python {known}, not {this_python()}: install one (apt-get install python3 python3-venv)"
+            f"expected one of Python {known}, not {this_python()}: install one (apt-get install python3)"
         )
         raise RefusedError("bundle_python", message, 3)
 
