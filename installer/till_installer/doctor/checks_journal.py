@@ -71,7 +71,10 @@ def journal_unreadable(scene: "Scene") -> Answer:
     try:
         with scene.database(JOURNAL_FILE) as connection:
             application = connection.execute("PRAGMA application_id").fetchone()[0]
-            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+            if not application and not tables and scene.is_up():
+                # A till of today: nothing was copied into the file yet.
+                raise NotLooked("the running agent has all of it in its log")
             if application != schema.APPLICATION_ID:
                 return Bad(found=f"{JOURNAL_FILE} is an SQLite file of another program ({application:#x})")
             if connection.execute("PRAGMA user_version").fetchone()[0] <= len(STEPS):

@@ -73,7 +73,7 @@ def secrets_of(scene: Scene) -> list[str]:
 def names_of(scene: Scene) -> list[str]:
     """What the till, its store and its devices are called: whoever helps has to know which till it is."""
     settings = scene.settings()
-    names = [each.name for each in (*settings.scanners, *settings.printers)]
+    names = [each.name for each in settings.scanners] + [each.name for each in settings.printers]
     try:
         identity = scene.identity()
     except NotLooked:

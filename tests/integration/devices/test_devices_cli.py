@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from integration.bridge.agent_kit import LiveAgent, enrol_by_hand, fill_cache, live_agent
-from till_config.loading import load
+from till_config import load
 from till_config.main import main
 from till_drivers.simulators.printer import PrinterSimulator
 from till_drivers.simulators.scanner import ScannerSimulator

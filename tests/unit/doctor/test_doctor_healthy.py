@@ -37,6 +37,13 @@ def test_doctor_finds_nothing_on_a_till_that_is_well(till: Healthy, is_up: bool)
     assert len(looked) > 60, sorted(each.finding.code for each in told if each.finding.state == "skipped")
 
 
+def test_doctor_takes_a_till_of_today_for_well(till: Healthy) -> None:
+    """Its agent has all of the journal in the log, and the file is empty as yet."""
+    (till.state / "journal.db").write_bytes(b"")
+    with till.running():
+        assert bad(till.told()) == {}
+
+
 def test_doctor_looks_at_a_machine_where_there_is_nothing(tmp_path: Path, till: Healthy) -> None:
     """Neither configuration nor state: no check fails itself, and what is missing is told."""
     till.state.rename(tmp_path / "away")
