@@ -81,6 +81,8 @@ class Core:
         cache: CacheStore,
         desk: Desk,
         slips: SlipOffice,
+        slip_desk: SpoolSlipDesk,
+        http: HttpxTransport | None,
         client: CloudClient | None,
         worker: SyncWorker | None,
         giving: GivingBack,
@@ -92,6 +94,8 @@ class Core:
         self.cache = cache
         self.desk = desk
         self.slips = slips
+        self.slip_desk = slip_desk
+        self.http = http
         self.queue = Queue(journal, identity.till)
         self.worker = worker
         self.giving = giving
@@ -218,7 +222,7 @@ async def open_core(identity: Identity, around: Surroundings) -> Core:
     )
     journal = DiskJournal(place, effects, cache, begins_anew=True)
     await _start_stores(cache, journal, registrations)
-    client, worker, gateway = _sync_parts(identity, around, journal, cache)
+    http, client, worker, gateway = _sync_parts(identity, around, journal, cache)
     watch, slip_desk = slip_parts(identity, around, cache)
     nudge = worker.nudge if worker is not None else _nobody
     key = CloudKey(identity, around.identity_path, client)
@@ -257,6 +261,8 @@ async def open_core(identity: Identity, around: Surroundings) -> Core:
         cache=cache,
         desk=desk,
         slips=office,
+        slip_desk=slip_desk,
+        http=http,
         client=client,
         worker=worker,
         giving=giving,
@@ -326,15 +332,16 @@ def _nobody() -> None:
 
 def _sync_parts(
     identity: Identity, around: Surroundings, journal: DiskJournal, cache: CacheStore
-) -> tuple[CloudClient | None, SyncWorker | None, HoldGateway]:
+) -> tuple[HttpxTransport | None, CloudClient | None, SyncWorker | None, HoldGateway]:
     cloud = around.settings.cloud
     if not cloud.url:
-        return None, None, TranslatedGateway(NoHoldGateway())
+        return None, None, None, TranslatedGateway(NoHoldGateway())
     path = around.identity_path
+    http = HttpxTransport(
+        cloud.url, connect_timeout_ms=cloud.connect_timeout_ms, request_timeout_ms=cloud.request_timeout_ms
+    )
     transport = SecuredTransport(
-        HttpxTransport(
-            cloud.url, connect_timeout_ms=cloud.connect_timeout_ms, request_timeout_ms=cloud.request_timeout_ms
-        ),
+        http,
         till=identity.till,
         clock=around.clock,
         counter=Counter(path.with_name(COUNTER_FILE)),
@@ -357,7 +364,7 @@ def _sync_parts(
         settings=WorkerSettings(poll_interval_ms=cloud.poll_interval_ms, spread_ms=cloud.spread_ms),
         on_status=around.on_sync,
     )
-    return client, worker, TranslatedGateway(CloudHoldGateway(client, worker.line))
+    return http, client, worker, TranslatedGateway(CloudHoldGateway(client, worker.line))
 
 
 async def stop_part(name: str, stop: Callable[[], Awaitable[object]], timeout_s: float = STOP_TIMEOUT_S) -> None:

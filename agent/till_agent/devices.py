@@ -71,6 +71,17 @@ class Board:
         """Every device that is configured, in the order of the configuration."""
         return list(self._health.values())
 
+    def sort(self, order: Sequence[tuple[Role, str]]) -> None:
+        """Tell devices in the order of the configuration."""
+        known = [key for key in order if key in self._health]
+        self._health = {
+            key: self._health[key] for key in [*known, *(each for each in self._health if each not in known)]
+        }
+
+    def forget(self, role: Role, device: str) -> None:
+        """A device is configured no more."""
+        self._health.pop((role, device), None)
+
     def note(self, role: Role, device: str, state: str, detail: str = "", since_ms: int | None = None) -> None:
         """A device is in that state since (wall milliseconds) or now."""
         now_ms = self._clock.wall_ms() if since_ms is None else since_ms
@@ -136,6 +147,18 @@ def build_printers(
     return built
 
 
+async def _ended(tasks: "list[asyncio.Task[None]]") -> None:
+    """Cut short what has not ended, and tell what ended badly."""
+    left = [task for task in tasks if not task.done()]
+    for task in left:
+        task.cancel()
+    if left:
+        await asyncio.wait(left, timeout=1)
+    for task in tasks:
+        if task.done() and not task.cancelled() and task.exception() is not None:
+            log.error("scanner did not stop in order", extra={"error": type(task.exception()).__name__})
+
+
 class Scanners:
     """Runs every scanner and turns scans into events; `resolve` says what a scan is."""
 
@@ -158,52 +181,63 @@ class Scanners:
         self._queue: asyncio.Queue[Scan] = asyncio.Queue(SCAN_QUEUE_LIMIT)
         self._deduper = Deduper()
         self._sighted: dict[tuple[str, str], tuple[int, Resolved]] = {}
-        self._drivers: list[ScannerDriver] = []
-        self._tasks: list[asyncio.Task[None]] = []
-        self._stopping = False
+        self._drivers: dict[str, ScannerDriver] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._router: asyncio.Task[None] | None = None
+        self._leaving: set[str] = set()
 
     def start(self) -> None:
         """Begin with every scanner that can be built; returns at once."""
-        if not self._settings:
-            return
         for settings in self._settings:
             try:
-                driver: ScannerDriver = build(SCANNER_GROUP, settings, self._clock)
+                driver = self.built(settings)
             except SettingsError as exc:
                 log.error("scanner can't be used", extra={"device": settings.name, "reason": str(exc)})  # noqa: TRY400 - no trace
                 self._board.note("scanner", settings.name, DeviceState.FAULT.value, str(exc))
                 continue
-            self._board.note("scanner", settings.name, DeviceState.DISABLED.value)
-            self._drivers.append(driver)
-            self._tasks.append(asyncio.create_task(self._keep(driver), name=f"scanner {settings.name}"))
-        self._tasks.append(asyncio.create_task(self._route(), name="scans"))
+            self.add(settings.name, driver)
+
+    def built(self, settings: ScannerSettings) -> ScannerDriver:
+        """A driver that runs when it is added. SettingsError."""
+        driver: ScannerDriver = build(SCANNER_GROUP, settings, self._clock)
+        return driver
+
+    def add(self, name: str, driver: ScannerDriver) -> None:
+        """One more scanner from now on."""
+        self._board.note("scanner", name, DeviceState.DISABLED.value)
+        self._drivers[name] = driver
+        self._tasks[name] = asyncio.create_task(self._keep(name, driver), name=f"scanner {name}")
+        if self._router is None:
+            self._router = asyncio.create_task(self._route(), name="scans")
+
+    async def remove(self, *names: str) -> None:
+        """End these, within STOP_TIMEOUT_S in all."""
+        drivers = [self._drivers.pop(name) for name in names if name in self._drivers]
+        runs = [self._tasks.pop(name) for name in names if name in self._tasks]
+        self._leaving.update(names)
+        stops = [asyncio.create_task(driver.stop()) for driver in drivers]
+        if stops:
+            await asyncio.wait([*stops, *runs], timeout=STOP_TIMEOUT_S)
+        await _ended([*stops, *runs])
+        self._leaving.difference_update(names)
 
     async def stop(self) -> None:
         """End every driver, within STOP_TIMEOUT_S in all."""
-        self._stopping = True
-        stops = [asyncio.create_task(driver.stop()) for driver in self._drivers]
-        runs = self._tasks[:-1]
-        if stops:
-            await asyncio.wait([*stops, *runs], timeout=STOP_TIMEOUT_S)
-        left = [task for task in [*stops, *self._tasks] if not task.done()]
-        for task in left:
-            task.cancel()
-        if left:
-            await asyncio.wait(left, timeout=1)
-        for task in [*stops, *self._tasks]:
-            if task.done() and not task.cancelled() and task.exception() is not None:
-                log.error("scanner did not stop in order", extra={"error": type(task.exception()).__name__})
+        await self.remove(*self._drivers)
+        router, self._router = self._router, None
+        if router is not None:
+            await _ended([router])
 
-    async def _keep(self, driver: ScannerDriver) -> None:
-        """Run a driver for as long as the agent runs, whatever it does."""
-        while not self._stopping:
+    async def _keep(self, name: str, driver: ScannerDriver) -> None:
+        """Run a driver for as long as it is to run, whatever it does."""
+        while name not in self._leaving:
             try:
                 await driver.run(self._emit, self._board.listener("scanner"))
             except Exception as exc:  # noqa: BLE001 - a third party's driver must not take the others down
                 error = type(exc).__name__
                 log.error("scanner driver failed", extra={"device": driver.device_id, "error": error})  # noqa: TRY400 - no data
                 self._board.note("scanner", driver.device_id, DeviceState.FAULT.value, f"its driver failed: {error}")
-            if not self._stopping:
+            if name not in self._leaving:
                 await self._clock.sleep(RESTART_AFTER_S)
 
     def _emit(self, scan: Scan) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from till_agent.api import Status, SyncStatus
 from till_agent.beating import Beating, Policies
 from till_agent.bridge.events import EventHub
+from till_agent.bridge.settings_shapes import Reloaded
 from till_agent.core import Core
 from till_agent.desk.lending import Lending
 from till_agent.desk.problems import problem
@@ -18,7 +19,8 @@ from till_agent.exceptions import TextMissing
 from till_agent.fixes import with_fix
 from till_agent.happened import History
 from till_agent.journal.figures import Figures
-from till_agent.metrics import Live, Metrics
+from till_agent.live_figures import live_figures
+from till_agent.metrics import Metrics
 from till_agent.page_api import Flags, LogTail, PageFacts
 from till_agent.status import Facts, Trouble, missing, sync_status, troubles
 from till_agent.store_words import ENGLISH
@@ -32,10 +34,14 @@ from till_drivers.spool import Spool
 from till_sync.client import CloudClient
 from till_sync.identity import Identity
 from till_sync.ports import Clock
+from till_sync.problems import ProblemError
 from till_sync.status import WorkerStatus
 
 if TYPE_CHECKING:
     from till_agent.frontol_files.watching import ReportWatch
+    from till_agent.reloading.parts import LiveParts
+    from till_agent.reloading.reloader import Reloader
+    from till_agent.reloading.starting import Start
     from till_agent.supervision import Supervision
 
 
@@ -64,9 +70,47 @@ class Agent:
         self._started_ms = clock.wall_ms()
         self.policies: Policies | None = None
         """What keeps the settings that the chain decides, where somebody does."""
+        self.parts: LiveParts | None = None
+        """What takes other settings in."""
+        self._reloader: Reloader | None = None
         self.supervision: Supervision | None = None
         """What watches over the daemon; None of an agent within another program."""
         self.beating = Beating(self, Path(settings.agent.state_dir), clock=clock)
+
+    def use_start(self, start: "Start", parts: "LiveParts") -> None:
+        """Where the settings came from, and what other ones are taken in by."""
+        from till_agent.reloading.reloader import Reloader
+
+        self.parts = parts
+        self._reloader = Reloader(start, parts.change)
+
+    async def keep_policy(self, state_dir: Path) -> None:
+        """Ask for the chain's policy every few minutes and obey it, until cancelled."""
+        from till_agent.reloading.policies import PolicyKeeper
+
+        if self._reloader is not None:
+            keeper = PolicyKeeper(
+                self._reloader, state_dir, line=lambda: self.line, identity=lambda: self.identity, clock=self.clock
+            )
+            self.policies = keeper
+            await keeper.run()
+
+    async def keep_last_good(self, state_dir: Path) -> None:
+        """The agent is up by these settings."""
+        if self._reloader is not None:
+            await self._reloader.keep(state_dir)
+
+    async def reload(self) -> Reloaded:
+        """See `till_agent.bridge.context.Bridge`."""
+        from till_agent.reloading.exceptions import ReloadRefusedError
+
+        if self._reloader is None:
+            raise ProblemError(409, "no_config_file", "expected an agent that was started with a file")
+        try:
+            return await self._reloader.reload()
+        except ReloadRefusedError as error:
+            status = 409 if error.code == "no_config_file" else 422
+            raise ProblemError(status, error.code, str(error), extras={"problems": error.problems}) from error
 
     @property
     def language(self) -> str:
@@ -190,6 +234,7 @@ class Agent:
 
     def _facts(self) -> Facts:
         core = self._core
+        start = self._reloader.start if self._reloader else None
         return Facts(
             not_ready=self.not_ready,
             detail=self.detail,
@@ -208,6 +253,10 @@ class Agent:
             disk_free_bytes=self.disk.room.free_bytes,
             report_findings=self.reports.tally.found if self.reports else 0,
             report_troubles=self.reports.troubles if self.reports else (),
+            config_trouble=start.config_trouble if start else "",
+            policy_refused=start.policy_refused if start else 0,
+            policy_trouble=start.policy_trouble if start else "",
+            restart_needed=self._reloader.restart_needed if self._reloader else (),
         )
 
     def page(self, scopes: Iterable[str]) -> PageFacts:
@@ -282,14 +331,9 @@ class Agent:
 
     async def metrics(self) -> bytes:
         """See `till_agent.bridge.context.Bridge`; the library is loaded in a thread, the first time somebody looks."""
-        live = Live(
-            listeners=self.events.listener_count,
-            listeners_dropped=self.events.listeners_dropped,
-            events=self.events.published,
-            flags=self._core.conduct.conduct.count if self._core else 0,
-        )
         await asyncio.to_thread(load_prometheus)
-        return self.figures.render(await self.status(), live)
+        status = await self.status()
+        return self.figures.render(status, live_figures(self, status))
 
     class Sync:
         """Implements `till_agent.bridge.context.SyncCalls`."""

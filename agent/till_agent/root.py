@@ -25,21 +25,18 @@ from till_agent.bridge.limits import RateLimiter
 from till_agent.bridge.server import BridgeServer
 from till_agent.bridge.tokens import Client, Tokens, load_tokens
 from till_agent.core import STOP_TIMEOUT_S, Core, Surroundings, open_core, release_abandoned, stop_part
-from till_agent.devices import Scanners, build_printers
 from till_agent.exceptions import JournalCorrupt, JournalUnavailable
 from till_agent.facade import Agent
 from till_agent.footprint import give_back, settle
+from till_agent.hardware import start_printing, start_scanners
 from till_agent.instance import RUNNING_FILE, StateDir, told_ready
-from till_agent.slips.desk import SlipPrinter
+from till_agent.reloading.parts import LiveParts
+from till_agent.reloading.signals import reload_at_signal
+from till_agent.reloading.starting import Start
 from till_agent.supervision import supervised
 from till_agent.without_disk import WithoutDisk
-from till_config.settings import PrinterSettings, Settings
-from till_drivers.exceptions import SettingsError
-from till_drivers.ports import PrinterDriver
-from till_drivers.printers.profile import Profile
+from till_config.settings import Settings
 from till_drivers.spool import Spool
-from till_drivers.spool_worker import SpoolWorker
-from till_drivers.states import DeviceState
 from till_sync.clock import SystemClock
 from till_sync.exceptions import IdentityError, IdentityMissing
 from till_sync.identity import IDENTITY_FILE, Identity, load_identity
@@ -81,13 +78,17 @@ class RunningAgent:
         return f"http://127.0.0.1:{self.port}"
 
 
-async def run_agent(settings: Settings, *, ready_file: Path | None = None) -> None:
-    """Run until SIGTERM or SIGINT. AgentStartError when it can't start: state directory, token, port."""
+async def run_agent(settings: Settings, *, ready_file: Path | None = None, start: Start | None = None) -> None:
+    """Run until SIGTERM or SIGINT. AgentStartError when it can't start: state directory, token, port.
+
+    SIGHUP takes in the file that `start` names as it is by then.
+    """
     # The journal and the cache speak of members: their files are for the agent's user alone.
     os.umask(0o077)
     stop = asyncio.Event()
     with _signals(stop), supervised() as supervision:
-        async with running_agent(settings) as running, AsyncExitStack() as stack:
+        async with running_agent(settings, start=start) as running, AsyncExitStack() as stack:
+            reload_at_signal(running.agent, stack)
             # The process is the daemon's own here; a program that runs an agent inside keeps its own memory.
             _keep(stack, "footprint", _keep_small(running.agent.clock))
             running.agent.supervision = supervision
@@ -101,8 +102,13 @@ async def run_agent(settings: Settings, *, ready_file: Path | None = None) -> No
 
 
 @contextlib.asynccontextmanager
-async def running_agent(settings: Settings, *, clock: Clock | None = None) -> AsyncIterator[RunningAgent]:
-    """A started agent for as long as the context lasts. AgentStartError as for `run_agent`."""
+async def running_agent(
+    settings: Settings, *, clock: Clock | None = None, start: Start | None = None
+) -> AsyncIterator[RunningAgent]:
+    """A started agent for as long as the context lasts. AgentStartError as for `run_agent`.
+
+    `start`: where the settings came from; without it there is no file to take in again, and no policy is asked for.
+    """
     clock = clock or SystemClock()
     state_dir = Path(settings.agent.state_dir)
     async with AsyncExitStack() as stack:
@@ -113,8 +119,9 @@ async def running_agent(settings: Settings, *, clock: Clock | None = None) -> As
         spool = Spool(state_dir / SPOOL_FILE, wall_ms=clock.wall_ms)
         agent = Agent(settings, clock, spool)
         _keep_log(agent, stack)
-        printer = await _start_printing(agent, stack)
-        around = Surroundings(
+        parts, printer = await start_printing(agent, stack)
+        agent.use_start(start or Start(settings=settings), parts)
+        parts.around = Surroundings(
             settings=settings,
             identity_path=state_dir / IDENTITY_FILE,
             clock=clock,
@@ -123,15 +130,18 @@ async def running_agent(settings: Settings, *, clock: Clock | None = None) -> As
             on_sync=agent.sync_changed,
         )
         stack.push_async_callback(_stop_core, agent)
-        wait_s = await _try_core(agent, around)
-        app = make_app(agent, settings.bridge, tokens, clock, settings.pages, _frontol(agent, tokens))
+        wait_s = await _try_core(agent, parts)
+        app = make_app(agent, settings.bridge, tokens, clock, settings.pages, _frontol(agent, tokens), parts.levers)
         port = await _start_bridge(agent, app, stack)
         stack.enter_context(told_ready(state_dir / RUNNING_FILE, port, must=False))
-        _start_scanners(agent, stack)
+        start_scanners(agent, parts, stack)
         _start_reports(agent, state_dir, stack)
-        _keep(stack, "core", _bring_up(agent, around, wait_s))
+        _keep(stack, "core", _bring_up(agent, parts, wait_s))
         _keep(stack, "housekeeping", _keep_house(agent))
         _keep(stack, "heartbeat", agent.beating.run())
+        if start is not None:
+            _keep(stack, "policy", agent.keep_policy(state_dir))
+            await agent.keep_last_good(state_dir)
         _keep(stack, "conduct", _watch_conduct(agent))
         _keep(stack, "warm-up", _warm_up())
         yield RunningAgent(agent, port, state_dir)
@@ -155,39 +165,6 @@ async def _own(state_dir: Path, clock: Clock, stack: AsyncExitStack) -> None:
             await clock.sleep(LOCK_PAUSE_S)
         else:
             return
-
-
-async def _start_printing(agent: Agent, stack: AsyncExitStack) -> SlipPrinter | None:
-    """The print queue and every printer; gives the one for slips."""
-    agent.spool.start()
-
-    async def stop_spool() -> None:
-        await asyncio.to_thread(agent.spool.stop)
-
-    stack.push_async_callback(stop_part, "print queue", stop_spool)
-    built = build_printers(agent.settings.printers, agent.clock, agent.board)
-    drivers: dict[str, PrinterDriver] = {name: driver for name, (_, driver) in built.items()}
-    worker = SpoolWorker(agent.spool, drivers, clock=agent.clock, health=agent.board.listener("printer"))
-    await worker.start()
-    stack.push_async_callback(stop_part, "printers", worker.stop)
-    printers = {name: slip for name, (each, driver) in built.items() if (slip := _slip_printer(agent, each, driver))}
-    agent.trials.put(printers)
-    wanted = agent.settings.slips.printer
-    for name in built:
-        if wanted in ("", name):
-            return printers.get(name)
-    if wanted:
-        log.error("slips are not printed: slips.printer names no usable printer", extra={"printer": wanted})
-    return None
-
-
-def _slip_printer(agent: Agent, settings: PrinterSettings, driver: PrinterDriver) -> SlipPrinter | None:
-    try:
-        profile = Profile.of(settings)
-        return SlipPrinter(name=settings.name, profile=profile, driver=driver)
-    except SettingsError as exc:
-        agent.board.note("printer", settings.name, DeviceState.FAULT.value, str(exc))
-        return None
 
 
 def _frontol(agent: Agent, tokens: Tokens) -> Callable[[RateLimiter], ASGIApp] | None:
@@ -227,19 +204,6 @@ async def _start_bridge(agent: Agent, app: Guard, stack: AsyncExitStack) -> int:
     return port
 
 
-def _start_scanners(agent: Agent, stack: AsyncExitStack) -> None:
-    scanners = Scanners(
-        agent.settings.scanners,
-        clock=agent.clock,
-        board=agent.board,
-        events=agent.events,
-        resolve=agent.resolve,
-        counted=agent.figures.scanned,
-    )
-    scanners.start()
-    stack.push_async_callback(stop_part, "scanners", scanners.stop)
-
-
 def _start_reports(agent: Agent, state_dir: Path, stack: AsyncExitStack) -> None:
     """Watch Frontol's sales reports, where there are any: who has none loads nothing of it."""
     if not agent.settings.frontol.reports:
@@ -256,8 +220,11 @@ def _start_reports(agent: Agent, state_dir: Path, stack: AsyncExitStack) -> None
     _keep(stack, "sales reports", agent.reports.run())
 
 
-async def _try_core(agent: Agent, around: Surroundings) -> float:
+async def _try_core(agent: Agent, parts: LiveParts) -> float:
     """Open the core if there is an identity and a disk; gives the seconds until the next try, 0 when it is up."""
+    around = parts.around
+    if around is None:
+        raise RuntimeError("expected parts that know their surroundings")
     try:
         identity = load_identity(around.identity_path)
         agent.identity = identity
@@ -285,11 +252,11 @@ async def _open_or_stand_in(identity: Identity, around: Surroundings) -> Core | 
         return WithoutDisk(identity, around, str(exc))
 
 
-async def _bring_up(agent: Agent, around: Surroundings, wait_s: float) -> None:
+async def _bring_up(agent: Agent, parts: LiveParts, wait_s: float) -> None:
     """Try again until the core is up; once up it stays."""
     while wait_s:
         await agent.clock.sleep(wait_s)
-        wait_s = await _try_core(agent, around)
+        wait_s = await _try_core(agent, parts)
     log.info("sales are taken", extra={"till": agent.identity.till if agent.identity else ""})
 
 

@@ -100,6 +100,13 @@ class Facts(Struct, frozen=True, kw_only=True):
     report_findings: int = 0
     """Documents of Frontol's sales reports that wait for a person."""
     report_troubles: Sequence[ReportTrouble] = ()
+    config_trouble: str = ""
+    """What is wrong with the configuration file; one before it is in force."""
+    policy_refused: int = 0
+    """The version of the chain's policy that this till could not take."""
+    policy_trouble: str = ""
+    restart_needed: Sequence[str] = ()
+    """Keys of the configuration that were changed and wait for a restart."""
 
 
 def missing(facts: Facts) -> tuple[str, ...]:
@@ -141,11 +148,23 @@ def troubles(facts: Facts) -> tuple[Trouble, ...]:
         found.append(_said("disk_low", "error", free_mb=facts.disk_free_bytes // 1024**2))
     if facts.figures is not None and not facts.has_programme:
         found.append(_said("no_programme"))
+    found += _of_settings(facts)
     if facts.report_findings:
         found.append(_said("frontol_findings", count=facts.report_findings))
     found += [_of_report(each) for each in facts.report_troubles]
     found += [_of_device(device) for device in facts.devices if device.state not in _NO_TROUBLE]
     return tuple(sorted(found, key=lambda trouble: trouble.level != "error"))
+
+
+def _of_settings(facts: Facts) -> list[Trouble]:
+    found: list[Trouble] = []
+    if facts.config_trouble:
+        found.append(_said("config_bad", "error", why=facts.config_trouble))
+    if facts.policy_trouble:
+        found.append(_said("policy_refused", version=facts.policy_refused, why=facts.policy_trouble))
+    if facts.restart_needed:
+        found.append(_said("restart_needed", keys=", ".join(facts.restart_needed)))
+    return found
 
 
 def _of_report(trouble: ReportTrouble) -> Trouble:

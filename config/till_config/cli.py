@@ -86,6 +86,25 @@ def explain(key: str, file: Path | None, policy_file: Path | None) -> None:
         click.echo(f"  meaning:  {one.description}")
 
 
+@config.command(short_help="Check a file, and have the running agent take it in.")
+@click.option("--config", "file", type=_FILE, required=True, help="The till's configuration.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_context
+def apply(ctx: click.Context, file: Path, as_json: bool) -> None:
+    """Check the file, and have the running agent take it in while it sells.
+
+    Everything that can count at once does, or, when something is wrong, nothing; what needs a restart is named. The
+    same is done by SIGHUP where there are signals. Ends with status 1 when nothing was taken in.
+    """
+    load(file)
+    root = ctx.find_root().command
+    agent = root.get_command(ctx, "agent") if isinstance(root, click.Group) else None
+    reload_settings = agent.get_command(ctx, "reload") if isinstance(agent, click.Group) else None
+    if reload_settings is None:
+        raise click.ClickException("expected the commands of the agent; install Tillside again")
+    ctx.invoke(reload_settings, config=file, as_json=as_json)
+
+
 @config.command(short_help="Print every key with its default and meaning.")
 def defaults() -> None:
     """Print a commented configuration with every key and its default, to start a till's own file from."""

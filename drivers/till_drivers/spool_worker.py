@@ -76,7 +76,8 @@ class SpoolWorker:
         self._health = health or (lambda _: None)
         self._seen: dict[str, tuple[str, str]] = {}
         self._news: dict[str, asyncio.Event] = {}
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._leaving: set[str] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._unsaved: dict[str, dict[str, tuple[PrintState, str]]] = {}
         """By printer: one that saved another's would put a job back in line that its own printer has begun again."""
@@ -87,10 +88,29 @@ class SpoolWorker:
         self._loop = asyncio.get_running_loop()
         self._spool.listen(self._wake_from_thread)
         for name, driver in self._printers.items():
-            if isinstance(driver, Watched):
-                driver.watch(self._tell)
-            self._news[name] = asyncio.Event()
-            self._tasks.append(asyncio.create_task(self._serve(name, driver), name=f"print-{name}"))
+            self._begin(name, driver)
+
+    def add(self, name: str, driver: PrinterDriver) -> None:
+        """One more printer, or the one of that name again after `remove`: jobs that wait for it are printed."""
+        self._printers[name] = driver
+        self._begin(name, driver)
+
+    async def remove(self, name: str) -> None:
+        """Stop one printer, within about a second, as `stop` does; jobs that wait for it go on waiting."""
+        driver, task = self._printers.pop(name, None), self._tasks.pop(name, None)
+        if driver is None or task is None:
+            return
+        self._leaving.add(name)
+        self._news[name].set()
+        await self._ended([asyncio.ensure_future(driver.stop()), task])
+        self._leaving.discard(name)
+        self._seen.pop(driver.device_id, None)
+
+    def _begin(self, name: str, driver: PrinterDriver) -> None:
+        if isinstance(driver, Watched):
+            driver.watch(self._tell)
+        self._news[name] = asyncio.Event()
+        self._tasks[name] = asyncio.create_task(self._serve(name, driver), name=f"print-{name}")
 
     async def stop(self) -> None:
         """Stop the printers and end, within about a second; a slip under way is recorded as unknown."""
@@ -99,16 +119,18 @@ class SpoolWorker:
         for event in self._news.values():
             event.set()
         stops = [asyncio.ensure_future(driver.stop()) for driver in self._printers.values()]
-        both = [*stops, *self._tasks]
-        if both:
-            _, late = await asyncio.wait(both, timeout=STOP_SECONDS)
-            for task in late:
-                task.cancel()
-            results = await asyncio.gather(*both, return_exceptions=True)
-            for result in results:
-                if isinstance(result, Exception):
-                    _log.error("a printer did not stop cleanly", exc_info=result)
+        await self._ended([*stops, *self._tasks.values()])
         self._tasks.clear()
+
+    async def _ended(self, tasks: "list[asyncio.Future[None]]") -> None:
+        if not tasks:
+            return
+        _, late = await asyncio.wait(tasks, timeout=STOP_SECONDS)
+        for task in late:
+            task.cancel()
+        for result in await asyncio.gather(*tasks, return_exceptions=True):
+            if isinstance(result, Exception):
+                _log.error("a printer did not stop cleanly", exc_info=result)
 
     def _wake_from_thread(self) -> None:
         if self._loop is not None:
@@ -127,7 +149,7 @@ class SpoolWorker:
 
     async def _serve(self, name: str, driver: PrinterDriver) -> None:
         is_resumed = was_refused = False
-        while not self._is_stopping:
+        while not self._ends(name):
             self._news[name].clear()
             wait_ms = IDLE_PROBE_MS
             try:
@@ -151,8 +173,11 @@ class SpoolWorker:
             except SpoolError as exc:
                 _log.warning("%s", exc)
                 wait_ms = RETRY_MS
-            if not self._is_stopping:
+            if not self._ends(name):
                 await self._pause(name, wait_ms)
+
+    def _ends(self, name: str) -> bool:
+        return self._is_stopping or name in self._leaving
 
     async def _resume(self, name: str, driver: PrinterDriver) -> None:
         await self._spool.opened()

@@ -31,7 +31,7 @@ from till_sync.exceptions import (
     SequenceGap,
     SyncError,
 )
-from till_sync.heartbeat import HEARTBEAT_PATH, Heartbeat, HeartbeatAnswer
+from till_sync.heartbeat import HEARTBEAT_PATH, POLICY_PATH, Heartbeat, HeartbeatAnswer, Policy
 from till_sync.ports import Clock
 from till_sync.transport import Reply, Transport
 from till_sync.waiting import within
@@ -71,6 +71,7 @@ _sale = msgspec.json.Decoder(SaleAnswer)
 _snapshot = msgspec.json.Decoder(SnapshotAnswer)
 _enrolment = msgspec.json.Decoder(EnrolmentAnswer)
 _heartbeat = msgspec.json.Decoder(HeartbeatAnswer)
+_policy = msgspec.json.Decoder(Policy)
 
 _CONFLICTS = frozenset({"stale_epoch", "salt_mismatch", "chain_mismatch", "fingerprint_mismatch"})
 
@@ -227,6 +228,14 @@ class CloudClient:
         """Tell how this till is. CloudRefused 404 by a cloud that knows no heartbeats."""
         path = HEARTBEAT_PATH.format(till=quote(self._till, safe=""))
         return await self._ask("POST", path, _heartbeat, body=msgspec.json.encode(beat))
+
+    async def policy(self) -> Policy:
+        """What this till is to have by the chain. CloudRefused 404 `no_policy`, or of a cloud that knows none."""
+        return await self._ask("GET", POLICY_PATH.format(till=quote(self._till, safe="")), _policy)
+
+    def use(self, *, request_timeout_ms: int) -> None:
+        """Another whole time, from the next exchange on."""
+        self._timeout_ms = request_timeout_ms
 
     async def close(self) -> None:
         await self._transport.close()

@@ -52,6 +52,12 @@ class HttpxTransport:
         self._ssl = ssl_context
         self._client: httpx.AsyncClient | None = None
 
+    def use(self, *, connect_timeout_ms: int, request_timeout_ms: int) -> None:
+        """Other times, from the next exchange on."""
+        self._connect_s, self._request_s = connect_timeout_ms / 1000, request_timeout_ms / 1000
+        if self._client is not None:
+            self._client.timeout = (self._connect_s, self._request_s, self._request_s, self._request_s)
+
     async def exchange(
         self, method: str, path: str, *, headers: Mapping[str, str], body: bytes, answer_limit_bytes: int
     ) -> Reply:

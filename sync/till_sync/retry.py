@@ -149,6 +149,10 @@ class Line:
         self._spread_due = False
         self._slot_ms = 0
 
+    def use(self, *, spread_ms: int) -> None:
+        """Another spread, from the next outage on."""
+        self._spread_ms = spread_ms
+
     @property
     def online(self) -> bool:
         """Whether the last exchange got an answer of our cloud that takes this till for its own."""

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable
 from random import Random
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from till_sync.client import CloudClient
 from till_sync.defects import log_unexpected
@@ -123,6 +123,13 @@ class SyncWorker:
             retry_in_ms=max(0, self._next_mono_ms - self._clock.mono_ms()),
             loading=self._rounds.loading,
         )
+
+    def use(self, *, poll_interval_ms: int, spread_ms: int) -> None:
+        """Other pauses; a wait under way is cut short, so that a shorter one counts at once."""
+        self._settings = structs.replace(self._settings, poll_interval_ms=poll_interval_ms, spread_ms=spread_ms)
+        self.line.use(spread_ms=spread_ms)
+        self._pull_due_mono_ms = min(self._pull_due_mono_ms, self._clock.mono_ms() + poll_interval_ms)
+        self._nudged.set()
 
     def start(self) -> None:
         """Begin; RuntimeError when it has begun already."""

@@ -13,6 +13,7 @@ from till_agent.bridge import (
     pairing_routes,
     report_routes,
     sale_routes,
+    settings_routes,
     slip_routes,
     trial_routes,
 )
@@ -25,7 +26,7 @@ from till_agent.bridge.pairing import Pairing
 from till_agent.bridge.stream import send_events
 from till_agent.bridge.tokens import Tokens
 from till_agent.pages.serving import PAGE_ROOTS, Pages
-from till_config.settings import BridgeSettings
+from till_config.settings import BridgeSettings, Settings
 from till_config.settings_frontol import PageSettings
 from till_sync.http.problems import install_problem_handlers
 from till_sync.ports import Clock
@@ -38,15 +39,17 @@ def make_app(
     clock: Clock,
     pages: PageSettings | None = None,
     frontol: Callable[[RateLimiter], ASGIApp] | None = None,
+    levers: list[Callable[[Settings], None]] | None = None,
 ) -> Guard:
     """Everything that the server needs; call `serve_on` of it with the port before a request may pass. `frontol` makes
-    what answers below /frontol/."""
+    what answers below /frontol/. What can be set to other settings later is added to `levers`."""
     found = sale_routes.handlers(bridge) | slip_routes.handlers(bridge) | agent_routes.handlers(bridge)
     found |= report_routes.handlers(bridge)
     found |= member_routes.handlers(bridge) | trial_routes.handlers(bridge) | page_routes.handlers(bridge)
     limiter = RateLimiter(settings.rate_limit_per_second, tokens.clients, clock)
     pages = pages or PageSettings()
-    found |= pairing_routes.handlers(bridge, Pairing(tokens, limiter, clock, pages), tokens)
+    pairing = Pairing(tokens, limiter, clock, pages)
+    found |= pairing_routes.handlers(bridge, pairing, tokens) | settings_routes.handlers(bridge)
 
     async def events(scope: Scope, receive: Receive, send: Send) -> None:
         await send_events(bridge.events, scope, receive, send)
@@ -74,7 +77,7 @@ def make_app(
     app = Starlette(routes=routes)
     app.router.redirect_slashes = False
     install_problem_handlers(app, cashier=bridge.cashier)
-    return Guard(
+    guard = Guard(
         app,
         tokens=tokens,
         limiter=limiter,
@@ -84,3 +87,13 @@ def make_app(
         refusals=bridge,
         page_roots=PAGE_ROOTS,
     )
+
+    def pull(changed: Settings) -> None:
+        guard.allow(changed.bridge.allowed_origins)
+        limiter.set_rate(changed.bridge.rate_limit_per_second)
+        pairing.use(changed.pages)
+        served.use(changed.pages)
+
+    if levers is not None:
+        levers.append(pull)
+    return guard

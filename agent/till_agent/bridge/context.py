@@ -20,6 +20,7 @@ from till_agent.api import (
     SyncStatus,
 )
 from till_agent.bridge.events import EventHub
+from till_agent.bridge.settings_shapes import Reloaded
 from till_agent.bridge.trial_shapes import TrialPrint
 from till_agent.member_api import CardAttach, CodeAnswer, CodeRequest, MemberCreate
 from till_agent.page_api import Flags, LogTail, MembersFound, PageFacts, Sales, SoldLines
@@ -162,6 +163,10 @@ class Bridge(Protocol):
 
     def log_tail(self, after: int | None, limit: int) -> LogTail:
         """Lines of the log after one of them, oldest first; None: the newest."""
+        ...
+
+    async def reload(self) -> Reloaded:
+        """Take in the configuration file; ProblemError with every problem, and then nothing has changed."""
         ...
 
     async def metrics(self) -> bytes:

@@ -88,7 +88,7 @@ class Guard:
         self._app = app
         self._tokens = tokens
         self._limiter = limiter
-        self._origins = frozenset(origin.encode("latin-1") for origin in allowed_origins)
+        self.allow(allowed_origins)
         self._open_paths = open_paths
         self._pages = tuple(f"/{root}/" for root in page_roots)
         self._body_limit_bytes = body_limit_bytes
@@ -96,6 +96,10 @@ class Guard:
         self._hosts: frozenset[bytes] = frozenset()
         self._streams: list[_Stream] = []
         tokens.on_end.append(self._end_streams)
+
+    def allow(self, origins: tuple[str, ...]) -> None:
+        """Pages of these origins may call from the next request on, and no others."""
+        self._origins = frozenset(origin.encode("latin-1") for origin in origins)
 
     def serve_on(self, port: int) -> None:
         """The port that callers must name in Host."""

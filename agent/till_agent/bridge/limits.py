@@ -74,6 +74,13 @@ class RateLimiter:
         if client not in self._buckets:
             self._buckets[client] = TokenBucket(self._rate, self._clock.mono_ms())
 
+    def set_rate(self, rate_per_second: int) -> None:
+        """Another rate for every named client; what each has left of its burst starts anew."""
+        self._rate = rate_per_second
+        unnamed = {HEALTH, PAGES, PAIRING}
+        for name in self._buckets.keys() - unnamed:
+            self._buckets[name] = TokenBucket(rate_per_second, self._clock.mono_ms())
+
     def drop(self, client: str) -> None:
         """A client is known no more."""
         self._buckets.pop(client, None)

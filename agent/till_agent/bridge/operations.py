@@ -20,6 +20,7 @@ from till_agent.api import (
 from till_agent.bridge.page_operations import PAGES
 from till_agent.bridge.pairing_shapes import PAIRINGS
 from till_agent.bridge.report_operations import REPORTS
+from till_agent.bridge.settings_shapes import SETTINGS
 from till_agent.bridge.shapes import (
     ANY,
     CODE,
@@ -255,6 +256,7 @@ OPERATIONS = (
         problems={404: "sale_unknown", 409: "no_printer"},
     ),
     *TRIALS,
+    *SETTINGS,
     *REPORTS,
     *PAGES,
     *PAIRINGS,

@@ -67,13 +67,17 @@ class Pairing:
         self._tokens = tokens
         self._limiter = limiter
         self._clock = clock
-        self._on = {"panel": pages.panel, "status": pages.status}
+        self.use(pages)
         self._codes: list[_Code] = []
         self._lock = asyncio.Lock()
         self._path = tokens.folder.path / FILE if tokens.folder is not None else None
         self._browsers = _load(self._path) if self._path is not None else ()
         for browser in self._browsers:
             self._take_in(browser)
+
+    def use(self, pages: PageSettings) -> None:
+        """Which pages are on."""
+        self._on = {"panel": pages.panel, "status": pages.status}
 
     def offer(self, page: PageName, origin: str) -> PairingCode:
         """A new code; `origin` is the bridge's by the name that the caller used. ProblemError 409 `page_off`."""

@@ -25,13 +25,15 @@ def run(config: Path, ready_file: Path | None) -> None:
 
     from till_agent import logs
     from till_agent.bridge.exceptions import AgentStartError
+    from till_agent.reloading.starting import settings_at_start
     from till_agent.root import run_agent
-    from till_config import load
 
-    settings = load(config)
-    logs.set_up(settings.agent.log_level)
+    # Before anything is known of settings: what is wrong with them is a line of the log too.
+    logs.set_up("info")
+    start = settings_at_start(config)
+    logs.set_up(start.settings.agent.log_level)
     try:
-        asyncio.run(run_agent(settings, ready_file=ready_file))
+        asyncio.run(run_agent(start.settings, ready_file=ready_file, start=start))
     except AgentStartError as error:
         raise click.ClickException(str(error)) from error
 
@@ -62,6 +64,29 @@ def enrol(config: Path, code: str | None, code_file: Path | None, again: bool) -
     except EnrolError as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"This machine is till {identity.till} of store {identity.store} ({identity.store_name}).")
+
+
+@agent.command("reload", short_help="Have the running agent take in its configuration.")
+@config_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def reload_settings(config: Path, as_json: bool) -> None:
+    """Have the running agent take in the configuration file as it is now, while it sells; `tillside config apply`.
+
+    What can count at once does, all of it or, when something is wrong, none; what needs a restart is named.
+    """
+    import msgspec
+
+    from till_agent.cli.asking import ask_or_fail
+    from till_config import load
+
+    settings = load(config)
+    told = ask_or_fail(Path(settings.agent.state_dir), "POST", "/v1/admin/reload")
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(told), indent=2).decode())
+        return
+    click.echo(f"Taken in: {', '.join(told['applied']) or 'nothing had changed that counts at once'}.")
+    if told["restart_needed"]:
+        click.echo(f"Restart the agent for: {', '.join(told['restart_needed'])}.")
 
 
 @agent.command(short_help="Print the OpenAPI description of the bridge.")

@@ -23,6 +23,7 @@ from till_agent.api import (
     SlipState,
 )
 from till_agent.bridge.pairing_shapes import Pairings, TokensRead
+from till_agent.bridge.settings_shapes import Reloaded
 from till_agent.bridge.shapes import Live, Queue, QueuedOpBody, Ready, SlipBlocks
 from till_agent.bridge.trial_shapes import NotePrint, TrialPrint
 from till_agent.member_api import CardAttach, CardAttached, CodeAnswer, CodeRequest, MemberCreate, MemberCreated
@@ -223,6 +224,10 @@ class AsyncCalls(ABC):
     async def tried(self, job: str, *, timeout_ms: int | None = None) -> TrialPrint:
         """What became of a test slip."""
         return await self._call("tried", TrialPrint, path={"job": job}, timeout_ms=timeout_ms)
+
+    async def reload(self, *, timeout_ms: int | None = None) -> Reloaded:
+        """Take in the configuration file as it is now: all that needs no restart, or, where it is bad, nothing."""
+        return await self._call("reload", Reloaded, timeout_ms=timeout_ms)
 
     async def reports(self, *, timeout_ms: int | None = None) -> Reports:
         """Frontol's sales reports: how far each was read, and what became of their documents."""

@@ -44,6 +44,7 @@ SPECS: Final[dict[str, Spec]] = {
     "try_printer": Spec("POST", "/v1/printers/{printer}/test", again=False, timeout_ms=USUAL_MS),
     "print_note": Spec("POST", "/v1/printers/{printer}/note", again=False, timeout_ms=USUAL_MS),
     "tried": Spec("GET", "/v1/prints/{job}", again=True, timeout_ms=USUAL_MS),
+    "reload": Spec("POST", "/v1/admin/reload", again=False, timeout_ms=USUAL_MS),
     "reports": Spec("GET", "/v1/frontol/reports", again=True, timeout_ms=USUAL_MS),
     "findings": Spec("GET", "/v1/frontol/findings", again=True, timeout_ms=USUAL_MS),
     "accept_finding": Spec("POST", "/v1/frontol/findings/{finding}/accept", again=False, timeout_ms=USUAL_MS),

@@ -5,6 +5,7 @@ DeskProblem.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from till_agent.api import (
     Coupon,
@@ -26,7 +27,7 @@ from till_agent.desk.holding import Holding, open_holds
 from till_agent.desk.lending import Lending, lending_of
 from till_agent.desk.lookup import Lookup
 from till_agent.desk.open_receipts import OpenReceipts
-from till_agent.desk.parts import DeskParts
+from till_agent.desk.parts import DeskParts, DeskSettings
 from till_agent.desk.problems import problem
 from till_agent.desk.recent import Recent
 from till_agent.desk.registering import Registering
@@ -60,6 +61,12 @@ class Desk:
         self._parts = parts
         self._open = _Open(Bench(parts, parts.identity)) if parts.identity is not None else None
         self.receipts = OpenReceipts(parts.clock.mono_ms)
+
+    def use(self, settings: DeskSettings) -> None:
+        """Work by these from the next call on; what is under way ends by those before. `cloud_budget_ms` stays."""
+        self._parts = replace(self._parts, settings=settings)
+        if self._open is not None:
+            self._open.bench.parts = self._parts
 
     async def identify(self, request: Identify, language: str | None = None) -> Member:
         """Who was scanned or keyed. Somebody not known here is no error: `known` is false, and sales accrue to them."""

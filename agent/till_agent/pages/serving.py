@@ -58,13 +58,17 @@ class Pages:
     """An ASGI application for the paths below `PAGE_ROOTS`."""
 
     def __init__(self, settings: PageSettings, observer: Observer, library: Library | None = None) -> None:
+        self.use(settings)
+        self._observer = observer
+        self._library = library or Library()
+
+    def use(self, settings: PageSettings) -> None:
+        """Which pages are on, from the next request on."""
         on = {"panel": settings.panel, "status": settings.status}
         self._off = frozenset(name for name, is_on in on.items() if not is_on)
         if len(self._off) == len(on):
             # No page is left that would need these.
             self._off |= {"common"}
-        self._observer = observer
-        self._library = library or Library()
 
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
         started = time.perf_counter()

@@ -66,6 +66,10 @@ class SpoolSlipDesk:
         """Where slips go; None when nothing is to be printed."""
         return self._printer
 
+    def use(self, printer: SlipPrinter | None) -> None:
+        """Slips go there from now on; those that wait go where they were to go."""
+        self._printer = printer
+
     def words_for(self, entry: Entry, language: str) -> Words:
         """Words with the points of the programme that `entry` was worked out by, as far as it is known."""
         current = self._cache.programme()

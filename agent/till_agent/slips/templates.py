@@ -47,6 +47,15 @@ class SlipTemplates:
         with self._turn:
             return "; ".join(self._troubles.values())
 
+    def use_own(self, own: SlipTemplate | None, trouble: str = "") -> None:
+        """Another template of the settings, or none; slips from now on are made by it."""
+        with self._turn:
+            self._own = own
+            self._bad.discard(_OWN_KEY)
+            self._troubles.pop(_OWN_KEY, None)
+        if trouble:
+            self._found(_OWN_KEY, trouble, is_bad=True)
+
     def blocks(self, facts: SlipFacts, words: SlipWords) -> list[Block]:
         """The slip. A template that fails at one slip only, for what is in it, is tried again at the next."""
         for key, template in self._wanted(facts.kind, words):
@@ -138,7 +147,12 @@ PACKAGED_ONLY = _PackagedOnly()
 
 def templates_from(path: str) -> SlipTemplates:
     """With the template of the settings; one that can't be read is a trouble like one that does not work."""
+    return SlipTemplates(*own_template(path))
+
+
+def own_template(path: str) -> tuple[SlipTemplate | None, str]:
+    """The template of the settings, and what is wrong with it."""
     try:
-        return SlipTemplates(load_template(path))
+        return load_template(path), ""
     except SlipTemplateError as exc:
-        return SlipTemplates(trouble=str(exc))
+        return None, str(exc)

@@ -17,6 +17,7 @@ from integration.bridge.bridge_kit import WAIT_S, LiveBridge, Reply
 from till_agent.bridge.tokens import read_token
 from till_agent.cache import open_cache
 from till_agent.core import CACHE_FILE
+from till_agent.reloading.starting import Start
 from till_agent.root import RunningAgent, running_agent
 from till_config.settings import AgentSettings, BridgeSettings, Settings
 from till_sync.identity import IDENTITY_FILE, Identity, save_identity
@@ -120,7 +121,7 @@ class LiveAgent:
 
 
 @contextlib.contextmanager
-def live_agent(settings: Settings) -> Iterator[LiveAgent]:
+def live_agent(settings: Settings, start: Start | None = None) -> Iterator[LiveAgent]:
     """A started agent; stopped in order at the end. What its start or stop raises is raised here."""
     started, outcome = threading.Event(), []
     found: list[LiveAgent] = []
@@ -129,7 +130,7 @@ def live_agent(settings: Settings) -> Iterator[LiveAgent]:
     async def serve() -> None:
         ended = asyncio.Event()
         loop = asyncio.get_running_loop()
-        async with running_agent(settings) as running:
+        async with running_agent(settings, start=start) as running:
             stop.append(lambda: loop.call_soon_threadsafe(ended.set))
             found.append(LiveAgent(running, loop))
             started.set()

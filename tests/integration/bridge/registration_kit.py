@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Self
 
 from integration.bridge.serving_kit import cloud_served, tillside
-from till_config.loading import load
+from till_config import load
 from till_config.settings import Settings
 
 CODES = "codes.jsonl"

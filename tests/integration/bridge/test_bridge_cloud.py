@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from integration.bridge.agent_kit import body_of, live_agent, receipt
 from integration.bridge.serving_kit import cloud_served, tillside
 from till_agent.bridge.tokens import read_token
-from till_config.loading import load
+from till_config import load
 from till_config.main import main
 
 CARD_AND_BALANCE = (

@@ -10,7 +10,7 @@ from house.test_house_docs_commands import environment, needs_a_shell
 from house.tree import texts
 from integration.bridge.agent_kit import live_agent
 from integration.frontol_api.frontol_api_kit import enrolled_till, frontol_settings
-from till_config.loading import load
+from till_config import load
 
 PAGE = "docs/how-to/connect-frontol-priority.md"
 

@@ -15,7 +15,7 @@ from integration.bridge.registration_kit import RULES, Line, enrolled
 from integration.bridge.serving_kit import cloud_served, tillside
 from kit.bridge import Bridge
 from till_agent.bridge.tokens import read_token
-from till_config.loading import load
+from till_config import load
 
 TILL = "t1"
 REDEMPTION = """[redemption]

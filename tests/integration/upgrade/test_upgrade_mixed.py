@@ -17,7 +17,7 @@ from integration.upgrade.test_upgrade_till import CARDLESS, OPS, drained, sale
 from integration.upgrade.upgrade_kit import TILL, answers, content, golden_cloud, unpack
 from kit.waiting import wait_for
 from till_cloud.store.copying import kept_as
-from till_config.loading import load
+from till_config import load
 from till_sync.identity import IDENTITY_FILE, load_identity
 
 pytestmark = pytest.mark.slow

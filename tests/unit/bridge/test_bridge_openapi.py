@@ -19,9 +19,12 @@ from till_agent.desk.problems import PROBLEMS
 ROOT = Path(__file__).resolve().parents[3]
 DOCUMENT: dict[str, Any] = json.loads(openapi.encode(version("tillside")))
 OF_THE_BRIDGE = {
+    "config_bad",
+    "device_unusable",
     "finding_undecidable",
     "finding_unknown",
     "locked_out",
+    "no_config_file",
     "no_printer",
     "op_unknown",
     "page_off",
@@ -30,6 +33,7 @@ OF_THE_BRIDGE = {
     "pairing_unknown",
     "pairings_full",
     "print_unknown",
+    "reload_failed",
     "tokens_unreadable",
     "too_many_listeners",
 }

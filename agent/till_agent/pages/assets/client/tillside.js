@@ -357,6 +357,19 @@ export class Till {
   }
 
   /**
+   * Take in the configuration file as it is now: all that needs no restart, or, where it is bad, nothing.
+   * @param {CallOptions} [options]
+   * @returns {Promise<Reloaded>}
+   */
+  reload(options = {}) {
+    return this._call("reload", "POST", ["v1", "admin", "reload"], {
+      again: false,
+      timeoutMs: USUAL_MS,
+      options,
+    });
+  }
+
+  /**
    * Frontol's sales reports: how far each was read, and what became of their documents.
    * @param {CallOptions} [options]
    * @returns {Promise<Reports>}
@@ -1549,6 +1562,13 @@ function pause(ms, signal) {
  * @property {number} line
  * @property {string} code
  * @property {string} detail
+ */
+/**
+ * Keys are dotted; a device stands by its name (`printers.receipt`). `restart_needed` are as they were before.
+ * @typedef {object} Reloaded
+ * @property {string[]} applied
+ * @property {string[]} restart_needed
+ * @property {number} policy_version
  */
 /**
  * A report and how far it was read. `state`: reading, read, unfinished (Frontol is writing), unreadable.
