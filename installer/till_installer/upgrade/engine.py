@@ -236,13 +236,14 @@ class Upgrader:
     def _finish(self) -> UpdateState | None:
         marker = self.records.marker()
         if marker is None:
+            self._clear_rests()
             return None
         self.means.say(f"finishing what was cut off: {marker.from_version} to {marker.to_version}, {marker.step}")
         if marker.step in BEGUN or marker.step == "stopping":
             if marker.step == "stopping":
                 self._undoing.start_old(marker)
             state = self._tell(marker, "refused", code="interrupted")
-            self.records.clear()
+            staging.drop_incomplete(self.layout, marker.to_version)
             self._clear_up()
             return state
         if marker.step == "switching":
@@ -320,17 +321,22 @@ class Upgrader:
             self.records.tell(replace(_state_of(marker, "refused", exc.code), detail=str(exc)[:500]))
 
     def _clear_up(self) -> None:
-        """Nothing is under way any more: only versions stay. A rest that can't be removed now is so next time."""
+        """Nothing is under way any more: only versions stay, and of those the newest."""
         with contextlib.suppress(OSError, UpgradeError):
             self.records.clear()
-        for remove in (
+        self._clear_rests()
+        with contextlib.suppress(OSError):
+            staging.prune(self.layout)
+
+    def _clear_rests(self) -> None:
+        """What a change works with. A rest that can't be removed now is so by the next watch."""
+        removals: tuple[Callable[[], None], ...] = (
             lambda: rehearsal.clear(self.layout),
             lambda: remove_tree(self.snapshot.parent),
             lambda: self.ballast.unlink(missing_ok=True),
-            lambda: staging.drop_incomplete(self.layout),
             lambda: point(upgrader(self.layout), ""),
-            lambda: staging.prune(self.layout),
-        ):
+        )
+        for remove in removals:
             with contextlib.suppress(OSError):
                 remove()
 

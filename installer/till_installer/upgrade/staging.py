@@ -72,12 +72,11 @@ def is_whole(folder: Path) -> bool:
     return read_complete(folder) is not None
 
 
-def drop_incomplete(layout: Layout) -> None:
-    """Remove what a staging that was cut off has left."""
-    pointed = _pointed(layout)
-    for folder in layout.versions.iterdir() if layout.versions.is_dir() else ():
-        if folder.name not in pointed and not is_whole(folder):
-            remove_tree(folder)
+def drop_incomplete(layout: Layout, version: str) -> None:
+    """Remove what a staging of that version has left that was cut off. Others may be made by somebody else just now."""
+    folder = layout.version_dir(version)
+    if version not in _pointed(layout) and not is_whole(folder):
+        remove_tree(folder)
 
 
 def remove_version(folder: Path) -> None:

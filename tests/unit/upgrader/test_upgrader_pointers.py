@@ -60,7 +60,8 @@ def test_what_was_half_staged_is_removed_and_nothing_that_is_pointed_at(layout: 
     point(layout.current, "1.1")
     for version in ("1.1", "1.3"):
         (layout.version_dir(version) / "complete.json").unlink()
-    drop_incomplete(layout)
+    for version in ("1.1", "1.3", "1.4", "9.9"):
+        drop_incomplete(layout, version)
     assert sorted(each.name for each in layout.versions.iterdir()) == ["1.1", "1.2", "1.4", "1.5"]
 
 

@@ -1,0 +1,124 @@
+"""Each mistake that somebody could make in an upgrade is noticed by a test."""
+
+from pathlib import Path
+
+import pytest
+
+from kit.broken import Mutant, notice, pass_unbroken
+from kit.forks import Forks
+
+pytestmark = [pytest.mark.soak, pytest.mark.timeout(300)]
+
+UNIT = "tests/unit/upgrader/test_upgrader_"
+WHOLE = "tests/faults/upgrader/test_upgrader_whole.py"
+MUTANTS: list[Mutant] = [
+    (
+        "forgives-restarts",
+        "upgrade/health.py",
+        "if self.restarts > RESTARTS_LIMIT:",
+        "if self.restarts > RESTARTS_LIMIT + 1:",
+        f"{UNIT}health.py",
+    ),
+    (
+        "sees-no-restart-between-looks",
+        "upgrade/health.py",
+        "if good and (not self._was_good or began_anew):",
+        "if good and not self._was_good:",
+        f"{UNIT}health.py",
+    ),
+    (
+        "waits-for-ever",
+        "upgrade/health.py",
+        'return "never_ready" if at_s > self._pace.start_s else ""',
+        'return ""',
+        f"{UNIT}health.py",
+    ),
+    (
+        "copies-a-log-that-began-anew",
+        "upgrade/files.py",
+        "if _state(source) == before or (before[0] and _log_header(log) == before[0]):",
+        "if True:",
+        f"{UNIT}files.py",
+    ),
+    (
+        "copies-without-the-log",
+        "upgrade/files.py",
+        "        if before[0]:\n            _copy(log, log_copy)\n",
+        "",
+        f"{UNIT}files.py",
+    ),
+    (
+        "counts-and-does-not-look",
+        "upgrade/queue.py",
+        "return count, count == before.count and total.hexdigest() == before.digest",
+        "return count, count == before.count",
+        f"{UNIT}queue.py",
+    ),
+    (
+        "looks-at-nothing-newer",
+        "upgrade/queue.py",
+        "                for _ in _rows_after(reader, state, first):\n                    pass\n",
+        "                pass\n",
+        f"{UNIT}queue.py",
+    ),
+    (
+        "restores-always",
+        "upgrade/going_back.py",
+        '    if is_good(journal, proof, reads):\n        return "kept"\n',
+        "",
+        f"{UNIT}going_back.py",
+    ),
+    (
+        "deletes-what-is-damaged",
+        "upgrade/going_back.py",
+        'moved = _put_aside(journal, proof, version) if journal.exists() else ""',
+        'moved = journal.unlink(missing_ok=True) or ""',
+        f"{UNIT}going_back.py",
+    ),
+    (
+        "prunes-the-version-before",
+        "upgrade/staging.py",
+        "for pointer in (layout.current, layout.previous, upgrader(layout))",
+        "for pointer in (layout.current, upgrader(layout))",
+        f"{UNIT}pointers.py",
+    ),
+    (
+        "waits-for-nobody",
+        "upgrade/receipts.py",
+        "0 < open_ms < waiting.abandoned_ms",
+        "0 < open_ms < 0",
+        f"{UNIT}receipts.py",
+    ),
+    (
+        "believes-the-new-version",
+        "upgrade/watching.py",
+        'return Watched(code=verdict or "start_failed", detail=f"{counts}; {detail}")',
+        'return Watched(code="", detail=f"{counts}; {detail}")',
+        WHOLE,
+    ),
+    (
+        "leaves-the-pointer",
+        "upgrade/undoing.py",
+        "            (self._layout.current, marker.from_version),\n",
+        "",
+        WHOLE,
+    ),
+    (
+        "rehearses-on-the-till-itself",
+        "upgrade/rehearsal.py",
+        '{**_table(kept, "agent"), "state_dir": str(folder)}',
+        '_table(kept, "agent")',
+        WHOLE,
+    ),
+]
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant[0])
+def test_mistakes_of_an_upgrade_are_noticed(forks: Forks, tmp_path: Path, mutant: Mutant) -> None:
+    """One mistake at a time."""
+    notice(forks, tmp_path, "till_installer", mutant)
+
+
+def test_the_tests_pass_over_a_copy_without_a_mistake(forks: Forks, tmp_path: Path) -> None:
+    """It is not the copying that they notice. Those with processes are run as they are by every suite."""
+    pass_unbroken(forks, tmp_path, "till_installer", [mutant for mutant in MUTANTS if mutant[4] != WHOLE])
