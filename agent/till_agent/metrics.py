@@ -1,7 +1,7 @@
 """Figures for Prometheus, `tillside_*`: base units, no member in a label, under 300 series.
 
 The hot path adds to plain numbers; prometheus-client is imported, and its registry filled, when somebody looks.
-Every name is listed in docs/reference/bridge.md, which a test holds true.
+Every name is listed in docs/reference/metrics.md, which a test holds true.
 """
 
 from collections import Counter
@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from till_agent.api import Status
+from till_agent.beating import HeartbeatCounts
 from till_agent.journal.schema import WAITING_AGE_LIMIT_MS, WAITING_OPS_LIMIT
+from till_sync.heartbeat import UpdateState
 
 if TYPE_CHECKING:
     from prometheus_client import Metric
@@ -20,6 +22,8 @@ REASONS_LIMIT = 60
 """Reasons are named in code, about 40; more than this would be a defect that fills the registry."""
 BUCKETS_SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
 """From the aim of a quote to the budget of a call that asks the cloud."""
+PROBLEMS_LIMIT = 20
+"""Devices and codes are few; more than this would be a defect that fills the registry."""
 TIMED = frozenset({"identify", "quote", "sell", "hold", "return", "void"})
 """Operations that a cashier waits for."""
 
@@ -45,6 +49,14 @@ class Timing:
         self.counts[-1] += 1
 
 
+class Watched(Struct, frozen=True, kw_only=True):
+    """What the watchdog has seen."""
+
+    fed: int
+    loop_delay_s: float
+    journal_round_trip_s: float
+
+
 class Live(Struct, frozen=True, kw_only=True):
     """What is read at the moment of looking, besides the status."""
 
@@ -52,6 +64,15 @@ class Live(Struct, frozen=True, kw_only=True):
     listeners_dropped: int
     events: int
     flags: int = 0
+    problems: tuple[tuple[str, str], ...] = ()
+    """(code, level) of what somebody should mend."""
+    parked: int = 0
+    last_seq: int = 0
+    heartbeats: HeartbeatCounts = HeartbeatCounts()
+    update: UpdateState = UpdateState()
+    policy_version: int = 0
+    policy_refused: int = 0
+    watched: Watched | None = None
 
 
 class Metrics:
@@ -88,7 +109,8 @@ class Metrics:
         from prometheus_client import CollectorRegistry, generate_latest
 
         registry = CollectorRegistry(auto_describe=False)
-        registry.register(_Collector([*self._own(), *_of_status(status), *_of_live(live)]))
+        found = [*self._own(), *_of_status(status), *_of_live(live), *_of_supervision(live)]
+        registry.register(_Collector(found))
         return generate_latest(registry)
 
     def _own(self) -> "Iterator[Metric]":
@@ -177,6 +199,11 @@ def _of_status(status: Status) -> "Iterator[Metric]":
         "Minor points spent within the floor limit, until the cloud has it",
         value=status.floor_spent_points,
     )
+    if status.disk_free_bytes >= 0:
+        yield GaugeMetricFamily(
+            "tillside_disk_free_bytes", "Room on the disk of the journal", value=status.disk_free_bytes
+        )
+        yield GaugeMetricFamily("tillside_disk_size_bytes", "Its size", value=status.disk_total_bytes)
     yield GaugeMetricFamily("tillside_prints_waiting", "Slips in the print queue", value=status.prints_waiting)
     up = GaugeMetricFamily("tillside_device_up", "1 when the device is there and works", labels=["device", "role"])
     for device in status.devices:
@@ -195,6 +222,48 @@ def _of_live(live: Live) -> "Iterator[Metric]":
     yield GaugeMetricFamily(
         "tillside_conduct_flags", "Cards and cashiers of whose receipts somebody should look at", value=live.flags
     )
+
+
+def _of_supervision(live: Live) -> "Iterator[Metric]":
+    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+    problem = GaugeMetricFamily(
+        "tillside_problem", "1 for each problem that somebody should mend", labels=["code", "level"]
+    )
+    for labels in sorted(set(live.problems))[:PROBLEMS_LIMIT]:
+        problem.add_metric(list(labels), 1)
+    yield problem
+    yield GaugeMetricFamily("tillside_queue_parked", "Rejected ops that the cloud could not take", value=live.parked)
+    yield GaugeMetricFamily("tillside_journal_seq", "Number of the journal's last row", value=live.last_seq)
+    beats = CounterMetricFamily("tillside_heartbeats", "Heartbeats, by what became of them", labels=["outcome"])
+    beats.add_metric(["sent"], live.heartbeats.sent)
+    beats.add_metric(["failed"], live.heartbeats.failed)
+    yield beats
+    yield GaugeMetricFamily(
+        "tillside_heartbeat_last_time_seconds", "Last one that the cloud took", value=live.heartbeats.last_ms / 1000
+    )
+    stage = GaugeMetricFamily("tillside_update_stage", "1 for where the last update stands", labels=["stage"])
+    stage.add_metric([live.update.stage], 1)
+    yield stage
+    yield GaugeMetricFamily("tillside_update_rollbacks", "Updates taken back", value=live.update.rollbacks)
+    yield GaugeMetricFamily(
+        "tillside_policy_version", "Of the chain's policy in force; 0: none", value=live.policy_version
+    )
+    yield GaugeMetricFamily(
+        "tillside_policy_refused", "Version of a policy that could not be taken; 0: none", value=live.policy_refused
+    )
+    if live.watched is not None:
+        yield _counter("tillside_watchdog_fed", "Times that the sale path was found alive", live.watched.fed)
+        yield GaugeMetricFamily(
+            "tillside_loop_delay_seconds",
+            "The longest that the event loop came too late within a minute",
+            value=live.watched.loop_delay_s,
+        )
+        yield GaugeMetricFamily(
+            "tillside_journal_round_trip_seconds",
+            "To the journal's writer and back, with nothing to do",
+            value=live.watched.journal_round_trip_s,
+        )
 
 
 def _counter(name: str, text: str, value: int) -> Any:
