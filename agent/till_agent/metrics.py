@@ -18,11 +18,13 @@ from till_sync.heartbeat import UpdateState
 if TYPE_CHECKING:
     from prometheus_client import Metric
 
-REASONS_LIMIT = 60
+REASONS_LIMIT = 50
 """Reasons are named in code, about 40; more than this would be a defect that fills the registry."""
 BUCKETS_SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
 """From the aim of a quote to the budget of a call that asks the cloud."""
-PROBLEMS_LIMIT = 20
+ANSWERS_LIMIT = 80
+"""Pairs of operation and status class. A till has some 30; all there could be would take the room of other series."""
+PROBLEMS_LIMIT = 16
 """Devices and codes are few; more than this would be a defect that fills the registry."""
 TIMED = frozenset({"identify", "quote", "sell", "hold", "return", "void"})
 """Operations that a cashier waits for."""
@@ -93,7 +95,9 @@ class Metrics:
 
     def answered(self, operation: str, status: int, seconds: float) -> None:
         """The bridge answered a request."""
-        self._answered[operation, f"{status // 100}xx"] += 1
+        pair = (operation, f"{status // 100}xx")
+        known = pair in self._answered or len(self._answered) < ANSWERS_LIMIT
+        self._answered[pair if known else ("other", pair[1])] += 1
         if operation in TIMED:
             timing = self._timings.get(operation)
             if timing is None:
