@@ -18,6 +18,7 @@ from typing import Any
 
 from starlette.types import ASGIApp
 
+from till_agent import retention
 from till_agent.bridge.app import make_app
 from till_agent.bridge.exceptions import AgentStartError, AlreadyRunningError
 from till_agent.bridge.guard import Guard
@@ -33,6 +34,7 @@ from till_agent.instance import RUNNING_FILE, StateDir, told_ready
 from till_agent.reloading.parts import LiveParts
 from till_agent.reloading.signals import reload_at_signal
 from till_agent.reloading.starting import Start
+from till_agent.retiring import retired
 from till_agent.supervision import supervised
 from till_agent.without_disk import WithoutDisk
 from till_config.settings import Settings
@@ -144,6 +146,7 @@ async def running_agent(
             await agent.keep_last_good(state_dir)
         _keep(stack, "conduct", _watch_conduct(agent))
         _keep(stack, "warm-up", _warm_up())
+        _keep(stack, "retention", retention.keep(agent))
         yield RunningAgent(agent, port, state_dir)
 
 
@@ -225,6 +228,10 @@ async def _try_core(agent: Agent, parts: LiveParts) -> float:
     around = parts.around
     if around is None:
         raise RuntimeError("expected parts that know their surroundings")
+    gone = retired(around.identity_path.parent)
+    if gone is not None:
+        agent.put_core(None, not_ready="till_retired", detail=gone.file)
+        return TRY_AGAIN_S
     try:
         identity = load_identity(around.identity_path)
         agent.identity = identity

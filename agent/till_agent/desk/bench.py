@@ -16,7 +16,7 @@ from till_agent.desk.problems import problem
 from till_agent.desk.views import View
 from till_agent.desk.wallets import Wallets
 from till_agent.exceptions import JournalUnavailable
-from till_agent.journal.exceptions import HoldNotOpen
+from till_agent.journal.exceptions import HoldNotOpen, UidForgotten
 from till_agent.ports import CachedProgramme, Committed, Draft, Entry, JournalReader, PendingFacts
 from till_agent.slips.compose import member_language
 from till_agent.texts import Words, local_datetime, supported
@@ -125,6 +125,8 @@ class Bench:
             return await self.parts.journal.commit(decide)
         except JournalUnavailable as exc:
             raise _unavailable(exc) from exc
+        except UidForgotten as exc:
+            raise problem("uid_conflict", str(exc)) from exc
         except HoldNotOpen as exc:
             # It was given back while the sale waited for its turn.
             raise problem("hold_expired", str(exc), pointer="/hold") from exc

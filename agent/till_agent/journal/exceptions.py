@@ -8,6 +8,7 @@ AgentError
 │   └── JournalTooNew      the file was written by a later version
 ├── JournalCorrupt
 │   └── IndexDamaged       rows are whole, an index on them is not: it can be made anew
+├── UidForgotten           a document of that uid was here, so long ago that its row was let go of
 └── HoldNotOpen            the hold that an op names is spent, given back, or unknown
 DamagedError               never leaves this package: opening answers it by moving the file aside
 """
@@ -31,6 +32,13 @@ class JournalTooNew(JournalUnavailable):
 
 class IndexDamaged(JournalCorrupt):
     """Raised when an index does not lead to a row that is there and whole."""
+
+
+class UidForgotten(AgentError):
+    """Raised when an op has the uid of one whose row was let go of for its age; nothing was written."""
+
+    def __init__(self, kind: str, uid: str) -> None:
+        super().__init__(f"expected a new uid, not that of the {kind} {uid!r} of long ago")
 
 
 class HoldNotOpen(AgentError):

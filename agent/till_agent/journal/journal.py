@@ -16,6 +16,7 @@ from till_agent.journal.figures import Figures, LimitWatch
 from till_agent.journal.holdstore import DiskHoldStore
 from till_agent.journal.open import open_session
 from till_agent.journal.place import OpenReport, Place
+from till_agent.journal.pruning import KEEP_DAYS, sweep
 from till_agent.journal.reader import EntryReader
 from till_agent.journal.session import Session
 from till_agent.journal.writer import STOP_WAIT_SECONDS, Reopened, Writer
@@ -199,7 +200,7 @@ class DiskJournal:
         try:
             lost_after = await self._writer.submit(run, writes=True)
         except HistoryConflict as exc:
-            if hello.till != self._place.till:
+            if hello.till != self._place.till or exc.code == outbox.PRUNED_CODE:
                 raise
             await self._begin_anew(carry.OLD_COPY, str(exc), hello.epoch, exc)
             lost_after = await self._writer.submit(run, writes=True)
@@ -252,6 +253,10 @@ class DiskJournal:
         for epoch, first, last in slices:
             rows += await self._writer.submit(_checker(epoch, first, last), writes=False)
         return rows
+
+    async def prune(self, days: int = KEEP_DAYS) -> int:
+        """Let go of rows that are older and that nobody needs here any more; gives how many. Sales go on between."""
+        return await sweep(self._writer, self._place, days)
 
     async def _begin_anew(self, code: str, detail: str, epoch: int, exc: Exception) -> None:
         """Put the file aside and go on in a new epoch above `epoch`; raises `exc` where that may not be.

@@ -3,6 +3,7 @@
 import msgspec
 from msgspec import Struct
 
+from till_agent.journal import schema
 from till_agent.journal.chain import FIRST
 from till_agent.journal.reader import CheckedRow, EpochState
 from till_agent.journal.session import Session
@@ -15,6 +16,10 @@ SLICE_OPS = 100
 """Ops read before commits get their turn; about 2 ms."""
 ENVELOPE_BYTES = 128
 """What `{"seq":...,"fingerprint":"...","body":...}` adds to a body, rounded up."""
+
+
+PRUNED_CODE = "history_pruned"
+"""The cloud has lost what it had acknowledged, and this till has let go of it: a person must find a newer backup."""
 
 
 class Slice(Struct, frozen=True):
@@ -110,6 +115,14 @@ class BatchBuilder:
         )
 
 
+def _went(session: Session, state: EpochState, acked_seq: int) -> bool:
+    """Whether any row after `acked_seq` that the cloud had acknowledged is not here any more."""
+    if acked_seq >= state.acked_seq or not session.reader.has_links:
+        return False
+    bounds = (schema.row_id(state.epoch, acked_seq + 1), schema.row_id(state.epoch, state.last_seq))
+    return session.connection.execute(schema.LINKS_OF, bounds).fetchone() is not None
+
+
 def _protocol(checked: CheckedRow) -> int:
     """The protocol that brought such ops."""
     row = checked.row
@@ -160,6 +173,12 @@ def _position(session: Session, state: EpochState, hello: HelloAnswer) -> int:
     if state.epoch > hello.epoch:
         return 0
     current = state.epoch == session.epochs[-1].epoch
+    if state.epoch == hello.epoch and _went(session, state, hello.acked_seq):
+        raise HistoryConflict(
+            f"expected the cloud to hold op {state.epoch}:{hello.acked_seq} and those after it, which were let go of "
+            "here for their age: it was restored from a backup that is older than what this till keeps",
+            code=PRUNED_CODE,
+        )
     if state.epoch < hello.epoch:
         # A newer epoch begins only when the one before is through; the cloud will take nothing of this one any more.
         if state.waiting:

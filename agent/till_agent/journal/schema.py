@@ -214,6 +214,11 @@ LINK = "SELECT row_hash FROM links WHERE id = ?"
 # Where the rows of an epoch begin anew after a hole.
 LINKS_OF = "SELECT id FROM links WHERE id BETWEEN ? AND ? ORDER BY id"
 LAST_BEFORE = "SELECT max(id) FROM entries WHERE id BETWEEN ? AND ?"
+# Marks of documents whose rows were let go of for their age (`pruning`); made with the first.
+CREATE_PRUNED = "CREATE TABLE IF NOT EXISTS pruned (mark INTEGER PRIMARY KEY) STRICT"
+HAS_PRUNED = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'pruned'"
+ADD_PRUNED = "INSERT INTO pruned (mark) VALUES (?) ON CONFLICT (mark) DO NOTHING"
+IS_PRUNED = "SELECT 1 FROM pruned WHERE mark = ?"
 
 # Asked again under the same name: the first row stands.
 REMEMBER_HOLD = (

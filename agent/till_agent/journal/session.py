@@ -10,8 +10,9 @@ from till_agent.journal import schema
 from till_agent.journal.chain import FIRST, Row, row_hash
 from till_agent.journal.changes import pack_change
 from till_agent.journal.connect import make_room
-from till_agent.journal.exceptions import HoldNotOpen
+from till_agent.journal.exceptions import HoldNotOpen, UidForgotten
 from till_agent.journal.figures import Figures
+from till_agent.journal.marks import mark_of
 from till_agent.journal.reader import EntryReader, EpochState, as_entry
 from till_agent.journal.witness import Mark, Witness
 from till_agent.ports import Committed, Draft, Entry, StoredHold
@@ -42,6 +43,7 @@ class Session:
         self._path = path
         self.reader = EntryReader(connection, till, _read_epochs(connection))
         self._witness = witness
+        self._has_pruned = connection.execute(schema.HAS_PRUNED).fetchone() is not None
         self._verdicts = self._count_verdicts()
         self._oldest_waiting = (0, 0)
         self._began = (0, 0)
@@ -69,6 +71,7 @@ class Session:
         return Committed(entry=decision, replayed=True), None
 
     def _append(self, draft: Draft) -> Entry:
+        self._expect_new(draft)
         current = self.reader.current
         op_id = self.reader.next_op_id
         invariant(op_id.seq <= schema.LARGEST_SEQ, f"expected a seq of at most {schema.LARGEST_SEQ}, not {op_id.seq}")
@@ -92,6 +95,17 @@ class Session:
         grown = EpochState(current.epoch, current.salt, op_id.seq, current.acked_seq, head)
         self.epochs = (*self.epochs[:-1], grown)
         return as_entry(op_id, row)
+
+    def _expect_new(self, draft: Draft) -> None:
+        """A uid whose row was let go of for its age is no new one."""
+        if self._has_pruned:
+            mark = mark_of(draft.kind, draft.uid)
+            if self.connection.execute(schema.IS_PRUNED, (mark,)).fetchone() is not None:
+                raise UidForgotten(draft.kind, draft.uid)
+
+    def rows_went(self) -> None:
+        """Rows were let go of: from now on there are links and marks to look at."""
+        self.reader.has_links = self._has_pruned = True
 
     def _resolve_hold(self, draft: Draft, identity: int) -> None:
         """A sale needs a granted hold; a release also takes one whose answer was never seen."""
