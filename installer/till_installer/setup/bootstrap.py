@@ -78,9 +78,7 @@ def check_machine(bundle: dict[str, Any]) -> None:
         raise RefusedError("bundle_libc", message, 3)
     if this_python() not in bundle["pythons"]:
         known = ", ".join(bundle["pythons"])
-        message = (
-            f"expected one of Python {known}, not {this_python()}: install one (apt-get install python3)"
-        )
+        message = f"expected one of Python {known}, not {this_python()}: install one (apt-get install python3)"
         raise RefusedError("bundle_python", message, 3)
 
 

@@ -4,6 +4,7 @@ cut off at any point is finished by the next one. The version that runs is serve
 
 import os
 import socket
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,11 +21,12 @@ from till_installer.services.ports import ServiceManager
 from till_installer.setup import bootstrap, system
 from till_installer.setup.enrolling import Enrolled, enrol
 from till_installer.setup.exceptions import PreconditionError, SetupError
-from till_installer.setup.files import agent_owner, put
+from till_installer.setup.files import agent_owner, put, set_rights
 from till_installer.upgrade.pointers import named, point
 
-TAKES_OVER_S = 20.0
-"""An agent that is stopped lets its port go within a second."""
+READY_TIMEOUT_S = 60.0
+"""As the unit has it; it takes a second or two."""
+POLL_S = 0.05
 
 
 class Wishes(Struct, frozen=True, kw_only=True):
@@ -159,6 +161,8 @@ class Installing:
             text = wishes.config.read_bytes()
             if put(layout.config, text, 0o640, group):
                 self.changed.append("till.toml")
+        elif set_rights(layout.config, 0o640, group):
+            self.changed.append("rights of till.toml")
         if put(layout.config_dir / system.RELEASE_KEYS, "".join(f"{key}\n" for key in keys), 0o644):
             self.changed.append(system.RELEASE_KEYS)
         policies, remark = system.put_policies(layout, wishes.pos_origins)
@@ -198,6 +202,7 @@ class Installing:
             self.say("starting the agent")
             self.changed.append("service")
             self.manager.start()
+            _wait_ready(self.manager)
         watch = getattr(self.manager, "watch_for_updates", None)
         if watch is not None and "service" in self.changed:
             watch()
@@ -217,6 +222,18 @@ class Installing:
         if put_there.state != "unchanged":
             self.changed.append(str(put_there.path))
             self.remarks.append(f"load {put_there.path} into Frontol: docs/how-to/connect-frontol-script.md")
+
+
+def _wait_ready(manager: ServiceManager) -> None:
+    """SetupError (`not_ready`) when the agent does not say within a minute that it is."""
+    until = time.monotonic() + READY_TIMEOUT_S
+    while (status := manager.status()).state != "running":
+        if time.monotonic() > until:
+            message = f"expected the agent to be ready within {READY_TIMEOUT_S:g} s, and it is {status.state}"
+            raise SetupError(
+                f"{message} ({status.detail or 'it says nothing'}); run `tillside doctor`", code="not_ready"
+            )
+        time.sleep(POLL_S)
 
 
 def must_be_able(layout: Layout) -> None:
