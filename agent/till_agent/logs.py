@@ -10,6 +10,7 @@ import re
 import sys
 import traceback
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, TextIO
 
 DIGITS_LIMIT = 9
@@ -84,13 +85,22 @@ def _field(name: str, value: object) -> object:
     return _clean(str(value))
 
 
-def set_up(level: str, stream: TextIO | None = None) -> logging.Handler:
-    """Send every log of the process to `stream` (standard error) at `level` (debug, info, warning, error)."""
-    handler = logging.StreamHandler(stream if stream is not None else sys.stderr)
+def set_up(level: str, stream: TextIO | None = None, *, file: Path | None = None) -> logging.Handler:
+    """Send every log of the process to `stream` (standard error) at `level` (debug, info, warning, error).
+
+    With `file` into that one and its predecessors instead, bounded in size and number.
+    """
+    handler: logging.Handler = logging.StreamHandler(stream if stream is not None else sys.stderr)
+    if file is not None:
+        from till_agent.log_files import LogFiles
+
+        handler = LogFiles(file)
     handler.setFormatter(JsonLines())
     root = logging.getLogger()
     for old in list(root.handlers):
         root.removeHandler(old)
+        if type(old) is not logging.StreamHandler:
+            old.close()
     root.addHandler(handler)
     root.setLevel(level.upper())
     # Libraries at their chattiest name addresses and headers of requests to the cloud.

@@ -19,9 +19,19 @@ def agent() -> None:
     type=click.Path(path_type=Path),
     help='Written when the bridge listens: {"port": ..., "pid": ...}; removed at the end.',
 )
-def run(config: Path, ready_file: Path | None) -> None:
-    """Run the agent until SIGTERM or Ctrl-C. Logs go to standard error, one JSON object a line."""
+@click.option(
+    "--log-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    envvar="TILLSIDE_LOG_FILE",
+    help="Log into this file and four before it, 5 MB each. Default: to standard error.",
+)
+def run(config: Path, ready_file: Path | None, log_file: Path | None) -> None:
+    """Run the agent until SIGTERM or Ctrl-C. Logs are one JSON object a line.
+
+    Exit status 70: it ended itself, because it could not sell any more; start it again.
+    """
     import asyncio
+    import logging
 
     from till_agent import logs
     from till_agent.bridge.exceptions import AgentStartError
@@ -29,9 +39,9 @@ def run(config: Path, ready_file: Path | None) -> None:
     from till_agent.root import run_agent
 
     # Before anything is known of settings: what is wrong with them is a line of the log too.
-    logs.set_up("info")
+    logs.set_up("info", file=log_file)
     start = settings_at_start(config)
-    logs.set_up(start.settings.agent.log_level)
+    logging.getLogger().setLevel(start.settings.agent.log_level.upper())
     try:
         asyncio.run(run_agent(start.settings, ready_file=ready_file, start=start))
     except AgentStartError as error:

@@ -36,3 +36,5 @@ def _write(why: str, found: dict[str, str]) -> None:
     log.critical(why)
     for name, stack in found.items():
         log.critical("thread %s", name.partition(" (")[0], extra={"stack": stack})
+    for handler in logging.getLogger().handlers:
+        handler.flush()
