@@ -129,6 +129,8 @@ class Agent:
             return self._core
         if self._without_disk is not None:
             return self._without_disk
+        if self.not_ready == "till_retired":
+            raise problem("till_retired", "expected the machine that the till was moved to: this one is retired")
         code = "till_not_enrolled" if self.not_ready.startswith(("till", "identity")) else "journal_unavailable"
         raise problem(code, f"expected an agent that takes sales, not one that does not: {self.not_ready}")
 

@@ -35,7 +35,9 @@ _NO_TROUBLE = _WELL | {DeviceState.OPENING.value}
 DISK_LOW_BYTES = 512 * 1024 * 1024
 """A month without a line takes some 300 MB of journal; below it store IT is told while sales can still be written."""
 
-NOT_READY = frozenset(("starting", "till_not_enrolled", "identity_unusable", "journal_unavailable", "stopping"))
+NOT_READY = frozenset(
+    ("starting", "till_not_enrolled", "till_retired", "identity_unusable", "journal_unavailable", "stopping")
+)
 """Why no sale is taken, by code."""
 
 

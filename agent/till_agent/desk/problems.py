@@ -21,6 +21,7 @@ PROBLEMS = MappingProxyType(
     {
         # the till itself
         "till_not_enrolled": Kind(503),
+        "till_retired": Kind(503),
         "journal_unavailable": Kind(503, retryable=True),
         # who is buying
         "identifier_invalid": Kind(422),
