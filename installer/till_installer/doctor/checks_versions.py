@@ -3,6 +3,7 @@
 import re
 import sqlite3
 import sys
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -247,8 +248,15 @@ def python_version(scene: "Scene") -> Answer:
 def packages_missing(scene: "Scene") -> Answer:
     """All of them, new enough."""
     del scene
+    wanted = tuple(metadata.requires("tillside") or ())
+    wrong = _lacking(wanted)
+    return Bad(found="; ".join(wrong)) if wrong else f"{len(wanted)} requirements"
+
+
+@cache
+def _lacking(wanted: tuple[str, ...]) -> tuple[str, ...]:
+    """Read once: no package comes or goes while a program runs."""
     wrong: list[str] = []
-    wanted = metadata.requires("tillside") or []
     for line in wanted:
         form = _REQUIREMENT.match(line)
         if form is None or "extra ==" in (form[3] or "") or not _applies(form[3] or ""):
@@ -261,7 +269,7 @@ def packages_missing(scene: "Scene") -> Answer:
             continue
         if least and _numbers(found) < _numbers(least[1]):
             wrong.append(f"{name} {found}, expected {least[1]} or later")
-    return Bad(found="; ".join(wrong)) if wrong else f"{len(wanted)} requirements"
+    return tuple(wrong)
 
 
 def _applies(marker: str) -> bool:

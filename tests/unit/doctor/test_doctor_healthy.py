@@ -1,6 +1,9 @@
 """A till that is well is told so, with its agent up and down, and nothing of it is changed by looking."""
 
+import contextlib
 import hashlib
+import shutil
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -35,6 +38,26 @@ def test_doctor_finds_nothing_on_a_till_that_is_well(till: Healthy, is_up: bool)
         assert _files(till.state) == before
     looked = [each.finding.code for each in told if each.finding.state == "good"]
     assert len(looked) > 60, sorted(each.finding.code for each in told if each.finding.state == "skipped")
+
+
+def test_doctor_reads_what_is_in_the_log_of_a_till_at_rest(till: Healthy, tmp_path: Path) -> None:
+    """After a power cut: the newest rows are in the log alone. They are checked, and file and log stay as they are."""
+    path = till.state / "journal.db"
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("DROP TRIGGER entries_never_change")
+        connection.execute("UPDATE entries SET effect_points = 500 WHERE uid = 'u-11'")
+        for name in ("journal.db", "journal.db-wal"):
+            shutil.copy(till.state / name, tmp_path / name)
+    for name in ("journal.db", "journal.db-wal"):
+        shutil.copy(tmp_path / name, till.state / name)
+    till.unit["ActiveState"] = "inactive"
+    till.config_lines["bridge"] = ["port = 0"]
+    till.devices = ""
+    before = _files(till.state)
+    assert set(bad(till.told())) == {"service_stopped", "journal_chain"}
+    after = _files(till.state)
+    assert {name: after[name] for name in before} == before
 
 
 def test_doctor_takes_a_till_of_today_for_well(till: Healthy) -> None:
