@@ -23,6 +23,7 @@ from tillbench import (
     rules,
     scanning,
     snapshot,
+    upgrade,
 )
 from tillbench.backlog import extend, sample
 from tillbench.calls import WARM_ROUNDS, Calls, Plan, check_answers
@@ -353,6 +354,23 @@ def grants(bench: Bench) -> Found:
     )
 
 
+def upgrades(bench: Bench) -> Found:
+    """The time without a till while a version takes another's place, and until a bad one is taken back."""
+    world, full = bench.full()
+    state = every_call.long_queue(world, full, _bodies(bench), bench.size.ops)
+    found = upgrade.measure(world.folder / "upgrade", state, bench.size.starts, bench.say)
+    rows = [
+        plain(f"switch, {bench.size.ops:,} ops waiting, longest time without a till", max(found.downtimes_ms), "ms"),
+        plain("the same, median", median(found.downtimes_ms), "ms"),
+        plain("of this, the old version's stop", median(found.stops_ms), "ms"),
+        plain("of this, the queue counted and kept", median(found.counts_ms), "ms"),
+        plain("copy, rehearsed sale, slip and return", median(found.rehearsals_ms) / 1000, "s", places=1),
+        plain("a version that crashes at its start, until the old one serves", found.crash_ms / 1000, "s", places=1),
+        plain("queue's count and hash equal, of all changes", found.equal, ""),
+    ]
+    return Found(rows, [aims.of_upgrade(median(found.downtimes_ms))])
+
+
 PARTS: dict[str, Callable[[Bench], Found]] = {
     "cache": cache,
     "calls": calls,
@@ -371,4 +389,5 @@ PARTS: dict[str, Callable[[Bench], Found]] = {
     "latency": sale_latency,
     "snapshot": snapshots,
     "granting": grants,
+    "upgrade": upgrades,
 }

@@ -39,6 +39,7 @@ MAY_SLEEP = {
     "installer/till_installer/demo/processes.py": "the demo has no loop: it waits for the programs that it started",
     "installer/till_installer/demo/stage.py": "the same, for their queues to empty",
     "installer/till_installer/demo/play.py": "the same, between two scans of one card",
+    "installer/till_installer/upgrade/pausing.py": "an upgrader has no loop either: it waits for programs and people",
 }
 """Files that may call time.sleep, and why; all else waits on a clock that tests can move."""
 

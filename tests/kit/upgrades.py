@@ -186,7 +186,7 @@ class Installation:
             "install": self._install,
             "ballast_bytes": 64 * 1024,
         }
-        return Upgrader(self.layout, self.manager, Means(**(made | means)))  # type: ignore[arg-type]
+        return Upgrader(self.layout, self.manager, Means(**(made | means)))  # type: ignore[arg-type]  # by name, as Means has them
 
     def _install(self, bundle: Path, versions: Path) -> Path:
         version = json.loads((bundle / "bundle.json").read_bytes())["version"]

@@ -3,11 +3,11 @@
 import contextlib
 import os
 import shutil
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 from till_installer.upgrade.exceptions import RefusedError
+from till_installer.upgrade.pausing import pause
 from till_sync.files import replace_file, sync_folder
 
 BLOCK_BYTES = 1_048_576
@@ -127,7 +127,7 @@ def _copy(source: Path, target: Path) -> None:
         while block := read.read(BLOCK_BYTES):
             written.write(block)
             if len(block) == BLOCK_BYTES:
-                time.sleep(BREATH_S)
+                pause(BREATH_S)
         written.flush()
         os.fsync(written.fileno())
 

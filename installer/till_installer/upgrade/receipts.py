@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from msgspec import Struct
 
 from till_installer.upgrade.exceptions import RefusedError, UpgradeError
+from till_installer.upgrade.pausing import pause
 from till_installer.upgrade.probe import status_of
 from till_sync.exceptions import IdentityError
 from till_sync.identity import IDENTITY_FILE, load_identity
@@ -62,7 +63,7 @@ def wait_for_quiet(state_dir: Path, waiting: Waiting, say: Callable[[str], None]
             told = why
         if waiting.window is None and time.monotonic() > until:
             raise RefusedError(f"{why}, for {waiting.patience_s / 3600:.1f} h: ask at the till", code="receipt_open")
-        time.sleep(waiting.poll_s)
+        pause(waiting.poll_s)
 
 
 def _why_not(state_dir: Path, waiting: Waiting) -> str:

@@ -22,6 +22,7 @@ from till_config.rendering import toml_value
 from till_installer.layout import Layout
 from till_installer.upgrade.exceptions import RefusedError
 from till_installer.upgrade.files import copy_live, give_to, remove_tree
+from till_installer.upgrade.pausing import pause
 from till_installer.upgrade.queue import QueueProof, UnreadableError, count_again, count_queue
 from till_installer.upgrade.rehearsal_printer import RehearsalPrinter
 from till_installer.upgrade.rehearsal_sale import PRINTER, act
@@ -73,7 +74,7 @@ def clear(layout: Layout) -> None:
             os.kill(pid, 9)
             until = time.monotonic() + STOP_TIMEOUT_S
             while is_running(folder) and time.monotonic() < until:
-                time.sleep(POLL_S)
+                pause(POLL_S)
     remove_tree(folder)
 
 
@@ -163,19 +164,19 @@ def _agent(layout: Layout, version: str, folder: Path, config: Path) -> Iterator
         _stop(process)
 
 
-def _port(process: "subprocess.Popen[bytes]", ready: Path, log: Path, version: str) -> int:
+def _port(process: "subprocess.Popen[Any]", ready: Path, log: Path, version: str) -> int:
     until = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < until and process.poll() is None:
         with suppress(OSError, msgspec.DecodeError):
             return msgspec.json.decode(ready.read_bytes(), type=Running).port
-        time.sleep(POLL_S)
+        pause(POLL_S)
     status = process.poll()
     why = f"did not answer within {START_TIMEOUT_S:.0f} s" if status is None else f"ended with {status}"
     tail = log.read_bytes()[-LOG_TAIL:].decode("utf-8", "replace").strip()
     raise RefusedError(f"version {version} {why} on a copy of this till: {tail}", code="rehearsal_start")
 
 
-def _stop(process: "subprocess.Popen[bytes]") -> None:
+def _stop(process: "subprocess.Popen[Any]") -> None:
     process.terminate()
     try:
         process.wait(STOP_TIMEOUT_S)

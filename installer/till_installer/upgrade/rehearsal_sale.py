@@ -13,6 +13,7 @@ import msgspec
 from till_agent.bridge.token_files import read_token
 from till_agent.core import CACHE_FILE
 from till_installer.upgrade.exceptions import RefusedError
+from till_installer.upgrade.pausing import pause
 from till_installer.upgrade.rehearsal_printer import RehearsalPrinter
 
 CALL_TIMEOUT_S = 10.0
@@ -70,7 +71,7 @@ def _try_printer(ask: "_Asking") -> None:
     """Print a test slip as soon as the printer takes one."""
     until = time.monotonic() + SLIP_TIMEOUT_S
     while ask("POST", f"/v1/printers/{PRINTER}/test", None).get("state") == "refused" and time.monotonic() < until:
-        time.sleep(POLL_S)
+        pause(POLL_S)
 
 
 def _somebody(cache: Path) -> str:
@@ -102,7 +103,7 @@ def _wait_ready(port: int, *, enrolled: bool) -> None:
             reason = str(found.get("reason", ""))
             if status == HTTP_OK or (not enrolled and reason == NOT_ENROLLED):
                 return
-        time.sleep(POLL_S)
+        pause(POLL_S)
     raise RefusedError(f"expected an agent that takes sales on a copy of this till: {reason}", code="rehearsal_start")
 
 

@@ -12,6 +12,7 @@ from till_installer.exceptions import InstallerError, ServiceError
 from till_installer.layout import Layout
 from till_installer.services.ports import ServiceManager
 from till_installer.upgrade import going_back, probe, staging
+from till_installer.upgrade.pausing import pause
 from till_installer.upgrade.pointers import point
 from till_installer.upgrade.queue import QueueProof, count_again
 from till_installer.upgrade.record import Marker, Records
@@ -91,13 +92,13 @@ class Undoing:
             with contextlib.suppress(ServiceError):
                 self._manager.start()
                 break
-            time.sleep(POLL_S)
+            pause(POLL_S)
         until = time.monotonic() + self._means.pace.back_s
         while time.monotonic() < until:
             seen = probe.look(self._layout.state_dir, marker.from_version, sells=marker.sold)
             if not seen.trouble:
                 return True
-            time.sleep(POLL_S)
+            pause(POLL_S)
         return False
 
     def _start_and_clear(self, marker: Marker, state: UpdateState) -> UpdateState:

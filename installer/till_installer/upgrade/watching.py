@@ -16,6 +16,7 @@ from till_installer.upgrade import probe
 from till_installer.upgrade.exceptions import RefusedError
 from till_installer.upgrade.files import beside, copy_live
 from till_installer.upgrade.health import Judge, Pace
+from till_installer.upgrade.pausing import pause
 from till_installer.upgrade.queue import QueueProof, count_again
 
 FIRST_LOOK_S = 0.02
@@ -88,7 +89,7 @@ class Watching:
                     f"{judge.missed} looks missed, {judge.restarts} restarts, {judge.flips} times bad again; {detail}"
                 )
                 return Watched(code=verdict or "start_failed", detail=said)
-            time.sleep(self._pace.look_s if was_good else FIRST_LOOK_S)
+            pause(self._pace.look_s if was_good else FIRST_LOOK_S)
 
     def _count(self, proof: QueueProof | None, copy: Path) -> tuple[int, bool]:
         """The queue of the agent that runs, in a copy of its journal."""

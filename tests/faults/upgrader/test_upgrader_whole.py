@@ -35,7 +35,7 @@ def test_a_version_is_staged_rehearsed_and_switched_to_when_nobody_is_at_a_recei
     pos.close()
     thread.join(100)
     assert done.is_set(), said
-    assert state_text(found[0]).splitlines()[:2] == [  # type: ignore[arg-type]
+    assert state_text(found[0]).splitlines()[:2] == [  # type: ignore[arg-type]  # of a thread
         "1.1.0 serves, in place of 1.0.0",
         "4 queued before, 4 after, hash equal",
     ]

@@ -15,9 +15,9 @@ def main() -> None:
     """Until the point is reached; ends with 0 when it never is."""
     folder, point, version, *words = sys.argv[1:]
     if "no-rehearsal" in words:
-        rehearsal.rehearse = lambda *_: None  # type: ignore[assignment,return-value]
+        rehearsal.rehearse = lambda *_: None  # type: ignore[assignment,return-value]  # none is played
     if point == "in-rehearsal":
-        rehearsal.act = lambda *_, **__: die()  # type: ignore[attr-defined]
+        rehearsal.act = lambda *_, **__: die()  # type: ignore[attr-defined]  # as it is used there
     till = Installation(Path(folder))
 
     def at(name: str) -> None:

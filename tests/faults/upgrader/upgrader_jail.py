@@ -27,7 +27,7 @@ def main() -> None:
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={SIZE_KIB}k,mode=0755", "tmpfs", library], check=True)
     shutil.copytree(seed, library, dirs_exist_ok=True)
     till.layout.state_dir.chmod(0o700)
-    rehearsal.rehearse = lambda *_: None  # type: ignore[assignment,return-value]
+    rehearsal.rehearse = lambda *_: None  # type: ignore[assignment,return-value]  # none is played
     till.add("1.1.0", "fills")
     till.start()
     lines = []

@@ -92,8 +92,8 @@ MUTANTS: list[Mutant] = [
     (
         "believes-the-new-version",
         "upgrade/watching.py",
-        'return Watched(code=verdict or "start_failed", detail=f"{counts}; {detail}")',
-        'return Watched(code="", detail=f"{counts}; {detail}")',
+        'return Watched(code=verdict or "start_failed", detail=said)',
+        'return Watched(code="", detail=said)',
         WHOLE,
     ),
     (

@@ -1,5 +1,7 @@
 """A till is switched when nobody is at a receipt, and in the hours that were named."""
 
+from pathlib import Path
+
 import pytest
 
 from till_agent.desk.open_receipts import KEPT_LIMIT, PROBE_UID, OpenReceipts
@@ -84,33 +86,33 @@ def test_hours_that_are_none_are_refused(text: str) -> None:
 
 
 def test_an_open_receipt_is_waited_for_and_an_abandoned_one_is_not(
-    tmp_path: object, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Ten minutes without a question: the customer has gone."""
     answers = iter([{"receipt_open_ms": 1}, {"receipt_open_ms": 20}, {"receipt_open_ms": 0}])
     monkeypatch.setattr(receipts, "status_of", lambda _: next(answers))
     said: list[str] = []
-    wait_for_quiet(tmp_path, Waiting(poll_s=0), said.append)  # type: ignore[arg-type]
+    wait_for_quiet(tmp_path, Waiting(poll_s=0), said.append)
     assert said == ["waiting for an open receipt"]
     monkeypatch.setattr(receipts, "status_of", lambda _: {"receipt_open_ms": 600_000})
-    wait_for_quiet(tmp_path, Waiting(poll_s=0), said.append)  # type: ignore[arg-type]
+    wait_for_quiet(tmp_path, Waiting(poll_s=0), said.append)
     assert len(said) == 1
 
 
 def test_a_till_whose_receipts_never_end_is_told_to_the_operator(
-    tmp_path: object, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And is not switched."""
     monkeypatch.setattr(receipts, "status_of", lambda _: {"receipt_open_ms": 5})
     with pytest.raises(RefusedError) as caught:
-        wait_for_quiet(tmp_path, Waiting(poll_s=0, patience_s=0), lambda _: None)  # type: ignore[arg-type]
+        wait_for_quiet(tmp_path, Waiting(poll_s=0, patience_s=0), lambda _: None)
     assert caught.value.code == "receipt_open"
 
 
 @pytest.mark.parametrize("status", [{}, {"receipt_open_ms": "x"}, {"version": "0.1.0"}])
 def test_an_agent_that_says_nothing_of_receipts_keeps_nobody_waiting(
-    tmp_path: object, monkeypatch: pytest.MonkeyPatch, status: dict[str, object]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: dict[str, object]
 ) -> None:
     """One that is down, and one of before."""
     monkeypatch.setattr(receipts, "status_of", lambda _: status)
-    wait_for_quiet(tmp_path, Waiting(poll_s=0, patience_s=0), lambda _: None)  # type: ignore[arg-type]
+    wait_for_quiet(tmp_path, Waiting(poll_s=0, patience_s=0), lambda _: None)
