@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from typing import NoReturn
 
+from till_drivers.camera.bounds import bound_memory
 from till_drivers.camera.eye import Eye
 from till_drivers.camera.lines import LINE_LIMIT_BYTES, Alive, Eyes, Said, Seen, Start, line, parse_start, shortened
 from till_drivers.camera.sources import Source, quiet_opencv
@@ -28,6 +29,7 @@ NICENESS = 10
 """Sales go first."""
 BAD_START = 2
 NO_PACKAGES = 3
+NO_MEMORY = 4
 """Exit statuses, for whoever looks at the processes; the agent goes by what was said."""
 
 
@@ -128,13 +130,18 @@ def main() -> int:
     teller = Teller(sys.stdout.fileno(), MonotonicClock().mono_ms)
     if hasattr(os, "nice"):
         os.nice(NICENESS)
+    bound_memory()
     quiet_opencv()
     try:
         watch = _watch(start, teller)
     except ImportError as exc:
         teller.say(Eyes(open=False, detail=shortened(f"can't be imported: {exc}")))
         return NO_PACKAGES
-    return watch.run()
+    try:
+        return watch.run()
+    except MemoryError:
+        # Nothing more can be relied on in here; the agent hears the end and starts another one.
+        os._exit(NO_MEMORY)
 
 
 def _watch(start: Start, teller: Teller) -> Watch:
