@@ -173,7 +173,7 @@ def test_a_wrong_passphrase_and_an_altered_file_change_nothing(old: Machine, new
     assert bring(file, new).waiting == 2
 
 
-@pytest.mark.parametrize("step", range(5))
+@pytest.mark.parametrize("step", [2, 3, *(pytest.param(step, marks=pytest.mark.soak) for step in (0, 1, 4))])
 def test_killed_in_an_export_no_two_machines_are_the_till(
     old: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
 ) -> None:
@@ -205,7 +205,7 @@ def test_killed_in_an_export_no_two_machines_are_the_till(
     assert retired(old.state) is not None
 
 
-@pytest.mark.parametrize("moves", range(0, 6, 2))
+@pytest.mark.parametrize("moves", [2, *(pytest.param(moves, marks=pytest.mark.soak) for moves in (0, 4))])
 def test_killed_in_an_import_it_is_done_again(
     old: Machine, new: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moves: int
 ) -> None:
