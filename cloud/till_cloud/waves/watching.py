@@ -79,7 +79,7 @@ def _note_one(connection: sqlite3.Connection, row: WaveRow, one: WaveTill, beat:
 
 def _has_it(row: WaveRow, beat: Heartbeat) -> bool:
     if row.kind == "code":
-        return beat.version == row.version and beat.update.stage not in ("switching", "proving")
+        return _same(beat.version, row.version) and beat.update.stage not in ("switching", "proving")
     if row.kind == "config":
         return beat.policy_version == int(row.version)
     return (beat.programme, beat.programme_version) == (row.name, int(row.version))
@@ -88,7 +88,7 @@ def _has_it(row: WaveRow, beat: Heartbeat) -> bool:
 def _failure(row: WaveRow, one: WaveTill, beat: Heartbeat) -> str:
     """Code of how this till failed with the version; "" when it did not."""
     if row.kind == "code":
-        if beat.update.to_version == row.version and beat.update.at_ms and beat.version != row.version:
+        if _same(beat.update.to_version, row.version) and beat.update.at_ms and not _same(beat.version, row.version):
             if beat.update.stage == "rolled_back":
                 return f"rolled_back:{beat.update.code}"[:80]
             if beat.update.stage == "refused":
@@ -102,6 +102,11 @@ def _failure(row: WaveRow, one: WaveTill, beat: Heartbeat) -> str:
     if blamed:
         return min(blamed)
     return "rejected_rise" if 0 <= one.rejected <= beat.rejected - REJECTED_RISE else ""
+
+
+def _same(version: str, wanted: str) -> bool:
+    """A till with cameras has `1.2.0+camera` where the wave says `1.2.0`."""
+    return wanted in (version, version.partition("+")[0])
 
 
 def why_halt(connection: sqlite3.Connection, row: WaveRow) -> str:

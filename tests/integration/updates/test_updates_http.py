@@ -52,9 +52,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             return self.send_error(404)
         data, begin = path.read_bytes(), 0
         if bundle and server.ranges and (asked := self.headers.get("Range")):
-            begin = int(asked.removeprefix("bytes=").rstrip("-"))
+            begin = int(asked.removeprefix("bytes=").rstrip("-")) + server.wrong_range
             self.send_response(206)
-            self.send_header("Content-Range", f"bytes {begin + server.wrong_range}-{len(data) - 1}/{len(data)}")
+            self.send_header("Content-Range", f"bytes {begin}-{len(data) - 1}/{len(data)}")
         else:
             self.send_response(200)
         self.end_headers()
@@ -144,6 +144,8 @@ def test_what_never_ends(shop, server, what):
     server.endless = what
     with pytest.raises(refusals.EndlessError):
         _fetch(shop, server)
+    parts = (shop.layout.updates_dir / "downloads").glob("*.part")
+    assert all(path.stat().st_size <= len(BUNDLE) for path in parts)
 
 
 def test_nobody_answers(shop):

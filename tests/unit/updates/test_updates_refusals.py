@@ -52,6 +52,15 @@ def test_an_altered_bundle(shop):
     assert not list((shop.layout.updates_dir / "downloads").iterdir())
 
 
+def test_an_altered_list_of_releases(shop):
+    """It is a target like the bundles."""
+    served = shop.copy()
+    for path in (served / "targets").glob("*.releases.json"):
+        path.write_bytes(path.read_bytes().replace(b"1.1.0", b"1.9.0"))
+    with pytest.raises(refusals.MetadataAlteredError):
+        shop.fetch(served, version="1.9.0")
+
+
 @pytest.mark.parametrize("role", ["timestamp", "snapshot", "targets"])
 def test_altered_metadata(shop, role):
     """Under the signatures of the whole."""

@@ -189,6 +189,13 @@ def test_the_line_goes_on_after_a_stick_and_an_older_stick_is_refused(till, tmp_
     assert till.runner().take("1.1.0").outcome == "applied"
 
 
+def test_the_servers_own_timestamp_comes_after_the_sticks(till, tmp_path):
+    """Else the line would serve one that is good for 60 days, and a server that was taken over could stop there."""
+    stick.make(till.shop.repo, tmp_path, days=60, online=till.shop.signer("online"))
+    stamp = next(each for each in till.shop.repo.show().roles if each.role == "timestamp")
+    assert stamp.days_left < 15
+
+
 def test_a_stick_is_not_signed_for_ever(till, tmp_path):
     """A lost one is good as long; and without the online key it can't be signed at all."""
     for days, online in ((91, till.shop.signer("online")), (30, None)):

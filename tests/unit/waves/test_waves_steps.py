@@ -64,6 +64,16 @@ def test_after_the_last_step_the_version_is_every_tills_also_of_later_ones(fleet
     assert "k-new" in fleet.reached()
 
 
+def test_a_till_with_cameras_has_the_same_version_in_its_own_variant(fleet):
+    """Its rollback counts, and so does its success."""
+    fleet.start(halt_after=1)
+    one, two, _ = fleet.reached()
+    fleet.versions[one] = "1.1.0+camera"
+    fleet.beat(one)
+    assert fleet.chain.rows("SELECT till FROM wave_tills WHERE outcome = 'taken'") == [(one,)]
+    assert fleet.rolled_back(two, "1.1.0+camera").paused
+
+
 def test_two_rollbacks_halt_the_wave_at_once(fleet):
     """The answer to the second one's own heartbeat is that nothing goes on; nobody else begins."""
     fleet.start(soak_ms=0)
@@ -105,6 +115,7 @@ def test_a_resumed_wave_counts_anew(fleet):
     fleet.rolled_back(one)
     fleet.wait(1)
     fleet.write(lambda c: waves.resume(c, "code", fleet.now()))
+    fleet.wait(1)
     assert not fleet.rolled_back(one).paused
     fleet.wait(1)
     assert fleet.rolled_back(two).paused
