@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct, structs
 
+from till_sync import custody
 from till_sync.exceptions import IdentityError, IdentityMissing
 from till_sync.files import replace_file, sync_folder
 from till_sync.keys import KEY_HEX_LENGTH
@@ -23,6 +24,8 @@ IDENTITY_FILE = "identity.json"
 IDENTITY_LIMIT_BYTES = 64 * 1024
 """Ours takes under 1 KB; nothing longer is an identity."""
 
+_SECRETS = ("token", "identifier_key", "private_key")
+"""What `till_sync.custody` may keep elsewhere, or sealed."""
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _HEX = re.compile(r"(?:[0-9a-f]{2})+")
 _PRIVATE_KEY = re.compile(rf"[0-9a-f]{{{KEY_HEX_LENGTH}}}")
@@ -132,7 +135,8 @@ def read_identity(path: Path) -> Identity:
         identity = msgspec.json.decode(raw, type=Identity)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise IdentityError(f"expected an identity in {path}: {error}") from None
-    return _checked(identity)
+    secrets = {name: custody.opened(getattr(identity, name)) for name in _SECRETS}
+    return _checked(structs.replace(identity, **secrets))
 
 
 def save_identity(path: Path, identity: Identity) -> None:
@@ -140,7 +144,9 @@ def save_identity(path: Path, identity: Identity) -> None:
 
     Whoever reads it meanwhile, and whatever fails, there is the old file or the new one, never a part.
     """
-    content = msgspec.json.format(msgspec.json.encode(_checked(identity)), indent=2) + b"\n"
+    _checked(identity)
+    kept = structs.replace(identity, **{name: custody.kept_form(getattr(identity, name)) for name in _SECRETS})
+    content = msgspec.json.format(msgspec.json.encode(kept), indent=2) + b"\n"
     try:
         replace_file(path, content)
         sync_folder(path.parent)

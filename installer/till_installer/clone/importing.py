@@ -206,7 +206,8 @@ def _put(
 
 def _identity(carried: Path, manifest: Manifest, settings: Settings, code: str) -> Identity:
     try:
-        before = load_identity(carried)
+        # With a code all its secrets are new: those of a key that the old machine alone can open are not missed.
+        before = msgspec.json.decode(carried.read_bytes(), type=Identity) if code else load_identity(carried)
         if before.till != manifest.till:
             raise CloneError("expected the identity of the till that the file names", code="file_altered")
         if not code:
@@ -222,7 +223,7 @@ def _identity(carried: Path, manifest: Manifest, settings: Settings, code: str) 
             )
         )
         fresh = Identity.of(answer, last_epoch=before.last_epoch, private_key=private)
-    except (SyncError, ValueError) as exc:
+    except (SyncError, IdentityError, ValueError) as exc:
         said = getattr(exc, "code", "enrolment_failed")
         raise CloneError(
             f"the cloud did not enrol this machine: {exc}; ask for a new code, and do it again", code=str(said)
