@@ -19,11 +19,11 @@ PAGE = "docs/how-to/install-on-linux.md"
 # SIOCSIFFLAGS, for where there is no `ip`.
 LOOPBACK = "import fcntl, socket, struct; fcntl.ioctl(socket.socket(), 0x8914, struct.pack('16sh14x', b'lo', 0x41))"
 VIEW = """
-mkdir -p {scratch}; mount -t tmpfs tmpfs {scratch}; mkdir {scratch}/up {scratch}/work {scratch}/root
-mount -t overlay overlay -o lowerdir=/,upperdir={scratch}/up,workdir={scratch}/work {scratch}/root
-mount -t proc proc {scratch}/root/proc; mount --rbind /dev {scratch}/root/dev
+mkdir -p {scratch}; mount -t tmpfs tmpfs {scratch}; mkdir {scratch}/up {scratch}/work {scratch}/view
+mount -t overlay overlay -o lowerdir=/,upperdir={scratch}/up,workdir={scratch}/work {scratch}/view
+mount -t proc proc {scratch}/view/proc; mount --rbind /dev {scratch}/view/dev
 {python} -c "{loopback}"
-exec chroot {scratch}/root bash --norc --noprofile
+exec chroot {scratch}/view bash --norc --noprofile
 """
 
 

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -187,9 +188,9 @@ def _is_there(pid: int) -> bool:
 
 def _within(limit_s: float, condition: Callable[[], bool]) -> bool:
     """Whether it comes true in time."""
-    until = time.monotonic() + limit_s
+    until, pause = time.monotonic() + limit_s, threading.Event()
     while not condition():
         if time.monotonic() > until:
             return False
-        time.sleep(POLL_S)
+        pause.wait(POLL_S)
     return True

@@ -22,7 +22,7 @@ class SetupError(InstallerError):
 
 
 class PreconditionError(SetupError):
-    """Raised before anything is changed: rights, room, configuration, port."""
+    """Raised when something is wrong before anything was changed: rights, room, configuration, port."""
 
     code = "precondition"
 

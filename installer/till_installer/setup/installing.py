@@ -4,6 +4,7 @@ cut off at any point is finished by the next one. The version that runs is serve
 
 import os
 import socket
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -226,14 +227,14 @@ class Installing:
 
 def _wait_ready(manager: ServiceManager) -> None:
     """SetupError (`not_ready`) when the agent does not say within a minute that it is."""
-    until = time.monotonic() + READY_TIMEOUT_S
+    until, pause = time.monotonic() + READY_TIMEOUT_S, threading.Event()
     while (status := manager.status()).state != "running":
         if time.monotonic() > until:
             message = f"expected the agent to be ready within {READY_TIMEOUT_S:g} s, and it is {status.state}"
             raise SetupError(
                 f"{message} ({status.detail or 'it says nothing'}); run `tillside doctor`", code="not_ready"
             )
-        time.sleep(POLL_S)
+        pause.wait(POLL_S)
 
 
 def must_be_able(layout: Layout) -> None:

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ from kit.waiting import wait_for
 from till_config.exceptions import ConfigError
 from till_installer.exceptions import InstallerError
 from till_installer.layout import Layout, linux_layout
-from till_installer.services.ports import ServiceManager, ServiceStatus
+from till_installer.services.ports import ServiceManager, ServiceState, ServiceStatus
 from till_installer.services.systemd import SystemdManager
 from till_installer.setup import bootstrap
 from till_installer.setup.installing import Done, Installing, Wishes
@@ -57,7 +58,7 @@ class Stub:
     kind = "stub"
 
     def __init__(self) -> None:
-        self.state = "absent"
+        self.state: ServiceState = "absent"
 
     def install(self, command: tuple[str, ...], *, config: Path) -> None:
         """Known from now on."""
@@ -78,20 +79,20 @@ class Stub:
 
     def status(self) -> ServiceStatus:
         """As it was told."""
-        return ServiceStatus(state=self.state)  # type: ignore[arg-type]  # one of the states
+        return ServiceStatus(state=self.state)
 
 
-def put_in(layout: Layout, bundle: Path, manager: ServiceManager | None = None, **more: object) -> Done:
+def put_in(layout: Layout, bundle: Path, manager: ServiceManager | None = None, **more: Any) -> Done:
     """Install with the usual wishes."""
-    wishes = {"config": layout.root.parent / "till.toml", "release_keys": (PUBLIC,), **more}
-    return Installing(layout, manager).install(Wishes(bundle=bundle, **wishes))  # type: ignore[arg-type]
+    wishes: dict[str, Any] = {"config": layout.root.parent / "till.toml", "release_keys": (PUBLIC,), **more}
+    return Installing(layout, manager).install(Wishes(bundle=bundle, **wishes))
 
 
-def refused(layout: Layout, bundle: Path, **more: object) -> str:
+def refused(layout: Layout, bundle: Path, **more: Any) -> str:
     """The code of the refusal, after which nothing is there that was not."""
     before = tree(layout.root)
     with pytest.raises(InstallerError) as caught:
-        put_in(layout, bundle, **more)  # type: ignore[arg-type]
+        put_in(layout, bundle, **more)
     assert tree(layout.root) == before
     return caught.value.code
 

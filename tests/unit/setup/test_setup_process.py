@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ SAYS = (
 
 
 @pytest.fixture
-def manager(tmp_path: Path):  # type: ignore[no-untyped-def]
+def manager(tmp_path: Path) -> Iterator[ProcessManager]:
     """One that is stopped at the end."""
     made = ProcessManager(tmp_path / "run")
     yield made
