@@ -76,8 +76,7 @@ FAULTS = {
         "s.Selling.sell = sell\n"
     ),
     "prints-nothing": (
-        "import till_agent.slips.desk as d\n"
-        "d.SpoolSlipDesk.enqueue = lambda self, entry, **more: self.state(entry.kind, entry.uid)\n"
+        "import till_drivers.spool_worker as w\nasync def start(self):\n    pass\nw.SpoolWorker.start = start\n"
     ),
     "corrupt": (
         "def _do():\n"

@@ -17,6 +17,7 @@ from till_installer.upgrade.exceptions import RefusedError
 from till_installer.upgrade.health import Pace
 from till_installer.upgrade.pointers import named
 from till_installer.upgrade.telling import state_text
+from unit.upgrader.upgrader_journals import spoil
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(300)]
 
@@ -92,7 +93,7 @@ def test_what_was_sold_before_the_journal_was_damaged_comes_back_from_the_file_p
         if name == "serving":
             till.sell("on-the-new-one")
             till.manager.stop()
-            (till.layout.state_dir / "journal.db").write_bytes(_with_a_bad_row(till, "before-2"))
+            spoil(till.layout.state_dir / "journal.db", 2)
 
     state = till.upgrader(at=at).apply(*till.bundle("1.1.0"))
     assert (state.stage, state.code, state.queue_hash_equal) == ("rolled_back", "queue_changed", True)
@@ -101,14 +102,6 @@ def test_what_was_sold_before_the_journal_was_damaged_comes_back_from_the_file_p
     till.sell("after")
     till.manager.stop()
     assert till.sold() == {*QUEUE, "on-the-new-one", "after"}
-
-
-def _with_a_bad_row(till: Installation, uid: str) -> bytes:
-    """The journal's bytes with a letter of that sale's body changed."""
-    content = bytearray((till.layout.state_dir / "journal.db").read_bytes())
-    place = content.index(uid.encode()) + len(uid) - 1
-    content[place] ^= 1
-    return bytes(content)
 
 
 @pytest.mark.usefixtures("no_rehearsal")
