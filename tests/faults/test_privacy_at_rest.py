@@ -103,14 +103,12 @@ def one_world(tmp_path: Path, chain: Chain) -> World:
 
 @pytest.mark.faults
 def test_no_file_of_a_till_names_anybody(one_world: World, tmp_path: Path) -> None:
-    """While the agent runs, with its logs of SQLite, and after it has stopped."""
+    """While the agent runs, with its logs of SQLite: what it leaves when it stops is less."""
     with an_environment(TMPDIR=str(tmp_path / "tmp")), one_world as world:
         till, seeds, token = _a_day(world)
         identity = json.loads((till.state_dir / "identity.json").read_bytes())
         secrets = [Seed(f"secret {name}", identity[name]) for name in ("token", "identifier_key", "private_key")]
         seeds += [*secrets, Seed("token of pos", token), Seed("wallet secret", identity["wallet_keys"][0])]
-        assert _left(world, till, seeds) == []
-        till.stop()
         assert _left(world, till, seeds) == []
         for name in KEYS:
             path = tmp_path / name
