@@ -179,9 +179,7 @@ def test_no_sale_fails_while_settings_are_taken_in(config: Path) -> None:
 
         def sell(name: str) -> None:
             for number in range(30):
-                answer = live.call(
-                    "PUT", f"/v1/sales/{name}-{number}", receipt(10_000, member={"card": ANNA_CARD})
-                )
+                answer = live.call("PUT", f"/v1/sales/{name}-{number}", receipt(10_000, member={"card": ANNA_CARD}))
                 if answer.status != 200:
                     failed.append(answer.json)
             ended.set()
