@@ -324,6 +324,7 @@ def test_uninstalling_keeps_the_data_and_purging_removes_it(bundle: Path, layout
 
 
 @quick
+@pytest.mark.soak
 def test_systemd_is_told_what_to_do_and_runs_it(bundle: Path, layout: Layout, tmp_path: Path) -> None:
     """Through a systemctl that really starts the agent; a second run asks for nothing."""
     program = put_on_path(tmp_path / "bin", layout.root / "etc/systemd/system")

@@ -1,0 +1,106 @@
+"""Nothing is removed while the cloud lacks some of it; and the mistakes that would let it be are noticed."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kit.broken import Mutant, notice, pass_unbroken
+from kit.forks import Forks
+from till_installer.layout import Layout, linux_layout
+from till_installer.setup import removing
+from till_installer.setup.exceptions import QueueError, SetupError
+from till_installer.setup.removing import uninstall
+from till_installer.upgrade.queue import QueueProof
+
+WAITS = QueueProof(count=12, digest="a" * 64)
+
+
+@pytest.fixture
+def layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
+    """A till on which twelve operations wait."""
+    made = linux_layout(tmp_path / "root")
+    made.state_dir.mkdir(parents=True)
+    (made.state_dir / "journal.db").write_bytes(b"twelve")
+    (made.state_dir / "tokens").mkdir()
+    (made.state_dir / "tokens/pos.token").write_text("secret")
+    monkeypatch.setattr(removing, "count_queue", lambda journal: _count(journal))
+    return made
+
+
+def _count(journal: Path) -> QueueProof:
+    return WAITS if journal.read_bytes() == b"twelve" else QueueProof()
+
+
+@pytest.mark.parametrize("discard", [None, 0, 11, 13])
+def test_a_queue_is_not_thrown_away_by_a_guess(layout: Layout, discard: int | None) -> None:
+    """Only who names how many operations are lost may lose them."""
+    with pytest.raises(QueueError) as caught:
+        uninstall(layout, None, purge=True, discard=discard)
+    assert (caught.value.code, caught.value.exit_code) == ("queue_waiting", 4)
+    assert (layout.state_dir / "journal.db").read_bytes() == b"twelve"
+
+
+def test_a_queue_is_lost_by_its_number_and_kept_without_purge(layout: Layout) -> None:
+    """Uninstalling alone asks nothing, for it removes none of it."""
+    assert uninstall(layout, None).purged is False
+    assert (layout.state_dir / "journal.db").exists()
+    assert uninstall(layout, None, purge=True, discard=12).waiting == 12
+    assert not layout.state_dir.exists()
+
+
+def test_a_queue_is_carried_out_before_it_is_removed(layout: Layout, tmp_path: Path) -> None:
+    """The whole of the data, for root's eyes, with the same queue in it."""
+    done = uninstall(layout, None, purge=True, carry_to=tmp_path / "stick")
+    copy = Path(done.carried_to)
+    assert (done.waiting, done.queue_hash) == (12, WAITS.digest)
+    assert copy.stat().st_mode & 0o777 == 0o700
+    assert (copy / "journal.db").read_bytes() == b"twelve"
+    assert (copy / "tokens/pos.token").read_text() == "secret"
+    assert not layout.state_dir.exists()
+
+
+def test_a_copy_that_is_another_queue_removes_nothing(
+    layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bad stick is found out while there is something to copy."""
+    monkeypatch.setattr(removing, "mirror_at_rest", lambda source, target: target.write_bytes(b"torn"))
+    with pytest.raises(SetupError) as caught:
+        uninstall(layout, None, purge=True, carry_to=tmp_path / "stick")
+    assert caught.value.code == "not_carried"
+    assert (layout.state_dir / "journal.db").read_bytes() == b"twelve"
+
+
+UNIT = "tests/unit/setup/test_setup_bundle.py"
+HERE = "tests/integration/setup/test_setup_queue.py"
+MUTANTS: list[Mutant] = [
+    ("signature", "bundle/manifest.py", "if not any(ed25519", "if False and not any(ed25519", UNIT),
+    ("extra files", "bundle/manifest.py", "sorted(found - wanted)", "sorted(found - found)", UNIT),
+    ("hashes", "bundle/manifest.py", " or digest(path) != wanted.sha256", "", UNIT),
+    ("climbing", "bundle/archive.py", '".." in path.parts or ', "", UNIT),
+    ("links", "bundle/archive.py", "if not (entry.isreg() or entry.isdir()):", "if entry.isdev():", UNIT),
+    ("guess", "setup/removing.py", "discard != proof.count", "discard is None", HERE),
+    ("copy", "setup/removing.py", "!= (proof.count, proof.digest)", "== ()", HERE),
+]
+
+
+@pytest.fixture(scope="module")
+def forks() -> Iterator[Forks]:
+    """One process that has imported all, for every mutant."""
+    with Forks() as made:
+        yield made
+
+
+@pytest.mark.soak
+@pytest.mark.skipif(shutil.which("sh") is None, reason="forks")
+@pytest.mark.parametrize("mutant", MUTANTS, ids=[mutant[0] for mutant in MUTANTS])
+def test_setup_mutants_are_noticed(mutant: Mutant, forks: Forks, tmp_path: Path) -> None:
+    """Each by a test that guards what it breaks."""
+    notice(forks, tmp_path, "till_installer", mutant)
+
+
+@pytest.mark.soak
+def test_setup_unbroken_passes(forks: Forks, tmp_path: Path) -> None:
+    """So that it is not the copying which they notice."""
+    pass_unbroken(forks, tmp_path, "till_installer", MUTANTS)
