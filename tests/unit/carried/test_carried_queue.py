@@ -9,7 +9,8 @@ from till_cloud.store import meta, tills
 from till_cloud.verify import verify
 from till_sync import carried, keys, sealing
 from till_sync.carried import CarriedWriter, Head, Stretch
-from unit.cloud.cloud_kit import NOON_MS, chain
+from unit.cloud.cloud_kit import NOON_MS
+from unit.waves.waves_kit import quick_chain
 
 PRIVATE = keys.new_key()
 
@@ -51,7 +52,7 @@ class Store:
 
 @pytest.fixture
 def store(tmp_path):
-    with chain(tmp_path / "c.db") as made:
+    with quick_chain(tmp_path / "c.db") as made:
         yield Store(made, tmp_path)
 
 

@@ -5,13 +5,13 @@ import pytest
 from till_cloud import registry, waves
 from till_cloud.exceptions import AdminError
 from till_cloud.verify import verify
-from unit.cloud.cloud_kit import chain, programme
-from unit.waves.waves_kit import Fleet
+from unit.cloud.cloud_kit import programme
+from unit.waves.waves_kit import Fleet, quick_chain
 
 
 @pytest.fixture
 def fleet(tmp_path):
-    with chain(tmp_path / "c.db") as made:
+    with quick_chain(tmp_path / "c.db") as made:
         yield Fleet(made, 8)
 
 
@@ -113,7 +113,7 @@ def test_more_rejected_operations_with_the_new_version_halt_it(fleet):
 
 def test_each_sale_is_judged_by_the_version_that_its_till_used(tmp_path):
     """Inside and outside of the wave, and of a till that still has the new version after a halt: applied, and whole."""
-    with chain(tmp_path / "c.db") as made:
+    with quick_chain(tmp_path / "c.db") as made:
         tills = [made.till(name) for name in ("k1", "k2")]
         made.member("m-1", points=0)
         old, new = made.programme, programme(2, base=2000)

@@ -5,13 +5,12 @@ import pytest
 from till_cloud import waves
 from till_cloud.exceptions import AdminError
 from till_cloud.waves.moving import start
-from unit.cloud.cloud_kit import chain
-from unit.waves.waves_kit import Fleet
+from unit.waves.waves_kit import Fleet, quick_chain
 
 
 @pytest.fixture
 def fleet(tmp_path):
-    with chain(tmp_path / "c.db") as made:
+    with quick_chain(tmp_path / "c.db") as made:
         yield Fleet(made, 12)
 
 
@@ -36,7 +35,7 @@ def test_the_same_tills_are_chosen_again_and_others_by_the_next_version(tmp_path
     """The choice is stable, and no till is always the first."""
     found = []
     for number, version in enumerate(("1.1.0", "1.1.0", "1.2.0")):
-        with chain(tmp_path / f"{number}.db") as made:
+        with quick_chain(tmp_path / f"{number}.db") as made:
             one = Fleet(made, 12)
             one.start(version=version, sizes=(4, 0))
             found.append(one.reached(value=version))

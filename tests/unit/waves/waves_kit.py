@@ -1,18 +1,42 @@
 """A chain with some tills, what they say of themselves, and the waves that roll over them."""
 
+import contextlib
+import functools
+import sqlite3
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from till_cloud import heartbeats, registry, waves
+from till_cloud.centre import Centre
 from till_cloud.store import tills
 from till_cloud.store import waves as rows
 from till_cloud.waves.watching import at_heartbeat
 from till_sync.heartbeat import Heartbeat, UpdateState, Wanted
 from till_sync.wire import ProgrammeRow
-from unit.cloud.cloud_kit import NOON_MS, Chain, programme
+from unit.cloud.cloud_kit import NOON_MS, Chain, chain, programme
 
 HOUR_MS = 3_600_000
+
+
+@functools.cache
+def _empty() -> bytes:
+    """A database with its tables: making them takes longer than most tests here."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "c.db")
+        Centre(path).close()
+        with contextlib.closing(sqlite3.connect(path)) as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return path.read_bytes()
+
+
+def quick_chain(path: Path) -> "contextlib.AbstractContextManager[Chain]":
+    """`chain` on a copy of an empty database."""
+    path.write_bytes(_empty())
+    path.chmod(0o600)
+    return chain(path)
 
 
 class Fleet:
