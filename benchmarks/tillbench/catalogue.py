@@ -15,6 +15,7 @@ from tillbench import (
     camera,
     devices,
     every_call,
+    fleet,
     granting,
     ingesting,
     latency,
@@ -371,6 +372,23 @@ def upgrades(bench: Bench) -> Found:
     return Found(rows, [aims.of_upgrade(median(found.downtimes_ms))])
 
 
+def a_fleet(bench: Bench) -> Found:
+    """800 tills' heartbeats at the cloud, and how many get a version that fails at one till in ten."""
+    folder = bench.folder / "fleet"
+    folder.mkdir()
+    found = asyncio.run(
+        fleet.play(folder, count=800, bad=lambda number: number % 10 == 0, sizes=(30, 200, 0), rounds=2)
+    )
+    rows = [
+        plain("a heartbeat, four at once, p50", percentile(found.beats_ms, 0.50), "ms", places=1),
+        plain("a heartbeat, four at once, p99", percentile(found.beats_ms, 0.99), "ms", places=1),
+        plain("the cloud's processor time a heartbeat", found.cpu_ms, "ms", places=2),
+        plain("tills of 800 that tried a version failing at each tenth, until it was halted", found.tried, ""),
+        plain("of these, went back", found.rolled_back, ""),
+    ]
+    return Found(rows)
+
+
 PARTS: dict[str, Callable[[Bench], Found]] = {
     "cache": cache,
     "calls": calls,
@@ -389,5 +407,6 @@ PARTS: dict[str, Callable[[Bench], Found]] = {
     "latency": sale_latency,
     "snapshot": snapshots,
     "granting": grants,
+    "fleet": a_fleet,
     "upgrade": upgrades,
 }
