@@ -46,6 +46,14 @@ def test_a_journal_that_lacks_the_newest_rows_is_noticed(tmp_path: Path) -> None
     assert count_again(tmp_path / "other.db", before) == (0, False)
 
 
+def test_other_rows_in_a_chain_of_their_own_are_noticed(tmp_path: Path) -> None:
+    """As many, each good by itself, and not those that waited."""
+    before = count_queue(journals.make(tmp_path / "journal.db", 3))
+    other = journals.make(tmp_path / "other.db")
+    journals.append(other, "x1", "x2", "x3")
+    assert count_again(other, before) == (3, False)
+
+
 def test_a_journal_that_grew_is_counted_on_from_a_copy(tmp_path: Path) -> None:
     """As if it had been counted at once; what the cloud has by now is left out."""
     path = journals.make(tmp_path / "journal.db", 4)
