@@ -113,10 +113,7 @@ class Keeper:
             environment["NOTIFY_SOCKET"] = self.address
         if self.watchdog_s:
             environment["WATCHDOG_USEC"] = str(round(self.watchdog_s * 1_000_000))
-        whose: dict[str, Any] = {}
-        if self.user:
-            groups = os.getgrouplist(self.user, pwd.getpwnam(self.user).pw_gid)
-            whose = {"user": self.user, "group": groups[0], "extra_groups": groups}
+        groups = os.getgrouplist(self.user, pwd.getpwnam(self.user).pw_gid) if self.user else None
         with output.open("wb" if is_large else "ab") as file:
             self.process = subprocess.Popen(  # noqa: S603 - of the service that was installed
                 self.command,
@@ -127,7 +124,9 @@ class Keeper:
                 cwd="/",
                 start_new_session=True,
                 preexec_fn=_die_with_parent,  # noqa: PLW1509 - this process has one thread
-                **whose,
+                user=self.user or None,
+                group=groups[0] if groups else None,
+                extra_groups=groups,
             )
         self._tell("starting" if self.is_notifying else "running")
 

@@ -36,3 +36,4 @@ class ServiceManager(Protocol):
 
     def status(self) -> ServiceStatus:
         """As it is now."""
+        ...
