@@ -5,6 +5,9 @@ updates_dir/metadata/        what this till has seen: nothing older is believed 
 updates_dir/downloads/       bundles, and what has come of one (`.part`)
 """
 
+# pyright: reportPrivateImportUsage=false
+# tuf and securesystemslib name what is public in lists that are made when they are imported.
+
 import contextlib
 import errno
 import hashlib

@@ -3,6 +3,9 @@
 A file of metadata comes whole or not at all. A bundle is written as it comes, and goes on later where it ended.
 """
 
+# pyright: reportPrivateImportUsage=false
+# tuf and securesystemslib name what is public in lists that are made when they are imported.
+
 import asyncio
 import ipaddress
 import os
@@ -260,13 +263,14 @@ def _refused(url: str, status: int) -> Exception:
 
 
 def _checked(url: str) -> str:
+    wrong = InsecureError(f"expected https://host[:port][/path] for updates, not {url!r}; mend `cloud.url`")
     try:
         parts = urlsplit(url)
         fits = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
-        fits = False
+        raise wrong from None
     if not fits or parts.username or parts.password or parts.query or parts.fragment:
-        raise InsecureError(f"expected https://host[:port][/path] for updates, not {url!r}; mend `cloud.url`")
+        raise wrong
     if parts.scheme == "http" and not _is_loopback(parts.hostname or ""):
         raise InsecureError(f"expected https for updates, not {url!r}; mend `cloud.url`")
     return url.rstrip("/")

@@ -1,5 +1,8 @@
 """What is wrong with metadata that the TUF client refused, as one of our codes with what to do."""
 
+# pyright: reportPrivateImportUsage=false
+# tuf and securesystemslib name what is public in lists that are made when they are imported.
+
 from pathlib import Path
 
 import msgspec

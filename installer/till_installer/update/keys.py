@@ -3,6 +3,9 @@
 A file without a passphrase is for the online key alone, on the server that signs every night with nobody there.
 """
 
+# pyright: reportPrivateImportUsage=false
+# tuf and securesystemslib name what is public in lists that are made when they are imported.
+
 import hashlib
 import os
 import stat

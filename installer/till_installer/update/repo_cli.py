@@ -1,5 +1,8 @@
 """`tillside update repo`: the chain's update repository, on a machine of the chain's IT."""
 
+# pyright: reportPrivateImportUsage=false
+# tuf and securesystemslib name what is public in lists that are made when they are imported.
+
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 

@@ -10,6 +10,9 @@ night. Who takes the server over can hold tills at what was published, at most u
 nothing else from it.
 """
 
+# pyright: reportPrivateImportUsage=false
+# tuf and securesystemslib name what is public in lists that are made when they are imported.
+
 import contextlib
 import datetime as dt
 import shutil
@@ -255,7 +258,7 @@ class Repository:
             missing=tuple(each[:12] for each in worst.unsigned) if not worst else (),
         )
 
-    def _expect_signed(self, role: Literal["root", "targets"], waiting: AnyMetadata) -> None:
+    def _expect_signed(self, role: str, waiting: AnyMetadata) -> None:
         for judge in self._judges(role):
             result = judge.get_verification_result(role, waiting.signed_bytes, waiting.signatures)
             if not result:
@@ -264,7 +267,7 @@ class Repository:
                     "`repo sign --key FILE` with one more key of it"
                 )
 
-    def _judges(self, role: Literal["root", "targets"]) -> list[Root]:
+    def _judges(self, role: str) -> list[Root]:
         """The roots whose keys must have signed a staged role: of a new root also those of the one before."""
         staged = self._read_staged("root")
         new = staged.signed if staged is not None and isinstance(staged.signed, Root) else None

@@ -1,5 +1,8 @@
 """Roles of the update repository: how long what they sign is good, how many sign, and how that is shown."""
 
+# pyright: reportPrivateImportUsage=false
+# tuf and securesystemslib name what is public in lists that are made when they are imported.
+
 from typing import Any, Literal
 
 from msgspec import Struct

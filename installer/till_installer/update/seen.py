@@ -1,5 +1,8 @@
 """What of an update repository this till has seen last."""
 
+# pyright: reportPrivateImportUsage=false
+# tuf and securesystemslib name what is public in lists that are made when they are imported.
+
 import datetime as dt
 
 from msgspec import Struct

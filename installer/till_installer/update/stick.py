@@ -5,6 +5,9 @@ A stick is older than the line when it is used. So its timestamp may be good for
 till with both believes whichever is newer.
 """
 
+# pyright: reportPrivateImportUsage=false
+# tuf and securesystemslib name what is public in lists that are made when they are imported.
+
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
