@@ -76,7 +76,7 @@ def export_till(
         draft = target.with_name(f".{target.name}.part")
         marker = Retired(till=identity.till, store=identity.store, clone=head.clone, at_ms=head.made_ms)
         try:
-            with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:  # noqa: PTH123
+            with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:  # noqa: PTH123 - a mode from the first byte on
                 writer = SealedWriter(file, head, passphrase)
                 _pack(writer, manifest, state_dir, with_cache=with_cache)
                 writer.close()

@@ -149,7 +149,7 @@ def _unpack(archive: tarfile.TarFile, staging: Path) -> None:
         inside = archive.extractfile(member)
         if inside is None:
             raise CloneError(f"expected a plain file, not {member.name!r}", code="file_altered")
-        with open(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as written:  # noqa: PTH123
+        with open(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as written:  # noqa: PTH123 - a mode from the first byte on
             shutil.copyfileobj(inside, written)
             written.flush()
             os.fsync(written.fileno())

@@ -160,7 +160,7 @@ def test_a_change_that_fails_half_way_is_undone(config: Path, monkeypatch: pytes
             calls.append(args)
             if len(calls) == 1:
                 raise OSError("on purpose")
-            real(*args)  # type: ignore[arg-type]
+            real(*args)  # type: ignore[arg-type]  # handed on as they came
 
         monkeypatch.setattr(reloading_parts, "use", fails_once)
         config.write_text(text_of(folder, language="kk", devices=printer(folder, "receipt", "two")))
