@@ -4,35 +4,35 @@ import re
 from collections.abc import Sequence
 
 from till_drivers.blocks import Block, Break, Cut, Image, Pair, Rule, Text
+from till_drivers.printers.text import to_text
 
-MOST_BLOCKS = 100
-"""Of a slip that is laid out here, far below every limit of the layout. More are left to it."""
+MOST_BLOCKS, MOST_LINES, MOST_PICTURES = 100, 400, 20
+"""Of a slip that is laid out here: what the layout takes in any case, double lines counted twice. The rest is its to
+refuse."""
 _PLAIN = re.compile("[ -~\u00a0-\u00ac\u00ae-\u02ff\u0400-\u0482\u048a-\u052f\u2010-\u2027\u20a0-\u20bf]*")
 """Letters that the layout leaves as they are, one column each (`till_drivers.printers.text`)."""
 
 
 def preview_text(blocks: Sequence[Block], columns: int) -> str:
     """The blocks as lines of at most `columns` letters. RenderError as `till_drivers.printers.text.to_text`."""
-    if len(blocks) <= MOST_BLOCKS:
-        lines = _plain_lines(blocks, columns)
-        if lines is not None:
-            return "".join([line.replace("\u00a0", " ").rstrip() + "\n" for line in lines])
-    from till_drivers.printers.text import to_text
-
-    return to_text(blocks, columns)
+    lines = _lines(blocks, columns) if len(blocks) <= MOST_BLOCKS else None
+    if lines is None:
+        return to_text(blocks, columns)
+    return "".join([line.replace("\u00a0", " ").rstrip() + "\n" for line in lines])
 
 
-def _plain_lines(blocks: Sequence[Block], columns: int) -> list[str] | None:
-    """A line a block, for a slip of plain letters on which nothing is wrapped, wide or drawn; None for another.
+def _lines(blocks: Sequence[Block], columns: int) -> list[str] | None:
+    """Lines of plain letters that fit are put down as they are; any other block is laid out by itself. None when there
+    are too many.
 
-    Nearly every preview is such a one, and a cashier waits for each: what the layout works out again and again for
-    the other ones took half as long as the rules.
+    A cashier waits for each preview, and nearly all lines are such ones: what the layout works out for the other ones
+    took half as long as the rules.
     """
     lines: list[str] = []
     pictures = 0
     for block in blocks:
+        line: str | None = None
         kind = type(block)
-        line: str | None
         if kind is Pair:
             line = _pair(block, columns)  # type: ignore[arg-type]  # it is one
         elif kind is Text:
@@ -41,14 +41,14 @@ def _plain_lines(blocks: Sequence[Block], columns: int) -> list[str] | None:
             line = "-" * columns
         elif kind is Cut or kind is Break:
             line = ""
-        elif kind is Image and not pictures:
+        elif kind is not Rule:
             pictures += 1
-            continue
-        else:
-            line = None
-        if line is None:
+        if line is not None:
+            lines.append(line)
+        elif kind is not Image:
+            lines += to_text((block,), columns).split("\n")[:-1]
+        if len(lines) > MOST_LINES or pictures > MOST_PICTURES:
             return None
-        lines.append(line)
     return lines
 
 

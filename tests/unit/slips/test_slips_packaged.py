@@ -135,6 +135,25 @@ def test_a_pair_about_as_wide_as_the_paper_is_that_of_the_layout(left: int, righ
         assert preview_text(blocks, 32) == to_text(blocks, 32)
 
 
+@pytest.mark.parametrize(
+    "blocks",
+    [
+        [Image()] * 20,
+        [Image()] * 21,
+        [QrCode(data="q")] * 21,
+        [Text(text="w " * 1_990)] * 4,
+        [Text(text="w " * 1_990, double=True)] * 2,
+        [Text(text="w " * 1_990, double=True)] * 4,
+        [Text(text="x")] * 101,
+        [Text(text="x")] * 1_001,
+        [Pair(left="l" * 50, right="r")] * 100,
+    ],
+)
+def test_what_is_too_much_is_the_layouts_to_refuse(blocks: list[Block]) -> None:
+    """Pictures, lines, double ones, and what is just not too much."""
+    assert lines(blocks, 16, preview_text) == lines(blocks, 16, to_text)
+
+
 def lines(blocks: list[Block], columns: int, make: Any) -> str | type[Exception]:
     try:
         return str(make(blocks, columns))
