@@ -6,15 +6,15 @@ BIN_TEST ?= $(BIN)
 ARGS ?=
 SEEDS ?= 300
 SEED ?=
-# One more than there are cores, since tests with real processes also wait; ARGS="-n 0" runs all in one process.
-WORKERS ?= $(shell cores=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1); echo $$((cores < 5 ? cores + 1 : 6)))
+# Two more than there are cores, since tests with real processes also wait; ARGS="-n 0" runs all in one process.
+WORKERS ?= $(shell cores=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1); echo $$((cores < 5 ? cores + 2 : 6)))
 export PYTHONHASHSEED ?= random
 # Demo and suite start hundreds of processes. Where bytecode may not be kept, each compiles all that it imports, which
 # takes three times as long as the rest of its start. It goes into __pycache__, which git doesn't see.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint types bench sim soak wheel bundles reference lock clean
+.PHONY: help install demo test mutants lint types bench sim soak wheel bundles reference lock clean
 
 help:  ## What can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -35,6 +35,10 @@ demo: install  ## Sell a real store day, with the line to the cloud cut in the m
 # A module stays with one worker, for its tests may share a world. Which come first is said in tests/conftest.py.
 test: install  ## Run the whole suite (ARGS="-k slip" for a part)
 	@$(BIN_TEST)/python -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder $(ARGS)
+
+# The suite's own proof, each night and before a release: a test that can't fail is a defect.
+mutants: install  ## Break the product on purpose, and see that the suite notices
+	@$(BIN_TEST)/python -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder -m mutants $(ARGS)
 
 lint: install  ## Check style and layers
 	@$(BIN)/ruff check .

@@ -315,9 +315,9 @@ async def _keep_small(clock: Clock) -> None:
 def _load_slow_parts() -> None:
     import phonenumbers  # noqa: F401 - loaded for its effect on the next import
 
-    from till_drivers.slips.template import default_template
+    from till_agent.slips.packaged import prepare
 
-    default_template().compile()
+    prepare()
 
 
 def _keep(stack: AsyncExitStack, name: str, work: Coroutine[Any, Any, None]) -> None:

@@ -80,7 +80,7 @@ FOUND_BY = {
     "trusts_the_wall_clock": 2,
     "takes_grants_back_by_time": 2,
     "spends_a_grant_again": 8,
-    "spends_grants_of_a_lost_journal": 17,
+    "spends_grants_of_a_lost_journal": 31,
     "keeps_grants_of_a_lost_journal": 28,
     "risks_as_much_each_time": 19,
 }

@@ -26,6 +26,7 @@ embedding by a foreign page even where the browser sends no Origin, no address t
 """
 ALWAYS_LINES = b"".join(name + b": " + value + b"\r\n" for name, value in ALWAYS)
 """The same as they go over the wire."""
+_ALWAYS_NAMES = frozenset(name for name, _ in ALWAYS)
 
 
 class Answer(Struct, frozen=True):
@@ -53,6 +54,15 @@ def _described(answer: Answer) -> RawHeaders:
     if answer.status == NO_CONTENT:
         return ()  # RFC 9110: such an answer has no body to speak of
     return ((b"content-type", answer.media_type), (b"content-length", str(len(answer.body)).encode()))
+
+
+def head_lines(answer: Answer) -> bytes:
+    """The headers of an answer as they go over the wire, in the order of `send_answer` and `guarded`."""
+    own = answer.headers
+    lines = b"".join([name + b": " + value + b"\r\n" for name, value in (*_described(answer), *own)])
+    if not own or _ALWAYS_NAMES.isdisjoint([name for name, _ in own]):
+        return lines + ALWAYS_LINES
+    return lines + b"".join([name + b": " + value + b"\r\n" for name, value in ALWAYS if name not in dict(own)])
 
 
 def stream_headers(media_type: bytes) -> list[tuple[bytes, bytes]]:

@@ -18,11 +18,13 @@ from till_agent.bridge import (
     trial_routes,
 )
 from till_agent.bridge.context import Bridge
+from till_agent.bridge.direct import Direct
 from till_agent.bridge.endpoint import Endpoint, StreamEndpoint
 from till_agent.bridge.guard import FRONTOL_ROOT, Guard
 from till_agent.bridge.limits import RateLimiter
 from till_agent.bridge.operations import OPEN_PATHS, OPERATIONS
 from till_agent.bridge.pairing import Pairing
+from till_agent.bridge.shapes import Operation
 from till_agent.bridge.stream import send_events
 from till_agent.bridge.tokens import Tokens
 from till_agent.pages.serving import PAGE_ROOTS, Pages
@@ -55,6 +57,7 @@ def make_app(
         await send_events(bridge.events, scope, receive, send)
 
     routes: list[Route] = []
+    direct: list[tuple[Operation, Endpoint]] = []
     for operation in OPERATIONS:
         endpoint: Endpoint | StreamEndpoint
         if operation.id == "events":
@@ -67,6 +70,7 @@ def make_app(
                 body_limit_bytes=settings.body_limit_bytes,
                 read_timeout_ms=settings.read_timeout_ms,
             )
+            direct.append((operation, endpoint))
         routes.append(Route(operation.path, endpoint, methods=[operation.method], name=operation.id))
     served = Pages(pages, bridge)
     routes += [
@@ -78,7 +82,7 @@ def make_app(
     app.router.redirect_slashes = False
     install_problem_handlers(app, cashier=bridge.cashier)
     guard = Guard(
-        app,
+        Direct(app, direct),
         tokens=tokens,
         limiter=limiter,
         allowed_origins=settings.allowed_origins,

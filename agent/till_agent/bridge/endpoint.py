@@ -10,7 +10,8 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from till_agent.bridge.answers import Answer, problem_answer, send_answer
-from till_agent.bridge.guard import CLIENT_KEY
+from till_agent.bridge.at_once import ANSWER_KEY, READ_KEY
+from till_agent.bridge.guard import CLIENT_KEY, HEADERS_KEY
 from till_agent.bridge.shapes import ANY, OPEN, Operation, Parameter
 from till_agent.bridge.tokens import Client
 from till_agent.exceptions import DeskProblem, JournalCorrupt, JournalUnavailable
@@ -19,6 +20,8 @@ from till_sync.problems import Problem, ProblemError
 
 QUERY_FIELDS_LIMIT = 20
 """No operation takes more than three."""
+FAILED_KEY = "tillside.failed"
+"""In the ASGI scope: what a call failed by that was not expected; it is raised again where failures are answered."""
 
 
 class Call:
@@ -59,6 +62,8 @@ class Endpoint:
         self._decoder = msgspec.json.Decoder(operation.request) if operation.request is not None else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if FAILED_KEY in scope:
+            raise scope[FAILED_KEY]
         started = time.perf_counter()
         status = 500
         try:
@@ -73,22 +78,40 @@ class Endpoint:
             status = answer.status
         finally:
             self._observer.answered(self._operation.id, status, time.perf_counter() - started)
-        await send_answer(send, answer)
+        at_once = scope.get(ANSWER_KEY)
+        if at_once is None or not at_once(answer):
+            await send_answer(send, answer)
 
     async def _read(self, scope: Scope, receive: Receive) -> Call:
         check_scope(self._operation, scope[CLIENT_KEY], self._observer)
         parameters = read_parameters(self._operation, scope)
         body: object = None
         if self._decoder is not None:
-            try:
-                raw = await read_body(
-                    Request(scope, receive), limit_bytes=self._body_limit_bytes, timeout_ms=self._read_timeout_ms
-                )
-            except ProblemError as error:
-                self._observer.refused(error.problem.code)
-                raise
+            raw = self._at_once(scope)
+            if raw is None:
+                raw = await self._in_parts(scope, receive)
             body = decode_body(raw, self._decoder)
         return Call(scope, receive, parameters, body)
+
+    def _at_once(self, scope: Scope) -> bytes | None:
+        """A body that is there; None for one that is not, or of which more than its size has to be looked at."""
+        read, headers = scope.get(READ_KEY), scope.get(HEADERS_KEY)
+        if read is None or headers is None or b"content-digest" in headers or b"content-encoding" in headers:
+            return None
+        if headers.get(b"content-length") is None:
+            return None  # in chunks: whether it is too large shows when it is read
+        # The guard has seen to it that the length is a number within the limit; the parser, that it is the body's.
+        found: bytes | None = read()
+        return found
+
+    async def _in_parts(self, scope: Scope, receive: Receive) -> bytes:
+        try:
+            return await read_body(
+                Request(scope, receive), limit_bytes=self._body_limit_bytes, timeout_ms=self._read_timeout_ms
+            )
+        except ProblemError as error:
+            self._observer.refused(error.problem.code)
+            raise
 
     def _problem(
         self, problem: Problem, headers: Mapping[str, str], numbers: Mapping[str, int | str] | None = None

@@ -10,6 +10,7 @@ from msgspec import Struct
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from till_agent.bridge.answers import NO_CONTENT, Answer, guarded, problem_answer, send_answer
+from till_agent.bridge.at_once import ANSWER_KEY
 from till_agent.bridge.checks import (
     ALLOWED_REQUEST_HEADERS,
     SAFE_METHODS,
@@ -40,6 +41,9 @@ ABORT_KEY = "tillside.abort"
 
 KNOWN_KEY = "tillside.known"
 """In the ASGI scope: tells the connection that a known client has called by it."""
+
+HEADERS_KEY = "tillside.headers"
+"""In the ASGI scope: the headers by lower-case name, as the guard has checked them."""
 
 CLIENT_KEY = "tillside.client"
 """Where the known caller stands in the ASGI scope; None on paths that are open."""
@@ -124,6 +128,7 @@ class Guard:
         origin = headers.get(b"origin")
         if origin is not None and origin in self._origins:
             send = _telling_origin(send, origin)
+            scope.pop(ANSWER_KEY, None)  # it would not tell
             if scope["method"] == "OPTIONS" and b"access-control-request-method" in headers:
                 await send_answer(send, _preflight(headers))
                 return
@@ -131,6 +136,7 @@ class Guard:
         if refusal is not None:
             await self._refuse(send, refusal)
             return
+        scope[HEADERS_KEY] = headers
         abort = scope.get(ABORT_KEY)
         if scope["path"] != EVENTS_PATH or abort is None:
             await self._app(scope, receive, send)

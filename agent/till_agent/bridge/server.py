@@ -8,6 +8,7 @@ from typing import Any
 from starlette.types import ASGIApp
 
 from till_agent.bridge.answers import ALWAYS_LINES
+from till_agent.bridge.at_once import lend
 from till_agent.bridge.guard import ABORT_KEY, KNOWN_KEY
 from till_agent.bridge.limits import CONNECTION_LIMIT
 from till_sync.http.protocol import LimitedProtocol
@@ -78,14 +79,9 @@ class BridgeProtocol(LimitedProtocol):
             self._refuse(Problem(status=400, code="target_not_path", detail="expected a path as the request's target"))
             return
         super().on_headers_complete()
-
-    def on_body(self, body: bytes) -> None:
-        if not self.transport.is_closing():
-            super().on_body(body)
-
-    def on_message_complete(self) -> None:
-        if not self.transport.is_closing():
-            super().on_message_complete()
+        cycle = self.cycle
+        if cycle is not None and cycle.scope is self.scope:
+            lend(cycle.scope, cycle)
 
     def _refuse(self, problem: Problem) -> None:
         # What was refused may go on to offend while the connection closes; it is refused once.

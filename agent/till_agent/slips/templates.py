@@ -8,6 +8,7 @@ import logging
 import threading
 from collections import OrderedDict
 
+from till_agent.slips.packaged import packaged_blocks
 from till_drivers.blocks import Block
 from till_drivers.exceptions import SlipTemplateError
 from till_drivers.slips.checking import programme_template, template_problems, templates_of
@@ -63,7 +64,7 @@ class SlipTemplates:
                 return template.blocks(facts, words)
             except SlipTemplateError as exc:
                 self._found(key, str(exc))
-        return default_template().blocks(facts, words)
+        return packaged_blocks(facts, words)
 
     def unprintable(self, words: SlipWords, sentence: str) -> None:
         """A slip, or a code of it, can't be printed as it was made: it is printed plainer, and the status says so."""

@@ -5,7 +5,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from till_agent.cache import CacheStore, open_cache
+from till_agent.cache.reading import Reader
 from till_agent.ports import CachedGrant, Seen
 from till_sync.asking import HoldRequest
 from till_sync.wire import ChangesAnswer, GrantRow, MemberRow
@@ -53,6 +56,32 @@ def test_a_grant_is_as_the_newest_page_has_it_and_goes_with_its_points(tmp_path:
             assert (cache.grant(ANNA), cache.granted(1)) == (expected, (2, 110))
             await cache.store_page(page(grant(0), acked=4))
             assert (cache.grant(ANNA), cache.granted(1)) == (None, (1, 30))
+
+    run(test())
+
+
+def test_a_till_without_grants_looks_for_none_and_finds_the_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One look-up less for each customer; after the first page with a grant, and after a restart, it is found."""
+    asked: list[str] = []
+    fetch = Reader.fetch
+
+    def count(self: Reader, statement: str, values: tuple[object, ...]) -> Any:
+        asked.append(statement)
+        return fetch(self, statement, values)
+
+    monkeypatch.setattr(Reader, "fetch", count)
+
+    async def test() -> None:
+        async with cache_in(tmp_path) as cache:
+            await cache.store_page(page(MemberRow(member_id=ANNA)))
+            assert (cache.grant(ANNA), asked) == (None, [])
+            await cache.store_page(page(grant(100), acked=1))
+            assert cache.grant(ANNA) is not None
+        async with cache_in(tmp_path) as cache:
+            assert cache.grant(ANNA) is not None
+            assert len(asked) == 2
 
     run(test())
 

@@ -10,8 +10,7 @@ pytest.importorskip("zint", reason="the encoder of the tests is not installed")
 from kit.broken import Mutant, notice, pass_unbroken
 from kit.forks import Forks
 
-pytestmark = [pytest.mark.faults, pytest.mark.soak]
-"""Half a minute of decoding: `make soak` runs them, and the suite the tests that they prove."""
+pytestmark = pytest.mark.faults
 
 UNIT = "tests/unit/drivers_camera"
 PROCESS = "tests/integration/drivers_camera/test_camera_process.py"

@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -147,6 +148,33 @@ def test_sales_that_come_at_once_share_the_disk_and_stay_apart(tmp_path: Path) -
             }
             assert await shown(till) == (750, 250)
             assert till.journal.transactions < 50
+
+    asyncio.run(day())
+
+
+def test_who_called_in_the_same_moment_is_answered_before_the_disk_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two sales and a customer looked up between them: the journal's thread gets both sales, and gets them last."""
+
+    async def day() -> None:
+        async with real_till(tmp_path, FakeClock()) as till:
+            await till.page(anna(), programme=True)
+            order: list[str] = []
+            commit = till.journal.commit
+
+            async def noted(decide: Any) -> Any:
+                order.append("disk")
+                return await commit(decide)
+
+            async def identify() -> None:
+                await till.desk.identify(ANNA)
+                order.append("answered")
+
+            monkeypatch.setattr(till.journal, "commit", noted)
+            request = SaleRequest(receipt=receipt(10_000), member=ANNA)
+            await asyncio.gather(till.desk.sell("u1", request), identify(), till.desk.sell("u2", request), identify())
+            assert order == ["answered", "answered", "disk", "disk"]
 
     asyncio.run(day())
 

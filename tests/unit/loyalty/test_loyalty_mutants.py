@@ -217,7 +217,6 @@ def hold(one_property: Property) -> None:
     cases()
 
 
-@pytest.mark.soak
 @pytest.mark.parametrize("name", MUTANTS)
 def test_a_broken_rule_is_caught(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each property named beside the mutant fails on it, by its own assertion or by the rules' invariants."""
