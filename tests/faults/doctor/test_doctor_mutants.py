@@ -7,7 +7,7 @@ import pytest
 from kit.broken import Mutant, notice, pass_unbroken
 from kit.forks import Forks
 
-pytestmark = [pytest.mark.soak, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 FAULTS = "tests/unit/doctor/test_doctor_faults.py"
 HEALTHY = "tests/unit/doctor/test_doctor_healthy.py"

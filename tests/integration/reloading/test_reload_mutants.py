@@ -7,7 +7,7 @@ import pytest
 from kit.broken import Mutant, notice, pass_unbroken
 from kit.forks import Forks
 
-pytestmark = [pytest.mark.soak, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 LIVE = "tests/integration/reloading/test_reload_live.py"
 MOVED = "tests/integration/clone/test_clone_machines.py"

@@ -13,7 +13,6 @@ TRAIL = "tests/unit/audit/test_audit_trail.py::"
 TILL = "tests/unit/heartbeat/test_heartbeat_till.py::"
 CLOUD = "tests/unit/heartbeat/test_heartbeat_cloud.py::"
 
-pytestmark = pytest.mark.soak
 
 AGENT: list[Mutant] = [
     (

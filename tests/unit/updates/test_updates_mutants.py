@@ -7,8 +7,6 @@ import pytest
 from kit.broken import Mutant, notice, pass_unbroken
 from kit.forks import Forks
 
-pytestmark = pytest.mark.soak
-
 REFUSALS = "tests/unit/updates/test_updates_refusals.py::"
 RUNNING = "tests/unit/updates/test_updates_running.py::"
 HTTP = "tests/integration/updates/test_updates_http.py::"

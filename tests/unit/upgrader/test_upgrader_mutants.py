@@ -7,7 +7,7 @@ import pytest
 from kit.broken import Mutant, notice, pass_unbroken
 from kit.forks import Forks
 
-pytestmark = [pytest.mark.soak, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 UNIT = "tests/unit/upgrader/test_upgrader_"
 WHOLE = "tests/faults/upgrader/test_upgrader_whole.py"
