@@ -1,5 +1,6 @@
 """Which manager runs the agent of an installation."""
 
+import sys
 from pathlib import Path
 
 from till_installer.layout import Layout
@@ -13,12 +14,20 @@ USER = "tillside"
 
 def agent_command(layout: Layout) -> tuple[str, ...]:
     """What a manager runs: whichever version is the current one."""
+    if sys.platform == "win32":
+        from till_installer.services.windows import service_command
+
+        return service_command(layout)
     python = str(layout.python(layout.current))
     return (python, "-P", "-m", "till_installer", "agent", "run", "--config", str(layout.config))
 
 
 def manager_of(layout: Layout, systemd: Path = RUNNING) -> ServiceManager:
-    """systemd's for the machine's own installation where it is the first process, else a keeper of our own."""
+    """Windows'; systemd's for the machine's own installation where it is the first process; else a keeper of our own."""
+    if sys.platform == "win32":
+        from till_installer.services.windows import WindowsManager
+
+        return WindowsManager(layout)
     from till_installer.services.process import ProcessManager
 
     if layout.root == Path("/") and systemd.is_dir():

@@ -52,7 +52,7 @@ def uninstall(
             say("stopping the agent")
             manager.stop()
         try:
-            proof, carried = _look_after_queue(layout, purge=purge, carry_to=carry_to, discard=discard, say=say)
+            proof, carried = look_after_queue(layout, purge=purge, carry_to=carry_to, discard=discard, say=say)
         except Exception:
             if was_running and manager is not None:
                 manager.start()
@@ -72,9 +72,10 @@ def uninstall(
     return Removed(purged=purge, waiting=proof.count, carried_to=carried, queue_hash=proof.digest)
 
 
-def _look_after_queue(
+def look_after_queue(
     layout: Layout, *, purge: bool, carry_to: Path | None, discard: int | None, say: Callable[[str], None]
 ) -> tuple[QueueProof, str]:
+    """What waits for the cloud, and where a copy of the data is; the agent is at rest. QueueError, SetupError."""
     journal = layout.state_dir / JOURNAL_FILE
     if not journal.exists():
         return QueueProof(), ""

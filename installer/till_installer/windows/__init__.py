@@ -1,0 +1,1 @@
+"""Tillside on Windows: the set-up that Linux builds, and what it does on the till."""

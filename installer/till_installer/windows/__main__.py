@@ -1,0 +1,138 @@
+"""`python -m till_installer.windows`: what set-up and uninstaller call. People use those, and `tillside`.
+
+Exit status: 0 done; 1 could not be done; 3 files are missing; 4 operations wait for the cloud; 5 installed, but not
+enrolled yet.
+"""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+file_type = click.Path(path_type=Path)
+LOG_LIMIT_BYTES = 1_048_576
+"""Some thousand set-ups; what is older goes."""
+
+
+@click.group(help=__doc__)
+def windows() -> None:
+    """Nothing of its own to do."""
+
+
+@windows.command()
+@click.option("--version", required=True)
+@click.option("--programs", type=file_type, required=True)
+@click.option("--data", type=file_type, required=True)
+@click.option("--mark", default="")
+@click.option("--config", type=file_type)
+@click.option("--enroll-file", type=file_type)
+@click.option("--pos-origins", default="")
+@click.option("--frontol", type=file_type)
+@click.option("--account", default="")
+@click.option("--again", is_flag=False, flag_value="1", default="")
+def install(
+    version: str,
+    programs: Path,
+    data: Path,
+    mark: str,
+    config: Path | None,
+    enroll_file: Path | None,
+    pos_origins: str,
+    frontol: Path | None,
+    account: str,
+    again: str,
+) -> None:
+    """Put a version whose files are there in place, enrol the till, and start the service."""
+    from till_installer.layout import windows_layout
+    from till_installer.services.windows import ACCOUNT, WindowsManager
+    from till_installer.setup.exceptions import EXIT_NOT_ENROLLED
+    from till_installer.windows.installing import Installing, Wishes
+
+    layout = windows_layout(programs, data)
+    account = account or ACCOUNT
+    manager = WindowsManager(layout, account=account)
+    say = _told(layout.log_dir)
+    say(f"set-up of {version}")
+    wishes = Wishes(
+        version=version,
+        config=config,
+        enroll_file=enroll_file,
+        pos_origins=tuple(each for each in pos_origins.split(",") if each),
+        frontol=frontol,
+        account=account,
+        again=again == "1",
+        mark=mark,
+    )
+    with _ending(say):
+        done = Installing(layout, manager, say).install(wishes)
+        for each in (*done.changed, *done.remarks, done.enrolled.detail):
+            if each:
+                say(f"  {each}")
+        say(f"Tillside {version} is installed; till {done.enrolled.till or 'not enrolled'}")
+        if done.enrolled.was_tried and not done.enrolled.till:
+            raise SystemExit(EXIT_NOT_ENROLLED)
+
+
+@windows.command()
+@click.option("--programs", type=file_type, required=True)
+@click.option("--data", type=file_type, required=True)
+@click.option("--purge", default="")
+@click.option("--carry-queue-to", "carry", type=file_type)
+@click.option("--discard-queue", "discard", type=int)
+def uninstall(programs: Path, data: Path, purge: str, carry: Path | None, discard: int | None) -> None:
+    """Stop and remove the service; data stays unless `--purge 1`, which refuses while operations wait."""
+    from till_installer.layout import windows_layout
+    from till_installer.services.windows import WindowsManager
+    from till_installer.windows.removing import uninstall as take_off
+
+    layout = windows_layout(programs, data)
+    say = _told(layout.log_dir)
+    with _ending(say):
+        done = take_off(layout, WindowsManager(layout), purge=purge == "1", carry_to=carry, discard=discard, say=say)
+    if done.carried_to:
+        click.echo(f"{done.waiting} operations wait; a copy with all data is in {done.carried_to}")
+        click.echo(f"queue hash {done.queue_hash}: the same in the copy")
+
+
+class _ending:  # noqa: N801 - used as a word
+    """What went wrong is said in one line with its code, and is the exit status."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        from till_config import ConfigError
+        from till_installer.exceptions import InstallerError
+
+        if isinstance(error, InstallerError):
+            self._say(f"Error: {error.code}: {error}")
+            raise SystemExit(error.exit_code) from error
+        if isinstance(error, ConfigError | OSError | click.ClickException):
+            code = "config" if isinstance(error, ConfigError) else "failed"
+            self._say(f"Error: {code}: {error}")
+            raise SystemExit(1) from error
+
+
+def _told(log_dir: Path) -> Callable[[str], None]:
+    """Says a line to the set-up's window and into its log. Where no log can be written, the window has it."""
+    log = log_dir / "setup.log"
+
+    def say(text: str) -> None:
+        click.echo(text)
+        try:
+            log_dir.mkdir(parents=True, exist_ok=True)
+            is_full = log.exists() and log.stat().st_size > LOG_LIMIT_BYTES
+            with log.open("w" if is_full else "a", encoding="utf-8") as file:
+                file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
+        except OSError as error:
+            click.echo(f"(no log: {error.strerror})")
+
+    return say
+
+
+if __name__ == "__main__":
+    windows()

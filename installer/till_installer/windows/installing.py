@@ -1,0 +1,295 @@
+"""What the Windows set-up does once a version's files lie in their folder. Each step looks first: a second run changes
+nothing, and a run that was cut off is finished by the next one.
+"""
+
+import compileall
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Callable
+from importlib import resources
+from pathlib import Path
+
+from msgspec import Struct
+
+from till_config import load
+from till_config.settings import Settings
+from till_installer.bundle.manifest import read_manifest
+from till_installer.layout import Layout
+from till_installer.services.ports import ServiceManager
+from till_installer.services.windows import ACCOUNT, service_command
+from till_installer.setup.bootstrap import KEPT_BUNDLE, read_complete
+from till_installer.setup.enrolling import Enrolled, enrolled_as
+from till_installer.setup.exceptions import PreconditionError, SetupError
+from till_installer.upgrade.pointers import named, point
+from till_installer.windows.access import allow_origins, protect
+
+READY_TIMEOUT_S = 60.0
+"""As on Linux; it takes a few seconds."""
+POLL_S = 0.1
+STARTER = ("python.exe", "python311.dll", "python311.zip", "vcruntime140.dll", "vcruntime140_1.dll")
+"""Of a version: the Python that the starter has for itself."""
+STARTER_PTH = "python311.zip\r\n.\r\n"
+COMMAND = '@"%~dp0starter\\python.exe" "%~dp0starter\\start.py" %*\r\n'
+SITE = "Lib/site-packages"
+COMPILED_MARK = "compiled"
+
+Protect = Callable[[Layout, str], None]
+
+
+class Wishes(Struct, frozen=True, kw_only=True):
+    """What the set-up was told. What is None or empty stays as it is on this till."""
+
+    version: str
+    config: Path | None = None
+    enroll_file: Path | None = None
+    pos_origins: tuple[str, ...] = ()
+    frontol: Path | None = None
+    account: str = ACCOUNT
+    again: bool = False
+    mark: str = ""
+    """File of the version's folder that is made when this is done: the set-up's sign that its files are there."""
+
+
+class Done(Struct, frozen=True, kw_only=True):
+    """What was done: `changed` names it all, and is empty where everything was in place."""
+
+    version: str
+    before: str = ""
+    changed: tuple[str, ...] = ()
+    enrolled: Enrolled
+    remarks: tuple[str, ...] = ()
+
+
+class Installing:
+    """One run. `say` is told what is done."""
+
+    def __init__(
+        self,
+        layout: Layout,
+        manager: ServiceManager,
+        say: Callable[[str], None] = lambda _: None,
+        protect_data: Protect = protect,
+    ) -> None:
+        self.layout = layout
+        self.manager = manager
+        self.say = say
+        self.changed: list[str] = []
+        self.remarks: list[str] = []
+        self._protect = protect_data
+
+    def install(self, wishes: Wishes) -> Done:
+        """All of it. InstallerError, ConfigError; nothing is changed by what is wrong from the start."""
+        layout = self.layout
+        folder = layout.version_dir(wishes.version)
+        if read_complete(folder) is None:
+            raise SetupError(
+                f"expected all files of version {wishes.version} in {folder}; run the set-up again",
+                code="version_incomplete",
+                exit_code=3,
+            )
+        settings = self._settings(wishes)
+        before = named(layout.current)
+        self._must_have_port(settings)
+        self._compile(folder)
+        was_running = self.manager.status().state in ("running", "starting")
+        self._put_settings(wishes)
+        self._put_programs(folder)
+        self.say("making the service")
+        self.manager.install(service_command(layout), config=layout.config)
+        self._protect(layout, wishes.account)
+        self._switch(wishes, before)
+        enrolled = self._enrol(wishes.enroll_file)
+        if was_running and "till.toml" in self.changed and before == wishes.version:
+            self.say("starting the agent anew for its new settings")
+            self.manager.stop()
+        self._start()
+        self.changed += allow_origins(wishes.pos_origins)
+        self._frontol(wishes)
+        if wishes.mark:
+            (folder / wishes.mark).touch()
+        return Done(
+            version=wishes.version,
+            before=before,
+            changed=tuple(self.changed),
+            enrolled=enrolled,
+            remarks=tuple(self.remarks),
+        )
+
+    def _settings(self, wishes: Wishes) -> Settings:
+        path = wishes.config or self.layout.config
+        if wishes.config is not None and not path.is_file():
+            raise PreconditionError(f"expected the till's settings at {path}; see /CONFIG=", code="no_config")
+        if not path.is_file():
+            return Settings()
+        settings = load(path)
+        if Path(settings.agent.state_dir) != self.layout.state_dir:
+            raise PreconditionError(
+                f'expected agent.state_dir = "{self.layout.state_dir.as_posix()}" in {path}, or none: the service may '
+                "write nowhere else",
+                code="state_dir_elsewhere",
+            )
+        return settings
+
+    def _must_have_port(self, settings: Settings) -> None:
+        """The agent's own port is no fault."""
+        port = settings.bridge.port
+        if port == 0 or self.manager.status().state in ("running", "starting"):
+            return
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError as exc:
+                raise PreconditionError(
+                    f"expected port {port} of this machine to be free: {exc.strerror}; `netstat -abno` names the "
+                    "program; stop it, or set bridge.port",
+                    code="port_taken",
+                ) from exc
+
+    def _compile(self, folder: Path) -> None:
+        """Now: the service may not write into Program Files, and would compile all that it imports at each start."""
+        mark = folder / KEPT_BUNDLE / COMPILED_MARK
+        if mark.exists():
+            return
+        self.say("compiling")
+        self.changed.append(f"version {folder.name}")
+        if not compileall.compile_dir(folder / SITE, quiet=2, force=False):
+            self.remarks.append("some modules could not be compiled: the agent starts more slowly")
+        mark.touch()
+
+    def _put_settings(self, wishes: Wishes) -> None:
+        layout = self.layout
+        for path in (layout.state_dir, layout.log_dir, layout.updates_dir):
+            path.mkdir(parents=True, exist_ok=True)
+        if wishes.config is not None:
+            text = wishes.config.read_bytes()
+        elif not layout.config.is_file():
+            text = (resources.files("till_installer.windows") / "data/till.toml").read_bytes()
+        else:
+            return
+        if _put(layout.config, text):
+            self.changed.append("till.toml")
+
+    def _put_programs(self, folder: Path) -> None:
+        """Starter, NSSM and command, from the version that is installed; the service rests if one of them changes."""
+        programs = self.layout.programs
+        starter = programs / "starter"
+        pairs = [(folder / name, starter / name) for name in STARTER if (folder / name).is_file()]
+        pairs.append((folder / "tools/start.py", starter / "start.py"))
+        pairs.append((folder / "tools/nssm.exe", programs / "nssm.exe"))
+        wrong = [(source, target) for source, target in pairs if not _same(source, target)]
+        if wrong and self.manager.status().state != "absent":
+            self.say("stopping the agent, for its starter changes")
+            self.manager.stop()
+        try:
+            starter.mkdir(parents=True, exist_ok=True)
+            for source, target in wrong:
+                draft = target.with_name(f".{target.name}.new")
+                shutil.copyfile(source, draft)
+                draft.replace(target)
+                self.changed.append(target.name)
+            _put(starter / "python311._pth", STARTER_PTH.encode())
+            if _put(programs / "tillside.cmd", COMMAND.encode()):
+                self.changed.append("tillside.cmd")
+        except OSError as exc:
+            raise SetupError(
+                f"expected to write {exc.filename or starter}: {exc.strerror}; close what uses it, and run this again",
+                code="not_written",
+            ) from exc
+
+    def _switch(self, wishes: Wishes, before: str) -> None:
+        """A first version by its pointer; another one as every upgrade: rehearsed, watched, and undone if it fails."""
+        layout, version = self.layout, wishes.version
+        if before == version:
+            return
+        self.changed.append("current")
+        if before and layout.version_dir(before).is_dir() and self.manager.status().state == "running":
+            from till_installer.upgrade.engine import Means, Upgrader
+
+            kept = layout.version_dir(version) / KEPT_BUNDLE
+            upgrader = Upgrader(layout, self.manager, Means(install=_is_there, say=self.say))
+            state = upgrader.apply(kept, read_manifest(kept), again=wishes.again)
+            if state.stage != "done":
+                raise SetupError(
+                    f"version {version} was put in place and taken back ({state.code}): {state.detail}; version "
+                    f"{before} serves on",
+                    code="upgrade_undone",
+                )
+            return
+        if before:
+            point(layout.previous, before)
+        point(layout.current, version)
+
+    def _enrol(self, code_file: Path | None) -> Enrolled:
+        """Trade the code, unless this machine is a till already. A cloud that does not answer is no fault."""
+        layout = self.layout
+        later = f'`tillside agent enrol --config "{layout.config}" --code-file FILE` does it'
+        if till := enrolled_as(layout):
+            return Enrolled(till=till)
+        if code_file is None:
+            return Enrolled(detail=f"not enrolled yet: {later}")
+        from till_agent.cli.enrolling import EnrolError, enrol_till
+
+        self.say("enrolling the till")
+        try:
+            code = code_file.read_text(encoding="utf-8-sig").strip()
+        except (OSError, UnicodeDecodeError) as exc:
+            raise SetupError(f"expected a one-time code in {code_file}: {exc}", code="no_code") from exc
+        try:
+            identity = enrol_till(load(layout.config), code, again=False)
+        except EnrolError as exc:
+            return Enrolled(was_tried=True, detail=f"not enrolled: {exc}. Later, {later}")
+        self.changed.append("identity")
+        return Enrolled(till=identity.till, is_new=True, was_tried=True)
+
+    def _start(self) -> None:
+        if self.manager.status().state in ("running", "starting"):
+            return
+        self.say("starting the agent")
+        self.changed.append("service")
+        self.manager.start()
+        until, pause = time.monotonic() + READY_TIMEOUT_S, threading.Event()
+        while (status := self.manager.status()).state != "running":
+            if time.monotonic() > until:
+                raise SetupError(
+                    f"expected the agent to be ready within {READY_TIMEOUT_S:g} s, and it is {status.state}; see "
+                    f"{self.layout.log_dir}",
+                    code="not_ready",
+                )
+            pause.wait(POLL_S)
+
+    def _frontol(self, wishes: Wishes) -> None:
+        if wishes.frontol is None:
+            return
+        from till_installer.frontol.exceptions import ScriptError
+        from till_installer.frontol.script_cli import script_values
+        from till_installer.frontol.script_file import install
+
+        try:
+            put_there = install(wishes.frontol, script_values(self.layout.config, "pos"))
+        except ScriptError as exc:
+            raise SetupError(str(exc), code="frontol") from exc
+        if put_there.state != "unchanged":
+            self.changed.append(str(put_there.path))
+            self.remarks.append(f"load {put_there.path} into Frontol: docs/how-to/connect-frontol-script.md")
+
+
+def _is_there(bundle: Path, versions: Path) -> Path:
+    """The set-up has unpacked it before; one that is not whole can't be made here."""
+    del bundle
+    raise OSError(f"expected the version's files in {versions}; run the set-up again")
+
+
+def _same(one: Path, other: Path) -> bool:
+    return other.is_file() and one.stat().st_size == other.stat().st_size and one.read_bytes() == other.read_bytes()
+
+
+def _put(path: Path, data: bytes) -> bool:
+    """Whole or not at all; whether anything was changed. OSError."""
+    if path.is_file() and path.read_bytes() == data:
+        return False
+    draft = path.with_name(f".{path.name}.new")
+    draft.write_bytes(data)
+    draft.replace(path)
+    return True
