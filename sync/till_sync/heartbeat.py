@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from till_sync.wire import Count
+from till_sync.wire import Amount, Count
 
 HEARTBEAT_PATH = "/v1/tills/{till}/heartbeat"
 POLICY_PATH = "/v1/tills/{till}/policy"
@@ -77,8 +77,8 @@ class Heartbeat(Struct, frozen=True, kw_only=True, omit_defaults=True):
     ready: bool = True
     problems: Annotated[tuple[_Code, ...], Meta(max_length=64)] = ()
     devices: Annotated[tuple[DeviceBeat, ...], Meta(max_length=64)] = ()
-    clock_offset_ms: int | None = None
-    disk_free_bytes: int = -1
+    clock_offset_ms: Amount | None = None
+    disk_free_bytes: Amount = -1
     members_cached: Count = 0
     cache_as_of_ms: Count = 0
     prints_waiting: Count = 0

@@ -116,14 +116,14 @@ _SETTLE = "UPDATE till_findings SET settled_at_ms = ? WHERE till = ? AND settled
 
 
 def newest(connection: sqlite3.Connection, till_id: str) -> Kept | None:
-    """A till's newest heartbeat; None of one that never sent any."""
+    """A till's newest heartbeat; None of one that never sent any that can be read."""
     row = connection.execute(_NEWEST, (till_id,)).fetchone()
     return None if row is None else _kept(row)
 
 
 def all_newest(connection: sqlite3.Connection) -> dict[str, Kept]:
-    """The newest heartbeat of every till that sent any."""
-    return {row[0]: _kept(row) for row in connection.execute(_ALL)}
+    """The newest heartbeat of every till that sent any that can be read."""
+    return {kept.till: kept for row in connection.execute(_ALL) if (kept := _kept(row)) is not None}
 
 
 def put(connection: sqlite3.Connection, kept: Kept) -> None:
@@ -162,12 +162,18 @@ def settle(connection: sqlite3.Connection, till_id: str, now_ms: int) -> int:
     return connection.execute(_SETTLE, (now_ms, till_id)).rowcount
 
 
-def _kept(row: tuple[str, int, bytes, int, int, str]) -> Kept:
+def _kept(row: tuple[str, int, bytes, int, int, str]) -> Kept | None:
+    """None for one that another version of this program kept and this one can't read: the next one takes its place, and
+    one till must not keep all others from being shown."""
     till, received_at_ms, body, epoch, seq, head = row
+    try:
+        beat = _decoder.decode(body)
+    except msgspec.DecodeError:
+        return None
     return Kept(
         till=till,
         received_at_ms=received_at_ms,
-        beat=_decoder.decode(body),
+        beat=beat,
         acked_epoch=epoch,
         acked_seq=seq,
         acked_hash=head,

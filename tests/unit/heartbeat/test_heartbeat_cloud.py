@@ -224,3 +224,23 @@ def test_the_route_keeps_a_heartbeat_and_metrics_want_their_token(tmp_path: Path
             await server.stop()
 
     run(case())
+
+
+@pytest.mark.parametrize("field", ["disk_free_bytes", "clock_offset_ms"])
+@pytest.mark.parametrize("sign", ["", "-"])
+def test_a_number_beyond_all_measure_is_refused(field: str, sign: str) -> None:
+    """It would keep the figures of every other till from Prometheus: no float holds it."""
+    sent = msgspec.json.encode(beat(1)).decode()[:-1] + f',"{field}":{sign}{"9" * 400}}}'
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.json.decode(sent, type=Heartbeat)
+
+
+def test_what_another_version_kept_hides_no_till(tmp_path: Path) -> None:
+    """A cloud that went back a version can't read a stage that is new: that till has told nothing, until it tells."""
+    told = Told(tmp_path)
+    told.tell(beat(5))
+    body = msgspec.json.encode(beat(6)).decode()[:-1] + ',"update":{"stage":"of a later version"}}'
+    told.chain.centre.write(lambda c: c.execute("UPDATE heartbeats SET body = ?", (body.encode(),))).result()
+    assert told.state().state == "never"
+    told.tell(beat(7))
+    assert told.state().state == "ok"
