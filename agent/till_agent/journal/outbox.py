@@ -170,15 +170,16 @@ def reconcile_with(session: Session, hello: HelloAnswer) -> tuple[int, int] | No
 
 def _position(session: Session, state: EpochState, hello: HelloAnswer) -> int:
     """Where the cloud stands in one of our epochs."""
-    if state.epoch > hello.epoch:
-        return 0
-    current = state.epoch == session.epochs[-1].epoch
-    if state.epoch == hello.epoch and _went(session, state, hello.acked_seq):
+    held = hello.acked_seq if state.epoch == hello.epoch else 0
+    if state.epoch >= hello.epoch and _went(session, state, held):
         raise HistoryConflict(
-            f"expected the cloud to hold op {state.epoch}:{hello.acked_seq} and those after it, which were let go of "
+            f"expected the cloud to hold op {state.epoch}:{held} and those after it, which were let go of "
             "here for their age: it was restored from a backup that is older than what this till keeps",
             code=PRUNED_CODE,
         )
+    if state.epoch > hello.epoch:
+        return 0
+    current = state.epoch == session.epochs[-1].epoch
     if state.epoch < hello.epoch:
         # A newer epoch begins only when the one before is through; the cloud will take nothing of this one any more.
         if state.waiting:

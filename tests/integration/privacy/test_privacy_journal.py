@@ -138,6 +138,10 @@ def test_a_cloud_that_lost_more_than_is_kept_here_stops_the_line_and_not_the_til
             with pytest.raises(HistoryConflict) as caught:
                 await journal.reconcile(hello(100))
             assert caught.value.code == "history_pruned"
+            with pytest.raises(HistoryConflict) as caught:
+                await journal.reconcile(replace(hello(0), epoch=0))  # of a backup from before this journal began
+            assert caught.value.code == "history_pruned"
+            assert journal.figures.acked_seq == ACKED
             await journal.reconcile(hello(ACKED, head))
             assert journal.figures.waiting == COUNT - ACKED
             assert journal.figures.epoch == 1
