@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from till_agent.bridge.exceptions import AgentStartError, AlreadyRunningError
+from till_sync.files import give_to_folders_owner
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +72,10 @@ def _open_lock(path: Path) -> int:
     """A descriptor to lock: of the file; where the disk takes none, of what is there. AgentStartError."""
     file = path / LOCK_FILE
     try:
-        return os.open(file, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
+        handle = os.open(file, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
+        with contextlib.suppress(OSError):  # locked it can be all the same
+            give_to_folders_owner(path, handle)
+        return handle  # noqa: TRY300 - the except below is for the opening
     except OSError as exc:
         if exc.errno not in OF_THE_DISK or sys.platform == "win32":
             raise _unwritable(path, exc) from exc

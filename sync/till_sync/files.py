@@ -3,11 +3,15 @@
 import contextlib
 import os
 import secrets
+import sys
 from pathlib import Path
 
 
 def replace_file(path: Path, content: bytes) -> None:
     """Put `content` in the place of `path`, readable by its owner alone, synced; OSError leaves what was there.
+
+    The owner is the folder's, also where root writes: a command run as root must not take a till's identity or state
+    away from the agent's user, who could not start any more.
 
     The new name itself is on the disk after `sync_folder`.
     """
@@ -15,6 +19,7 @@ def replace_file(path: Path, content: bytes) -> None:
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(handle, "wb") as file:
+            give_to_folders_owner(path.parent, file.fileno())
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -34,3 +39,10 @@ def sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def give_to_folders_owner(folder: Path, handle: int) -> None:
+    """Where root made the file: to whom its folder belongs. OSError."""
+    if sys.platform != "win32" and os.geteuid() == 0:
+        owner = folder.stat()
+        os.fchown(handle, owner.st_uid, owner.st_gid)
