@@ -90,6 +90,7 @@ reference: install  ## Write what is made from the code: packaged defaults, docs
 	@$(BIN)/python tests/house/cli_reference.py docs/reference/cli.md
 	@$(BIN)/python tests/house/client_kit.py
 	@PYTHONPATH=tests $(BIN)/python -m integration.bridge_safety.hostile_page docs/reference/bridge-safety.md
+	@$(BIN)/python -m till_installer.doctor.reference docs/reference/doctor.md
 
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
 lock: install  ## Resolve the lock files anew

@@ -8,32 +8,31 @@ from collections.abc import Callable
 from statistics import median
 
 import journal_floor
-from till_sync.ops import SaleBody
 from tillbench import (
     against,
     aims,
     camera,
     devices,
     every_call,
-    fleet,
     granting,
     ingesting,
     latency,
     panel,
     printing,
+    rollouts,
     rules,
     scanning,
     snapshot,
-    upgrade,
 )
-from tillbench.backlog import extend, sample
+from tillbench.backlog import extend
 from tillbench.calls import WARM_ROUNDS, Calls, Plan, check_answers
 from tillbench.draining import Drain
 from tillbench.figures import percentile, ratio
 from tillbench.floor import DiskFloor
 from tillbench.parts import Bench, Found, Row, cells, plain
+from tillbench.sampling import sale_bodies
 from tillbench.starting import EMPTY, FULL, SETTLE_S, Starts
-from tillbench.world import World, echo_server
+from tillbench.world import echo_server
 
 
 def cache(bench: Bench) -> Found:
@@ -68,7 +67,7 @@ def bridge(bench: Bench) -> Found:
     """Each call with a connection of its own, behind a long queue; then many calls at once."""
     world, full = bench.full()
     size = bench.size
-    state = every_call.long_queue(world, full, _bodies(bench), size.queue)
+    state = every_call.long_queue(world, full, sale_bodies(bench), size.queue)
     till = world.start_agent(world.config("bridge", state))
     time.sleep(SETTLE_S)
     with echo_server(world.folder) as echo_port:
@@ -197,7 +196,7 @@ def drain(bench: Bench) -> Found:
 def starts(bench: Bench) -> Found:
     """Starts of a till with a full cache and a queue that waits."""
     world, state = bench.full()
-    extend(state, _bodies(bench), 0, bench.size.ops)
+    extend(state, sale_bodies(bench), 0, bench.size.ops)
     found = Starts(world, state, bench.size.starts)
     found.run()
     ready_ms = median(found.ready[FULL].samples)
@@ -209,20 +208,6 @@ def starts(bench: Bench) -> Found:
         plain("resident memory, full till", found.resident_kib[FULL] / 1024, "MiB", places=1),
     ]
     return Found(rows, aims.of_start(ready_ms, found.resident_kib[FULL] / 1024))
-
-
-def _bodies(bench: Bench) -> list[SaleBody]:
-    with bench.chain(f"sample-{time.monotonic_ns()}") as world:
-        _fill_small_cache(world)
-        return sample(world, world.state_dir, 200)
-
-
-def _fill_small_cache(world: World) -> None:
-    port = world.start_cloud()
-    till = world.start_agent(world.config("fill", world.state_dir, port))
-    Drain(world, 0).wait_members(till)
-    world.stop_agent()
-    world.parts.stop("cloud")
 
 
 def journal(bench: Bench) -> Found:
@@ -355,40 +340,6 @@ def grants(bench: Bench) -> Found:
     )
 
 
-def upgrades(bench: Bench) -> Found:
-    """The time without a till while a version takes another's place, and until a bad one is taken back."""
-    world, full = bench.full()
-    state = every_call.long_queue(world, full, _bodies(bench), bench.size.ops)
-    found = upgrade.measure(world.folder / "upgrade", state, bench.size.starts, bench.say)
-    rows = [
-        plain(f"switch, {bench.size.ops:,} ops waiting, longest time without a till", max(found.downtimes_ms), "ms"),
-        plain("the same, median", median(found.downtimes_ms), "ms"),
-        plain("of this, the old version's stop", median(found.stops_ms), "ms"),
-        plain("of this, the queue counted and kept", median(found.counts_ms), "ms"),
-        plain("copy, rehearsed sale, slip and return", median(found.rehearsals_ms) / 1000, "s", places=1),
-        plain("a version that crashes at its start, until the old one serves", found.crash_ms / 1000, "s", places=1),
-        plain("queue's count and hash equal, of all changes", found.equal, ""),
-    ]
-    return Found(rows, [aims.of_upgrade(median(found.downtimes_ms))])
-
-
-def a_fleet(bench: Bench) -> Found:
-    """800 tills' heartbeats at the cloud, and how many get a version that fails at one till in ten."""
-    folder = bench.folder / "fleet"
-    folder.mkdir()
-    found = asyncio.run(
-        fleet.play(folder, count=800, bad=lambda number: number % 10 == 0, sizes=(30, 200, 0), rounds=2)
-    )
-    rows = [
-        plain("a heartbeat, four at once, p50", percentile(found.beats_ms, 0.50), "ms", places=1),
-        plain("a heartbeat, four at once, p99", percentile(found.beats_ms, 0.99), "ms", places=1),
-        plain("the cloud's processor time a heartbeat", found.cpu_ms, "ms", places=2),
-        plain("tills of 800 that tried a version failing at each tenth, until it was halted", found.tried, ""),
-        plain("of these, went back", found.rolled_back, ""),
-    ]
-    return Found(rows)
-
-
 PARTS: dict[str, Callable[[Bench], Found]] = {
     "cache": cache,
     "calls": calls,
@@ -407,6 +358,6 @@ PARTS: dict[str, Callable[[Bench], Found]] = {
     "latency": sale_latency,
     "snapshot": snapshots,
     "granting": grants,
-    "fleet": a_fleet,
-    "upgrade": upgrades,
+    "fleet": rollouts.a_fleet,
+    "upgrade": rollouts.upgrades,
 }

@@ -87,7 +87,8 @@ def _a_day(world: World, mutant: str = "") -> tuple[Till, list[Seed], str]:
 
 def _left(world: World, till: Till, seeds: list[Seed]) -> list[Found]:
     """What of the seeds is in any file of the agent."""
-    written = [till.state_dir, world.folder / "tmp", till.agent.log, till.agent.ready_file]  # type: ignore[union-attr]
+    assert till.agent is not None
+    written = [till.state_dir, world.folder / "tmp", till.agent.log, till.agent.ready_file]
     return look(written, seeds, passed=KEYS)
 
 

@@ -1,4 +1,4 @@
-"""Receipts that somebody is at: asked what they cost, and not finished. Who wants to restart the agent waits for them."""
+"""Receipts that somebody is at: asked what they cost, and not finished. Who restarts the agent waits for them."""
 
 from collections.abc import Callable
 

@@ -9,7 +9,7 @@ import contextlib
 import os
 import secrets
 import shutil
-import time
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -57,7 +57,7 @@ def copied(journal: Path) -> Iterator[Path]:
             # The log's salts change when it begins anew: only then may the file itself have changed in between.
             if _state(journal, log) == before:
                 break
-            time.sleep(COPY_PAUSE_S)
+            threading.Event().wait(COPY_PAUSE_S)
         else:
             raise CarryingError("expected the journal to hold still for a moment; try again when less is sold")
         yield copy

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct, structs
 
 from till_agent.core import Core, Surroundings, desk_settings
-from till_agent.devices import PRINTER_GROUP, Scanners, build
+from till_agent.devices import PRINTER_GROUP, Role, Scanners, build
 from till_agent.reloading.differing import changed_names
 from till_agent.reloading.exceptions import ReloadRefusedError
 from till_agent.slips.desk import SlipPrinter
@@ -97,7 +97,8 @@ class LiveParts:
         order = [each.name for each in wanted.printers if each.name in self._slip_printers]
         self._slip_printers = {name: self._slip_printers[name] for name in order}
         self._agent.trials.put(self._slip_printers)
-        self._agent.board.sort([("scanner", each.name) for each in wanted.scanners] + [("printer", n) for n in order])
+        scanners: list[tuple[Role, str]] = [("scanner", each.name) for each in wanted.scanners]
+        self._agent.board.sort([*scanners, *(("printer", name) for name in order)])
         if self.around is not None:
             chosen = wanted.slips.printer or next(iter(self._slip_printers), "")
             self.around = structs.replace(self.around, settings=wanted, printer=self._slip_printers.get(chosen))

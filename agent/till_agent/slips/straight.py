@@ -23,7 +23,7 @@ class _Straight(CodeGenerator):
             self.newline(child)
             self.visit(child, frame)
 
-    def visit_Getattr(self, node: nodes.Getattr, frame: Frame) -> None:  # noqa: N802
+    def visit_Getattr(self, node: nodes.Getattr, frame: Frame) -> None:  # noqa: N802 - its name in Jinja
         self.visit(node.node, frame)
         self.write(f".{node.attr}")
 

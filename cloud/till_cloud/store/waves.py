@@ -102,10 +102,10 @@ _COLUMNS = (
     "wave, kind, name, version, former, sizes, stores, step, soak_ms, spread_ms, halt_after, state, reason, "
     "started_at_ms, step_at_ms, changed_at_ms, pardoned_at_ms"
 )
-_OPEN = f"SELECT {_COLUMNS} FROM waves WHERE kind = ? AND state IN ('running', 'halted')"  # noqa: S608 - constants
-_LAST_DONE = f"SELECT {_COLUMNS} FROM waves WHERE kind = ? AND state = 'done' ORDER BY wave DESC LIMIT 1"  # noqa: S608
-_NEWEST = f"SELECT {_COLUMNS} FROM waves WHERE kind = ? ORDER BY wave DESC LIMIT 1"  # noqa: S608 - constants
-_ALL = f"SELECT {_COLUMNS} FROM waves ORDER BY wave"  # noqa: S608 - constants
+_OPEN = f"SELECT {_COLUMNS} FROM waves WHERE kind = ? AND state IN ('running', 'halted')"  # noqa: S608 - constants of this module
+_LAST_DONE = f"SELECT {_COLUMNS} FROM waves WHERE kind = ? AND state = 'done' ORDER BY wave DESC LIMIT 1"  # noqa: S608 - constants of this module
+_NEWEST = f"SELECT {_COLUMNS} FROM waves WHERE kind = ? ORDER BY wave DESC LIMIT 1"  # noqa: S608 - constants of this module
+_ALL = f"SELECT {_COLUMNS} FROM waves ORDER BY wave"  # noqa: S608 - constants of this module
 _ADD = """
 INSERT INTO waves (kind, name, version, former, sizes, stores, step, soak_ms, spread_ms, halt_after, state,
     started_at_ms, step_at_ms, changed_at_ms)
@@ -117,8 +117,8 @@ _STATE = "UPDATE waves SET state = ?, reason = ?, changed_at_ms = ? WHERE wave =
 _PARDON = "UPDATE waves SET pardoned_at_ms = ? WHERE wave = ?"
 _JOIN = "INSERT INTO wave_tills (wave, till, step, at_ms) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
 _TILL_COLUMNS = "till, step, outcome, code, problems, rejected, raised, at_ms"
-_TILL = f"SELECT {_TILL_COLUMNS} FROM wave_tills WHERE wave = ? AND till = ?"  # noqa: S608 - constants
-_TILLS = f"SELECT {_TILL_COLUMNS} FROM wave_tills WHERE wave = ? ORDER BY step, till"  # noqa: S608 - constants
+_TILL = f"SELECT {_TILL_COLUMNS} FROM wave_tills WHERE wave = ? AND till = ?"  # noqa: S608 - constants of this module
+_TILLS = f"SELECT {_TILL_COLUMNS} FROM wave_tills WHERE wave = ? ORDER BY step, till"  # noqa: S608 - constants of this module
 _HAS = "SELECT 1 FROM wave_tills WHERE wave = ? AND till = ?"
 _BEFORE = "UPDATE wave_tills SET problems = ?, rejected = ? WHERE wave = ? AND till = ?"
 _OUTCOME = "UPDATE wave_tills SET outcome = ?, code = ?, raised = ?, at_ms = ? WHERE wave = ? AND till = ?"

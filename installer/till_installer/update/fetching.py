@@ -11,6 +11,7 @@ import ipaddress
 import os
 import re
 import ssl
+from abc import abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -89,15 +90,16 @@ class Fetcher(FetcherInterface):
             raise DownloadLengthMismatchError(f"expected {name} to have at most {max_length} bytes, not {len(data)}")
         return data
 
+    @abstractmethod
     def _small(self, url: str, cap: int) -> tuple[bytes, bool]:
-        raise NotImplementedError
+        """At most `cap` bytes of a file, and whether it ended with them."""
 
+    @abstractmethod
     def target(self, name: str, into: BinaryIO, offset: int, length: int, progress: Progress | None = None) -> None:
         """Write a target to `into`, which holds its first `offset` bytes; anew when it can't go on from there.
 
         EndlessError past `length`, SlowError, UnreachableError, OSError of the disk.
         """
-        raise NotImplementedError
 
 
 AGAIN = "nothing was taken; tell the chain's IT if it stays so"

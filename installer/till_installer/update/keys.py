@@ -64,10 +64,13 @@ class FileSigner(Signer):
 
     @classmethod
     def from_priv_key_uri(
-        cls, priv_key_uri: str, public_key: Key, secrets_handler: SecretsHandler | None = None
+        cls,
+        priv_key_uri: str,
+        public_key: Key,  # noqa: ARG003 - the base says what is given
+        secrets_handler: SecretsHandler | None = None,  # noqa: ARG003 - the base says what is given
     ) -> "FileSigner":
-        """Not by an address: `read_signer` reads files."""
-        raise NotImplementedError
+        """Never: a key is read by `read_signer`, which says what is wrong with its file. RepositoryError."""
+        raise RepositoryError(f"expected the file of a key, not the address {priv_key_uri[:80]!r}")
 
 
 def make_key(path: Path, passphrase: str) -> str:
