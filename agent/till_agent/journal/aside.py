@@ -122,7 +122,9 @@ def write_report(folder: Path, report: DamageReport) -> None:
     """Put a report beside its file, whole or not at all. OSError."""
     written = folder / f"{report.moved_to}.json"
     draft = folder / f"{report.moved_to}.json.draft"
-    with draft.open("wb") as file:
+    draft.unlink(missing_ok=True)
+    # New, and its owner's alone: whoever puts one aside may be root in the agent's folder.
+    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600), "wb") as file:  # noqa: PTH123 - of a handle
         file.write(msgspec.json.format(msgspec.json.encode(report), indent=2))
         file.flush()
         os.fsync(file.fileno())

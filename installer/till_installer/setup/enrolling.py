@@ -12,7 +12,7 @@ from till_installer.layout import Layout
 from till_installer.setup.exceptions import SetupError
 from till_installer.setup.files import agent_owner, put, remove
 from till_sync.exceptions import IdentityError
-from till_sync.identity import IDENTITY_FILE, load_identity
+from till_sync.identity import IDENTITY_FILE, read_identity
 
 ENROL_TIMEOUT_S = 120.0
 """The agent gives the cloud ten seconds, and another address ten more."""
@@ -30,7 +30,7 @@ class Enrolled(Struct, frozen=True, kw_only=True):
 def enrolled_as(layout: Layout) -> str:
     """The till that this machine is; "" when it is none yet, or can't say."""
     try:
-        return load_identity(layout.state_dir / IDENTITY_FILE).till
+        return read_identity(layout.state_dir / IDENTITY_FILE).till
     except IdentityError:
         return ""
 

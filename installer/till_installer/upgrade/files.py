@@ -1,14 +1,23 @@
-"""Files on which a way back depends: copied while an agent writes to them, brought up to date, given to their owner."""
+"""Files on which a way back depends: copied while an agent writes to them, brought up to date, given to their owner.
+
+Root works here in a folder of the agent's user, who may be anybody by now: nothing is opened through a link, nothing is
+given away by a name that may be another file's by then, and what has to be made there is made with that user's rights.
+"""
 
 import contextlib
+import errno
 import os
+import secrets
 import shutil
-from collections.abc import Callable
+import stat
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from till_installer.upgrade.exceptions import RefusedError
 from till_installer.upgrade.pausing import pause
-from till_sync.files import replace_file, sync_folder
+from till_sync.files import sync_folder
 
 BLOCK_BYTES = 1_048_576
 LOG_HEADER_BYTES = 32
@@ -53,7 +62,7 @@ def bring_up_to_date(source: Path, target: Path) -> None:
     if not target.exists():
         _copy(source, target)
         return
-    with source.open("rb") as new, target.open("r+b") as old:
+    with open_plain(source) as new, target.open("r+b") as old:
         place = 0
         while block := new.read(BLOCK_BYTES):
             if old.read(BLOCK_BYTES) != block:
@@ -81,14 +90,66 @@ def give_to(path: Path, like: Path) -> None:
     """Give a file to the owner of `like`: what root writes into the agent's folder, the agent must be able to read."""
     if os.name != "nt" and os.geteuid() == 0:
         owner = like.stat()
-        os.chown(path, owner.st_uid, owner.st_gid)
+        os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
 
 def write_for_agent(path: Path, content: bytes) -> None:
     """Replace a file of the agent's folder, whole or not at all, and the agent's own. OSError."""
-    replace_file(path, content)
-    give_to(path, path.parent)
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with new_file(draft, path.parent) as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            draft.unlink()
+        raise
     sync_folder(path.parent)
+
+
+def new_file(path: Path, like: Path) -> BinaryIO:
+    """A file that was not there, open to be written, its owner's alone: whose `like` is. OSError."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
+    try:
+        if sys.platform != "win32" and os.geteuid() == 0:
+            owner = like.stat()
+            os.fchown(handle, owner.st_uid, owner.st_gid)
+        return os.fdopen(handle, "wb")
+    except BaseException:
+        os.close(handle)
+        raise
+
+
+def open_plain(path: Path) -> BinaryIO:
+    """A file to be read, and nothing else: no link, no device, no second name of a file of somebody else's. OSError."""
+    if sys.platform == "win32":
+        return path.open("rb")
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    found = os.fstat(handle)
+    if not stat.S_ISREG(found.st_mode) or (found.st_nlink > 1 and found.st_uid != path.parent.stat().st_uid):
+        os.close(handle)
+        raise OSError(errno.EPERM, "expected a plain file of the agent's", str(path))
+    return os.fdopen(handle, "rb")
+
+
+@contextlib.contextmanager
+def as_owner_of(folder: Path) -> Iterator[None]:
+    """With the rights of a folder's owner, not with root's. Only while this process has no other thread at work."""
+    if sys.platform == "win32" or os.geteuid() != 0 or not (owner := folder.stat()).st_uid:
+        yield
+        return
+    own_groups, own_group = os.getgroups(), os.getegid()
+    try:
+        os.setgroups([])
+        os.setegid(owner.st_gid)
+        os.seteuid(owner.st_uid)
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(own_group)
+        os.setgroups(own_groups)
 
 
 def remove_tree(path: Path) -> None:
@@ -122,7 +183,7 @@ def free_bytes(folder: Path) -> int:
 
 
 def _copy(source: Path, target: Path) -> None:
-    with source.open("rb") as read, target.open("wb") as written:
+    with open_plain(source) as read, target.open("wb") as written:
         os.chmod(target, 0o600)  # noqa: PTH101 - before a byte of it is there
         while block := read.read(BLOCK_BYTES):
             written.write(block)
@@ -143,7 +204,7 @@ def _state(source: Path) -> tuple[bytes, int, int] | None:
 
 def _log_header(log: Path) -> bytes:
     try:
-        with log.open("rb") as file:
+        with open_plain(log) as file:
             return file.read(LOG_HEADER_BYTES)
     except FileNotFoundError:
         return b""

@@ -17,7 +17,7 @@ from till_agent.core import JOURNAL_FILE
 from till_agent.journal.aside import DamageReport, move_aside
 from till_agent.journal.salvage import Salvage
 from till_installer.layout import Layout
-from till_installer.upgrade.files import BLOCK_BYTES, beside, give_to
+from till_installer.upgrade.files import BLOCK_BYTES, beside, give_to, new_file
 from till_installer.upgrade.queue import QueueProof, UnreadableError, count_again, schema_of
 from till_installer.upgrade.rehearsal import as_agent
 from till_sync.files import sync_folder
@@ -42,13 +42,12 @@ def put_back(layout: Layout, proof: QueueProof | None, snapshot: Path, *, reads:
         return "kept"
     if not snapshot.is_file():
         return "left"
-    moved = _put_aside(journal, proof, version) if journal.exists() else ""
+    if journal.exists():
+        _put_aside(journal, proof, version)
     for suffix in ("-wal", ""):
         if beside(snapshot, suffix).exists():
             _move(beside(snapshot, suffix), beside(journal, suffix), layout.state_dir)
     sync_folder(layout.state_dir)
-    if moved:
-        (layout.state_dir / f"{moved}.json").chmod(0o600)
     return "restored"
 
 
@@ -79,7 +78,7 @@ def take_in(layout: Layout, version: str) -> None:
                 )
 
 
-def _put_aside(journal: Path, proof: QueueProof, version: str) -> str:
+def _put_aside(journal: Path, proof: QueueProof, version: str) -> None:
     report = DamageReport(
         found_wall_ms=time.time_ns() // 1_000_000,
         code="damaged",
@@ -93,7 +92,6 @@ def _put_aside(journal: Path, proof: QueueProof, version: str) -> str:
     moved = move_aside(journal, report).moved_to
     for path in journal.parent.glob(f"{moved}*"):
         give_to(path, journal.parent)
-    return moved
 
 
 def _move(source: Path, target: Path, like: Path) -> None:
@@ -103,11 +101,10 @@ def _move(source: Path, target: Path, like: Path) -> None:
         source.replace(target)
     except OSError:
         draft = target.with_name(f".{target.name}.back")
-        with source.open("rb") as read, draft.open("wb") as written:
-            draft.chmod(0o600)
+        draft.unlink(missing_ok=True)
+        with source.open("rb") as read, new_file(draft, like) as written:
             while block := read.read(BLOCK_BYTES):
                 written.write(block)
             written.flush()
             os.fsync(written.fileno())
-        give_to(draft, like)
         draft.replace(target)

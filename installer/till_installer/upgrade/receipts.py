@@ -12,7 +12,7 @@ from till_installer.upgrade.exceptions import RefusedError, UpgradeError
 from till_installer.upgrade.pausing import pause
 from till_installer.upgrade.probe import status_of
 from till_sync.exceptions import IdentityError
-from till_sync.identity import IDENTITY_FILE, load_identity
+from till_sync.identity import IDENTITY_FILE, read_identity
 
 ABANDONED_MS = 600_000
 """A receipt about which nothing was asked for ten minutes: the customer has gone, or pays elsewhere."""
@@ -77,7 +77,7 @@ def _why_not(state_dir: Path, waiting: Waiting) -> str:
 
 def _store_minute(state_dir: Path) -> int:
     try:
-        zone: dt.tzinfo | None = ZoneInfo(load_identity(state_dir / IDENTITY_FILE).time_zone)
+        zone: dt.tzinfo | None = ZoneInfo(read_identity(state_dir / IDENTITY_FILE).time_zone)
     except (IdentityError, ZoneInfoNotFoundError, ValueError):
         zone = None
     now = dt.datetime.now(dt.UTC).astimezone(zone)

@@ -21,14 +21,14 @@ from till_agent.instance import RUNNING_FILE, Running, is_running
 from till_config.rendering import toml_value
 from till_installer.layout import Layout
 from till_installer.upgrade.exceptions import RefusedError
-from till_installer.upgrade.files import copy_live, give_to, remove_tree
+from till_installer.upgrade.files import as_owner_of, copy_live, remove_tree
 from till_installer.upgrade.pausing import pause
 from till_installer.upgrade.queue import QueueProof, UnreadableError, count_again, count_queue
 from till_installer.upgrade.rehearsal_printer import RehearsalPrinter
 from till_installer.upgrade.rehearsal_sale import PRINTER, act
 from till_sync.exceptions import IdentityError
 from till_sync.files import replace_file
-from till_sync.identity import IDENTITY_FILE, Identity, load_identity, save_identity
+from till_sync.identity import IDENTITY_FILE, Identity, read_identity, save_identity
 
 FOLDER = "rehearsal"
 """In `state_dir`: the agent's user must be able to work there."""
@@ -51,9 +51,12 @@ def rehearse(layout: Layout, version: str) -> QueueProof:
     folder = layout.state_dir / FOLDER
     clear(layout)
     try:
-        before = _set_up(layout, folder)
+        document, identity = _settings(layout), _identity(layout)
+        with as_owner_of(layout.state_dir):
+            before = _set_up(layout, folder, identity)
         with RehearsalPrinter() as printer:
-            config = _write_config(layout, folder, printer.port)
+            with as_owner_of(layout.state_dir):
+                config = _write_config(document, folder, printer.port)
             with _agent(layout, version, folder, config) as port:
                 act(folder, port, printer, enrolled=(folder / IDENTITY_FILE).exists())
         _check_queue(folder / JOURNAL_FILE, before, version)
@@ -71,19 +74,37 @@ def clear(layout: Layout) -> None:
         # Who holds the lock of that folder is the agent that its file names, and nobody else.
         if is_running(folder):
             pid = msgspec.json.decode((folder / RUNNING_FILE).read_bytes(), type=Running).pid
-            os.kill(pid, 9)
-            until = time.monotonic() + STOP_TIMEOUT_S
+            until = time.monotonic()
+            if _is_of(folder, pid):
+                os.kill(pid, 9)
+                until += STOP_TIMEOUT_S
             while is_running(folder) and time.monotonic() < until:
                 pause(POLL_S)
     remove_tree(folder)
 
 
-def _set_up(layout: Layout, folder: Path) -> QueueProof:
+def _is_of(folder: Path, pid: int) -> bool:
+    """Whether a process is the folder's owner's; the number stands in a file that he may write what he likes to."""
+    if sys.platform == "win32":
+        return pid > 1
+    try:
+        return pid > 1 and Path(f"/proc/{pid}").stat().st_uid == folder.stat().st_uid
+    except OSError:
+        return False
+
+
+def _identity(layout: Layout) -> Identity | None:
+    """Read as root, who may open what it is sealed with; None for a till that is not enrolled."""
+    try:
+        return read_identity(layout.state_dir / IDENTITY_FILE)
+    except IdentityError:
+        return None
+
+
+def _set_up(layout: Layout, folder: Path, identity: Identity | None) -> QueueProof:
     """Journal and cache as they are now, and who the till is, without what the cloud knows it by."""
     folder.mkdir(mode=0o700)
-    try:
-        identity = load_identity(layout.state_dir / IDENTITY_FILE)
-    except IdentityError:
+    if identity is None:
         return QueueProof()
     save_identity(
         folder / IDENTITY_FILE,
@@ -108,14 +129,18 @@ def _set_up(layout: Layout, folder: Path) -> QueueProof:
         ) from exc
 
 
-def _write_config(layout: Layout, folder: Path, printer_port: int) -> Path:
-    """The till's own settings, but for the line, the devices and the files that others watch."""
+def _settings(layout: Layout) -> dict[str, Any]:
+    """The till's own, as they stand in its file."""
     try:
-        document = tomllib.loads(layout.config.read_text(encoding="utf-8-sig"))
+        return tomllib.loads(layout.config.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as exc:
         raise RefusedError(
             f"expected settings in {layout.config}: {exc}; run `tillside config check`", code="rehearsal_start"
         ) from exc
+
+
+def _write_config(document: Mapping[str, Any], folder: Path, printer_port: int) -> Path:
+    """The till's own settings, but for the line, the devices and the files that others watch."""
     kept = {name: value for name, value in document.items() if name not in DROPPED}
     agent = {**_table(kept, "agent"), "state_dir": str(folder)}
     bridge = {**_table(kept, "bridge"), "port": 0}
@@ -142,12 +167,12 @@ def _table(document: Mapping[str, Any], name: str) -> dict[str, Any]:
 @contextmanager
 def _agent(layout: Layout, version: str, folder: Path, config: Path) -> Iterator[int]:
     """The version's agent on the copy; gives the port. RefusedError `rehearsal_start` with the end of its log."""
-    for path in (folder, *folder.iterdir()):
-        give_to(path, layout.state_dir)
     ready, log = folder / "ready.json", folder / "agent.log"
     command = [str(layout.python(layout.version_dir(version))), "-P", "-m", "till_installer", "agent", "run"]
     try:
-        with log.open("wb") as told:
+        with as_owner_of(layout.state_dir):
+            told = log.open("wb")
+        with told:
             process = subprocess.Popen(  # noqa: S603 - the version that is to be put in place
                 [*command, "--config", str(config), "--ready-file", str(ready)],
                 stdin=subprocess.DEVNULL,
