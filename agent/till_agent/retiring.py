@@ -41,3 +41,11 @@ def retire(state_dir: Path, marker: Retired) -> None:
     """From now on this machine is no till. OSError."""
     replace_file(state_dir / RETIRED_FILE, msgspec.json.encode(marker))
     sync_folder(state_dir)
+
+
+def unretire(state_dir: Path) -> None:
+    """This machine is a till again, by an identity of its own that is in place already. OSError."""
+    path = state_dir / RETIRED_FILE
+    if path.exists():
+        path.unlink()
+        sync_folder(state_dir)

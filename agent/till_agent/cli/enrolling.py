@@ -7,6 +7,7 @@ from till_agent.audit_trail import note
 from till_agent.bridge.exceptions import AgentStartError
 from till_agent.instance import StateDir, make_state_dir
 from till_agent.journal.place import new_salt
+from till_agent.retiring import RETIRED_FILE, unretire
 from till_config.settings import Settings
 from till_sync.enrol import enrol
 from till_sync.exceptions import CloudUnreachable, IdentityError, IdentityMissing, SyncError
@@ -55,9 +56,15 @@ def enrol_till(settings: Settings, code: str, *, again: bool) -> Identity:
     try:
         identity = Identity.of(answer, last_epoch=last_epoch, private_key=private_key)
         save_identity(path, identity)
+        # A machine that a till was moved away from: the cloud has made it one again, and all other machines none.
+        unretire(path.parent)
         note(path.parent, "enrolled", till=identity.till, store=identity.store, again=int(again))
     except IdentityError as exc:
         raise EnrolError(f"{exc}; the code has been used: ask for a new one") from exc
+    except OSError as exc:
+        raise EnrolError(
+            f"{path.parent / RETIRED_FILE} can't be removed ({exc.strerror}): remove it, for this machine is a till"
+        ) from exc
     return identity
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from till_agent.audit_trail import note
 from till_agent.bridge.exceptions import AgentStartError
 from till_agent.instance import StateDir, make_state_dir
 from till_agent.journal.place import new_salt
@@ -75,7 +76,7 @@ def import_till(
             manifest = _manifest(archive, head)
             text, settings = _settings(manifest, state_dir)
             folder = Path(settings.agent.state_dir)
-            with _free(folder):
+            with _free(folder, head.clone):
                 staging = folder / STAGING
                 _unpack(archive, staging)
                 reader.finish()
@@ -119,12 +120,19 @@ def _settings(manifest: Manifest, state_dir: Path | None) -> tuple[str, Settings
 
 
 @contextlib.contextmanager
-def _free(folder: Path) -> Iterator[None]:
+def _free(folder: Path, clone: str) -> Iterator[None]:
     """A machine that is no till, or was and is retired; its agent is not running meanwhile."""
     try:
         make_state_dir(folder)
         with StateDir(folder):
-            if (folder / IDENTITY_FILE).exists() and retired(folder) is None:
+            marker = retired(folder)
+            if (folder / IDENTITY_FILE).exists() and marker is not None and not marker.file and marker.clone != clone:
+                raise CloneError(
+                    "this machine's own till is in no file yet, its export was cut short: do that again first "
+                    "(`tillside clone export`), or what waits here would be lost",
+                    code="export_unfinished",
+                )
+            if (folder / IDENTITY_FILE).exists() and marker is None:
                 with contextlib.suppress(IdentityError):
                     till = load_identity(folder / IDENTITY_FILE).till
                     raise CloneError(
@@ -189,6 +197,7 @@ def _put(
     sync_folder(folder)
     _give_to_owner(folder)
     shutil.rmtree(staging, ignore_errors=True)
+    note(folder, "clone_imported", till=manifest.till, waiting=manifest.waiting, clone=head.clone)
     spent = True
     try:
         spend(file, head)

@@ -7,17 +7,22 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from integration.bridge.agent_kit import ANNA_CARD, enrol_by_hand, fill_cache, live_agent
 from kit.bridge import receipt
 from till_agent.bridge.tokens import read_token
+from till_agent.cli import enrolling
 from till_agent.cli.files import open_view
 from till_agent.reloading.starting import settings_at_start
 from till_agent.retiring import retired
+from till_config import load
+from till_config.settings import CloudSettings
 from till_installer.clone import exporting, importing, sealed
 from till_installer.clone.exceptions import CloneError
 from till_installer.clone.exporting import export_till
 from till_installer.clone.importing import import_till
+from till_sync.wire import EnrolmentAnswer
 
 WORDS = "correct horse battery"
 
@@ -247,3 +252,52 @@ def test_a_running_agent_keeps_its_till(old: Machine, tmp_path: Path) -> None:
         assert code_of(lambda: export_till(old.config, tmp_path / "f", WORDS)) == "agent_running"
     assert not (tmp_path / "f").exists()
     assert json.loads((old.state / "identity.json").read_text())["till"] == "t1"
+
+
+def test_an_export_that_was_cut_short_is_finished_before_another_till_comes(
+    old: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Retired, and in no file: what waits is on this machine alone, and an import would remove it."""
+    other = Machine(tmp_path / "other").set_up()
+    theirs, file = tmp_path / "other.clone", tmp_path / "till.clone"
+    export_till(other.config, theirs, WORDS)
+    head = sealed.new_head("t1", 1)
+    monkeypatch.setattr(exporting, "new_head", lambda *_: replace(head, clone="01"))
+    real = Path.replace
+
+    def pulled_out(path: Path, target: Path) -> Path:
+        if target == file:
+            raise OSError(5, "Input/output error")
+        return real(path, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", pulled_out)
+        assert code_of(lambda: export_till(old.config, file, WORDS)) == "file_unwritable"
+    assert retired(old.state) is not None
+    assert code_of(lambda: bring(theirs, old)) == "export_unfinished"
+    assert old.queue() == ["s-1", "s-2"]
+    export_till(old.config, file, WORDS)
+    assert bring(theirs, old).till == "t1"
+
+
+def test_a_retired_machine_that_the_cloud_enrols_is_a_till_again(
+    old: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a code of this till, which unseats the new machine, or of another till. Else it could never sell again."""
+    export_till(old.config, tmp_path / "till.clone", WORDS)
+    identity = json.loads((old.state / "identity.json").read_text())
+    names = ("till", "store", "store_name", "time_zone", "identifier_key", "cloud_key")
+
+    async def enrol(*_: object, **__: object) -> EnrolmentAnswer:
+        told = {name: identity[name] for name in names if name in identity}
+        return EnrolmentAnswer(**told, token="fresh-token", incarnation="i", server_time_ms=1)
+
+    monkeypatch.setattr(enrolling, "enrol", enrol)
+    settings = replace(load(old.config), cloud=CloudSettings(url="http://127.0.0.1:9"))
+    with pytest.raises(enrolling.EnrolError, match="already"):
+        enrolling.enrol_till(settings, "t1.CODE", again=False)
+    assert retired(old.state) is not None
+    enrolling.enrol_till(settings, "t1.CODE", again=True)
+    assert retired(old.state) is None
+    assert old.sell("s-9") == [200]
+    assert old.queue() == ["s-1", "s-2", "s-9"]
