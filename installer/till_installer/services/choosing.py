@@ -23,7 +23,7 @@ def agent_command(layout: Layout) -> tuple[str, ...]:
 
 
 def manager_of(layout: Layout, systemd: Path = RUNNING) -> ServiceManager:
-    """Windows'; systemd's for the machine's own installation where it is the first process; else a keeper of our own."""
+    """Windows'; systemd's for the machine's own installation where it is the first process, else a keeper of ours."""
     if sys.platform == "win32":
         from till_installer.services.windows import WindowsManager
 

@@ -10,9 +10,11 @@ from till_installer.layout import SERVICE, Layout
 from till_installer.services.ports import ServiceState, ServiceStatus
 from till_installer.setup.files import put, remove
 
-UNITS = ("tillside.service", "tillside-update.service", "tillside-update.path", "tillside-update.timer")
-ENABLED = ("tillside.service", "tillside-update.path", "tillside-update.timer")
 UPDATES = ("tillside-update.path", "tillside-update.timer")
+WORKERS = ("tillside-update.service", "tillside-finish.service")
+"""Started by those, by a failure, or with the machine."""
+UNITS = ("tillside.service", *WORKERS, *UPDATES)
+ENABLED = ("tillside.service", "tillside-finish.service", *UPDATES)
 RUNNING = Path("/run/systemd/system")
 """There where systemd is the first process."""
 ASK_TIMEOUT_S = 20.0
@@ -58,7 +60,8 @@ class SystemdManager:
         there = [name for name in UNITS if (self.folder / name).exists()]
         if not there:
             return
-        self._call("stop", *[name for name in UPDATES if name in there])
+        # Whoever is just changing the version would start the agent again.
+        self._call("stop", *[name for name in (*UPDATES, *WORKERS) if name in there])
         self.stop()
         self._call("disable", *[name for name in ENABLED if name in there])
         for name in there:

@@ -79,10 +79,12 @@ class WindowsManager:
         del config  # It is among the words of the command.
         if self._state() is None:
             self._call("install", SERVICE, command[0])
-        for name, *values in self._settings(command):
-            if self._get(name, values) != values[-1]:
-                self._call("set", SERVICE, name, *values)
-        self._control("config", SERVICE, "obj=", self._account)
+        for setting in self._settings(command):
+            self._set(setting)
+        if self._account == SYSTEM_ACCOUNT:
+            self._set(("ObjectName", SYSTEM_ACCOUNT))
+        else:
+            self._control("config", SERVICE, "obj=", self._account)
         # NSSM itself may be ended too: then Windows starts it again.
         self._control(
             "failure", SERVICE, "reset=", "86400", "actions=", "restart/1000/restart/5000/restart/5000"
@@ -167,6 +169,11 @@ class WindowsManager:
             ("AppRotateFiles", "1"),
             ("AppRotateBytes", str(OUTPUT_LIMIT_BYTES)),
         ]
+
+    def _set(self, setting: tuple[str, ...]) -> None:
+        name, *values = setting
+        if self._get(name, values) != values[-1]:
+            self._call("set", SERVICE, name, *values)
 
     def _get(self, name: str, values: list[str]) -> str:
         done = self._run(self._nssm, "get", SERVICE, name, *values[:-1])
