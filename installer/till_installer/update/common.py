@@ -85,6 +85,7 @@ def upgrader(layout: "Layout", *, again: bool = False) -> "Apply":
     from till_installer.bundle.fitting import must_fit
     from till_installer.bundle.manifest import read_manifest
     from till_installer.services.choosing import manager_of
+    from till_installer.upgrade.breaking import unbroken
     from till_installer.upgrade.engine import Means, Upgrader
     from till_sync.heartbeat import UpdateState
 
@@ -94,6 +95,7 @@ def upgrader(layout: "Layout", *, again: bool = False) -> "Apply":
             manifest = read_manifest(folder)
             must_fit(manifest)
             means = Means(say=lambda text: click.echo(text, err=True))
-            return Upgrader(layout, manager_of(layout), means).apply(folder, manifest, again=again)
+            upgrader = Upgrader(layout, manager_of(layout), means)
+            return unbroken(upgrader, lambda: upgrader.apply(folder, manifest, again=again))
 
     return apply

@@ -54,6 +54,7 @@ def apply(
     from till_installer.bundle.fitting import must_fit
     from till_installer.bundle.keys import public_keys
     from till_installer.bundle.manifest import verify
+    from till_installer.upgrade.breaking import unbroken
     from till_installer.upgrade.service import installed_keys
 
     def run(layout: "Layout") -> "UpdateState":
@@ -61,7 +62,7 @@ def apply(
             manifest = verify(folder, public_keys(keys) if keys else installed_keys(layout))
             must_fit(manifest)
             upgrader = _upgrader(layout, between, silent=as_json)
-            return upgrader.apply(folder, manifest, again=again, one_way=one_way)
+            return unbroken(upgrader, lambda: upgrader.apply(folder, manifest, again=again, one_way=one_way))
 
     _tell(_carried_out(run, root, as_json=as_json), as_json=as_json)
 
@@ -72,9 +73,11 @@ def apply(
 @json_option
 def rollback(between: str | None, root: Path | None, as_json: bool) -> None:
     """Switch to the version before, with the journal as it is: what was sold since stays. It is watched too."""
+    from till_installer.upgrade.breaking import unbroken
 
     def run(layout: "Layout") -> "UpdateState":
-        return _upgrader(layout, between, silent=as_json).roll_back()
+        upgrader = _upgrader(layout, between, silent=as_json)
+        return unbroken(upgrader, upgrader.roll_back)
 
     _tell(_carried_out(run, root, as_json=as_json), as_json=as_json)
 

@@ -12,7 +12,9 @@ import pytest
 from kit.bundles import PUBLIC, install_quickly, small_bundle, tree
 from kit.fake_systemctl import calls, put_on_path
 from kit.processes import free_port
+from kit.updates import Shop
 from kit.waiting import wait_for
+from till_agent.audit_trail import AUDIT_FILE, read
 from till_config.exceptions import ConfigError
 from till_installer.exceptions import InstallerError
 from till_installer.layout import Layout, linux_layout
@@ -284,6 +286,8 @@ def test_what_was_damaged_is_found_and_mended(bundle: Path, layout: Layout) -> N
     assert all(fault.fixed for fault in repair(layout, manager))
     assert look(layout, manager) == []
     assert bootstrap.list_files(folder) == whole
+    written = [(line.what, line.facts.get("version")) for line in read(layout.state_dir / AUDIT_FILE)[0]]
+    assert written == [("installed", "0.1.0"), ("repaired", "0.1.0")]
     assert kept.read_bytes() == b"data"
     assert manager.state == "running"
 
@@ -333,7 +337,7 @@ def test_systemd_is_told_what_to_do_and_runs_it(bundle: Path, layout: Layout, tm
     try:
         assert calls(program) == [
             "daemon-reload",
-            "enable tillside.service tillside-update.path tillside-update.timer",
+            "enable tillside.service tillside-finish.service tillside-update.path tillside-update.timer",
             "start tillside.service",
             "start tillside-update.path tillside-update.timer",
         ]
@@ -362,3 +366,20 @@ def test_a_refused_bundle_is_told_by_the_till_before_it_runs(bundle: Path, layou
     assert done.returncode == 3
     assert json.loads(done.stdout)["code"] == "bundle_foreign_key"
     assert tree(layout.root) == before
+
+
+@quick
+def test_the_root_of_updates_comes_with_the_installation(bundle: Path, layout: Layout, tmp_path: Path) -> None:
+    """No second command on each till; another chain's root is refused before anything is changed."""
+    shop, other = (Shop(tmp_path / name) for name in ("shop", "other"))
+    files = {}
+    for name, each in (("ours", shop), ("theirs", other)):
+        files[name] = tmp_path / f"{name}.json"
+        each.release()
+        files[name].write_bytes(each.repo.root_bytes())
+    (tmp_path / "none.json").write_text("{}")
+    assert refused(layout, bundle, update_root=tmp_path / "none.json") == "update_no_root"
+    assert "root of updates" in put_in(layout, bundle, update_root=files["ours"]).changed
+    assert (layout.updates_dir / "root.json").read_bytes() == shop.repo.root_bytes()
+    assert put_in(layout, bundle, update_root=files["ours"]).changed == ()
+    assert refused(layout, bundle, update_root=files["theirs"]) == "update_no_root"

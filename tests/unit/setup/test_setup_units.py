@@ -13,8 +13,10 @@ import pytest
 from till_drivers.discovery.ids import SCANNER_MAKERS
 from till_installer.layout import linux_layout
 from till_installer.services.choosing import agent_command
-from till_installer.services.systemd import UNITS, unit_texts
+from till_installer.services.systemd import ENABLED, UNITS, unit_texts
 from till_installer.setup import system
+from till_installer.upgrade.pointers import upgrader
+from till_installer.upgrade.record import Records
 
 HIGHEST_EXPOSURE = 2.0
 
@@ -48,6 +50,17 @@ def test_systemd_has_nothing_to_say_of_the_units(units: Path) -> None:
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
 
+def test_a_change_of_version_that_was_cut_off_is_finished_at_once(units: Path, tmp_path: Path) -> None:
+    """At each start and when the updater was killed, not when the timer comes again, by the version that is proven."""
+    layout = linux_layout(tmp_path)
+    text = (units / "tillside-finish.service").read_text()
+    assert f"ConditionPathExists={Records(layout).marker_path}" in text
+    assert f"ExecStart={upgrader(layout)}/bin/python -P -m till_installer upgrade finish" in text
+    assert "WantedBy=multi-user.target" in text
+    assert "tillside-finish.service" in ENABLED
+    assert "OnFailure=tillside-finish.service" in (units / "tillside-update.service").read_text()
+
+
 @needs_systemd
 def test_the_agent_is_shut_in(units: Path) -> None:
     """As systemd reckons it, from 10.0 (open) to 0."""
@@ -68,6 +81,8 @@ def test_the_agent_is_watched_started_for_ever_and_reaches_its_devices(units: Pa
     lines = (units / "tillside.service").read_text().splitlines()
     for wanted in ("Type=notify", "NotifyAccess=main", "WatchdogSec=10", "Restart=always", "StartLimitIntervalSec=0"):
         assert wanted in lines
+    assert "ExecReload=/bin/kill -HUP $MAINPID" in lines, "`systemctl reload` takes settings in while it sells"
+    assert "WatchdogSignal=SIGKILL" in lines, "no core with what is in memory"
     devices = {line.split("=")[1] for line in lines if line.startswith("DeviceAllow=")}
     for kind in ("ttyS", "ttyUSB", "ttyACM", "hidraw", "input", "lp", "usb", "usb_device", "video4linux"):
         assert f"char-{kind} rw" in devices
