@@ -31,6 +31,9 @@ def setup() -> None:
 @click.option("--config", type=file_type, help="The till's settings; else those that are there.")
 @click.option("--enroll-file", type=file_type, help="File with the one-time code of this till.")
 @click.option("--release-key", "keys", multiple=True, help="Public key that bundles must be signed by, or its file.")
+@click.option(
+    "--update-root", type=file_type, help="The chain's root of updates, as `tillside update repo root` wrote it."
+)
 @click.option("--pos-origin", "origins", multiple=True, help="Page that may call the bridge: https://pos.example.")
 @click.option("--frontol", type=file_type, help="Folder from which Frontol's administrator loads the scenario.")
 @click.option("--silent", is_flag=True, help="Say nothing unless it fails.")
@@ -43,6 +46,7 @@ def install(
     config: Path | None,
     enroll_file: Path | None,
     keys: tuple[str, ...],
+    update_root: Path | None,
     origins: tuple[str, ...],
     frontol: Path | None,
     silent: bool,
@@ -71,6 +75,7 @@ def install(
                 config=config,
                 enroll_file=enroll_file,
                 release_keys=keys,
+                update_root=update_root,
                 pos_origins=origins,
                 frontol=frontol,
             )

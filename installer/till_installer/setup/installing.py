@@ -11,6 +11,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from till_agent.audit_trail import note
 from till_config import load
 from till_config.settings import Settings
 from till_installer.bundle.fitting import must_fit
@@ -37,6 +38,7 @@ class Wishes(Struct, frozen=True, kw_only=True):
     config: Path | None = None
     enroll_file: Path | None = None
     release_keys: tuple[str, ...] = ()
+    update_root: Path | None = None
     pos_origins: tuple[str, ...] = ()
     frontol: Path | None = None
 
@@ -77,6 +79,7 @@ class Installing:
         keys = self._keys(wishes)
         manifest = verify(wishes.bundle, keys)
         must_fit(manifest)
+        self._look_at_root(wishes)
         before = named(layout.current)
         self._must_have_port(settings)
         self._make_version(wishes.bundle, manifest)
@@ -92,6 +95,8 @@ class Installing:
         service = self._start()
         self.at("started")
         self._frontol(wishes)
+        if self.changed:
+            note(layout.state_dir, "installed", version=manifest.version, before=before, changed=" ".join(self.changed))
         return Done(
             version=manifest.version,
             before=before,
@@ -123,6 +128,13 @@ class Installing:
             message = f"expected a key that this till knows; to change the keys that it trusts, edit {known_file}"
             raise PreconditionError(message, code="release_key_other")
         return known or given
+
+    def _look_at_root(self, wishes: Wishes) -> None:
+        """Before anything is changed: a till that trusts another chain's updates is not brought over by an install."""
+        if wishes.update_root is not None:
+            from till_installer.update.client import check_root
+
+            check_root(self.layout, wishes.update_root)
 
     def _must_have_port(self, settings: Settings) -> None:
         """The agent's own port is no fault."""
@@ -166,6 +178,11 @@ class Installing:
             self.changed.append("rights of till.toml")
         if put(layout.config_dir / system.RELEASE_KEYS, "".join(f"{key}\n" for key in keys), 0o644):
             self.changed.append(system.RELEASE_KEYS)
+        if wishes.update_root is not None:
+            from till_installer.update.client import install_root
+
+            if install_root(layout, wishes.update_root) == "put":
+                self.changed.append("root of updates")
         policies, remark = system.put_policies(layout, wishes.pos_origins)
         self.changed += policies
         self.remarks += [remark] if remark else []

@@ -88,11 +88,9 @@ class Published(Struct, frozen=True, kw_only=True):
         return max(fitting, key=lambda each: order_of(each.version), default=None)
 
 
-def install_root(layout: Layout, source: Path, *, replace: bool = False) -> str:
-    """Make a root what this till trusts; "kept" when it has just that one, "put" when it is there now.
-
-    NoRootError when it is no root that its own keys signed, or another is there and `replace` is not said: a till that
-    takes any root takes any update.
+def check_root(layout: Layout, source: Path, *, replace: bool = False) -> bytes:
+    """A root that this till could take, as bytes; nothing is changed. NoRootError when it is no root that its own keys
+    signed, or another is there and `replace` is not said: a till that takes any root takes any update.
     """
     try:
         data = source.read_bytes()[: ROOT_LIMIT_BYTES + 1]
@@ -101,11 +99,18 @@ def install_root(layout: Layout, source: Path, *, replace: bool = False) -> str:
     except (OSError, TufError, ValueError, AttributeError) as exc:
         raise NoRootError(f"expected the root of an update repository in {source}: {exc}") from exc
     path = layout.updates_dir / ROOT_FILE
+    if not replace and path.exists() and path.read_bytes() != data:
+        raise NoRootError(f"expected no other root at {path}; --replace trusts {source} instead, and forgets it")
+    return data
+
+
+def install_root(layout: Layout, source: Path, *, replace: bool = False) -> str:
+    """Make a root what this till trusts; "kept" when it has just that one, "put" when it is there now. NoRootError."""
+    data = check_root(layout, source, replace=replace)
+    path = layout.updates_dir / ROOT_FILE
     if path.exists():
         if path.read_bytes() == data:
             return "kept"
-        if not replace:
-            raise NoRootError(f"expected no other root at {path}; --replace trusts {source} instead, and forgets it")
         shutil.rmtree(layout.updates_dir / METADATA, ignore_errors=True)
     layout.updates_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     replace_file(path, data)
