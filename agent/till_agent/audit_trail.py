@@ -5,10 +5,12 @@ anything of members, and of who did it only the number of the system's account.
 """
 
 import contextlib
+import errno
 import hashlib
 import io
 import logging
 import os
+import stat
 import sys
 import time
 from collections.abc import Iterator
@@ -28,6 +30,9 @@ the one before it goes, so that the disk is never filled."""
 TAIL_BYTES = 16 * 1024
 """The last line lies within; a line takes at most 4 KB."""
 DETAIL_LIMIT = 500
+LOCK_TRIES = 100
+LOCK_PAUSE_S = 0.02
+"""Two seconds: an upgrade waits for nobody who holds this file."""
 FACTS_LIMIT = 12
 FIRST = "0" * 64
 CONTINUED = "log_continued"
@@ -172,12 +177,28 @@ def _locked(state_dir: Path) -> Iterator[io.FileIO]:
 
 
 def _open(path: Path) -> io.FileIO:
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0), 0o600)
-    if sys.platform != "win32" and os.geteuid() == 0:
-        # Whoever installs and upgrades is root; the file is the agent's, like all else in the folder.
-        owner = path.parent.stat()
-        os.fchown(handle, owner.st_uid, owner.st_gid)
-    return io.FileIO(handle, "r+")
+    flags = os.O_RDWR | os.O_CREAT
+    for name in ("O_BINARY", "O_CLOEXEC", "O_NOFOLLOW", "O_NONBLOCK"):
+        flags |= getattr(os, name, 0)
+    file = io.FileIO(os.open(path, flags, 0o600), "r+")
+    try:
+        if sys.platform != "win32" and os.geteuid() == 0:
+            _give(file.fileno(), path)
+    except OSError:
+        file.close()
+        raise
+    return file
+
+
+def _give(handle: int, path: Path) -> None:
+    """Whoever installs and upgrades is root; the file is the agent's, like all else in the folder.
+
+    The folder is the agent's too: what root writes to and gives away there must be no second name of a file of others.
+    """
+    found, owner = os.fstat(handle), path.parent.stat()
+    if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1 or found.st_uid not in (0, owner.st_uid):
+        raise OSError(errno.EPERM, "expected a file of the agent's with one name", str(path))
+    os.fchown(handle, owner.st_uid, owner.st_gid)
 
 
 def _last(file: io.FileIO) -> Line | None:
@@ -200,7 +221,7 @@ def _last(file: io.FileIO) -> Line | None:
 
 
 def _lock(file: io.FileIO) -> None:
-    """Held until the file is closed; the commands that write take microseconds."""
+    """Held until the file is closed; the commands that write take microseconds. OSError when another keeps it."""
     if sys.platform == "win32":
         import msvcrt
 
@@ -209,4 +230,9 @@ def _lock(file: io.FileIO) -> None:
     else:
         import fcntl
 
-        fcntl.flock(file.fileno(), fcntl.LOCK_EX)
+        for _ in range(LOCK_TRIES):
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            time.sleep(LOCK_PAUSE_S)
+        raise OSError(errno.EWOULDBLOCK, "another program holds it")

@@ -1,11 +1,15 @@
 """What the agent lets go of by itself, once a day: old rows of the journal. Slips and reports have their own limits."""
 
+import asyncio
 import contextlib
 import logging
+from pathlib import Path
 from typing import Protocol
 
+from till_agent.audit_trail import note
 from till_agent.core import Core
 from till_agent.exceptions import JournalCorrupt, JournalUnavailable
+from till_config.settings import Settings
 from till_sync.ports import Clock
 
 log = logging.getLogger(__name__)
@@ -19,6 +23,7 @@ class Kept(Protocol):
     """The agent, as far as this looks at it."""
 
     clock: Clock
+    settings: Settings
 
     @property
     def open_core(self) -> Core | None: ...
@@ -32,7 +37,8 @@ async def keep(agent: Kept) -> None:
         if core is not None:
             # What is wrong with the journal is told by those who can't do without it.
             with contextlib.suppress(JournalUnavailable, JournalCorrupt):
-                rows = await core.journal.prune()
+                rows = await core.journal.prune(agent.settings.agent.keep_days)
                 if rows:
+                    await asyncio.to_thread(note, Path(agent.settings.agent.state_dir), "retention_applied", rows=rows)
                     log.info("old rows of the journal were let go of", extra={"row_count": rows})
         await agent.clock.sleep(PERIOD_S)

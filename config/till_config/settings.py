@@ -37,6 +37,14 @@ class AgentSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     ] = DEFAULT_STATE_DIR
     language: Annotated[Language, Meta(description="Language of slips and of messages for the cashier.")] = "ru"
     log_level: Annotated[LogLevel, Meta(description="The least serious message that is logged.")] = "info"
+    keep_days: Annotated[
+        int,
+        Meta(
+            ge=30,
+            le=3_650,
+            description="Days for which sales that the cloud has are kept in the journal; older ones go, once a day.",
+        ),
+    ] = 90
 
 
 class ClientSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

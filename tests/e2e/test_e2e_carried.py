@@ -31,6 +31,8 @@ def test_a_queue_that_was_carried_counts_once_when_the_line_is_back(world: World
     sell(10)
     second = json.loads(till.command("queue", "carry-out", stick, "--json").out)
     assert (first["operations"], second["operations"]) == (20, 30)
+    audited = json.loads(till.command("audit", "list", "--json").out)["lines"]
+    assert [each["what"] for each in audited].count("queue_carried_out") == 2
     taken = [
         json.loads(world.command("cloud", "queue", "take", each["path"], "--json").out) for each in (first, second)
     ]

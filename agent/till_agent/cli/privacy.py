@@ -48,27 +48,32 @@ def show(config: Path, *, as_json: bool) -> None:
 
 @privacy.command("prune")
 @config_option
-@click.option("--days", type=click.IntRange(30), default=90, show_default=True, help="Keep what is younger.")
+@click.option("--days", type=click.IntRange(30), help="Keep what is younger; by itself `agent.keep_days`.")
 @json_option
-def prune(config: Path, days: int, *, as_json: bool) -> None:
+def prune(config: Path, days: int | None, *, as_json: bool) -> None:
     """Let go of journal rows that are older, that the cloud has, and that nobody needs here any more.
 
-    The agent does so by itself once a day, with 90 days. For another number, stop it first: while it runs, its journal
-    is in use (exit status 1). What waits, what was refused, and the newest 2,000 rows stay. Goods of older sales are
-    brought back as those of other tills are: with a line to the cloud.
+    The agent does so by itself once a day, by `agent.keep_days`. To do it now, stop it first: its journal is in use
+    while it runs (exit status 1). What waits, what was refused, and the newest 2,000 rows stay. Goods of older sales
+    are brought back as those of other tills are: with a line to the cloud.
     """
     import asyncio
 
+    from till_agent.audit_trail import note
     from till_agent.bridge.exceptions import AgentStartError, AlreadyRunningError
     from till_agent.exceptions import AgentError
     from till_agent.instance import StateDir
     from till_config import load
     from till_sync.exceptions import IdentityError
 
-    state_dir = Path(load(config).agent.state_dir)
+    settings = load(config)
+    state_dir = Path(settings.agent.state_dir)
     try:
         with StateDir(state_dir):
+            days = days or settings.agent.keep_days
             rows = asyncio.run(_prune(_place(state_dir), days))
+            if rows:
+                note(state_dir, "retention_applied", rows=rows, days=days)
     except AlreadyRunningError as exc:
         raise click.ClickException("an agent is running: it lets go of old rows by itself; stop it first") from exc
     except (AgentError, AgentStartError, IdentityError, OSError) as exc:

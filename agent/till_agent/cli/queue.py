@@ -156,6 +156,7 @@ def carry_out(config: Path, as_json: bool, folder: Path) -> None:
     """
     import msgspec
 
+    from till_agent.audit_trail import note
     from till_agent.bridge.exceptions import AgentUnreachableError
     from till_agent.cli.files import open_view
     from till_agent.core import JOURNAL_FILE
@@ -171,6 +172,8 @@ def carry_out(config: Path, as_json: bool, folder: Path) -> None:
         identity = load_identity(state_dir / IDENTITY_FILE)
         with copied(state_dir / JOURNAL_FILE) as journal, open_view(state_dir, journal.name) as view:
             done = write(view.reader, view.epochs, identity, folder)
+        if done.operations:
+            note(state_dir, "queue_carried_out", operations=done.operations, file=Path(done.path).name)
     except (AgentError, AgentUnreachableError, IdentityError, OSError) as exc:
         raise click.ClickException(str(exc)) from exc
     if as_json:

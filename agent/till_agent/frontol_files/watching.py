@@ -15,6 +15,7 @@ from typing import Literal
 from msgspec.structs import replace
 
 from till_agent.api import Identify
+from till_agent.audit_trail import What, note
 from till_agent.core import Core
 from till_agent.exceptions import DeskProblem, JournalCorrupt, JournalUnavailable
 from till_agent.frontol_files.accruing import Accruer, TryLater
@@ -160,6 +161,8 @@ class ReportWatch:
                     raise ProblemError(404, "finding_unknown", "expected an open finding: the journal has its sale")
             except (TryLater, StoreUnavailable, JournalUnavailable) as exc:
                 raise ProblemError(503, "journal_unavailable", str(exc), retryable=True) from exc
+            what: What = "findings_accepted" if accepted else "findings_dismissed"
+            await asyncio.to_thread(note, self._state_dir, what, finding=identity, state=after.state)
             return finding_of(after)
 
     async def _to_read(self) -> Store:

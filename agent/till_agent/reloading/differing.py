@@ -9,7 +9,7 @@ from msgspec import Struct, structs
 from till_config.settings import Settings
 
 LIVE: Mapping[str, tuple[str, ...]] = {
-    "agent": ("language", "log_level"),
+    "agent": ("language", "log_level", "keep_days"),
     "bridge": ("allowed_origins", "rate_limit_per_second"),
     "cloud": ("poll_interval_ms", "connect_timeout_ms", "request_timeout_ms", "spread_ms"),
     "slips": ("printer", "print", "template"),

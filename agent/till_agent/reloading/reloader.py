@@ -7,6 +7,7 @@ from pathlib import Path
 
 from msgspec import structs
 
+from till_agent.audit_trail import note
 from till_agent.bridge.settings_shapes import Reloaded
 from till_agent.reloading.differing import difference
 from till_agent.reloading.exceptions import ReloadRefusedError
@@ -46,7 +47,7 @@ class Reloader:
     async def keep(self, state_dir: Path) -> None:
         """The agent is up by what is in force: a start with a bad file falls back to it."""
         if self._start.local is not None and not self._start.config_trouble:
-            await asyncio.to_thread(keep_last_good, state_dir, self._start.local.text)
+            await asyncio.to_thread(_applied, state_dir, self._start.local.text)
 
     async def reload(self) -> Reloaded:
         """Take in the file as it is now, under the policy in force. ReloadRefusedError: nothing has changed."""
@@ -60,12 +61,14 @@ class Reloader:
                 problems = tuple([str(problem) for problem in error.problems])
                 self._start = structs.replace(self._start, config_trouble=problems[0])
                 log.error("the file is not taken in: %s", problems[0])  # noqa: TRY400 - says it all
+                await asyncio.to_thread(_config_refused, self._state_dir, error)
                 raise ReloadRefusedError("config_bad", problems) from error
             told = await self._take(settings)
             self._start = structs.replace(
                 self._start, settings=settings, local=local, config_trouble="", policy_refused=0, policy_trouble=""
             )
-            await asyncio.to_thread(keep_last_good, Path(self._now.agent.state_dir), local.text)
+            restart = " ".join(told.restart_needed)
+            await asyncio.to_thread(_applied, self._state_dir, local.text, " ".join(told.applied), restart)
             return told
 
     async def obey(self, policy: PolicyText, keep: Callable[[], None]) -> Reloaded:
@@ -80,18 +83,24 @@ class Reloader:
                 await asyncio.to_thread(keep)
             except PolicyError as error:
                 problems = tuple([str(problem) for problem in error.problems])
-                raise self._refused(policy, ReloadRefusedError("policy_refused", problems)) from error
+                raise await self._refused(policy, ReloadRefusedError("policy_refused", problems)) from error
             except ReloadRefusedError as error:
-                raise self._refused(policy, error) from error
+                raise await self._refused(policy, error) from error
             except OSError as error:
                 await self._take(self._start.settings)
                 said = f"the policy can't be kept: {error.strerror}"
-                raise self._refused(policy, ReloadRefusedError("policy_refused", (said,))) from error
+                raise await self._refused(policy, ReloadRefusedError("policy_refused", (said,))) from error
             self._start = structs.replace(
                 self._start, settings=settings, policy=policy, policy_refused=0, policy_trouble=""
             )
             log.info("policy taken in", extra={"version": policy.version, "keys": ", ".join(told.applied)})
+            applied = " ".join(told.applied)
+            await asyncio.to_thread(note, self._state_dir, "policy_applied", version=policy.version, keys=applied)
             return told
+
+    @property
+    def _state_dir(self) -> Path:
+        return Path(self._now.agent.state_dir)
 
     async def _take(self, settings: Settings) -> Reloaded:
         found = difference(self._now, settings)
@@ -107,9 +116,10 @@ class Reloader:
             policy_version=policy.version if policy is not None else 0,
         )
 
-    def _refused(self, policy: PolicyText, error: ReloadRefusedError) -> ReloadRefusedError:
+    async def _refused(self, policy: PolicyText, error: ReloadRefusedError) -> ReloadRefusedError:
         log.error("policy %d is refused: %s", policy.version, error.problems[0])
         self._start = structs.replace(self._start, policy_refused=policy.version, policy_trouble=error.problems[0])
+        await asyncio.to_thread(note, self._state_dir, "policy_refused", version=policy.version, code=error.code)
         return error
 
 
@@ -117,3 +127,15 @@ def _read(config: Path, policy: PolicyText | None) -> tuple[Source, Settings]:
     local = read(config)
     settings_of(local)
     return local, settings_with(layered(local, policy))
+
+
+def _applied(state_dir: Path, text: str, applied: str = "", restart: str = "") -> None:
+    """A file is in force: kept for a start with a bad one, and written down when it is another than before."""
+    if keep_last_good(state_dir, text):
+        note(state_dir, "config_applied", keys=applied or "at the start", restart_needed=restart)
+
+
+def _config_refused(state_dir: Path, error: ConfigError) -> None:
+    """Where the first problem is and of which key; not its words, which quote what somebody typed."""
+    first = error.problems[0]
+    note(state_dir, "config_refused", key=first.key, line=first.line, problems=len(error.problems))

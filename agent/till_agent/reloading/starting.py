@@ -80,17 +80,22 @@ def settings_at_start(config: Path) -> Start:
     return Start(settings=settings, config=config, local=local, policy=policy)
 
 
-def keep_last_good(state_dir: Path, text: str) -> None:
-    """Keep the file's text, now that an agent is up by it; what the disk refuses is said and costs nothing else."""
+def keep_last_good(state_dir: Path, text: str) -> bool:
+    """Keep the file's text, now that an agent is up by it; True when it is another one than before.
+
+    What the disk refuses is said, and costs nothing else.
+    """
     path = state_dir / LAST_GOOD_FILE
     try:
         data = text.encode()
         if path.exists() and path.read_bytes() == data:
-            return
+            return False
         replace_file(path, data)
         sync_folder(state_dir)
     except OSError as exc:
         log.warning("the settings in force are not kept for a start with a bad file: %s", exc.strerror)
+        return False
+    return True
 
 
 def kept_policy(state_dir: Path) -> tuple[PolicyText | None, str]:

@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from till_agent.audit_trail import note
 from till_agent.bridge.exceptions import AgentStartError, AgentUnreachableError
 from till_agent.cli.files import open_view
 from till_agent.instance import StateDir
@@ -90,6 +91,7 @@ def export_till(
             raise CloneError(
                 f"{target} can't be written: {exc.strerror or exc}; try again", code="file_unwritable"
             ) from exc
+        note(state_dir, "clone_exported", till=identity.till, waiting=waiting, clone=head.clone)
         return Exported(
             file=str(target),
             clone=head.clone,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from till_agent.audit_trail import note
 from till_agent.core import JOURNAL_FILE
 from till_installer.layout import Layout
 from till_installer.services.ports import ServiceManager
@@ -16,6 +17,7 @@ from till_installer.setup.exceptions import QueueError, SetupError
 from till_installer.setup.files import remove
 from till_installer.setup.installing import must_be_able
 from till_installer.upgrade.files import mirror_at_rest
+from till_installer.upgrade.pointers import named
 from till_installer.upgrade.queue import QueueProof, UnreadableError, count_queue
 
 LOG_SUFFIXES = ("-wal", "-shm")
@@ -45,6 +47,7 @@ def uninstall(
     `discard` says how many of them are to be lost. Whatever is refused leaves everything as it was.
     """
     must_be_able(layout)
+    version = named(layout.current)
     was_running = manager is not None and manager.status().state in ("running", "starting")
     carried, proof = "", QueueProof()
     if purge or carry_to is not None:
@@ -69,6 +72,8 @@ def uninstall(
     for pointer in (layout.current, layout.previous, layout.programs / "upgrader"):
         remove(pointer)
     remove(layout.programs)
+    if not purge:
+        note(layout.state_dir, "uninstalled", version=version, waiting=proof.count, carried_to=carried)
     return Removed(purged=purge, waiting=proof.count, carried_to=carried, queue_hash=proof.digest)
 
 

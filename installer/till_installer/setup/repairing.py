@@ -11,6 +11,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from till_agent.audit_trail import note
 from till_installer.bundle.manifest import verify
 from till_installer.layout import Layout
 from till_installer.services.choosing import agent_command
@@ -63,7 +64,10 @@ def repair(
         manager.install(agent_command(layout), config=layout.config)
         manager.start()
     left = {(each.code, each.found) for each in look(layout, manager)}
-    return [Fault(code=each.code, found=each.found, fixed=(each.code, each.found) not in left) for each in faults]
+    after = [Fault(code=each.code, found=each.found, fixed=(each.code, each.found) not in left) for each in faults]
+    if mended := sorted({each.code for each in after if each.fixed}):
+        note(layout.state_dir, "repaired", version=named(layout.current), mended=" ".join(mended))
+    return after
 
 
 def _versions(layout: Layout) -> list[str]:

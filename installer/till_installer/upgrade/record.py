@@ -6,12 +6,13 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from till_agent.audit_trail import note
 from till_installer.layout import UPDATE_STATE_FILE, Layout
 from till_installer.upgrade.exceptions import BusyError, UpgradeError
 from till_installer.upgrade.files import write_for_agent
@@ -19,11 +20,16 @@ from till_installer.upgrade.queue import QueueProof
 from till_sync.files import replace_file, sync_folder
 from till_sync.heartbeat import UpdateState
 
+if TYPE_CHECKING:
+    from till_agent.audit_trail import What
+
 MARKER_FILE = "upgrade.json"
 """In `updates_dir`, for as long as a change of version is under way: the unit that finishes one is started by it."""
 REFUSED_FILE = "refused.json"
 LOCK_FILE = "upgrade.lock"
 REFUSED_LIMIT = 50
+AUDITED: "dict[str, What]" = {"done": "upgraded", "rolled_back": "rolled_back", "refused": "update_refused"}
+"""How a change ended, as the till's audit log has it."""
 
 Step = Literal["staging", "rehearsing", "waiting", "stopping", "switching", "proving", "undoing", "restarting"]
 """Until `stopping` the old version runs. `switching`: the queue is counted, and what is kept for the way back is
@@ -102,6 +108,10 @@ class Records:
             rollbacks += 1
         state = replace(state, at_ms=time.time_ns() // 1_000_000, rollbacks=rollbacks, detail=state.detail[:500])
         write_for_agent(self.layout.state_dir / UPDATE_STATE_FILE, msgspec.json.encode(state))
+        what = AUDITED.get(state.stage)
+        if what is not None and _outcome(before) != _outcome(state):
+            facts = {"to_version": state.to_version, "from_version": state.from_version, "code": state.code}
+            note(self.layout.state_dir, what, **{name: value for name, value in facts.items() if value})
         return state
 
     def refused(self) -> dict[str, str]:
@@ -154,3 +164,8 @@ def _lock(handle: int) -> None:
         import fcntl
 
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _outcome(state: UpdateState) -> tuple[str, str, str, str]:
+    """What makes it another end than the one told before: a run that was cut off tells the same once more."""
+    return state.stage, state.from_version, state.to_version, state.code

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from integration.bridge.agent_kit import ANNA_CARD, enrol_by_hand, fill_cache, live_agent
 from kit.bridge import receipt
+from till_agent.audit_trail import AUDIT_FILE, read
 from till_agent.bridge.tokens import read_token
 from till_agent.cli import enrolling
 from till_agent.cli.files import open_view
@@ -117,6 +118,12 @@ def code_of(doing: Callable[[], object]) -> str:
     return caught.value.code
 
 
+def audited(state_dir: Path) -> list[str]:
+    lines, bad = read(state_dir / AUDIT_FILE)
+    assert bad is None
+    return [line.what for line in lines]
+
+
 def test_everything_comes_along_and_the_old_machine_sells_no_more(old: Machine, new: Machine, tmp_path: Path) -> None:
     """Queue, tokens of the cash software, settings with their files, members; said in one sentence on the old one."""
     file, token = tmp_path / "till.clone", read_token(old.state, "pos")
@@ -135,6 +142,8 @@ def test_everything_comes_along_and_the_old_machine_sells_no_more(old: Machine, 
     assert new.sell("s-2", "s-3") == [200, 200], "the sale that came along is known, and not sold twice"
     assert new.queue() == ["s-1", "s-2", "s-3"]
     assert (new.state / "identity.json").stat().st_mode & 0o777 == 0o600
+    assert "clone_exported" in audited(old.state)
+    assert audited(new.state).index("clone_imported") > 0, "after what the old machine's log had"
 
 
 def test_a_file_serves_once_and_only_on_a_machine_that_is_no_till(old: Machine, new: Machine, tmp_path: Path) -> None:

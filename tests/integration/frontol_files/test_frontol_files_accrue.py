@@ -9,6 +9,7 @@ import pytest
 from fakes.frontol_report import FrontolTill
 from integration.bridge.agent_kit import ANNA_CARD
 from integration.frontol_files.reports_kit import watched
+from till_agent.audit_trail import AUDIT_FILE, read
 from till_sync.problems import ProblemError
 
 STRANGER = "2900000000025"
@@ -126,6 +127,8 @@ def test_listed_sales_wait_for_a_person(tmp_path: Path) -> None:
         first, second = [each.id for each in shop.documents()]
         assert shop.decide(first, "accept") == "accrued"
         assert shop.decide(second, "dismiss") == "dismissed"
+        audited = [line.what for line in read(tmp_path / "state" / AUDIT_FILE)[0]]
+        assert audited == ["findings_accepted", "findings_dismissed"]
         assert len(shop.ops()) == 1
         with pytest.raises(ProblemError, match="finding_unknown"):
             shop.decide(first, "accept")

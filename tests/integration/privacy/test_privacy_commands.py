@@ -11,9 +11,11 @@ from click.testing import CliRunner
 from integration.bridge.agent_kit import enrol_by_hand, fill_cache
 from integration.privacy.test_privacy_journal import ACKED, DAY_MS, NEWEST, fill
 from till_agent import retention
+from till_agent.audit_trail import AUDIT_FILE, read
 from till_agent.cli.privacy import privacy
 from till_agent.instance import StateDir
 from till_agent.journal import pruning
+from till_config.settings import AgentSettings, Settings
 from till_sync.identity import load_identity
 from unit.agent_stores.stores_kit import Identity, StepClock, journal_in, run
 
@@ -67,12 +69,13 @@ def test_prune_leaves_what_no_balance_includes_and_refuses_beside_an_agent(
     assert command(state_dir, "prune")["rows"] == 0
 
 
-def test_the_agent_prunes_by_itself_once_a_day() -> None:
-    """Not in its first hour, and not only once."""
+def test_the_agent_prunes_by_itself_once_a_day(tmp_path: Path) -> None:
+    """Not in its first hour, and not only once; by the days of its settings, and it is written down."""
     pruned: list[int] = []
 
     class Journal:
-        async def prune(self) -> int:
+        async def prune(self, days: int) -> int:
+            assert days == 45
             pruned.append(clock.mono)
             return 1
 
@@ -88,9 +91,11 @@ def test_the_agent_prunes_by_itself_once_a_day() -> None:
     class Agent:
         clock = Clock()
         open_core = Core()
+        settings = Settings(agent=AgentSettings(state_dir=str(tmp_path), keep_days=45))
 
     clock = Agent.clock
     started = clock.mono
     with pytest.raises(asyncio.CancelledError):
         run(retention.keep(Agent()))  # type: ignore[arg-type]  # what it looks at of an agent
+    assert [line.what for line in read(tmp_path / AUDIT_FILE)[0]] == ["retention_applied"] * 3
     assert [at - started for at in pruned] == [3_600_000 + DAY_MS * n for n in range(3)]

@@ -9,6 +9,7 @@ import pytest
 
 from integration.bridge.agent_kit import ANNA_CARD, TILL, LiveAgent, enrol_by_hand, fill_cache, live_agent
 from kit.bridge import receipt
+from till_agent.audit_trail import AUDIT_FILE, read
 from till_agent.reloading import parts as reloading_parts
 from till_agent.reloading.policies import PolicyKeeper
 from till_agent.reloading.starting import LAST_GOOD_FILE, is_signed, settings_at_start
@@ -211,6 +212,7 @@ def test_the_last_good_file_is_what_a_start_with_a_bad_one_works_by(config: Path
     with started(config):
         pass
     assert (config.parent / "state" / LAST_GOOD_FILE).read_text() == good
+    assert audited(config) == ["config_applied"]
     for bad in (good.replace("uk", "kz"), good.replace("[bridge]", "[bridge"), "\x00", None):
         if bad is None:
             config.unlink()
@@ -226,6 +228,29 @@ def test_the_last_good_file_is_what_a_start_with_a_bad_one_works_by(config: Path
         assert "config_bad" in problems(live)
         assert live.call("PUT", "/v1/sales/r-1", receipt(1_000)).status == 200
     assert (config.parent / "state" / LAST_GOOD_FILE).read_text() == good
+
+
+def audited(config: Path) -> list[str]:
+    lines, bad = read(config.parent / "state" / AUDIT_FILE)
+    assert bad is None
+    return [line.what for line in lines]
+
+
+def test_what_was_taken_in_and_what_was_not_is_written_down(config: Path) -> None:
+    """Once for each text; never the words that somebody typed, for one may be a password."""
+    config.write_text(text_of(config.parent, language="uk"))
+    with started(config) as live:
+        reloaded(live)
+        config.write_text(text_of(config.parent, language="kk"))
+        reloaded(live)
+        config.write_text(text_of(config.parent, language="swordfish"))
+        assert live.call("POST", "/v1/admin/reload", client="admin").status == 422
+    with started(config):
+        pass
+    path = config.parent / "state" / AUDIT_FILE
+    assert audited(config) == ["config_applied", "config_applied", "config_refused"]
+    assert read(path)[0][1].facts["keys"] == "agent.language"
+    assert "swordfish" not in path.read_text()
 
 
 def signed(version: int, text: str, *, till: str = TILL, key: str = PRIVATE) -> Policy:
@@ -298,6 +323,7 @@ def test_a_policy_that_does_not_fit_is_refused_as_a_whole(config: Path) -> None:
         live.on_loop(lambda: keeper.fetch(5))
         assert (keeper.version, keeper.refused) == (5, 0)
         assert "policy_refused" not in problems(live)
+        assert audited(config)[1:] == ["policy_applied", "policy_refused", "policy_applied"]
 
 
 def test_a_policy_that_the_cloud_did_not_sign_for_this_till_is_no_policy(config: Path) -> None:

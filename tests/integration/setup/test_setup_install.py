@@ -319,6 +319,7 @@ def test_uninstalling_keeps_the_data_and_purging_removes_it(bundle: Path, layout
     assert {each for each in left if not each.startswith(("etc/passwd", "etc/g", "etc/shadow", "etc/.pwd"))} == {
         "etc/tillside/till.toml",
         "etc/tillside/release.pub",
+        "var/lib/tillside/audit.log",
         "var/lib/tillside/identity.json",
     }
     assert manager.state == "absent"

@@ -8,6 +8,7 @@ import pytest
 
 from kit.broken import Mutant, notice, pass_unbroken
 from kit.forks import Forks
+from till_agent.audit_trail import AUDIT_FILE, read
 from till_installer.layout import Layout, linux_layout
 from till_installer.setup import removing
 from till_installer.setup.exceptions import QueueError, SetupError
@@ -46,6 +47,7 @@ def test_a_queue_is_lost_by_its_number_and_kept_without_purge(layout: Layout) ->
     """Uninstalling alone asks nothing, for it removes none of it."""
     assert uninstall(layout, None).purged is False
     assert (layout.state_dir / "journal.db").exists()
+    assert [line.what for line in read(layout.state_dir / AUDIT_FILE)[0]] == ["uninstalled"]
     assert uninstall(layout, None, purge=True, discard=12).waiting == 12
     assert not layout.state_dir.exists()
 

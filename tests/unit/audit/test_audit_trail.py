@@ -102,6 +102,33 @@ def test_a_disk_that_takes_nothing_stops_nothing(tmp_path: Path, caplog: pytest.
     assert "enrolled" in caplog.text
 
 
+def test_one_who_keeps_the_file_to_himself_holds_nobody_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Root writes into it too, and the agent's user could hold its lock for ever."""
+    fcntl = pytest.importorskip("fcntl")
+    monkeypatch.setattr(audit_trail, "LOCK_PAUSE_S", 0)
+    path = filled(tmp_path)
+    with path.open("rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert note(tmp_path, "upgraded") is False
+    assert note(tmp_path, "upgraded")
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives files away")
+@pytest.mark.parametrize("way", ["symlink_to", "hardlink_to"])
+def test_root_neither_writes_into_nor_gives_away_what_another_name_leads_to(tmp_path: Path, way: str) -> None:
+    """The folder is the agent's: who has become the agent must not become root by it."""
+    secret, state_dir = tmp_path / "secret", tmp_path / "state"
+    secret.write_text("root's")
+    state_dir.mkdir()
+    os.chown(state_dir, 12345, 12345)
+    getattr(state_dir / AUDIT_FILE, way)(secret)
+    assert note(state_dir, "upgraded") is False
+    assert (secret.read_text(), secret.stat().st_uid) == ("root's", 0)
+    (state_dir / AUDIT_FILE).unlink()
+    assert note(state_dir, "upgraded")
+    assert (state_dir / AUDIT_FILE).stat().st_uid == 12345
+
+
 def test_long_facts_are_cut(tmp_path: Path) -> None:
     """A line stays a line."""
     note(tmp_path, "config_refused", why="x" * 10_000)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from till_agent.audit_trail import AUDIT_FILE, read
 from till_installer.layout import Layout, linux_layout
 from till_installer.upgrade.exceptions import BusyError
 from till_installer.upgrade.pointers import named, point, upgrader
@@ -95,6 +96,21 @@ def test_rollbacks_are_counted_once_each(layout: Layout) -> None:
     assert records.tell(UpdateState(stage="done", to_version="1.3")).rollbacks == 1
     assert records.tell(back).rollbacks == 2
     assert (layout.state_dir / "update-state.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_how_a_change_ended_is_in_the_audit_log_once(layout: Layout) -> None:
+    """Also when its last step is repeated; steps on the way are not in it."""
+    records = Records(layout)
+    done = UpdateState(stage="done", from_version="1.1", to_version="1.2")
+    records.tell(UpdateState(stage="staged", from_version="1.1", to_version="1.2"))
+    records.tell(done)
+    records.tell(done)
+    records.tell(UpdateState(stage="refused", from_version="1.2", to_version="1.3", code="disk_full"))
+    records.tell(UpdateState(stage="rolled_back", from_version="1.2", to_version="1.3", code="missed"))
+    lines, bad = read(layout.state_dir / AUDIT_FILE)
+    assert bad is None
+    assert [line.what for line in lines] == ["upgraded", "update_refused", "rolled_back"]
+    assert lines[2].facts == {"from_version": "1.2", "to_version": "1.3", "code": "missed"}
 
 
 def test_a_version_that_was_taken_back_is_refused_until_it_is_allowed(layout: Layout) -> None:
