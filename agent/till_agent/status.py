@@ -11,6 +11,7 @@ from till_agent.desk.allowing import HOUR_MS
 from till_agent.desk.lending import Lending
 from till_agent.journal.aside import DamageReport
 from till_agent.journal.figures import Figures
+from till_agent.journal.marks import PRUNED_CODE
 from till_agent.journal.place import OpenReport
 from till_agent.store_words import ENGLISH, store_text
 from till_drivers.states import DeviceState
@@ -231,7 +232,9 @@ def _of_sync(facts: Facts) -> list[Trouble]:
     if worker is None:
         return []
     found: list[Trouble] = []
-    if worker.halted:
+    if worker.halted == PRUNED_CODE:
+        found.append(_said("history_pruned", "error"))
+    elif worker.halted:
         found.append(_said("sync_halted", "error", why=worker.last_error or worker.halted))
     elif not worker.online:
         found.append(_said("offline", why=worker.last_error or Part("parts", "not_reached")))

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from till_agent.api import QueuedOp
 from till_agent.exceptions import JournalCorrupt
-from till_agent.journal import carry, outbox, schema, verify
+from till_agent.journal import carry, marks, outbox, schema, verify
 from till_agent.journal.changes import NOTHING, pack_change
 from till_agent.journal.exceptions import DamagedError
 from till_agent.journal.figures import Figures, LimitWatch
@@ -200,7 +200,7 @@ class DiskJournal:
         try:
             lost_after = await self._writer.submit(run, writes=True)
         except HistoryConflict as exc:
-            if hello.till != self._place.till or exc.code == outbox.PRUNED_CODE:
+            if hello.till != self._place.till or exc.code == marks.PRUNED_CODE:
                 raise
             await self._begin_anew(carry.OLD_COPY, str(exc), hello.epoch, exc)
             lost_after = await self._writer.submit(run, writes=True)

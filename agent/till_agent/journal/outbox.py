@@ -5,6 +5,7 @@ from msgspec import Struct
 
 from till_agent.journal import schema
 from till_agent.journal.chain import FIRST
+from till_agent.journal.marks import PRUNED_CODE
 from till_agent.journal.reader import CheckedRow, EpochState
 from till_agent.journal.session import Session
 from till_sync.exceptions import HistoryConflict
@@ -16,10 +17,6 @@ SLICE_OPS = 100
 """Ops read before commits get their turn; about 2 ms."""
 ENVELOPE_BYTES = 128
 """What `{"seq":...,"fingerprint":"...","body":...}` adds to a body, rounded up."""
-
-
-PRUNED_CODE = "history_pruned"
-"""The cloud has lost what it had acknowledged, and this till has let go of it: a person must find a newer backup."""
 
 
 class Slice(Struct, frozen=True):

@@ -20,6 +20,7 @@ TOLD_ELSEWHERE = frozenset(
         "no_cloud_url",
         "offline",
         "sync_halted",
+        "history_pruned",
         "clock_skew",
         "queue_over_limit",
         "queue_near_limit",
