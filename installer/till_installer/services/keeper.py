@@ -32,6 +32,8 @@ LONGEST_PAUSE_S = 10.0
 """An agent that can't start is tried six times a minute: what keeps it down may end at any moment."""
 GOOD_LIFE_S = 60.0
 """Who lived this long starts again at once."""
+LOOK_S = 1.0
+"""Silence is counted in waits of at most this, none of them for more than twice as much."""
 STOP_TIMEOUT_S = 30.0
 """Longer than any agent needs; whoever stops it may be less patient, and ends keeper and agent by force."""
 OUTPUT_LIMIT_BYTES = 1_048_576
@@ -135,7 +137,7 @@ class Keeper:
         process = self.process
         if process is None:
             return ""
-        last = time.monotonic()
+        silent_s = 0.0
         is_ready = not self.is_notifying
         while not self.stopping:
             status = process.poll()
@@ -143,14 +145,18 @@ class Keeper:
                 return f"ended with status {status}" if status >= 0 else f"ended by signal {-status}"
             wait_s = None
             if self.watchdog_s and is_ready:
-                wait_s = last + self.watchdog_s - time.monotonic()
-                if wait_s <= 0:
+                if silent_s >= self.watchdog_s:
                     return f"said nothing for {self.watchdog_s:g} s"
-            for message in self._heard(wait_s):
+                wait_s = min(LOOK_S, self.watchdog_s - silent_s)
+            begun = time.monotonic()
+            messages = self._heard(wait_s)
+            # What this process itself missed was missed by the other one too: a machine that stood still is no fault.
+            silent_s += min(time.monotonic() - begun, 2 * LOOK_S)
+            for message in messages:
                 if "WATCHDOG=1" in message:
-                    last = time.monotonic()
+                    silent_s = 0.0
                 if "READY=1" in message and not is_ready:
-                    is_ready, last = True, time.monotonic()
+                    is_ready, silent_s = True, 0.0
                     self._tell("running")
         return "was stopped"
 
@@ -180,7 +186,16 @@ class Keeper:
                 process.wait(STOP_TIMEOUT_S)
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
-        process.wait(STOP_TIMEOUT_S)
+        while True:
+            try:
+                process.wait(STOP_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                # Its disk does not answer: the kernel ends it once that does, and the till is to sell again then.
+                if self.stopping:
+                    return
+                self._tell("starting", "waits for the end of a process that its disk does not let go of")
+            else:
+                return
 
     def _pause(self, why: str, *, failed: bool = False) -> None:
         self._tell("failed" if failed else "starting", f"{why}; started again in {self.pause_s:g} s")

@@ -92,7 +92,7 @@ def test_readiness_and_silence_are_heard(tmp_path: Path, *, is_long: bool) -> No
     """Starting until READY=1; silent for too long, it is started again. Folders may have long names."""
     folder = tmp_path / ("x" * 120 if is_long else "run")
     program = tmp_path / "program.py"
-    program.write_text(f"{SAYS}say('READY=1')\nopen(sys.argv[1], 'a').write('x')\nsay('WATCHDOG=1')\ntime.sleep(60)\n")
+    program.write_text(f"{SAYS}open(sys.argv[1], 'a').write('x')\nsay('READY=1')\nsay('WATCHDOG=1')\ntime.sleep(60)\n")
     manager = ProcessManager(folder, notify=True, watchdog_s=0.3)
     manager.install((sys.executable, "-I", "-S", str(program), str(tmp_path / "starts")), config=CONFIG)
     try:
