@@ -86,7 +86,7 @@ class PanelWorld:
 
     def wait_online(self, online: bool = True) -> None:
         """Until the agent knows how its line is."""
-        self.till.wait_status(lambda status: status["sync"]["online"] is online, "the line to change")
+        self.till.wait_status(lambda status: status["sync"]["online"] is online, "the line to change", patience_s=90)
 
     def pairing_url(self) -> str:
         """The panel's address with a code, as `tillside page open` has it."""

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 """Everything here happens within a second; a busy machine may need several."""
 POLL_S = 0.02
 LONGEST_POLL_S = 0.2

@@ -21,6 +21,8 @@ from unit.cloud.cloud_kit import Chain, Till
 
 KNOWN = (9, 10**9)
 ROUNDS = 400
+REQUEST_TIMEOUT_MS = 90_000
+"""A busy machine answers late; that is not what these tests are about, whose bound is `run`."""
 
 
 def tag(kind: str, number: int) -> str:
@@ -59,7 +61,7 @@ class PullingTill:
         self.chain = chain
         self.floors: list[tuple[int, int]] = []
         self.cache = CacheStore(folder / "cache.db", till.name, on_complete=self.floors.append)
-        self.transport = Recording(HttpxTransport(f"http://127.0.0.1:{port}"))
+        self.transport = Recording(HttpxTransport(f"http://127.0.0.1:{port}", request_timeout_ms=REQUEST_TIMEOUT_MS))
         self.client = CloudClient(self.transport, till=till.name, token=till.token, clock=SystemClock())
         self.puller = Puller(self.client, self.cache, clock=SystemClock())
 

@@ -334,6 +334,7 @@ def play(examples: int, steps: int = 40, **other: Any) -> None:
     run_state_machine_as_test(StoresMachine, settings=chosen)
 
 
+@pytest.mark.timeout(600)
 def test_the_shown_balance_never_flickers_back():
     """Whatever is lost, repeated, late, wiped or restored."""
     play(EXAMPLES, print_blob=True)

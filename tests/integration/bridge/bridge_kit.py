@@ -40,7 +40,7 @@ from till_sync.problems import ProblemError
 POS_TOKEN = "p" * 43
 ADMIN_TOKEN = "a" * 43
 ORIGIN = "https://pos.example"
-WAIT_S = 10.0
+WAIT_S = 30.0
 
 
 class SteppedClock:

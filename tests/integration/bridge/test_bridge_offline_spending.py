@@ -16,6 +16,8 @@ from integration.bridge.serving_kit import cloud_served, tillside
 from till_sync.identity import IDENTITY_FILE, load_identity, save_identity
 
 MEMBERS = "member_id,name,phone,card,tier,language,status,balance\nm-kim,Ким,+79161231235,,silver,ru,active,50000\n"
+PATIENT = "cloud_budget_ms = 10000\n"
+"""A busy machine answers late; without a line an agent is told so at once, for the line ends its connections."""
 KIM = {"member": {"reference": "m-kim"}}
 
 
@@ -49,7 +51,9 @@ class Shop:
     def open(self, *names: str) -> None:
         """Enrol and start them; Kim buys something at each, and each pushes."""
         for name in names:
-            self._settings[name] = enrolled(self.folder, self.database, name, self.port, through=self.line)
+            self._settings[name] = enrolled(
+                self.folder, self.database, name, self.port, through=self.line, clients=PATIENT
+            )
             self.start(name)
             till = self.tills[name]
             till.wait_for(lambda till=till: core(till).cache.member_count == 1)

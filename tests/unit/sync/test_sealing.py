@@ -51,6 +51,7 @@ def _changed(text: str) -> str:
         (f"{public_key_of(NEW)[:8]}." + "A" * 20_000, "r-1", "seal_broken"),
         (f"{public_key_of(NEW)[:8]}.ключ", "r-1", "seal_broken"),
     ],
+    ids=["a lost key", "nothing", "no box", "changed", "cut", "of another", "no base64", "long", "no ASCII"],
 )
 def test_what_is_no_box_of_ours_is_refused_by_a_stable_code(text: str, uid: str, code: str) -> None:
     """And the refusal tells nothing of what was inside."""
