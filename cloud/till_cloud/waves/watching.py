@@ -91,7 +91,8 @@ def _failure(row: WaveRow, one: WaveTill, beat: Heartbeat) -> str:
         if _same(beat.update.to_version, row.version) and beat.update.at_ms and not _same(beat.version, row.version):
             if beat.update.stage == "rolled_back":
                 return f"rolled_back:{beat.update.code}"[:80]
-            if beat.update.stage == "refused":
+            # Halted in time, while it waited for a quiet moment: that speaks for the till, not against the version.
+            if beat.update.stage == "refused" and beat.update.code != "halted":
                 return f"refused:{beat.update.code}"[:80]
         return ""
     if row.kind == "config":

@@ -79,14 +79,19 @@ def progress() -> "Progress":
     return tell
 
 
-def upgrader(layout: "Layout", *, again: bool = False) -> "Apply":
-    """Puts a bundle in place by `tillside upgrade`: staged, rehearsed, switched, watched."""
+def upgrader(layout: "Layout", *, again: bool = False, while_wanted: bool = False) -> "Apply":
+    """Puts a bundle in place by `tillside upgrade`: staged, rehearsed, switched, watched.
+
+    `while_wanted`: not any more when the wave is halted before the switch; a till may wait for hours until then.
+    """
     from till_installer.bundle.archive import opened
     from till_installer.bundle.fitting import must_fit
     from till_installer.bundle.manifest import read_manifest
     from till_installer.services.choosing import manager_of
+    from till_installer.update.running import is_wanted, read_wanted
     from till_installer.upgrade.breaking import unbroken
     from till_installer.upgrade.engine import Means, Upgrader
+    from till_installer.upgrade.receipts import Waiting
     from till_sync.heartbeat import UpdateState
 
     def apply(archive: Path) -> UpdateState:
@@ -94,7 +99,10 @@ def upgrader(layout: "Layout", *, again: bool = False) -> "Apply":
         with opened(archive, layout.updates_dir) as folder:
             manifest = read_manifest(folder)
             must_fit(manifest)
-            means = Means(say=lambda text: click.echo(text, err=True))
+            waiting = Waiting()
+            if while_wanted:
+                waiting = Waiting(wanted=lambda: is_wanted(read_wanted(layout), manifest.version))
+            means = Means(waiting=waiting, say=lambda text: click.echo(text, err=True))
             upgrader = Upgrader(layout, manager_of(layout), means)
             return unbroken(upgrader, lambda: upgrader.apply(folder, manifest, again=again))
 

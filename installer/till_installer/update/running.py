@@ -88,7 +88,7 @@ class Runner(Struct, frozen=True, kw_only=True):
         with alone(layout):
             try:
                 archive = self._fetch(version, again=again)
-                if still_wanted and not _is_wanted(read_wanted(layout), version):
+                if still_wanted and not is_wanted(read_wanted(layout), version):
                     raise PausedError(f"expected the wave of {version} to roll, and the chain has halted it; wait")
             except RefusedError as exc:
                 if not isinstance(exc, NO_NEWS):
@@ -158,9 +158,9 @@ def read_wanted(layout: Layout) -> Wanted:
         return Wanted()
 
 
-def _is_wanted(wanted: Wanted, version: str) -> bool:
+def is_wanted(wanted: Wanted, version: str) -> bool:
     """Whether the wish stands: the agent takes its file away when the wave is halted."""
-    return wanted.release == version and not wanted.paused
+    return _same(wanted.release, version) and not wanted.paused
 
 
 def _same(wanted: str, running: str) -> bool:

@@ -82,7 +82,7 @@ def run(root: Path | None, *, as_json: bool, again: bool, at_once: bool) -> None
         runner = Runner(
             layout=layout,
             fetcher=lambda: cloud_fetcher(layout),
-            apply=upgrader(layout, again=again),
+            apply=upgrader(layout, again=again, while_wanted=True),
             progress=None if as_json else progress(),
         )
         done = runner.run(again=again, at_once=at_once)

@@ -146,6 +146,8 @@ class Upgrader:
         layout, at = self.layout, self.means.at
         known = KnownRows()
         self._copy_journal(known)
+        # That takes seconds with a long queue: somebody may have begun a receipt, or the wave been halted.
+        wait_for_quiet(layout.state_dir, self.means.waiting, self.means.say)
         self._tell(marker, "switching")
         marker = self.records.mark(replace(marker, step="stopping", sold=probe.readiness(layout.state_dir) == ""))
         at("stopping")

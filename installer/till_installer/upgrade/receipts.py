@@ -22,12 +22,16 @@ POLL_S = 1.0
 
 
 class Waiting(Struct, frozen=True, kw_only=True):
-    """How long to wait, and for what. `window`: from and to, in minutes of the store's day; None: at any time."""
+    """How long to wait, and for what. `window`: from and to, in minutes of the store's day; None: at any time.
+
+    `wanted`: whether the change still is; asked while it is waited, and last before the switch.
+    """
 
     window: tuple[int, int] | None = None
     patience_s: float = PATIENCE_S
     abandoned_ms: int = ABANDONED_MS
     poll_s: float = POLL_S
+    wanted: Callable[[], bool] = lambda: True
 
 
 def parse_window(text: str) -> tuple[int, int]:
@@ -48,13 +52,16 @@ def is_within(window: tuple[int, int] | None, minute: int) -> bool:
 
 
 def wait_for_quiet(state_dir: Path, waiting: Waiting, say: Callable[[str], None]) -> None:
-    """Return at once when nobody is at a receipt, or as soon as that is so. RefusedError `receipt_open` after that.
+    """Return at once when nobody is at a receipt, or as soon as that is so. RefusedError `receipt_open` after that,
+    or `halted` when the change is wanted no more.
 
     An agent that says nothing has no receipt: whoever waited for it has given up long ago.
     """
     until = time.monotonic() + waiting.patience_s
     told = ""
     while True:
+        if not waiting.wanted():
+            raise RefusedError("the chain wants it here no more; nothing was changed", code="halted")
         why = _why_not(state_dir, waiting)
         if not why:
             return

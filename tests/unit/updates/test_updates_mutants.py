@@ -80,7 +80,7 @@ INSTALLER: list[Mutant] = [
      "        if wanted.paused:\n", "        if False:\n",
      RUNNING + "test_a_paused_wave_is_not_begun_and_not_gone_on_with"),
     ("a halt on the way is not seen", "update/running.py",
-     "if still_wanted and not _is_wanted(read_wanted(layout), version):", "if False:",
+     "if still_wanted and not is_wanted(read_wanted(layout), version):", "if False:",
      RUNNING + "test_a_wish_that_is_gone_when_the_bundle_is_here_is_not_carried_out"),
     ("a version that failed is tried for ever", "update/running.py",
      "if tried is not None and not again:", "if False:",

@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 
 from till_agent.desk.open_receipts import KEPT_LIMIT, PROBE_UID, OpenReceipts
+from till_installer.update.running import is_wanted
 from till_installer.upgrade import receipts
 from till_installer.upgrade.exceptions import RefusedError, UpgradeError
 from till_installer.upgrade.receipts import Waiting, is_within, parse_window, wait_for_quiet
+from till_sync.heartbeat import Wanted
 
 
 class Now:
@@ -116,3 +118,28 @@ def test_an_agent_that_says_nothing_of_receipts_keeps_nobody_waiting(
     """One that is down, and one of before."""
     monkeypatch.setattr(receipts, "status_of", lambda _: status)
     wait_for_quiet(tmp_path, Waiting(poll_s=0, patience_s=0), lambda _: None)
+
+
+def test_a_change_that_is_wanted_no_more_waits_no_longer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wave that is halted while a till waits for its receipt reaches it no more, also in the moment of quiet."""
+    answers = iter([{"receipt_open_ms": 1}, {"receipt_open_ms": 0}])
+    wanted = iter([True, False])
+    monkeypatch.setattr(receipts, "status_of", lambda _: next(answers))
+    with pytest.raises(RefusedError) as caught:
+        wait_for_quiet(tmp_path, Waiting(poll_s=0, wanted=lambda: next(wanted)), lambda _: None)
+    assert caught.value.code == "halted"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "version", "stands"),
+    [
+        (Wanted(release="1.1.0"), "1.1.0", True),
+        (Wanted(release="1.1.0"), "1.1.0+camera", True),
+        (Wanted(release="1.1.0", paused=True), "1.1.0", False),
+        (Wanted(release="1.2.0"), "1.1.0", False),
+        (Wanted(), "1.1.0", False),
+    ],
+)
+def test_a_wish_stands_for_its_version_in_every_variant(wanted: Wanted, version: str, stands: bool) -> None:
+    """Until it is halted, taken away, or another one."""
+    assert is_wanted(wanted, version) == stands

@@ -5,6 +5,7 @@ import pytest
 from till_cloud import waves
 from till_cloud.exceptions import AdminError
 from till_cloud.waves.moving import start
+from till_sync.heartbeat import UpdateState
 from unit.waves.waves_kit import Fleet, quick_chain
 
 
@@ -105,6 +106,15 @@ def test_a_rollback_of_another_version_is_not_this_waves(fleet):
     for name in fleet.reached():
         fleet.rolled_back(name, "1.0.9")
     assert fleet.open().state == "running"
+
+
+def test_a_till_that_was_stopped_in_time_by_a_halt_speaks_not_against_the_version(fleet):
+    """It waited for a quiet moment while the wave was halted; when it is resumed, it is no failure of its."""
+    fleet.start(sizes=(12, 0))
+    for name in fleet.reached():
+        fleet.beat(name, update=UpdateState(stage="refused", to_version="1.1.0", code="halted", at_ms=fleet.now()))
+    assert fleet.open().state == "running"
+    assert fleet.chain.rows("SELECT count(*) FROM wave_tills WHERE outcome = 'failed'") == [(0,)]
 
 
 def test_a_resumed_wave_counts_anew(fleet):
