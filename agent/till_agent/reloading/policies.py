@@ -8,9 +8,10 @@ from random import Random
 from typing import Protocol
 
 from till_agent.reloading.exceptions import ReloadRefusedError
-from till_agent.reloading.reloader import Reloader
+from till_agent.reloading.reloader import UNKEPT, Reloader
 from till_agent.reloading.starting import is_signed, keep_policy
 from till_config.layers import PolicyText
+from till_sync.defects import log_unexpected
 from till_sync.exceptions import CloudRefused, SyncError
 from till_sync.heartbeat import Policy
 from till_sync.identity import Identity
@@ -117,5 +118,8 @@ class PolicyKeeper:
             await self._reloader.obey(
                 PolicyText(policy.version, policy.text), lambda: keep_policy(self._state_dir, policy)
             )
-        except ReloadRefusedError:
-            self._refused_local = local
+        except ReloadRefusedError as error:
+            self._refused_local = None if error.code == UNKEPT else local
+        # The next look comes all the same, and with it a policy that may be a better one.
+        except Exception as error:  # noqa: BLE001
+            log_unexpected(log, "taking in a policy", error)

@@ -19,6 +19,9 @@ from till_config.settings import Settings
 
 log = logging.getLogger(__name__)
 
+UNKEPT = "policy_unkept"
+"""Code of a policy that only the disk did not take: it is tried again, as no mistake of its own kept it out."""
+
 Change = Callable[[Settings, Settings], Awaitable[None]]
 """See `LiveParts.change`."""
 
@@ -89,7 +92,7 @@ class Reloader:
             except OSError as error:
                 await self._take(self._start.settings)
                 said = f"the policy can't be kept: {error.strerror}"
-                raise await self._refused(policy, ReloadRefusedError("policy_refused", (said,))) from error
+                raise await self._refused(policy, ReloadRefusedError(UNKEPT, (said,))) from error
             self._start = structs.replace(
                 self._start, settings=settings, policy=policy, policy_refused=0, policy_trouble=""
             )

@@ -11,6 +11,7 @@ from integration.bridge.agent_kit import ANNA_CARD, TILL, LiveAgent, enrol_by_ha
 from kit.bridge import receipt
 from till_agent.audit_trail import AUDIT_FILE, read
 from till_agent.reloading import parts as reloading_parts
+from till_agent.reloading import policies
 from till_agent.reloading.policies import PolicyKeeper
 from till_agent.reloading.starting import LAST_GOOD_FILE, is_signed, settings_at_start
 from till_config import ConfigError
@@ -324,6 +325,38 @@ def test_a_policy_that_does_not_fit_is_refused_as_a_whole(config: Path) -> None:
         assert (keeper.version, keeper.refused) == (5, 0)
         assert "policy_refused" not in problems(live)
         assert audited(config)[1:] == ["policy_applied", "policy_refused", "policy_applied"]
+
+
+def test_a_policy_that_the_disk_did_not_take_is_tried_again(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk is no fault of the policy; one that was refused for itself is not asked for again and again."""
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with under_policy(config) as (live, line, keeper):
+        line.gives = signed(3, '[agent]\nlanguage = "ky"\n')
+        with monkeypatch.context() as patch:
+            patch.setattr(policies, "keep_policy", full)
+            live.on_loop(keeper.look)
+            assert (keeper.version, keeper.refused, live.running.agent.language) == (0, 3, "ru")
+        live.on_loop(keeper.look)
+        assert (keeper.version, keeper.refused, live.running.agent.language) == (3, 0, "ky")
+
+
+def test_a_policy_that_fails_unforeseen_ends_no_looking(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next one may mend it."""
+
+    def breaks(*_: object) -> None:
+        raise ArithmeticError
+
+    with under_policy(config) as (live, line, keeper):
+        line.gives = signed(3, '[agent]\nlanguage = "ky"\n')
+        with monkeypatch.context() as patch:
+            patch.setattr(policies, "keep_policy", breaks)
+            live.on_loop(keeper.look)
+        line.gives = signed(4, '[agent]\nlanguage = "kk"\n')
+        live.on_loop(keeper.look)
+        assert (keeper.version, live.running.agent.language) == (4, "kk")
 
 
 def test_a_policy_that_the_cloud_did_not_sign_for_this_till_is_no_policy(config: Path) -> None:
