@@ -90,7 +90,7 @@ def echo_json(value: Any) -> None:
 
 def echo_table(head: tuple[str, ...], rows: list[tuple[object, ...]]) -> None:
     """Columns as wide as their longest cell; numbers to the right."""
-    cells = [tuple(str(cell)[:TABLE_CELL_LIMIT] for cell in row) for row in rows]
+    cells = [tuple(_shown(cell) for cell in row) for row in rows]
     widths = [max(len(row[index]) for row in (head, *cells)) for index in range(len(head))]
     numeric = [all(isinstance(row[index], int) for row in rows) and bool(rows) for index in range(len(head))]
     for line in (head, *cells):
@@ -99,6 +99,12 @@ def echo_table(head: tuple[str, ...], rows: list[tuple[object, ...]]) -> None:
             for cell, width, right in zip(line, widths, numeric, strict=True)
         ]
         click.echo("  ".join(padded).rstrip())
+
+
+def _shown(cell: object) -> str:
+    """Of bounded length, and nothing in it that a terminal obeys: a till says what its version and problems are."""
+    text = str(cell)[:TABLE_CELL_LIMIT]
+    return text if text.isprintable() else "".join(each if each.isprintable() else "\ufffd" for each in text)
 
 
 def time_text(at_ms: int) -> str:

@@ -244,3 +244,13 @@ def test_what_another_version_kept_hides_no_till(tmp_path: Path) -> None:
     assert told.state().state == "never"
     told.tell(beat(7))
     assert told.state().state == "ok"
+
+
+def test_what_a_till_says_of_itself_is_no_command_to_a_terminal(tmp_path: Path) -> None:
+    """Its words are shown to whoever runs the cloud, with what would colour, move or hide lines taken out."""
+    told = Told(tmp_path)
+    told.tell(beat(5, version="\x1b[2J1.0\r", problems=("a\nb\u202e",)))
+    shown = CliRunner().invoke(main, ["cloud", "tills", "--db", str(told.path)]).output
+    assert "1.0" in shown
+    assert all(each == "\n" or each.isprintable() for each in shown)
+    assert len(shown.splitlines()) == 3
