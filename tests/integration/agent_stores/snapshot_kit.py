@@ -61,8 +61,11 @@ class PullingTill:
         self.chain = chain
         self.floors: list[tuple[int, int]] = []
         self.cache = CacheStore(folder / "cache.db", till.name, on_complete=self.floors.append)
-        self.transport = Recording(HttpxTransport(f"http://127.0.0.1:{port}", request_timeout_ms=REQUEST_TIMEOUT_MS))
-        self.client = CloudClient(self.transport, till=till.name, token=till.token, clock=SystemClock())
+        limit_ms = REQUEST_TIMEOUT_MS
+        self.transport = Recording(HttpxTransport(f"http://127.0.0.1:{port}", request_timeout_ms=limit_ms))
+        self.client = CloudClient(
+            self.transport, till=till.name, token=till.token, clock=SystemClock(), request_timeout_ms=limit_ms
+        )
         self.puller = Puller(self.client, self.cache, clock=SystemClock())
 
     @property
