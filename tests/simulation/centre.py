@@ -52,6 +52,7 @@ class SimulatedCloud:
         self._path = folder / "cloud-0.db"
         shutil.copy(template, self._path)
         self._backup: Path | None = None
+        self._newest: Path | None = None
         self.restored = False
         self._open()
 
@@ -96,16 +97,29 @@ class SimulatedCloud:
                 Path(f"{self._backup}{suffix}").unlink(missing_ok=True)
             copy_database(self._path, self._backup)
 
-    def restore(self) -> bool:
+    @property
+    def has_newest(self) -> bool:
+        """Whether there is a copy from after tills let go of rows."""
+        return self._newest is not None
+
+    def keep_newest(self) -> None:
+        """Keep another copy, for when the first one turns out to be too old."""
+        self._newest = self._folder / "newest.db"
+        for suffix in SIDE_FILES:
+            Path(f"{self._newest}{suffix}").unlink(missing_ok=True)
+        copy_database(self._path, self._newest)
+
+    def restore(self, *, newest: bool = False) -> bool:
         """Put the copy back, with a new incarnation as the page on backups says. False when there is none."""
-        if self._backup is None:
+        source = self._newest if newest else self._backup
+        if source is None:
             return False
         self.restored = True
         if self.up:
             self.crash()
         self._life += 1
         self._path = self._folder / f"cloud-{self._life}.db"
-        copy_database(self._backup, self._path)
+        copy_database(source, self._path)
         self._open()
         self.centre.write(lambda connection: meta.set_incarnation(connection, meta.new_incarnation())).result()
         return True

@@ -12,6 +12,7 @@ from simulation.chain import BUDGET, DAILY_LIMIT, FLOOR, TILLS
 from simulation.shop import Cashier
 from simulation.till import SimulatedTill
 from till_cloud.verify import verify
+from till_cloud.waves import programme_key
 
 
 class Broken(Exception):  # noqa: N818 - a verdict on the product
@@ -126,6 +127,7 @@ def check_quiet(cloud: SimulatedCloud, tills: Mapping[str, SimulatedTill], cashi
             raise Broken(f"10 {name} still has {till.journal.figures.waiting} ops: {till.worker.status.last_error}")
         _check_kept(cloud, till, cashiers[name])
         _check_equal(cloud, till)
+        _check_version(cloud, till)
     cloud.read(_check_undone)
     cloud.read(_check_limits)
     cloud.read(_check_floor)
@@ -133,6 +135,15 @@ def check_quiet(cloud: SimulatedCloud, tills: Mapping[str, SimulatedTill], cashi
     cloud.read(_check_split)
     if not cloud.restored:
         cloud.read(_check_holds)
+
+
+def _check_version(cloud: SimulatedCloud, till: SimulatedTill) -> None:
+    """8: each till sells by the version of the programme that the waves brought to it."""
+    wanted = cloud.read(lambda connection: programme_key(connection, till.name))
+    own = till.cache.programme()
+    version = None if own is None else (own.programme.id, own.programme.version)
+    if version != wanted:
+        raise Broken(f"8 {till.name} sells by {version}, and the cloud wants {wanted}")
 
 
 def _check_undone(connection: sqlite3.Connection) -> None:
@@ -241,6 +252,9 @@ def _check_kept(cloud: SimulatedCloud, till: SimulatedTill, cashier: Cashier) ->
 
     applied = cloud.read(at_cloud)
     for key in sorted(promised):
+        if key not in kept and key in till.may_be_gone:
+            identity, body, answer = till.may_be_gone[key]
+            kept[key] = (identity >> 40, identity & ((1 << 40) - 1), body, answer)
         if key not in kept:
             raise Broken(f"1 {till.name} promised {key}, and its journal does not have it")
         if kept[key][3] != cashier.documents[key].answer:

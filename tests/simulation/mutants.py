@@ -317,6 +317,38 @@ def loses_a_point_in_splitting() -> AbstractContextManager[object]:
     )
 
 
+def does_not_miss_what_went() -> AbstractContextManager[object]:
+    """The till takes a cloud that lacks rows which were let go of for one that may be sent what comes after them."""
+    from till_agent.journal import outbox
+
+    return mock.patch.object(outbox, "_went", return_value=False)
+
+
+def lets_go_of_what_waits() -> AbstractContextManager[object]:
+    """The journal lets go of old rows whether or not the cloud has answered them."""
+    from till_agent.journal import pruning
+
+    return mock.patch.object(
+        pruning,
+        "_OLD",
+        "SELECT id, row_hash, kind, uid FROM entries WHERE id < ?2 + 2 AND id >= ?1 AND at_wall_ms < ?3 ORDER BY id",
+    )
+
+
+def sells_what_went_anew() -> AbstractContextManager[object]:
+    """A document whose row was let go of is made once more when it is asked for again."""
+    from till_agent.journal.session import Session
+
+    return mock.patch.object(Session, "_expect_new", return_value=None)
+
+
+def tells_nobody_of_a_wave() -> AbstractContextManager[object]:
+    """A wave moves, and tills that had read everything before hear nothing of it."""
+    from till_cloud.waves import moving
+
+    return mock.patch.object(moving, "_tell", return_value=None)
+
+
 MUTANTS = {
     each.__name__: each
     for each in (
@@ -341,5 +373,9 @@ MUTANTS = {
         does_not_hear_a_recall,
         risks_as_much_each_time,
         loses_a_point_in_splitting,
+        does_not_miss_what_went,
+        lets_go_of_what_waits,
+        sells_what_went_anew,
+        tells_nobody_of_a_wave,
     )
 }

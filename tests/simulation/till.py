@@ -173,6 +173,7 @@ class SimulatedTill:
         self._open: list[Any] = []
         self._image: Path | None = None
         self._left = False
+        self.may_be_gone: dict[tuple[str, str], tuple[int, bytes, bytes]] = {}
         self.folder = folder / f"{identity.till}-0"
         self.folder.mkdir()
 
@@ -200,7 +201,14 @@ class SimulatedTill:
 
         self.cache = CacheStore(self.folder / "cache.db", self.name, on_complete=complete, clock=self.clock)
         keeper = EpochKeeper(self._epoch, self._keep_epoch)
-        place = Place(path=self.folder / "journal.db", till=self.name, keeper=keeper, clock=self.clock)
+        cache = self.cache
+        place = Place(
+            path=self.folder / "journal.db",
+            till=self.name,
+            keeper=keeper,
+            clock=self.clock,
+            included=lambda: cache.floor,
+        )
 
         def writer(*args: Any, **more: Any) -> InlineWriter:
             return InlineWriter(life, self._random, *args, **more)

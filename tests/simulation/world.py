@@ -21,7 +21,7 @@ from unittest import mock
 
 from msgspec import Struct
 
-from simulation import chain
+from simulation import chain, fleet
 from simulation.centre import SimulatedCloud
 from simulation.checks import Broken, check_quiet, check_step
 from simulation.loop import run
@@ -132,7 +132,7 @@ class _World:
             for name, identity in identities.items()
         }
         self.cashiers = {name: Cashier(till) for name, till in self.tills.items()}
-        self.excused: set[str] = set()
+        self.fleet = fleet.Fleet(self.cloud, self._folder / "sticks", chain.policy_of(self._seed))
         reason = ""
         try:
             for till in self.tills.values():
@@ -141,6 +141,7 @@ class _World:
                 self._step = step.number
                 await self._take(step)
                 self._lend(step)
+                await self._take_extra(step)
                 check_step(self.cloud, self.tills)
             self._step = 0
             await self._calm_down()
@@ -159,6 +160,11 @@ class _World:
         till, cashier = self.tills[step.till], self.cashiers[step.till]
         await getattr(self, f"_{step.what}")(till, cashier, random)
         await asyncio.sleep(random.uniform(0.0, 2.0))
+
+    async def _take_extra(self, step: Step) -> None:
+        random = Random(f"take extra {self._seed} {step.number}")
+        cashier = self.cashiers[random.choice(list(self.cashiers))]
+        await self.fleet.take(fleet.extra_of(self._seed, step.number), cashier, random)
 
     def _lend(self, step: Step) -> None:
         """The cloud's jobs come by, as they do every few seconds, mostly."""
@@ -270,8 +276,11 @@ class _World:
     async def _back_up_cloud(self, _till: SimulatedTill, _cashier: Cashier, _random: Random) -> None:
         self.cloud.back_up()
 
-    async def _restore_cloud(self, _till: SimulatedTill, _cashier: Cashier, _random: Random) -> None:
-        self.cloud.restore()
+    async def _restore_cloud(self, _till: SimulatedTill, cashier: Cashier, random: Random) -> None:
+        if self.cloud.has_newest:
+            await self.fleet.take("restore_older", cashier, random)
+        else:
+            self.cloud.restore()
 
     async def _calm_down(self) -> None:
         """Every fault ends; all that was asked is asked until it is answered; then no queue may last."""
