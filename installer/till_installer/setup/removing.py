@@ -5,10 +5,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 from msgspec import Struct
 
 from till_agent.audit_trail import note
 from till_agent.core import JOURNAL_FILE
+from till_agent.journal.aside import DamageReport
 from till_installer.layout import Layout
 from till_installer.services.ports import ServiceManager
 from till_installer.setup import system
@@ -82,8 +84,14 @@ def look_after_queue(
 ) -> tuple[QueueProof, str]:
     """What waits for the cloud, and where a copy of the data is; the agent is at rest. QueueError, SetupError."""
     journal = layout.state_dir / JOURNAL_FILE
+    if purge and carry_to is None and (aside := _unsaved(journal)):
+        message = (
+            f"{aside} was put aside, and what waits in it was not saved yet; `tillside queue salvage {aside}` does"
+        )
+        raise QueueError(f"{message} that, --carry-queue-to DIR keeps a copy", code="queue_aside")
     if not journal.exists():
-        return QueueProof(), ""
+        is_there = carry_to is not None and layout.state_dir.is_dir()
+        return QueueProof(), _carry_out(layout, carry_to, None, say) if is_there and carry_to is not None else ""
     try:
         proof = count_queue(journal)
     except UnreadableError as exc:
@@ -99,6 +107,18 @@ def look_after_queue(
         )
         raise QueueError(f"{message} a copy, --discard-queue {proof.count} loses them for ever")
     return proof, ""
+
+
+def _unsaved(journal: Path) -> str:
+    """A journal that was given up, from which not all that can be had was taken over; "" when there is none."""
+    for written in sorted(journal.parent.glob(f"{journal.name}.damaged-*.json")):
+        try:
+            report = msgspec.json.decode(written.read_bytes(), type=DamageReport)
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+            return written.stem
+        if report.salvage is not None and report.salvage.state != "done" and (journal.parent / written.stem).exists():
+            return written.stem
+    return ""
 
 
 def _carry_out(layout: Layout, carry_to: Path, proof: QueueProof | None, say: Callable[[str], None]) -> str:
@@ -127,5 +147,10 @@ def _carry(path: Path, target: Path) -> None:
         target.mkdir(mode=0o700, exist_ok=True)
     elif path.suffix in DATABASES:
         mirror_at_rest(path, target)
-    elif path.is_file() and not path.name.endswith(LOG_SUFFIXES):
+    elif path.is_file() and not _is_mirrored(path.name):
         shutil.copy2(path, target)
+
+
+def _is_mirrored(name: str) -> bool:
+    """The log of a database goes with it; that of a journal that was put aside is a file of its own, with ops in it."""
+    return any(name.endswith(f"{suffix}{log}") for suffix in DATABASES for log in LOG_SUFFIXES)

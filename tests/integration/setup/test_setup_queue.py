@@ -3,12 +3,15 @@
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
 from kit.broken import Mutant, notice, pass_unbroken
 from kit.forks import Forks
 from till_agent.audit_trail import AUDIT_FILE, read
+from till_agent.journal.aside import DamageReport, write_report
+from till_agent.journal.salvage import Salvage
 from till_installer.layout import Layout, linux_layout
 from till_installer.setup import removing
 from till_installer.setup.exceptions import QueueError, SetupError
@@ -41,6 +44,26 @@ def test_a_queue_is_not_thrown_away_by_a_guess(layout: Layout, discard: int | No
         uninstall(layout, None, purge=True, discard=discard)
     assert (caught.value.code, caught.value.exit_code) == ("queue_waiting", 4)
     assert (layout.state_dir / "journal.db").read_bytes() == b"twelve"
+
+
+@pytest.mark.parametrize("state", ["begun", "partly", "given_up"])
+@pytest.mark.parametrize("is_there", [True, False])
+def test_what_waits_in_a_journal_that_was_put_aside_is_not_thrown_away(
+    layout: Layout, tmp_path: Path, state: Literal["begun", "partly", "given_up"], is_there: bool
+) -> None:
+    """Nobody has counted it: it can be saved or carried out, with its log, but not guessed."""
+    name = "journal.db.damaged-20260101-000000"
+    (layout.state_dir / name).write_bytes(b"old")
+    (layout.state_dir / f"{name}-wal").write_bytes(b"log of the old")
+    report = DamageReport(found_wall_ms=1, code="damaged", detail="", moved_to=name, salvage=Salvage(state=state))
+    write_report(layout.state_dir, report)
+    if not is_there:
+        (layout.state_dir / "journal.db").unlink()
+    with pytest.raises(QueueError) as caught:
+        uninstall(layout, None, purge=True, discard=12)
+    assert caught.value.code == "queue_aside"
+    done = uninstall(layout, None, purge=True, carry_to=tmp_path / "stick")
+    assert (Path(done.carried_to) / f"{name}-wal").read_bytes() == b"log of the old"
 
 
 def test_a_queue_is_lost_by_its_number_and_kept_without_purge(layout: Layout) -> None:
