@@ -253,7 +253,11 @@ class Upgrader:
         if marker.step == "proving":
             if marker.tries >= TRIES_LIMIT:
                 return self._undo(marker, "interrupted", f"cut off {marker.tries} times while it was watched")
-            marker = self.records.mark(replace(marker, tries=marker.tries + 1))
+            try:
+                marker = self.records.mark(replace(marker, tries=marker.tries + 1))
+            except OSError as exc:
+                # Where tries can't be counted it would be tried for ever: and who filled the disk?
+                return self._undo(marker, "disk_full", str(exc))
             return self._prove(marker)
         if marker.step == "undoing":
             return self._undo(marker, marker.code, marker.detail)
