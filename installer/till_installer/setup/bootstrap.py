@@ -241,6 +241,7 @@ def main() -> int:
     """`install [WORDS]`: make the version, then `tillside setup install` with the same words."""
     bundle_folder = Path(__file__).resolve().parent
     words = sys.argv[1:]
+    os.umask(0o022)  # a hardened root's own umask would keep the agent's user from the programs
     try:
         root = _root_of(words)
         programs = root / "opt/tillside"

@@ -1,5 +1,6 @@
 """`tillside setup`: install, look at, mend and remove Tillside on this machine."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +24,8 @@ service_option = click.option("--no-service", is_flag=True, help="Leave the runn
 
 @click.group(help="Install, look at, mend and remove Tillside on this machine.")
 def setup() -> None:
-    """Nothing of its own to do."""
+    """Whatever umask a hardened root has: the agent's user may read the programs, and browsers their policies."""
+    os.umask(0o022)
 
 
 @setup.command(short_help="Install from a bundle; run again it changes nothing.")

@@ -12,6 +12,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from till_agent.audit_trail import note
+from till_agent.core import JOURNAL_FILE
 from till_config import load
 from till_config.settings import Settings
 from till_installer.bundle.fitting import must_fit
@@ -81,6 +82,7 @@ class Installing:
         must_fit(manifest)
         self._look_at_root(wishes)
         before = named(layout.current)
+        self._must_read_journal(manifest)
         self._must_have_port(settings)
         self._make_version(wishes.bundle, manifest)
         self.at("version")
@@ -135,6 +137,23 @@ class Installing:
             from till_installer.update.client import check_root
 
             check_root(self.layout, wishes.update_root)
+
+    def _must_read_journal(self, manifest: Manifest) -> None:
+        """An older bundle over the data of a newer version would start, say that it can't read them, and sell nothing.
+
+        One that runs is asked by the upgrade itself.
+        """
+        from till_installer.upgrade.queue import UnreadableError, schema_of
+
+        try:
+            there = schema_of(self.layout.state_dir / JOURNAL_FILE)
+        except UnreadableError:
+            return
+        if there > manifest.schemas.journal:
+            message = (
+                f"expected a version that reads a journal of schema {there}, not of {manifest.schemas.journal} at "
+            )
+            raise PreconditionError(f"{message}most: take a newer bundle", code="journal_unreadable")
 
     def _must_have_port(self, settings: Settings) -> None:
         """The agent's own port is no fault."""

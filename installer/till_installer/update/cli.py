@@ -1,6 +1,7 @@
 """`tillside update`: what a till does to get new programs, and what a chain does to publish them."""
 
 import importlib
+import os
 
 import click
 
@@ -36,4 +37,5 @@ class UpdateGroup(click.Group):
 
 @click.group(cls=UpdateGroup, help="Get signed updates of the programs, from the cloud or from a USB stick.")
 def update() -> None:
-    """Nothing of its own to do."""
+    """Whatever umask a hardened root has: the agent's user may read the programs, and browsers their policies."""
+    os.umask(0o022)

@@ -1,5 +1,6 @@
 """`tillside upgrade`: put a verified bundle in place, go back, say how it stands, finish what was cut off."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TypeVar
@@ -26,7 +27,8 @@ root_option = click.option(
 
 @click.group(help="Change the version of a till, and go back.")
 def upgrade() -> None:
-    """Nothing of its own to do."""
+    """Whatever umask a hardened root has: the agent's user may read the programs, and browsers their policies."""
+    os.umask(0o022)
 
 
 @upgrade.command(short_help="Put a bundle's version in place of the one that runs.", epilog=EXIT_STATUSES)
