@@ -34,8 +34,7 @@ def verify(config: Path, as_json: bool, name: str | None) -> None:
     Exit status 0: all is as it was written. 3: it is not. 1: it could not be looked at.
     """
     from till_agent.bridge.exceptions import AgentUnreachableError
-    from till_agent.cli.files import open_view
-    from till_agent.core import JOURNAL_FILE
+    from till_agent.cli.files import open_live_view, open_view
     from till_agent.exceptions import JournalCorrupt
     from till_agent.journal.proving import prove
     from till_config import load
@@ -44,7 +43,7 @@ def verify(config: Path, as_json: bool, name: str | None) -> None:
     # Before the journal is opened: an agent that sells meanwhile must not look like one that lost its last row.
     told = () if name else _told(state_dir)
     try:
-        with open_view(state_dir, name or JOURNAL_FILE) as view:
+        with open_view(state_dir, name) if name else open_live_view(state_dir) as view:
             total = sum(state.last_seq for state in view.epochs)
             proof = prove(view.reader, told, _Progress(total).more)
     except (AgentUnreachableError, JournalCorrupt) as exc:

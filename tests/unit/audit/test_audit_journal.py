@@ -83,6 +83,20 @@ def test_a_journal_that_nobody_was_at_is_whole(state_dir: Path) -> None:
     assert found["head"] == f"{TILL}:1:{ROWS}"
 
 
+def test_it_is_proven_while_an_agent_has_it_to_itself(state_dir: Path) -> None:
+    """As on every till that sells; nothing is left beside the journal."""
+    agent = sqlite3.connect(state_dir / "journal.db", isolation_level=None)
+    agent.execute("PRAGMA locking_mode = EXCLUSIVE")
+    agent.execute("BEGIN IMMEDIATE")
+    agent.execute("COMMIT")
+    before = {path.name for path in state_dir.iterdir()}
+    status, found = verify(state_dir)
+    after = {path.name for path in state_dir.iterdir()}
+    agent.close()
+    assert (status, found.get("rows")) == (0, ROWS), found
+    assert after == before
+
+
 @pytest.mark.parametrize(
     "change",
     [
