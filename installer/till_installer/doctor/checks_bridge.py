@@ -39,7 +39,7 @@ FIXES = {
     "journal_replaced": "send `tillside support` to support: what could be saved was saved, the rest is in the file",
     "print_queue_unavailable": "mend the disk: the findings of the area `state` say what is wrong",
     "slip_template_failed": "`tillside slip check TEMPLATE` says where; slips come out by the packaged one meanwhile",
-    "frontol_findings": "`tillside frontol report list` names them; docs/how-to/reconcile-frontol-reports.md",
+    "frontol_findings": "`tillside frontol report findings` names them; docs/how-to/reconcile-frontol-reports.md",
     "starting": "wait a minute; if it stays, `journalctl -u tillside -n 50` says why",
 }
 

@@ -91,7 +91,7 @@ def cache_old(scene: "Scene") -> Answer:
     title="There is a loyalty programme",
     severity="error",
     looks_at="the programme in the cache: without one a sale gives no points until the cloud works them out",
-    fix="make a programme active in the cloud (`tillside cloud programme publish`), then `tillside sync now` here",
+    fix="make a programme active in the cloud (`tillside cloud programme upload FILE`), then `tillside sync now` here",
 )
 def programme_missing(scene: "Scene") -> Answer:
     """One is active."""

@@ -54,7 +54,7 @@ def service_stopped(scene: "Scene") -> Answer:
     except NotLooked:
         if scene.is_up():
             return "an agent runs"
-        return Bad(found=f"no agent is running on {scene.state_dir}", fix="start it: `tillside setup start`, or "
+        return Bad(found=f"no agent is running on {scene.state_dir}", fix="start it: `systemctl start tillside`, or "
                    f"`tillside agent run --config {scene.config}` where there is no service")  # fmt: skip
     state = unit["ActiveState"]
     if state in ("active", "reloading"):

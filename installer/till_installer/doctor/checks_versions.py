@@ -55,7 +55,7 @@ def target_of(pointer: Path) -> str:
     title="The installed version is there",
     severity="error",
     looks_at="what `current` leads to",
-    fix="`tillside setup repair` with a bundle, or back to the version before: `tillside upgrade --back`",
+    fix="`tillside setup repair` with a bundle, or back to the version before: `tillside upgrade rollback`",
 )
 def version_current(scene: "Scene") -> Answer:
     """It leads to a version with a Python in it."""
