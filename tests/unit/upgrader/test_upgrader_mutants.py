@@ -13,6 +13,62 @@ UNIT = "tests/unit/upgrader/test_upgrader_"
 WHOLE = "tests/faults/upgrader/test_upgrader_whole.py"
 MUTANTS: list[Mutant] = [
     (
+        "copies-through-links",
+        "upgrade/files.py",
+        "os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK",
+        "os.O_RDONLY | os.O_NONBLOCK",
+        f"{UNIT}others_folder.py",
+    ),
+    (
+        "copies-what-is-somebody-elses",
+        "upgrade/files.py",
+        "or (found.st_nlink > 1 and found.st_uid != path.parent.stat().st_uid)",
+        "",
+        f"{UNIT}others_folder.py",
+    ),
+    (
+        "gives-away-what-a-link-names",
+        "upgrade/files.py",
+        "owner.st_uid, owner.st_gid, follow_symlinks=False)",
+        "owner.st_uid, owner.st_gid)",
+        f"{UNIT}others_folder.py",
+    ),
+    (
+        "rehearses-with-roots-rights",
+        "upgrade/files.py",
+        "        os.seteuid(owner.st_uid)\n",
+        "",
+        f"{UNIT}others_folder.py",
+    ),
+    (
+        "ends-any-process",
+        "upgrade/rehearsal.py",
+        "            if _is_of(folder, pid):\n",
+        "            if True:\n",
+        f"{UNIT}others_folder.py",
+    ),
+    (
+        "is-broken-off-by-a-key",
+        "upgrade/breaking.py",
+        "            state = upgrader.finish()\n",
+        "            state = None\n",
+        f"{UNIT}breaking.py",
+    ),
+    (
+        "begins-after-a-halt",
+        "upgrade/receipts.py",
+        "if not waiting.wanted():",
+        "if False:",
+        f"{UNIT}receipts.py",
+    ),
+    (
+        "leaves-the-till-with-a-full-disk",
+        "upgrade/engine.py",
+        'return self._undo(marker, "disk_full", str(exc))',
+        "raise",
+        f"{UNIT}finishing.py",
+    ),
+    (
         "forgives-restarts",
         "upgrade/health.py",
         "if self.restarts > RESTARTS_LIMIT:",
@@ -71,8 +127,8 @@ MUTANTS: list[Mutant] = [
     (
         "deletes-what-is-damaged",
         "upgrade/going_back.py",
-        'moved = _put_aside(journal, proof, version) if journal.exists() else ""',
-        'moved = journal.unlink(missing_ok=True) or ""',
+        "        _put_aside(journal, proof, version)\n",
+        "        journal.unlink()\n",
         f"{UNIT}going_back.py",
     ),
     (
