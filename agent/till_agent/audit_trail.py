@@ -12,6 +12,7 @@ import logging
 import os
 import stat
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -234,5 +235,5 @@ def _lock(file: io.FileIO) -> None:
             with contextlib.suppress(BlockingIOError):
                 fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
                 return
-            time.sleep(LOCK_PAUSE_S)
+            threading.Event().wait(LOCK_PAUSE_S)
         raise OSError(errno.EWOULDBLOCK, "another program holds it")
