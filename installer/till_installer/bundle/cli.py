@@ -139,6 +139,35 @@ def deb(archive: Path, keys: tuple[str, ...], into: Path, nfpm: str) -> None:
     click.echo(f"{package}: {package.stat().st_size / 1_000_000:.1f} MB")
 
 
+@bundle.command(short_help="Make the set-up for Windows.")
+@click.option("--wheel", type=file_type, required=True, help="Our own wheel, as `make wheel` writes it.")
+@click.option("--lock", type=file_type, required=True, help="Lock file of the packages that tills get.")
+@click.option("--into", type=file_type, default=Path("dist"), show_default=True, help="Folder for the set-up.")
+@click.option("--extra", "extras", multiple=True, help="Optional part that the lock file holds; may be repeated.")
+@click.option("--suffix", default="", help="Ending of the version that tells this set-up from others: +camera.")
+@click.option("--makensis", default="makensis", show_default=True, help="The program of NSIS that packs it.")
+def windows(wheel: Path, lock: Path, into: Path, extras: tuple[str, ...], suffix: str, makensis: str) -> None:
+    """Build TillsideSetup-VERSION.exe on Linux, with CPython and NSSM by their hashes, and write its SHA-256 beside it."""
+    from till_installer.windows.building import Wanted, uv_beside
+    from till_installer.windows.building import build as build_set_up
+
+    wanted = Wanted(
+        wheel=wheel,
+        lock=lock,
+        into=into,
+        extras=extras,
+        suffix=suffix,
+        made_s=int(os.environ.get("SOURCE_DATE_EPOCH", "1577836800")),
+        makensis=makensis,
+        uv=uv_beside(),
+    )
+    try:
+        made = build_set_up(wanted, lambda text: click.echo(f"{text} ...", err=True))
+    except InstallerError as error:
+        fail(error)
+    click.echo(f"{made}: {made.stat().st_size / 1_000_000:.1f} MB")
+
+
 @bundle.command(short_help="Make a release key.")
 @click.argument("file", type=file_type)
 def key(file: Path) -> None:
