@@ -147,7 +147,7 @@ def deb(archive: Path, keys: tuple[str, ...], into: Path, nfpm: str) -> None:
 @click.option("--suffix", default="", help="Ending of the version that tells this set-up from others: +camera.")
 @click.option("--makensis", default="makensis", show_default=True, help="The program of NSIS that packs it.")
 def windows(wheel: Path, lock: Path, into: Path, extras: tuple[str, ...], suffix: str, makensis: str) -> None:
-    """Build TillsideSetup-VERSION.exe on Linux, with CPython and NSSM by their hashes, and write its SHA-256 beside it."""
+    """Build TillsideSetup-VERSION.exe on Linux, CPython and NSSM taken by their hashes; its SHA-256 lies beside it."""
     from till_installer.windows.building import Wanted, uv_beside
     from till_installer.windows.building import build as build_set_up
 
