@@ -79,5 +79,8 @@ def _run(layout: Layout, code_file: Path, uid: int, gid: int) -> "subprocess.Com
             umask=0o077,
             **as_user,
         )
+    except OSError as exc:
+        # A root below a folder that is shut to the agent's user: whoever starts from that root enrols it then.
+        return subprocess.CompletedProcess(command, 1, "", f"its user can't run {command[0]}: {exc.strerror}.")
     except subprocess.TimeoutExpired:
         return subprocess.CompletedProcess(command, 1, "", f"no answer within {ENROL_TIMEOUT_S:g} s.")
