@@ -18,7 +18,6 @@ PAGE = ROOT / "docs" / "how-to" / "erase-a-member.md"
 PHONE = "+79990000101"
 
 
-@pytest.mark.soak
 def test_the_page_on_erasing_does_what_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In its order: found, shown, erased, scrubbed, verified; and afterwards nobody has that phone."""
     monkeypatch.chdir(tmp_path)
