@@ -101,7 +101,7 @@ def _show(proof: "Proof") -> None:
     made = f", made {moment(bad.at_wall_ms)}" if bad.at_wall_ms else ""
     click.echo(f"The first bad row is {bad.op} ({bad.why}){made}: {bad.detail}")
     click.echo(f"{proof.rows} rows before it are as they were written.")
-    click.echo("Keep the file as it is (`tillside support bundle` takes its figures), and tell the chain.")
+    click.echo("Keep the file as it is (`tillside support` takes its figures), and tell the chain.")
 
 
 @audit.command("list", short_help="Show what was done to this till.")

@@ -21,6 +21,7 @@ from till_installer.setup.installing import must_be_able
 from till_installer.upgrade.files import mirror_at_rest
 from till_installer.upgrade.pointers import named
 from till_installer.upgrade.queue import QueueProof, UnreadableError, count_queue
+from till_installer.upgrade.record import Records
 
 LOG_SUFFIXES = ("-wal", "-shm")
 DATABASES = (".db",)
@@ -46,9 +47,23 @@ def uninstall(
 ) -> Removed:
     """Stop and remove it. With `purge` its data too: QueueError while operations wait, unless they are carried out or
 
-    `discard` says how many of them are to be lost. Whatever is refused leaves everything as it was.
+    `discard` says how many of them are to be lost. Whatever is refused leaves everything as it was; BusyError while a
+    change of version is under way, which would find its programs gone.
     """
     must_be_able(layout)
+    with Records(layout).alone():
+        return _uninstall(layout, manager, purge=purge, carry_to=carry_to, discard=discard, say=say)
+
+
+def _uninstall(
+    layout: Layout,
+    manager: ServiceManager | None,
+    *,
+    purge: bool,
+    carry_to: Path | None,
+    discard: int | None,
+    say: Callable[[str], None],
+) -> Removed:
     version = named(layout.current)
     was_running = manager is not None and manager.status().state in ("running", "starting")
     carried, proof = "", QueueProof()

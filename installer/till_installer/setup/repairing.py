@@ -21,6 +21,7 @@ from till_installer.setup.exceptions import SetupError
 from till_installer.setup.files import agent_owner, set_rights
 from till_installer.setup.installing import known_keys, must_be_able
 from till_installer.upgrade.pointers import named, point
+from till_installer.upgrade.record import Records
 
 MENDING = ".mending"
 """Beside the versions: where a damaged one is made anew, to take files from."""
@@ -45,8 +46,18 @@ def repair(
     bundle: Path | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> list[Fault]:
-    """Mend what `look` finds; gives it with what could be. `bundle`: a verified one, where the kept one is damaged."""
+    """Mend what `look` finds; gives it with what could be. `bundle`: a verified one, where the kept one is damaged.
+
+    BusyError while a change of version is under way: it rests the agent, and knows why.
+    """
     must_be_able(layout)
+    with Records(layout).alone():
+        return _repair(layout, manager, bundle, say)
+
+
+def _repair(
+    layout: Layout, manager: ServiceManager | None, bundle: Path | None, say: Callable[[str], None]
+) -> list[Fault]:
     faults = look(layout, manager)
     if bundle is not None:
         _make_anew(layout, bundle, manager, say)

@@ -113,8 +113,9 @@ class Runner(Struct, frozen=True, kw_only=True):
                 f"expected a version that was not taken back here, and {release.version} was ({tried}); "
                 "`tillside update run --again` tries it once more"
             )
-        with contextlib.suppress(OSError):
-            records.tell(UpdateState(stage="downloading", from_version=running, to_version=release.version))
+        if not records.marker_path.exists():  # another version is being proven: its state is the one to tell
+            with contextlib.suppress(OSError):
+                records.tell(UpdateState(stage="downloading", from_version=running, to_version=release.version))
         return client.fetch(release, self.progress)
 
     def _tell(self, records: Records, version: str, exc: RefusedError) -> None:

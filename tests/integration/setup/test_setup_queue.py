@@ -16,7 +16,10 @@ from till_installer.layout import Layout, linux_layout
 from till_installer.setup import removing
 from till_installer.setup.exceptions import QueueError, SetupError
 from till_installer.setup.removing import uninstall
+from till_installer.setup.repairing import repair
+from till_installer.upgrade.exceptions import BusyError
 from till_installer.upgrade.queue import QueueProof
+from till_installer.upgrade.record import Records
 
 WAITS = QueueProof(count=12, digest="a" * 64)
 
@@ -73,6 +76,16 @@ def test_a_queue_is_lost_by_its_number_and_kept_without_purge(layout: Layout) ->
     assert [line.what for line in read(layout.state_dir / AUDIT_FILE)[0]] == ["uninstalled"]
     assert uninstall(layout, None, purge=True, discard=12).waiting == 12
     assert not layout.state_dir.exists()
+
+
+def test_nothing_is_removed_or_mended_under_a_change_of_version(layout: Layout) -> None:
+    """Its upgrader would find its programs gone, or the agent started that it has stopped."""
+    with Records(layout).alone():
+        with pytest.raises(BusyError):
+            uninstall(layout, None, purge=True, discard=12)
+        with pytest.raises(BusyError):
+            repair(layout, None)
+    assert (layout.state_dir / "journal.db").read_bytes() == b"twelve"
 
 
 def test_a_queue_is_carried_out_before_it_is_removed(layout: Layout, tmp_path: Path) -> None:

@@ -138,6 +138,18 @@ def test_a_refusal_is_told_to_the_cloud_and_a_line_that_is_gone_is_none(till, tm
     assert till.layout.current.readlink().name == "1.0.0"
 
 
+def test_a_fetch_beside_a_change_of_version_says_nothing_of_its_own(till):
+    """What the cloud must hear is how the version fares that is being proven."""
+    records = Records(till.layout)
+    records.tell(UpdateState(stage="proving", to_version="1.0.5"))
+    records.marker_path.write_bytes(b"{}")
+    till.want(release="1.1.0")
+    till.while_fetching = lambda *_: seen.append(till.told().stage)
+    seen = []
+    till.runner().run()
+    assert set(seen) == {"proving"}
+
+
 def test_an_older_wish_is_refused_and_is_no_news(till):
     """After a wave was withdrawn a till that went ahead keeps what it has."""
     till.shop.release("0.9.0")
