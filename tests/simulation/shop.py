@@ -18,7 +18,8 @@ A_MOMENT_S = 1.0
 """What lies between the till's look at its clock and the answer."""
 HOLD_S = 600.0
 """As long as a hold lasts that nobody asked to last longer."""
-GONE_FOR_AGE = "uid_conflict"
+GONE_FOR_AGE = frozenset({"uid_conflict", "hold_used"})
+"""What a sale hears whose row was let go of: its uid, or the hold that it spent, is told first."""
 TRIES_OF_A_MINUTE = frozenset({"journal_unavailable", "cloud_unreachable"})
 """Problems that pass: the cash software tries again."""
 
@@ -144,7 +145,7 @@ class Cashier:
         except Died:
             return
         except DeskProblem as problem:
-            if problem.code == GONE_FOR_AGE and (document.kind, document.uid) in self.till.may_be_gone:
+            if problem.code in GONE_FOR_AGE and (document.kind, document.uid) in self.till.may_be_gone:
                 return  # its row was let go of: it is not answered again, and not done again
             if problem.code not in TRIES_OF_A_MINUTE and document.answer is None:
                 document.refused = problem.code

@@ -22,6 +22,7 @@ NUMBERS = MappingProxyType(
         "journal_corrupt": 202,
         "cloud_unreachable": 203,
         "no_printer": 204,
+        "till_retired": 205,
         # 3xx: who is buying
         "identifier_invalid": 300,
         "identifier_choice": 301,
