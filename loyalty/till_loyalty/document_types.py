@@ -98,6 +98,8 @@ def _check_mapping(value: object, hint: Any, place: str, report: Report) -> None
         report(place, f"expected a table, not {shown(value)}")
         return
     for name, item in value.items():
+        if not _is_whole(str(name)):
+            report(place, f"expected names of whole characters, not {shown(name)}")
         check_value(item, hint, _inside(place, str(name)), report)
 
 
@@ -109,15 +111,24 @@ def _check_leaf(value: object, hint: Any, place: str, report: Report) -> None:
             names = tuple(choice for choice in choices if isinstance(choice, str))
             report(place, f"expected {listed}, not {shown(value)}{nearest(str(value), names) if names else ''}")
         return
+    if isinstance(value, str) and not _is_whole(value):
+        report(place, f"expected whole characters, not {shown(value)}")
+        return
     try:
         msgspec.convert(value, hint)
     except msgspec.ValidationError as error:
         # msgspec writes "Expected `int`, got `str`" or "Expected `int` >= 1".
         wanted = str(error).split(" - at ")[0].split(", got ")[0].removeprefix("Expected ")
         report(place, f"expected {wanted}, not {shown(value)}")
+
+
+def _is_whole(text: str) -> bool:
+    """A JSON escape can name half of a character, which no text in UTF-8 holds."""
+    try:
+        text.encode()
     except UnicodeEncodeError:
-        # A JSON escape can name half of a character, which no text in UTF-8 holds.
-        report(place, f"expected whole characters, not {shown(value)}")
+        return False
+    return True
 
 
 def _inside(place: str, name: str) -> str:

@@ -21,7 +21,7 @@ from till_installer.setup.installing import must_be_able
 from till_installer.upgrade.files import mirror_at_rest
 from till_installer.upgrade.pointers import named
 from till_installer.upgrade.queue import QueueProof, UnreadableError, count_queue
-from till_installer.upgrade.record import Records
+from till_installer.upgrade.record import LOCK_FILE, Records
 
 LOG_SUFFIXES = ("-wal", "-shm")
 DATABASES = (".db",)
@@ -52,7 +52,9 @@ def uninstall(
     """
     must_be_able(layout)
     with Records(layout).alone():
-        return _uninstall(layout, manager, purge=purge, carry_to=carry_to, discard=discard, say=say)
+        done = _uninstall(layout, manager, purge=purge, carry_to=carry_to, discard=discard, say=say)
+    remove(layout.updates_dir / LOCK_FILE)  # nothing is left that could be upgraded
+    return done
 
 
 def _uninstall(

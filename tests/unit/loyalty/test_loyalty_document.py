@@ -258,7 +258,7 @@ def test_canonical_text_and_back(rules: Programme) -> None:
     assert programme_json(decode_programme(programme_json(rules))) == programme_json(rules)
 
 
-@pytest.mark.parametrize("place", ["currency", "points_name", "rules"])
+@pytest.mark.parametrize("place", ["currency", "points_name", "rules", "lists"])
 def test_half_a_character_is_refused_in_words_that_can_be_printed(place: str) -> None:
     """A JSON escape can name half of a character: as a value, as a name, deep inside."""
     half = "\ud800"
@@ -267,6 +267,7 @@ def test_half_a_character_is_refused_in_words_that_can_be_printed(place: str) ->
         "currency": half,
         "points_name": {half: {"one": half}},
         "rules": [{"id": half, "percent_basis_points": 1, "title": {"en": half}}],
+        "lists": {"sweets": {"labels": [half]}},
     }[place]
     with pytest.raises(ProgrammeError) as caught:
         parse_programme(json.dumps(document), suffix="json")
