@@ -45,7 +45,8 @@ class Device(Struct, frozen=True, kw_only=True):
     def bad(self, fix: str = "") -> Bad:
         """As a finding."""
         said = f"{self.role} {self.name}: {self.state}" + (f", {self.detail}" if self.detail else "")
-        return Bad(found=said, fix=fix or fix_of(self.state, self.detail))
+        code = "" if fix else self.kind
+        return Bad(found=said, fix=fix or fix_of(self.state, self.detail), subject=self.name, fix_code=code)
 
 
 def devices(scene: "Scene") -> list[Device]:
