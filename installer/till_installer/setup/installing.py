@@ -96,7 +96,8 @@ class Installing:
         self.at("enrolled")
         service = self._start()
         self.at("started")
-        self._frontol(wishes)
+        if wishes.frontol is not None:
+            put_frontol(layout, wishes.frontol, self.changed, self.remarks)
         if self.changed:
             note(layout.state_dir, "installed", version=manifest.version, before=before, changed=" ".join(self.changed))
         return Done(
@@ -245,21 +246,6 @@ class Installing:
             watch()
         return self.manager.kind
 
-    def _frontol(self, wishes: Wishes) -> None:
-        if wishes.frontol is None:
-            return
-        from till_installer.frontol.exceptions import ScriptError
-        from till_installer.frontol.script_cli import script_values
-        from till_installer.frontol.script_file import install
-
-        try:
-            put_there = install(wishes.frontol, script_values(self.layout.config, "pos"))
-        except ScriptError as exc:
-            raise SetupError(str(exc), code="frontol") from exc
-        if put_there.state != "unchanged":
-            self.changed.append(str(put_there.path))
-            self.remarks.append(f"load {put_there.path} into Frontol: docs/how-to/connect-frontol-script.md")
-
 
 def _wait_ready(manager: ServiceManager) -> None:
     """SetupError (`not_ready`) when the agent does not say within a minute that it is."""
@@ -271,6 +257,21 @@ def _wait_ready(manager: ServiceManager) -> None:
                 f"{message} ({status.detail or 'it says nothing'}); run `tillside doctor`", code="not_ready"
             )
         pause.wait(POLL_S)
+
+
+def put_frontol(layout: Layout, folder: Path, changed: list[str], remarks: list[str]) -> None:
+    """The scenario for Frontol into a folder; what was done is added to the lists. SetupError."""
+    from till_installer.frontol.exceptions import ScriptError
+    from till_installer.frontol.script_cli import script_values
+    from till_installer.frontol.script_file import install
+
+    try:
+        put_there = install(folder, script_values(layout.config, "pos"))
+    except ScriptError as exc:
+        raise SetupError(str(exc), code="frontol") from exc
+    if put_there.state != "unchanged":
+        changed.append(str(put_there.path))
+        remarks.append(f"load {put_there.path} into Frontol: docs/how-to/connect-frontol-script.md")
 
 
 def must_be_able(layout: Layout) -> None:

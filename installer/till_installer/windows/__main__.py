@@ -30,7 +30,8 @@ def windows() -> None:
 @click.option("--pos-origins", default="")
 @click.option("--frontol", type=file_type)
 @click.option("--account", default="")
-@click.option("--again", is_flag=False, flag_value="1", default="")
+@click.option("--again", default="")
+@click.option("--repair", default="")
 def install(
     version: str,
     programs: Path,
@@ -42,6 +43,7 @@ def install(
     frontol: Path | None,
     account: str,
     again: str,
+    repair: str,
 ) -> None:
     """Put a version whose files are there in place, enrol the till, and start the service."""
     from till_installer.layout import windows_layout
@@ -62,6 +64,7 @@ def install(
         frontol=frontol,
         account=account,
         again=again == "1",
+        repair=repair == "1",
         mark=mark,
     )
     with _ending(say):
@@ -107,10 +110,12 @@ class _ending:  # noqa: N801 - used as a word
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         from till_config import ConfigError
         from till_installer.exceptions import InstallerError
+        from till_installer.upgrade.exceptions import BusyError
 
         if isinstance(error, InstallerError):
             self._say(f"Error: {error.code}: {error}")
-            raise SystemExit(error.exit_code) from error
+            # What upgrades say by 5 is not what set-ups do.
+            raise SystemExit(1 if isinstance(error, BusyError) else error.exit_code) from error
         if isinstance(error, ConfigError | OSError | click.ClickException):
             code = "config" if isinstance(error, ConfigError) else "failed"
             self._say(f"Error: {code}: {error}")

@@ -92,6 +92,7 @@ Section
   !insertmacro Word "FRONTOL" "--frontol"
   !insertmacro Word "ACCOUNT" "--account"
   !insertmacro Word "AGAIN" "--again"
+  !insertmacro Word "REPAIR" "--repair"
   ClearErrors
   ${GetOptions} $R0 "/REPAIR=" $R2
   StrCpy $R3 "$INSTDIR\versions\${VERSION}"
