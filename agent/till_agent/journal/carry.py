@@ -179,6 +179,8 @@ def _carry_later(session: Session, place: Place, name: str) -> Salvage:
         carrier = Carrier(session.connection, wreck, place.till, new)
         found = carrier.run(wreck.epochs(place.till))
     session.grown(new.seq, new.head)
+    if found.marks:
+        session.rows_went()
     return found
 
 

@@ -15,7 +15,8 @@ from till_agent.journal.place import OpenReport, Place
 from till_agent.journal.session import Session
 from till_agent.journal.verify import Check, check_at_start
 from till_agent.journal.witness import Mark, Witness
-from till_agent.journal.wreck import LOG_HEADER_BYTES, read_log
+from till_agent.journal.wreck import read_log
+from till_agent.journal.wreck_log import LOG_HEADER_BYTES
 from till_loyalty.exceptions import InvariantError
 
 _log = logging.getLogger(__name__)
