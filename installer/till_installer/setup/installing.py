@@ -86,7 +86,7 @@ class Installing:
         self._must_have_port(settings)
         self._make_version(wishes.bundle, manifest)
         self.at("version")
-        self._put_files(wishes, keys)
+        self._put_files(wishes, keys, with_system=not self._is_upgrade(manifest, before))
         self.at("files")
         self._switch(wishes.bundle, manifest, before)
         self.at("switched")
@@ -181,10 +181,17 @@ class Installing:
         except bootstrap.RefusedError as exc:
             raise SetupError(str(exc), code=exc.code, exit_code=exc.status) from exc
 
-    def _put_files(self, wishes: Wishes, keys: tuple[str, ...]) -> None:
+    def _is_upgrade(self, manifest: Manifest, before: str) -> bool:
+        """Whether a version that serves is to be watched in the place of another, and taken back if need be."""
+        is_other = before not in ("", manifest.version)
+        return is_other and self.manager is not None and self.manager.status().state == "running"
+
+    def _put_files(self, wishes: Wishes, keys: tuple[str, ...], *, with_system: bool) -> None:
+        """`with_system` false: units and rules come with the change of version, and go with it."""
         layout = self.layout
         self.say("putting files in place")
-        self.changed += system.put_files(layout)
+        if with_system:
+            self.changed += system.put_files(layout)
         if system.make_user(layout):
             self.changed.append("user tillside")
         self.changed += system.make_folders(layout)
@@ -215,7 +222,7 @@ class Installing:
         if before == manifest.version:
             return
         self.changed.append("current")
-        if not before or self.manager is None or self.manager.status().state != "running":
+        if self.manager is None or not self._is_upgrade(manifest, before):
             if before:
                 point(layout.previous, before)
             point(layout.current, manifest.version)
@@ -226,6 +233,7 @@ class Installing:
         if state.stage != "done":
             message = f"version {manifest.version} was put in place and taken back ({state.code}): {state.detail}; "
             raise SetupError(f"{message}version {before} serves on", code="upgrade_undone")
+        self.changed += system.put_files(layout)
 
     def _start(self) -> str:
         if self.manager is None:
