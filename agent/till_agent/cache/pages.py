@@ -135,6 +135,12 @@ def write_page(
     return after
 
 
+def erased_by(connection: sqlite3.Connection, page: ChangesAnswer) -> int:
+    """How many members of this cache a page takes away: the cloud erased them, or merged them into others."""
+    gone = [row.member_id for row in page.rows if isinstance(row, MemberRow) and row.status == "removed"]
+    return sum(connection.execute(schema.STORED, (each,)).fetchone() is not None for each in gone)
+
+
 def begin_anew(connection: sqlite3.Connection) -> Progress:
     """Forget the cursor; what the next pull does not bring again is dropped at its end."""
     before = load_progress(connection)

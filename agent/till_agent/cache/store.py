@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
+from till_agent.audit_trail import note
 from till_agent.cache import checking, grants, pages, schema
 from till_agent.cache.aside import Aside
 from till_agent.cache.exceptions import CacheUnavailable, DamagedCacheError
@@ -227,8 +228,12 @@ class CacheStore:
             await self._store_aside(self._aside, page, seen)
             return
 
+        erased = 0
+
         def write(connection: sqlite3.Connection) -> tuple[Progress, CachedProgramme | None, bool]:
+            nonlocal erased
             before = pages.load_progress(connection)
+            erased = pages.erased_by(connection, page)
             progress = pages.write_page(connection, before, page, seen)
             if before.filling or any(isinstance(row, GrantRow) for row in page.rows):
                 self._lent = grants.totals(connection)
@@ -236,6 +241,8 @@ class CacheStore:
             return progress, active_programme(connection, self._programme), agrees
 
         self._progress, self._programme, agrees = await self._write(write)
+        if erased:
+            await asyncio.to_thread(note, self._path.parent, "member_erased", members=erased)
         self._apart = None if agrees else page.stretch
         if not self._progress.filling and not page.more:
             self._on_complete(self._progress.floor)
