@@ -10,21 +10,16 @@ from house.shell import blocks
 from house.tree import ROOT
 from till_installer.setup.exceptions import EXIT_NOT_ENROLLED, EXIT_QUEUE
 from till_installer.windows.building import for_windows
+from till_installer.windows.words import INSTALL, REMOVE
 
 PAGE = (ROOT / "docs/how-to/install-on-windows.md").read_text(encoding="utf-8")
 WORD = re.compile(r"/([A-Z]+)(?==)")
 COMMENT = re.compile(r"^;.*$", re.MULTILINE)
 
 
-def script() -> str:
-    """What NSIS makes the set-up of, without its comments."""
-    text = (resources.files("till_installer.windows") / "data/setup.nsi").read_text(encoding="utf-8")
-    return COMMENT.sub("", text)
-
-
 def test_the_page_has_each_word_that_the_set_up_and_the_uninstaller_take() -> None:
     """And none that they don't; the comment at the head of the script, too."""
-    taken = {*re.findall(r'insertmacro Word "([A-Z]+)"', script()), "REPAIR"}
+    taken = {*INSTALL, *REMOVE}
     assert set(WORD.findall(PAGE)) == taken
     head = (resources.files("till_installer.windows") / "data/setup.nsi").read_text(encoding="utf-8")
     assert set(WORD.findall("".join(COMMENT.findall(head)))) == taken
