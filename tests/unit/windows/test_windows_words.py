@@ -12,12 +12,8 @@ from till_installer.windows.words import INSTALL, REMOVE, Words
 
 def test_values_are_taken_whole(tmp_path: Path) -> None:
     """With the slashes of addresses, in any case; paths lie beside the set-up unless they say otherwise."""
-    typed = (
-        "/S",
-        "/posorigin=https://a.example/,https://b.example",
-        "/CONFIG=till.toml",
-        f"/ENROLL={tmp_path}/x=1.txt",
-    )
+    origins = "https://a.example/,https://b.example"
+    typed = ("/S", f"/posorigin={origins}", "/CONFIG=till.toml", f"/ENROLL={tmp_path}/x=1.txt")
     words = Words(typed, INSTALL, tmp_path)
     assert words.text("POSORIGIN") == origins
     assert words.path("CONFIG") == tmp_path / "till.toml"
