@@ -240,8 +240,8 @@ class Installing:
             return "none"
         runs = self.manager.status().state in ("running", "starting")
         self.manager.install(agent_command(self.layout), config=self.layout.config)
-        if runs and "till.toml" in self.changed:
-            self.say("starting the agent anew for its new settings")
+        if runs and ("till.toml" in self.changed or self._lives_on()):
+            self.say("starting the agent anew")
             self.manager.stop()
             runs = False
         if not runs:
@@ -253,6 +253,20 @@ class Installing:
         if watch is not None and "service" in self.changed:
             watch()
         return self.manager.kind
+
+    def _lives_on(self) -> bool:
+        """Whether the agent runs by a Python that is not the version's any more: the distribution has changed it."""
+        if self.manager is None or os.name == "nt" or not (pid := self.manager.status().pid):
+            return False
+        return program_of(pid) not in ("", str(self.layout.python(self.layout.current).resolve()))
+
+
+def program_of(pid: int) -> str:
+    """What a process runs, "(deleted)" behind it where that file has gone; "" when that can't be said."""
+    try:
+        return str(Path(f"/proc/{pid}/exe").readlink())
+    except OSError:
+        return ""
 
 
 def _wait_ready(manager: ServiceManager) -> None:
