@@ -19,7 +19,7 @@ from till_agent.desk.holding import RELEASE, hold_for_sale, open_holds, usable
 from till_agent.desk.knowing import Known
 from till_agent.desk.problems import of_receipt, problem
 from till_agent.desk.rule_views import points_later, proof_messages, redeemable, rule_messages
-from till_agent.desk.views import quote_messages, sale_messages
+from till_agent.desk.views import hold_messages, quote_messages, sale_messages
 from till_agent.exceptions import DeskProblem
 from till_agent.ports import CachedProgramme, Committed, Draft, Entry, JournalReader, StoredHold
 from till_agent.slips.compose import SlipContext, compose_quote
@@ -252,6 +252,7 @@ class Selling:
             balance_after_points=after.balance if after else 0,
             messages=(
                 *sale_messages(words, calculation, after, later),
+                *hold_messages(words, request),
                 *rule_messages(words, rules, calculation, held_back, request.codes),
             ),
         )
