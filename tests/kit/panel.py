@@ -95,11 +95,18 @@ class PanelWorld:
 
     @contextlib.contextmanager
     def open(
-        self, browser: Browser, *, language: str = LANGUAGE, width: int = 1024, height: int = 768, path: str = ""
+        self,
+        browser: Browser,
+        *,
+        language: str = LANGUAGE,
+        width: int = 1024,
+        height: int = 768,
+        path: str = "",
+        apart: bool = False,
     ) -> Iterator[Visit]:
         """The panel in a fresh browser that the agent knows, ready for a customer."""
-        with visit(browser, self.port, width=width, height=height) as visited:
-            keep = visited.context.add_init_script
+        with visit(browser, self.port, width=width, height=height, apart=apart) as visited:
+            keep = visited.each_time
             keep(f"localStorage.setItem('tillside.language', '{language}')")
             if not path and self.token:
                 # The agent knows so many browsers and no more, and a person opens the panel in the one they have.

@@ -60,7 +60,7 @@ class Shop:
         with visit(browser, self.till.port, width=width, height=height, **options) as visited:
             kept = {"tillside.token.status": self.token, "tillside.language": language}
             script = "".join(f"localStorage.setItem({json.dumps(key)}, {json.dumps(kept[key])});" for key in kept)
-            visited.context.add_init_script(script)
+            visited.each_time(script)
             visited.go("/status/")
             expect(visited.page.locator(".device")).to_have_count(2)
             yield visited

@@ -185,7 +185,7 @@ def test_another_language_is_one_choice_away(shop: Shop, browser: Browser) -> No
     """By the keyboard too; it is kept for the next visit, and focus stays where it was."""
     with visit(browser, shop.till.port) as visited:
         page = visited.page
-        page.context.add_init_script(f"localStorage.setItem('tillside.token.status', '{shop.token}')")
+        visited.each_time(f"localStorage.setItem('tillside.token.status', '{shop.token}')")
         visited.go("/status/")
         picker = page.get_by_role("combobox", name="Language")
         picker.select_option("uk")
