@@ -93,6 +93,7 @@ def test_a_thousand_kills_at_two_hundred_sales_a_second_lose_and_double_nothing(
 
 
 @pytest.mark.faults
+@pytest.mark.mutants
 def test_an_answer_before_the_commit_is_found_out_under_load(world: World) -> None:
     """Mutant: some of the sales that were answered are gone."""
     with pytest.raises(LostError):
