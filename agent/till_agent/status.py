@@ -222,8 +222,8 @@ def _of_salvage(damage: DamageReport) -> Part | None:
     found = damage.salvage
     if found is None:
         return None
-    if damage.code == "foreign" and damage.waiting > 0:
-        return Part("parts", "foreign", {"count": damage.waiting})
+    if damage.left_there:
+        return Part("parts", "foreign", {"count": damage.left_there})
     unread = Part("parts", "unread", {"count": found.unread}) if found.unread else None
     return Part("parts", "saved", {"sent_on": found.sent_on, "anew": found.anew, "lost": found.lost, "unread": unread})
 

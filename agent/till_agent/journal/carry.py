@@ -208,6 +208,7 @@ def _conclude(place: Place, damage: DamageReport, found: Salvage) -> DamageRepor
     """The report, complete. The ops are safe by now; a disk that takes no report is told of and tried at next start."""
     attempts = 0 if damage.salvage is None else damage.salvage.attempts
     counts = {name: getattr(found, name) for name in ("sent_on", "anew", "known", "lost", "unread", "kept")}
+    counts |= {"left_there": damage.left_there}
     note(place.path.parent, "journal_salvaged", file=damage.moved_to, why=damage.code, **counts)
     damage = msgspec.structs.replace(damage, salvage=msgspec.structs.replace(found, attempts=attempts))
     try:

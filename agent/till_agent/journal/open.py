@@ -178,8 +178,10 @@ def _tell(report: OpenReport) -> None:
     damage = report.damage
     if damage is not None and damage.salvage is not None:
         saved = damage.salvage
-        fates = (saved.sent_on, saved.anew, saved.known, saved.needless, saved.lost, saved.unread)
+        fates: tuple[object, ...] = (saved.sent_on, saved.anew, saved.known, saved.needless, saved.lost, saved.unread)
         words = "of its waiting operations: sent on %d, journalled anew %d, known %d, needless %d, lost %d, unread %d"
+        if damage.left_there:
+            words, fates = "operations of till %s that waited stay in the file: %d", (damage.till, damage.left_there)
         _log.log(logging.ERROR if saved.lost or saved.unread else logging.WARNING, words, *fates)
     if damage is not None and damage.code != LOG_CODE:
         _log.error(

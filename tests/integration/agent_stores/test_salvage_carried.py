@@ -98,7 +98,11 @@ def test_a_second_start_doubles_nothing(tmp_path: Path):
     assert sum(len(batch.ops) for batch in pushed(tmp_path, identity)) == 3
     assert written(tmp_path, first).salvage == salvage_of(first)
     (line,) = read(tmp_path / AUDIT_FILE)[0]
-    assert (line.what, line.facts["file"], line.facts["lost"]) == ("journal_salvaged", written(tmp_path, first).moved_to, "1")
+    assert (line.what, line.facts["file"], line.facts["lost"]) == (
+        "journal_salvaged",
+        written(tmp_path, first).moved_to,
+        "1",
+    )
 
 
 def test_effects_on_balances_are_right_again(tmp_path: Path):
