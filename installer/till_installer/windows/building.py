@@ -204,7 +204,8 @@ def _pack(wanted: Wanted, version: str, folder: Path, setup: Path, scratch: Path
         "VERSION": version,
         "FILE_VERSION": ".".join(numbers),
         "SOURCE": str(folder),
-        "OUTPUT": str(draft),
+        # makensis works where its script lies.
+        "OUTPUT": str(draft.absolute()),
         "DIGEST": str(complete["bundle"])[:16] + digest(folder / COMPLETE_FILE)[:16],
         "SIZE_KB": str(size // 1000),
     }
