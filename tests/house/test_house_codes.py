@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from house.tree import ROOT
+from house.tree import ROOT, ours
 from till_installer.doctor.every import all_checks
 from till_installer.doctor.ready_details import PROVEN_CODES
 
@@ -55,9 +55,10 @@ def test_every_code_of_a_refusal_has_a_row(package: str) -> None:
     """Of upgrades, updates, set-up, cloud, bridge, status and line; by what the source raises and says."""
     told = rows()
     missing = {
-        code: f"{path.relative_to(ROOT)}:{line}"
-        for path in sorted((ROOT / package).rglob("*.py"))
-        for code, line in _codes(ast.parse(path.read_text("utf-8")))
+        code: f"{module.path}:{line}"
+        for module in ours()
+        if module.path.startswith(f"{package}/")
+        for code, line in _codes(module.tree)
         if f"`{code}`" not in told
     }
     assert not missing, f"expected a row, in docs/reference/codes.md if nowhere else, for {missing}"
