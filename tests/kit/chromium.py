@@ -48,6 +48,8 @@ SHOTS_VARIABLE = "TILLSIDE_SHOTS"
 FLAGS = (
     "--no-sandbox",  # tests may run as root in a container
     "--disable-gpu",
+    "--disable-software-rasterizer",  # nor WebGL in its place: no page has any
+    "--in-process-gpu",  # what is left of it needs no process of its own
     "--disable-quic",
     "--no-first-run",
     "--disable-background-networking",

@@ -60,9 +60,8 @@ class PanelWorld:
         with an_environment(TILLSIDE_CLOUD_SEND_CODES=self._sender()):
             world.start_cloud()
         self.till: Till = world.till(more=TILL_MORE if sell else "", request_timeout_ms=2_000)
-        config = self.till.config.read_text(encoding="utf-8")
         # The page finds the agent again where it was: as on a till, whose port is in its configuration.
-        self.till.config.write_text(config.replace("port = 0", f"port = {self.port}"), encoding="utf-8")
+        self.till.settle(self.port)
         self.till.start().wait_members()
         self.till.wait_device("scanner", "ready")
 
