@@ -1,11 +1,15 @@
 """Writes pages and verdicts into the cache; in the writer thread, inside a transaction that the store holds."""
 
+import asyncio
 import logging
 import sqlite3
+from collections.abc import Callable
+from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
+from till_agent.audit_trail import note
 from till_agent.cache import grants, schema, search_index
 from till_agent.cache.programmes import read_programme
 from till_agent.cache.rows import shown_of, tags_of, without_tag
@@ -135,10 +139,17 @@ def write_page(
     return after
 
 
-def erased_by(connection: sqlite3.Connection, page: ChangesAnswer) -> int:
+class Erased:
     """How many members of this cache a page takes away: the cloud erased them, or merged them into others."""
-    gone = [row.member_id for row in page.rows if isinstance(row, MemberRow) and row.status == "removed"]
-    return sum(connection.execute(schema.STORED, (each,)).fetchone() is not None for each in gone)
+
+    def __init__(self, by_id: Callable[[str], object], page: ChangesAnswer) -> None:
+        gone = [row.member_id for row in page.rows if isinstance(row, MemberRow) and row.status == "removed"]
+        self._count = sum(by_id(each) is not None for each in gone)
+
+    async def note(self, state_dir: Path) -> None:
+        """Into the audit log, once the page is kept: how many, and no name of any."""
+        if self._count:
+            await asyncio.to_thread(note, state_dir, "member_erased", members=self._count)
 
 
 def begin_anew(connection: sqlite3.Connection) -> Progress:

@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from till_agent.audit_trail import note
 from till_agent.cache import checking, grants, pages, schema
 from till_agent.cache.aside import Aside
 from till_agent.cache.exceptions import CacheUnavailable, DamagedCacheError
@@ -216,24 +215,19 @@ class CacheStore:
         """Put the members of `page.stretch` in place of those in the cache; the cursor stays."""
         stretch, self._apart = page.stretch, None
         if stretch is not None and not self._progress.filling:
-            self._progress = await self._write(
-                lambda connection: checking.mend(connection, pages.load_progress(connection), page, stretch)
-            )
+            self._progress = await self._write(lambda connection: checking.mend(connection, page, stretch))
 
     async def store_page(self, page: ChangesAnswer) -> None:
         """Rows and cursor in one transaction; CacheUnavailable when it can't be kept."""
         clock = self._clock
         seen = Seen(mono_ms=clock.mono_ms(), boot=clock.boot, wall_ms=clock.wall_ms()) if clock else None
+        erased = pages.Erased(self.by_id, page)
         if self._aside is not None:
             await self._store_aside(self._aside, page, seen)
             return
 
-        erased = 0
-
         def write(connection: sqlite3.Connection) -> tuple[Progress, CachedProgramme | None, bool]:
-            nonlocal erased
             before = pages.load_progress(connection)
-            erased = pages.erased_by(connection, page)
             progress = pages.write_page(connection, before, page, seen)
             if before.filling or any(isinstance(row, GrantRow) for row in page.rows):
                 self._lent = grants.totals(connection)
@@ -241,8 +235,7 @@ class CacheStore:
             return progress, active_programme(connection, self._programme), agrees
 
         self._progress, self._programme, agrees = await self._write(write)
-        if erased:
-            await asyncio.to_thread(note, self._path.parent, "member_erased", members=erased)
+        await erased.note(self._path.parent)
         self._apart = None if agrees else page.stretch
         if not self._progress.filling and not page.more:
             self._on_complete(self._progress.floor)
