@@ -58,7 +58,7 @@ class Wishes(Struct, frozen=True, kw_only=True):
     repair: bool = False
     """The set-up has unpacked the version's files anew."""
     mark: str = ""
-    """File of the version's folder that is made when this is done: the set-up's sign that its files are there."""
+    """File of the version's folder: the set-up's sign that all are there, and need not be unpacked again."""
 
 
 class Done(Struct, frozen=True, kw_only=True):
@@ -110,6 +110,9 @@ class Installing:
             self._must_read_journal(read_manifest(folder / KEPT_BUNDLE))
             self._must_have_port(settings)
         self._compile(folder, force=wishes.repair)
+        if wishes.mark:
+            # Before anything of it runs: unpacked once more over a running agent, it would fail each time.
+            (folder / wishes.mark).touch()
         self.at("compiled")
         self._put_settings(wishes)
         self.at("settings")
@@ -132,8 +135,6 @@ class Installing:
         self.changed += self._allow(wishes.pos_origins)
         if wishes.frontol is not None:
             put_frontol(layout, wishes.frontol, self.changed, self.remarks)
-        if wishes.mark:
-            (folder / wishes.mark).touch()
         self._note(wishes, before)
         return Done(
             version=wishes.version,
