@@ -37,7 +37,7 @@ INSTALLER: list[Mutant] = [
      "        if isinstance(error, DiskFullError):\n", "        if False:\n",
      REFUSALS + "test_a_disk_that_fills_while_it_is_written"),
     ("any root takes the place of the first", "update/client.py",
-     "        if not replace:\n", "        if False:\n",
+     "    if not replace and path.exists()", "    if False and path.exists()",
      REFUSALS + "test_another_root_does_not_take_the_place_of_the_first"),
     ("a root need not be signed", "update/client.py",
      '        root.signed.verify_delegate("root", root.signed_bytes, root.signatures)\n', "",
