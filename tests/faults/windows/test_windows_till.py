@@ -176,7 +176,8 @@ def _is_installed_and_sells(till: WindowsTill, world: World, book: Book) -> None
     """By the page's command; what is sold reaches the cloud."""
     till.wine.type(INSTALL + AS_SYSTEM)
     till.wait_selling(VERSION)
-    assert (named(till.layout.current), till.state()) == (VERSION, "SERVICE_RUNNING")
+    till.wait_state("SERVICE_RUNNING")
+    assert named(till.layout.current) == VERSION
     assert "installed" in till.done()
     policy = r"HKLM\SOFTWARE\Policies\Google\Chrome\LocalNetworkAccessAllowedForUrls"
     assert "https://pos.example" in till.wine.type(f"reg query {policy}")
@@ -206,7 +207,7 @@ def _comes_back_after_a_kill(till: WindowsTill, book: Book) -> None:
     pid = till.running().pid
     till.wine.type(f"taskkill /F /PID {pid}")
     till.wait_selling(VERSION, not_pid=pid)
-    assert till.state() == "SERVICE_RUNNING"
+    till.wait_state("SERVICE_RUNNING")
     assert (till.layout.state_dir / "starts").stat().st_size == 2, "once by hand, once by NSSM"
     book.sell()
 
@@ -216,7 +217,7 @@ def _stops_and_starts(till: WindowsTill, book: Book) -> None:
     ends = till.agent_log().count("stopping")
     till.wine.type("net stop tillside")
     till.wait_silent()
-    wait_for(lambda: till.state() == "SERVICE_STOPPED", "NSSM to see it", patience_s=UP_PATIENCE_S)
+    till.wait_state("SERVICE_STOPPED")
     assert till.agent_log().count("stopping") == ends + 1
     till.wine.type("net start tillside")
     till.wait_selling(VERSION)

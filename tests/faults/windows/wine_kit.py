@@ -153,10 +153,10 @@ class WindowsTill:
         assert bad is None, bad
         return [line.what for line in lines]
 
-    def state(self) -> str:
-        """Of the service, as NSSM has it."""
-        said = self.wine.type('"C:\\Program Files\\Tillside\\nssm.exe" status tillside', status=None)
-        return said.strip()
+    def wait_state(self, state: str) -> None:
+        """Until NSSM has the service in that state: it calls it starting until it has run for as long as it must."""
+        ask = '"C:\\Program Files\\Tillside\\nssm.exe" status tillside'
+        wait_for(lambda: self.wine.type(ask, status=None).strip() == state, state, patience_s=UP_PATIENCE_S)
 
     def running(self) -> Running:
         """Port and number of the agent that runs, as it told."""
