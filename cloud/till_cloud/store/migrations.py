@@ -14,6 +14,7 @@ from till_cloud.store.policies import POLICIES
 from till_cloud.store.wallet import WALLET
 from till_cloud.store.waves import WAVES
 from till_cloud.store.whole_programme import WHOLE_PROGRAMME
+from till_cloud.store.windows import WINDOWS
 
 migrations = Migrations("tillside-cloud")
 
@@ -70,6 +71,14 @@ def waves(db: Database) -> None:
 def policies(db: Database) -> None:
     """Settings that the chain decides, by scope and version."""
     for statement in POLICIES.split(";\n"):
+        if statement.strip():
+            db.execute(statement)
+
+
+@migrations(name="0008-windows")
+def windows(db: Database) -> None:
+    """Which members each store's tills hold."""
+    for statement in WINDOWS.split(";\n"):
         if statement.strip():
             db.execute(statement)
 
