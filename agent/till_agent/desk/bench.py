@@ -9,6 +9,7 @@ from till_agent.desk.balances import Balances, Figures
 from till_agent.desk.clock import store_clock
 from till_agent.desk.cloud_time import CloudTime
 from till_agent.desk.coupons import CouponDesk
+from till_agent.desk.digests import Digests
 from till_agent.desk.finding import Finder, Found
 from till_agent.desk.knowing import Knowing, Known
 from till_agent.desk.parts import DeskParts, StoreIdentity
@@ -20,7 +21,7 @@ from till_agent.journal.exceptions import HoldNotOpen, UidForgotten
 from till_agent.ports import CachedProgramme, Committed, Draft, Entry, JournalReader, PendingFacts
 from till_agent.slips.compose import member_language
 from till_agent.texts import Words, local_datetime, supported
-from till_loyalty.programme import Programme
+from till_loyalty.programme import Identifiers, Programme
 from till_sync.ops import SaleBody, decode_body
 
 T = TypeVar("T")
@@ -58,6 +59,7 @@ class Bench:
             cloud_key=self._cloud_key,
             wallets=self.wallets,
         )
+        self.digests = Digests(identity.identifier_key, self.finder.tag_of, self._identifiers)
         self.allowing = Allowing(parts.cache, parts.pending, parts.holds, time, parts.epoch)
         self.balances = Balances(parts.cache, parts.pending, parts.holds, parts.gateway, self.today, self.allowing)
         self.coupons = CouponDesk(parts.coupons, parts.pending, parts.clock, parts.settings.cloud_budget_ms)
@@ -65,6 +67,10 @@ class Bench:
 
     def _cloud_key(self) -> str:
         return self.parts.cloud_key() or self.identity.cloud_key
+
+    def _identifiers(self) -> Identifiers:
+        programme = self.programme
+        return programme.programme.identifiers if programme else Identifiers()
 
     def today(self) -> str:
         """The store's date."""
@@ -156,15 +162,6 @@ class Bench:
 
 def _unavailable(exc: JournalUnavailable) -> Exception:
     return problem("journal_unavailable", str(exc))
-
-
-def same_request(entry: Entry, digest: bytes) -> Entry:
-    """`entry` when it answers the very request with that digest, else DeskProblem `uid_conflict`."""
-    if entry.request_digest != digest:
-        raise problem(
-            "uid_conflict", f"expected the {entry.kind} {entry.uid!r} as it was first sent, not another under its uid"
-        )
-    return entry
 
 
 async def work(size: int, limit: int, function: Callable[..., T], *args: Any) -> T:

@@ -17,7 +17,7 @@ from till_agent.registrations import Registered, Registrations
 from till_loyalty import identifiers
 from till_loyalty.conduct import Entry
 from till_loyalty.exceptions import IdentifierError
-from till_loyalty.identifiers import Identifier
+from till_loyalty.identifiers import Identifier, Kind
 from till_loyalty.programme import CardRange, Identifiers
 from till_loyalty.rotating import Shown
 from till_sync import vouchers, wallet
@@ -68,6 +68,10 @@ class Finder:
         self._wallets = wallets
         self._new = registrations or Registrations()
 
+    def tag_of(self, kind: Kind, value: str) -> str:
+        """What may be kept of a number."""
+        return identifiers.tag(self._key, kind, value)
+
     def find(self, who: Identify, *, pointer: str = "", lenient: bool = False) -> Found:
         """The member or tag that `who` names; `pointer` is where `who` stands in the request.
 
@@ -117,7 +121,7 @@ class Finder:
             known = _candidates(name, value, programme.programme.identifiers if programme else Identifiers())[0]
         except IdentifierError as exc:
             raise of_identifier(exc, pointer) from None
-        return identifiers.tag(self._key, known.kind, known.value), known
+        return self.tag_of(known.kind, known.value), known
 
     def by_tag(self, tag: str) -> Found | None:
         """Whose a tag is, as far as the cache knows or somebody registered here; None for nobody known."""
@@ -175,7 +179,7 @@ class Finder:
 
     def _by_identifiers(self, candidates: list[Identifier], pointer: str) -> Found:
         """One candidate, or a card and a phone that the same digits could be: then whichever is a member here."""
-        tags = [identifiers.tag(self._key, each.kind, each.value) for each in candidates]
+        tags = [self.tag_of(each.kind, each.value) for each in candidates]
         hits = {found.subject.key: found for tag in tags if (found := self.by_tag(tag))}
         if len(hits) == 1:
             return next(iter(hits.values()))
