@@ -6,6 +6,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from till_cloud import windows
 from till_cloud.csv_members import Candidate, Fault, LineReader
 from till_cloud.importing_people import PeopleOfBlock
 from till_cloud.ledger.account import Draft, IssuedLot
@@ -75,6 +76,7 @@ class Importer:
         report: Callable[[Fault], None],
         whole_blocks: bool = False,
         block_lines: int = BLOCK_LINES,
+        store: str = windows.EVERYWHERE,
     ) -> None:
         self._reader = reader
         self._transact = transact
@@ -83,6 +85,7 @@ class Importer:
         self._report = report
         self._whole_blocks = whole_blocks
         self._block_lines = block_lines
+        self._store = store
         # Hashes of the members touched so far: 64 bytes each for a million members, where their ids would take 150.
         self._seen: set[int] = set()
         self.done = Imported()
@@ -110,7 +113,8 @@ class Importer:
         done = BlockDone(faults=faults)
 
         def work(connection: sqlite3.Connection) -> None:
-            _Block(connection, self._wall_ms(), self._new_id, self._seen, self._reader.first_tier, done).apply(block)
+            first_tier = self._reader.first_tier
+            _Block(connection, self._wall_ms(), self._new_id, self._seen, first_tier, done, self._store).apply(block)
             if done.faults and self._whole_blocks:
                 raise _BlockRefused
 
@@ -139,6 +143,7 @@ class _Block:
         seen: set[int],
         first_tier: str,
         done: BlockDone,
+        store: str,
     ) -> None:
         self._connection = connection
         self._book = Book(connection, now_ms)
@@ -146,6 +151,7 @@ class _Block:
         self._seen = seen
         self._first_tier = first_tier
         self._done = done
+        self._store = store
         self._people = PeopleOfBlock(connection, now_ms)
         self._new_owners: dict[str, str] = {}
         self._members: list[tuple[Any, ...]] = []
@@ -262,6 +268,7 @@ class _Block:
         many(_INSERT_MEMBER, self._members)
         many(_INSERT_TAG, self._tags)
         many(_INSERT_BALANCE, self._balances)
+        windows.see_many(self._book, self._store, [(row[0], row[3]) for row in self._balances])
         self._people.write()
         many(_INSERT_LOT, self._openings)
         many(

@@ -16,6 +16,8 @@ from till_sync.asking import (
     CouponQuestion,
     HoldAnswer,
     HoldRequest,
+    MemberAnswer,
+    MemberQuestion,
     SaleAnswer,
     SaleQuestion,
 )
@@ -68,6 +70,7 @@ _hold = msgspec.json.Decoder(HoldAnswer)
 _confirmation = msgspec.json.Decoder(ConfirmationAnswer)
 _coupons = msgspec.json.Decoder(CouponAnswer)
 _sale = msgspec.json.Decoder(SaleAnswer)
+_member = msgspec.json.Decoder(MemberAnswer)
 _snapshot = msgspec.json.Decoder(SnapshotAnswer)
 _enrolment = msgspec.json.Decoder(EnrolmentAnswer)
 _heartbeat = msgspec.json.Decoder(HeartbeatAnswer)
@@ -161,7 +164,7 @@ class CloudClient:
         """
         query = {"since": since, "limit": limit} | ({"wait": wait_ms} if wait_ms else {})
         if self._protocol >= GRANTS_SINCE:
-            query["grants"] = 1
+            query |= {"grants": 1, "window": 1}
             query |= {} if check is None else {"check": check, "form": digests.FORM}
             query |= {} if members is None else {"members_after": members[0], "members_to": members[1]}
         path = f"{self._path('changes')}?{urlencode(query)}"
@@ -175,7 +178,7 @@ class CloudClient:
 
     async def snapshot(self) -> SnapshotAnswer:
         """The newest snapshot. CloudRefused `snapshot_none` 404 when there is none."""
-        return await self._ask("GET", self._path("snapshot"), _snapshot)
+        return await self._ask("GET", f"{self._path('snapshot')}?window=1", _snapshot)
 
     async def snapshot_bytes(self, snapshot: SnapshotAnswer, first: int, length: int) -> bytes:
         """So many bytes of a snapshot from `first` on. AnswerMismatch when something else came, or of another file."""
@@ -208,6 +211,11 @@ class CloudClient:
         path = PATHS["sale"].format(till=quote(self._till, safe=""), sale_uid=quote(question.sale_uid, safe=""))
         query = {name: value for name, value in msgspec.to_builtins(question).items() if name != "sale_uid"}
         return await self._ask("GET", f"{path}?{urlencode(query)}" if query else path, _sale, timeout_ms=timeout_ms)
+
+    async def member(self, question: MemberQuestion, *, timeout_ms: int) -> MemberAnswer:
+        """Who that is. CloudRefused 404 by a cloud that knows no such question, 429 when too many were asked."""
+        body = msgspec.json.encode(question)
+        return await self._ask("POST", self._path("members"), _member, body=body, timeout_ms=timeout_ms)
 
     async def start_confirmation(self, request: ConfirmationRequest, *, timeout_ms: int) -> ConfirmationAnswer:
         """Have a one-time code sent; the same confirmation again sends nothing and tells how it stands."""

@@ -36,6 +36,7 @@ PATHS = {
     "snapshot": "/v1/tills/{till}/snapshot",
     "snapshot_bytes": "/v1/snapshots/{snapshot}",
     "grants": "/v1/tills/{till}/grants",
+    "members": "/v1/tills/{till}/members",
 }
 
 
@@ -203,7 +204,16 @@ class GrantRow(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="grant
     position: Count = 0
 
 
-ChangeRow = MemberRow | ProgrammeRow | GrantRow
+class LeftRow(Struct, frozen=True, kw_only=True, tag="left", tag_field="row"):
+    """A member who was not seen in the till's store for long: the till forgets them, once the cloud has all its ops of
+    theirs. Only a till that asked for its store's members alone (`window`) gets such rows.
+    """
+
+    member_id: str
+    position: Count = 0
+
+
+ChangeRow = MemberRow | ProgrammeRow | GrantRow | LeftRow
 
 
 class StretchDigest(Struct, frozen=True, kw_only=True):
@@ -222,7 +232,8 @@ class ChangesAnswer(Struct, frozen=True, kw_only=True):
 
     `shares`: what is left of this till's share of each rule's budget, by rule id of the active programme, own ops up to
     there taken off. `place` is where the till stands; None from a cloud that does not say. `stretch` answers `check`:
-    the digest of some members as of this page, given only when there is no more after it.
+    the digest of some members as of this page, given only when there is no more after it. `window_days`: only members
+    seen in the till's store in so many days come with these pages; 0: all members do.
     """
 
     incarnation: str
@@ -235,6 +246,7 @@ class ChangesAnswer(Struct, frozen=True, kw_only=True):
     shares: dict[str, Amount] = {}
     place: Place | None = None
     stretch: StretchDigest | None = None
+    window_days: Count = 0
 
 
 class SnapshotAnswer(Struct, frozen=True, kw_only=True):

@@ -1,7 +1,7 @@
 """The sale desk: everything that cash software can ask, apart from HTTP.
 
-Each call answers from this machine; only `hold` and one-time codes ask the cloud, each within its budget. Errors are
-DeskProblem.
+Each call answers from this machine; only `hold`, one-time codes and, of somebody whom this till does not hold,
+`identify` ask the cloud, each within its budget. Errors are DeskProblem.
 """
 
 from collections.abc import Mapping
@@ -26,6 +26,7 @@ from till_agent.desk.codes import Codes
 from till_agent.desk.holding import Holding, open_holds
 from till_agent.desk.lending import Lending, lending_of
 from till_agent.desk.lookup import Lookup
+from till_agent.desk.meeting import Meeting
 from till_agent.desk.open_receipts import OpenReceipts
 from till_agent.desk.parts import DeskParts, DeskSettings
 from till_agent.desk.problems import problem
@@ -52,6 +53,8 @@ class _Open:
         self.recent = Recent(bench)
         self.codes = Codes(bench)
         self.registering = Registering(bench, self.codes)
+        parts = bench.parts
+        self.meeting = Meeting(parts.cache, parts.members, parts.settings.cloud_budget_ms)
 
 
 class Desk:
@@ -70,8 +73,10 @@ class Desk:
 
     async def identify(self, request: Identify, language: str | None = None) -> Member:
         """Who was scanned or keyed. Somebody not known here is no error: `known` is false, and sales accrue to them."""
-        bench = self._enrolled().bench
+        bench, meeting = self._enrolled().bench, self._enrolled().meeting
         found = bench.finder.find(request)
+        if await meeting.meet(found):
+            found = bench.finder.find(request)
         if found.voucher is not None:
             await self._enrolled().holding.covering.check(found.voucher)
         return bench.view(found, bench.words(language)).member(bench.balances.of(found))

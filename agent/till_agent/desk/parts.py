@@ -12,6 +12,7 @@ from till_agent.ports import (
     HoldGateway,
     HoldStore,
     Journal,
+    MemberGateway,
     PendingBalances,
     SaleGateway,
     SlipDesk,
@@ -71,6 +72,8 @@ class DeskParts:
     """Who sends one-time codes; None where there is no cloud to ask."""
     sales: SaleGateway | None = None
     """Who knows the sales of other tills; None where there is no cloud to ask."""
+    members: MemberGateway | None = None
+    """Who knows members whom this till does not hold; None where there is no cloud to ask."""
     epoch: Callable[[], int] = lambda: 0
     """The journal's own, which this till's grants are bound to; 0, which no journal has: none is used."""
     epoch_began_ms: Callable[[], int] = lambda: 0

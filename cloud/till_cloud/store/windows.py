@@ -72,9 +72,7 @@ _STORES_OF = "SELECT store, seen_at_ms FROM window_members WHERE member_id = ? A
 
 _DAYS = "SELECT store, days FROM window_days WHERE store IN (?, '') ORDER BY store DESC LIMIT 1"
 _ALL_DAYS = "SELECT store, days FROM window_days ORDER BY store"
-_SET_DAYS = (
-    "INSERT INTO window_days (store, days) VALUES (?, ?) ON CONFLICT (store) DO UPDATE SET days = excluded.days"
-)
+_SET_DAYS = "INSERT INTO window_days (store, days) VALUES (?, ?) ON CONFLICT (store) DO UPDATE SET days = excluded.days"
 _UNSET_DAYS = "DELETE FROM window_days WHERE store = ?"
 
 # Up to where a page looks at most: the position of the last of so many changed members.
@@ -103,6 +101,14 @@ SELECT member_id FROM window_members WHERE store = :store AND inside = 1 AND mem
 UNION
 SELECT member_id FROM window_members WHERE store = '' AND inside = 1 AND member_id > :after AND member_id <= :last
 ORDER BY member_id LIMIT :limit
+"""
+# Tags of those who are there, in the order in which a cache keeps them.
+_TAGS = """
+SELECT i.tag, i.member_id FROM (
+    SELECT member_id FROM window_members WHERE store = :store AND inside = 1
+    UNION SELECT member_id FROM window_members WHERE store = '' AND inside = 1
+) s CROSS JOIN members m ON m.member_id = s.member_id CROSS JOIN identifiers i ON i.member_id = s.member_id
+WHERE m.status <> 'removed' ORDER BY i.tag
 """
 _COUNT = "SELECT count(*) FROM window_members WHERE store = ? AND inside = 1"
 _MEMBERS = "SELECT count(*) FROM members WHERE status <> 'removed'"
@@ -200,6 +206,11 @@ def ids_after(
     named = {"store": store, "after": after, "last": last or end, "limit": limit}
     ids = [str(row[0]) for row in connection.execute(_IDS, named)]
     return ids, ids[-1] if len(ids) == limit else last
+
+
+def tags(connection: sqlite3.Connection, store: str) -> sqlite3.Cursor:
+    """(tag, member_id) of every identifier of a store's window."""
+    return connection.execute(_TAGS, {"store": store})
 
 
 def count(connection: sqlite3.Connection, store: str) -> int:
