@@ -19,8 +19,7 @@ def erase(reference: str, db: Path, *, yes: bool, as_json: bool) -> None:
     the member with their next pull. It can't be undone, and backups made before still have it all: see
     docs/how-to/erase-a-member.md. Points that are left can't be spent any more.
     """
-    from till_cloud import erasing, showing, snapshots
-    from till_cloud.store import snapshots as snapshot_rows
+    from till_cloud import erasing, showing
 
     with reading(db) as connection:
         member_id = showing.member(connection, reference=reference).member_id
@@ -29,17 +28,31 @@ def erase(reference: str, db: Path, *, yes: bool, as_json: bool) -> None:
         click.confirm(f"Erase {member_id} for good?", abort=True, err=True)
     with writing(db) as writer:
         done = writer.call(lambda connection: erasing.erase(connection, member_id, ops, now_ms()))
+    removed, clean = leave_nothing(db)
+    if as_json:
+        echo_json({"erased": done, "log_emptied": clean, "snapshots_removed": removed})
+        return
+    click.echo(f"{done.member_id}: {done.identifiers} numbers and {done.operations} operations name nobody now")
+    say_log(clean=clean)
+
+
+def leave_nothing(db: Path) -> tuple[int, bool]:
+    """Remove what else has erased members: snapshots (how many), and former pages of the file (whether all of them)."""
+    from till_cloud import erasing, snapshots
+    from till_cloud.store import snapshots as snapshot_rows
+
+    with writing(db) as writer:
         made = writer.call(snapshot_rows.newest_first)
         for row in made:
             writer.call(lambda connection, name=row.snapshot: snapshot_rows.remove(connection, name))  # type: ignore[misc]  # mypy infers no lambda with a default
     for row in made:
         (snapshots.folder_of(db) / row.snapshot).unlink(missing_ok=True)
     with told():
-        clean = erasing.scrub(db)
-    if as_json:
-        echo_json({"erased": done, "log_emptied": clean, "snapshots_removed": len(made)})
-        return
-    click.echo(f"{done.member_id}: {done.identifiers} numbers and {done.operations} operations name nobody now")
+        return len(made), erasing.scrub(db)
+
+
+def say_log(*, clean: bool) -> None:
+    """A word where former pages are still in the log."""
     if not clean:
         click.echo("The running cloud reads its log: `tillside cloud privacy scrub` when it is quiet.", err=True)
 
@@ -57,7 +70,7 @@ def export(reference: str, db: Path) -> None:
 
 @click.group()
 def privacy() -> None:
-    """Keys that people are sealed to, and what deleted rows leave in the file."""
+    """Whom tills hold, how long people are kept, keys that they are sealed to, what deleted rows leave in the file."""
 
 
 @privacy.command("new-key")

@@ -21,7 +21,7 @@ BLOCK_MEMBERS = 1_000
 PERIOD_MS = 3_600_000
 
 KEPT_DAYS = 180
-"""How long a row stays after it could leave: a till that was away for longer finds out by digests who has left."""
+"""How long the row of who left stays: a till that was away for longer finds out by digests who has left."""
 
 
 class Windows:
@@ -48,19 +48,19 @@ class Windows:
         return False
 
     def _move(self, book: Book, store: str) -> bool:
-        """Let some of a store's members out or in; whether there were any."""
+        """Let some of a store's members out or in, and forget who left long ago; whether there were any."""
         days = rows.days_of(book.connection, store)
         if days == rows.WHOLE_BASE:
             return False
         before_ms = self._due_ms - days * rows.DAY_MS
         gone = rows.over(book.connection, store, before_ms, BLOCK_MEMBERS)
-        rows.move(book.connection, store, [(each, book.next_position()) for each in gone], inside=False)
+        rows.let_out(book.connection, store, [(each, book.next_position()) for each in gone], book.now_ms)
         came = rows.back(book.connection, store, before_ms, BLOCK_MEMBERS)
-        rows.move(book.connection, store, [(each, book.next_position()) for each in came], inside=True)
-        rows.forget(book.connection, store, before_ms - KEPT_DAYS * rows.DAY_MS)
+        rows.let_in(book.connection, store, [(each, book.next_position()) for each in came])
+        forgotten = rows.forget(book.connection, store, book.now_ms - KEPT_DAYS * rows.DAY_MS, BLOCK_MEMBERS)
         self._left += len(gone)
         self._back += len(came)
-        return bool(gone or came)
+        return bool(gone or came or forgotten)
 
     def tell(self, done: "JobsDone") -> None:
         done.window_left += self._left

@@ -14,10 +14,12 @@ CREATE TABLE window_members (
     seen_at_ms INTEGER NOT NULL,
     inside INTEGER NOT NULL CHECK (inside IN (0, 1)),
     position INTEGER NOT NULL,
+    left_at_ms INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (store, member_id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX window_members_moved ON window_members (store, position);
 CREATE INDEX window_members_seen ON window_members (store, inside, seen_at_ms);
+CREATE INDEX window_members_left ON window_members (store, left_at_ms) WHERE inside = 0;
 CREATE INDEX window_members_member ON window_members (member_id);
 
 CREATE TABLE window_days (
@@ -25,6 +27,13 @@ CREATE TABLE window_days (
     days INTEGER NOT NULL CHECK (days >= 0)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE erasures (
+    member_id TEXT PRIMARY KEY REFERENCES members,
+    at_ms INTEGER NOT NULL,
+    why TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+ALTER TABLE members ADD COLUMN seen_at_ms INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE tills ADD COLUMN takes_window INTEGER NOT NULL DEFAULT 0 CHECK (takes_window IN (0, 1));
 
 INSERT INTO window_members (store, member_id, seen_at_ms, inside, position)
@@ -40,7 +49,8 @@ FROM members WHERE status <> 'removed' AND (
     OR NOT EXISTS (SELECT 1 FROM movements WHERE till <> ''))
 """
 """Of a database of a former release: who bought in 90 days is seen there, who was added in them is seen everywhere; and
-so is everybody of a chain that has not sold yet.
+so is everybody of a chain that has not sold yet. `members.seen_at_ms`: the last time of rows that are gone. `erasures`:
+who was erased for their age, and why.
 """
 
 EVERYWHERE = ""
@@ -126,8 +136,12 @@ ORDER BY s.seen_at_ms LIMIT :limit
 _BACK = """
 SELECT member_id FROM window_members WHERE store = ? AND inside = 0 AND seen_at_ms >= ? ORDER BY seen_at_ms LIMIT ?
 """
-_MOVE = "UPDATE window_members SET inside = ?, position = ? WHERE store = ? AND member_id = ?"
-_FORGET = "DELETE FROM window_members WHERE store = ? AND inside = 0 AND seen_at_ms < ?"
+_MOVE = "UPDATE window_members SET inside = ?, left_at_ms = ?, position = ? WHERE store = ? AND member_id = ?"
+_GONE = """
+SELECT member_id, seen_at_ms FROM window_members WHERE store = ? AND inside = 0 AND left_at_ms < ? LIMIT ?
+"""
+_KEEP_SEEN = "UPDATE members SET seen_at_ms = max(seen_at_ms, ?) WHERE member_id = ?"
+_FORGET = "DELETE FROM window_members WHERE store = ? AND member_id = ?"
 _TAKES = "SELECT takes_window FROM tills WHERE till = ?"
 _SET_TAKES = "UPDATE tills SET takes_window = ? WHERE till = ?"
 
@@ -234,14 +248,22 @@ def back(connection: sqlite3.Connection, store: str, since_ms: int, limit: int) 
     return [str(row[0]) for row in connection.execute(_BACK, (store, since_ms, limit))]
 
 
-def move(connection: sqlite3.Connection, store: str, rows: Sequence[tuple[str, int]], *, inside: bool) -> None:
-    """Let members in or out, each at their position."""
-    connection.executemany(_MOVE, [(int(inside), position, store, member_id) for member_id, position in rows])
+def let_out(connection: sqlite3.Connection, store: str, rows: Sequence[tuple[str, int]], now_ms: int) -> None:
+    """Members leave, each at their position."""
+    connection.executemany(_MOVE, [(0, now_ms, position, store, member_id) for member_id, position in rows])
 
 
-def forget(connection: sqlite3.Connection, store: str, before_ms: int) -> int:
-    """Drop rows of who is outside and was not seen since then; how many."""
-    return connection.execute(_FORGET, (store, before_ms)).rowcount
+def let_in(connection: sqlite3.Connection, store: str, rows: Sequence[tuple[str, int]]) -> None:
+    """Members come back, each at their position."""
+    connection.executemany(_MOVE, [(1, 0, position, store, member_id) for member_id, position in rows])
+
+
+def forget(connection: sqlite3.Connection, store: str, before_ms: int, limit: int) -> int:
+    """Drop rows of who left before then, so many at most; how many. When a member was seen last stays with them."""
+    gone = connection.execute(_GONE, (store, before_ms, limit)).fetchall()
+    connection.executemany(_KEEP_SEEN, [(seen_at_ms, member_id) for member_id, seen_at_ms in gone])
+    connection.executemany(_FORGET, [(store, member_id) for member_id, _ in gone])
+    return len(gone)
 
 
 def takes(connection: sqlite3.Connection, till: str) -> bool:
