@@ -13,7 +13,7 @@ from fakes.pending import FakePending
 from fakes.sales import FakeSales
 from fakes.slips import FakeSlipDesk
 from till_agent.desk import Desk, DeskParts, DeskSettings, StoreIdentity
-from till_agent.ports import CachedGrant, Seen
+from till_agent.ports import CachedGrant, MemberGateway, Seen
 from till_agent.registrations import Registrations
 from till_loyalty.identifiers import tag
 from till_loyalty.programme import CardRange, Exclusion, Identifiers, Match, Programme, Redemption, Rule, Tier
@@ -106,6 +106,7 @@ class FakeTill:
         self.gateway = FakeHoldGateway(self.clock)
         self.codes = FakeConfirmations(self.clock)
         self.sales = FakeSales(self.clock)
+        self.members: MemberGateway | None = None
         self.registrations = Registrations()
         self.nudges = 0
         self.wallet_keys: tuple[str, ...] = ()
@@ -133,6 +134,7 @@ class FakeTill:
             settings=self.settings,
             confirmations=self.codes,
             sales=self.sales,
+            members=self.members,
             registrations=self.registrations,
             epoch=lambda: self.journal.reader.epoch,
             nudge=self._nudge,

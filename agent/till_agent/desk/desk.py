@@ -1,9 +1,10 @@
 """The sale desk: everything that cash software can ask, apart from HTTP.
 
 Each call answers from this machine; only `hold`, one-time codes and, of somebody whom this till does not hold,
-`identify` ask the cloud, each within its budget. Errors are DeskProblem.
+`identify` and registrations ask the cloud, each within its budget. Errors are DeskProblem.
 """
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -34,6 +35,7 @@ from till_agent.desk.recent import Recent
 from till_agent.desk.registering import Registering
 from till_agent.desk.reversing import Reversing
 from till_agent.desk.selling import Selling
+from till_agent.exceptions import DeskProblem
 from till_agent.member_api import CardAttach, CodeAnswer, CodeRequest, MemberCreate
 from till_agent.page_api import MembersFound, Sales, SoldLines
 from till_agent.ports import Entry, StoredHold
@@ -135,10 +137,12 @@ class Desk:
 
     async def register(self, request: MemberCreate, *, commit: bool = True) -> Answered:
         """Register a person: what is still needed, or a member, durable when this returns; `commit` False: a try."""
+        await self._meet(Identify(phone=request.phone) if request.phone else None)
         return await self._enrolled().registering.register(request, commit=commit)
 
     async def attach_card(self, reference: str, request: CardAttach) -> Answered:
         """Give a member a card; durable when this returns."""
+        await self._meet(Identify(card=request.card))
         return await self._enrolled().registering.attach(reference, request)
 
     async def confirm(self, request: CodeRequest) -> CodeAnswer:
@@ -200,6 +204,14 @@ class Desk:
         else:
             words = Words(supported(language, self._parts.settings.language))
         return words.problem(code, values, status=status)
+
+    async def _meet(self, who: Identify | None) -> None:
+        """Ask the cloud about somebody who may be a member already; what is wrong with a number is told by others."""
+        if who is None or not self._parts.cache.window_days:
+            return
+        with contextlib.suppress(DeskProblem):
+            desk = self._enrolled()
+            await desk.meeting.meet(desk.bench.finder.find(who))
 
     def _enrolled(self) -> _Open:
         if self._open is None:

@@ -13,6 +13,8 @@ from till_cloud.cli.erasing import leave_nothing, privacy, say_log
 if TYPE_CHECKING:
     from till_cloud.retention import Retained
 
+__all__ = ["privacy", "retention", "window"]
+
 IDS_SHOWN = 20
 """On the terminal; `--json` prints them all."""
 
