@@ -215,9 +215,8 @@ async def open_core(identity: Identity, around: Surroundings) -> Core:
         for told in on_page:
             told()
 
-    cache = CacheStore(
-        state_dir / CACHE_FILE, identity.till, on_complete=complete, clock=clock, waiting=effects.speak_of
-    )
+    path, waiting = state_dir / CACHE_FILE, effects.speak_of
+    cache = CacheStore(path, identity.till, on_complete=complete, clock=clock, waiting=waiting)
     keeper = EpochKeeper(identity.last_epoch, lambda epoch: keep_epoch(around.identity_path, epoch))
     place = Place(
         path=state_dir / JOURNAL_FILE, till=identity.till, keeper=keeper, clock=clock, included=lambda: cache.floor

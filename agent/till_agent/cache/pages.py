@@ -12,6 +12,7 @@ from till_agent.cache.rows import shown_of, tags_of, without_tag
 from till_agent.ports import Seen, Shares
 from till_loyalty.receipt import Place
 from till_sync.asking import MemberAnswer
+from till_sync.ports import Clock
 from till_sync.snapshot_rows import balance_columns, pack
 from till_sync.wire import ChangesAnswer, GrantRow, LeftRow, MemberRow, OpResult, ProgrammeRow
 
@@ -98,16 +99,24 @@ def save_progress(connection: sqlite3.Connection, progress: Progress) -> None:
     )
 
 
+Waiting = frozenset[str] | None
+"""Whom own ops speak of that a page does not include, by member id or tag; None: that was not looked up."""
+
+
+def seen_by(clock: Clock | None) -> Seen | None:
+    """Now, by our clocks; None without one."""
+    return Seen(mono_ms=clock.mono_ms(), boot=clock.boot, wall_ms=clock.wall_ms()) if clock else None
+
+
 def write_page(
     connection: sqlite3.Connection,
     progress: Progress,
     page: ChangesAnswer,
     seen: Seen | None = None,
-    waiting: frozenset[str] | None = None,
+    waiting: Waiting = None,
 ) -> Progress:
     """Store a page's rows and where it ends. Gives the progress after it. `seen`: when it came, by our clocks;
-    `waiting`: whom own ops speak of that the page does not include, by member id or tag; None if that was not looked
-    up, since `leaves` said so."""
+    `waiting` may be None where `leaves` says no."""
     included = (page.epoch, page.acked_seq)
     members = {row.member_id: row for row in page.rows if isinstance(row, MemberRow)}
     shown: list[str] = []

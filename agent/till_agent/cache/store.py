@@ -14,7 +14,7 @@ from till_agent.cache.aside import Aside
 from till_agent.cache.exceptions import CacheUnavailable, DamagedCacheError
 from till_agent.cache.former import FormerProgrammes
 from till_agent.cache.opening import clear_away, is_damage, open_writer, put_in_place
-from till_agent.cache.pages import Progress
+from till_agent.cache.pages import Progress, Waiting
 from till_agent.cache.programmes import active_programme
 from till_agent.cache.reading import Reader
 from till_agent.cache.rows import UNREADABLE, as_member
@@ -178,8 +178,7 @@ class CacheStore:
         return self._progress.allotted.window_days
 
     async def take(self, answer: MemberAnswer) -> bool:
-        """Store a member whom the cloud was asked about; False where it is another cloud than the cache's.
-        CacheUnavailable."""
+        """Store whom the cloud was asked about; False for nobody, or from another cloud than the cache's."""
         if answer.member is None or answer.incarnation != self._progress.incarnation:
             return False
         self._progress = await self._write(lambda connection: pages.take(connection, answer))
@@ -229,8 +228,7 @@ class CacheStore:
 
     async def store_page(self, page: ChangesAnswer) -> None:
         """Rows and cursor in one transaction; CacheUnavailable when it can't be kept."""
-        clock = self._clock
-        seen = Seen(mono_ms=clock.mono_ms(), boot=clock.boot, wall_ms=clock.wall_ms()) if clock else None
+        seen = pages.seen_by(self._clock)
         looks = self._keeps or self._aside is not None or pages.leaves(self._progress, page)
         waiting = self._waiting((page.epoch, page.acked_seq)) if looks else None
         if self._aside is not None:
@@ -266,15 +264,12 @@ class CacheStore:
         if self._progress.cursor:
             self._progress = await self._write(pages.begin_anew)
 
-    async def _store_aside(
-        self, aside: Aside, page: ChangesAnswer, seen: Seen | None, waiting: frozenset[str] | None
-    ) -> None:
+    async def _store_aside(self, aside: Aside, page: ChangesAnswer, seen: Seen | None, waiting: Waiting) -> None:
         """A page for the new cache; with the last one it takes the place of the one that serves."""
-        base = self._progress.base
         try:
             complete = await self._in_thread(lambda: aside.write_page(page, seen))
             if complete:
-                await self._in_thread(lambda: aside.carry_over(self._writer, base, waiting))
+                await self._in_thread(lambda: aside.carry_over(self._writer, self._progress.base, waiting))
                 await self._swap(aside)
         except BaseException:
             await self._drop_aside(aside)
