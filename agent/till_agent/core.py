@@ -204,8 +204,7 @@ class TranslatedGateway:
 
 async def open_core(identity: Identity, around: Surroundings) -> Core:
     """Open the stores and build the rest. JournalUnavailable when there is no disk to sell on; else it comes up."""
-    clock = around.clock
-    state_dir = around.identity_path.parent
+    clock, state_dir = around.clock, around.identity_path.parent
     effects, registrations = OwnEffects(), Registrations()
     on_page: list[Callable[[], None]] = []
 
@@ -249,6 +248,7 @@ async def open_core(identity: Identity, around: Surroundings) -> Core:
             cloud_key=key,
             wallet_keys=key.wallet_keys,
             seal_key=key.seal_key,
+            phone_tags=key.phone_tags,
             registrations=registrations,
         )
     )

@@ -207,7 +207,8 @@ class CloudApp:
             raise RefusedError(409, "codes_not_sent", "expected a cloud that sends codes: `cloud run --send-codes`")
         with self._busy.one():
             wish = await read_json(request, _confirmations, limit_bytes=SMALL_BODY_BYTES)
-            started = await asyncio.wrap_future(self._centre.start_confirmation(till.till, wish))
+            starting = await asyncio.to_thread(self._centre.start_confirmation, till.till, wish)
+            started = await asyncio.wrap_future(starting)
             if started.code is not None:
                 await self._send_code(self._sender, started.code)
         return _json(started.answer)

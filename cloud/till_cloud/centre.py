@@ -286,9 +286,15 @@ class Centre:
         return self._writer.submit(lambda connection: redeem_code(connection, request, now_ms))
 
     def start_confirmation(self, till_id: str, request: ConfirmationRequest) -> "Future[confirmations.Started]":
-        """Make a one-time code. Sending it is the caller's, after the commit; RefusedError from the future."""
+        """Make a one-time code. Sending it is the caller's, after the commit; RefusedError from the future.
+
+        A slow tag is worked out here: call it from a worker thread.
+        """
         now_ms = self.wall_ms()
-        return self._writer.submit(lambda connection: confirmations.start(connection, till_id, request, now_ms))
+        fits = self.read(lambda connection: confirmations.is_tag_of(connection, request))
+        return self._writer.submit(
+            lambda connection: confirmations.start(connection, till_id, request, now_ms, fits=fits)
+        )
 
     def give_code(self, till_id: str, confirmation: str, code: str) -> "Future[ConfirmationAnswer]":
         """Compare a code that a member said; RefusedError from the future."""

@@ -14,7 +14,7 @@ from till_cloud import budgets, windows
 from till_cloud.exceptions import CursorError
 from till_cloud.facts import open_keys
 from till_cloud.registry import Registry
-from till_cloud.store import grants, members, meta, programmes, tills
+from till_cloud.store import grants, members, meta, programmes, slow_tags, tills
 from till_cloud.store.windows import days_of
 from till_cloud.waves.choosing import programme_key
 from till_sync import digests
@@ -129,6 +129,7 @@ def page(
     own = reached if own >= after else own
     wanted = None if min(reached, own) < newest else check
     selling_by = registry.of_till(connection, till.till)
+    tags = slow_tags.phone_tags(connection)
     return ChangesAnswer(
         incarnation=incarnation,
         rows=tuple(rows),
@@ -139,6 +140,8 @@ def page(
         server_time_ms=now_ms,
         shares={} if selling_by is None else budgets.shares(connection, till.till, selling_by.programme),
         place=tills.place(connection, current.store),
+        phone_cost=tags.cost,
+        phone_slow_only=tags.only,
         stretch=None if wanted is None else stretch_digest(connection, wanted, now_ms, scope),
         window_days=0 if scope == windows.WHOLE else days_of(connection, scope),
     )
@@ -209,6 +212,7 @@ def stretch(
     ids, reached = windows.ids_after(connection, scope, after, PAGE_LIMIT, last)
     keys = open_keys(now_ms)
     rows = members.of_ids(connection, ids, keys)
+    tags = slow_tags.phone_tags(connection)
     return ChangesAnswer(
         incarnation=incarnation,
         rows=tuple(rows),
@@ -218,6 +222,8 @@ def stretch(
         acked_seq=current.acked_seq,
         server_time_ms=now_ms,
         place=tills.place(connection, current.store),
+        phone_cost=tags.cost,
+        phone_slow_only=tags.only,
         stretch=digests.digest_of(rows, keys, after=after, last=reached),
         window_days=0 if scope == windows.WHOLE else days_of(connection, scope),
     )
@@ -226,6 +232,7 @@ def stretch(
 def hello(connection: sqlite3.Connection, till: tills.TillRow, *, limits: Limits, now_ms: int) -> HelloAnswer:
     """What the cloud holds of a till, read in one transaction."""
     current = tills.till(connection, till.till) or till
+    tags = slow_tags.phone_tags(connection)
     return HelloAnswer(
         incarnation=meta.incarnation(connection),
         till=current.till,
@@ -240,4 +247,6 @@ def hello(connection: sqlite3.Connection, till: tills.TillRow, *, limits: Limits
         cloud_key=meta.cloud_key(connection),
         wallet_keys=meta.wallet_keys(connection),
         seal_key=meta.seal_key(connection),
+        phone_cost=tags.cost,
+        phone_slow_only=tags.only,
     )

@@ -11,7 +11,7 @@ from till_cloud.csv_members import Candidate, Fault, LineReader
 from till_cloud.importing_people import PeopleOfBlock
 from till_cloud.ledger.account import Draft, IssuedLot
 from till_cloud.ledger.book import Book
-from till_cloud.store import members, tiers
+from till_cloud.store import members, slow_tags, tiers
 
 BLOCK_LINES = 5_000
 """Lines of one transaction: about half a second, which is how long a till's push may wait behind it."""
@@ -235,7 +235,8 @@ class _Block:
             card_masked=candidate.card_masked or known.card_masked,
             language=candidate.language or known.language,
         )
-        new_tags = set(candidate.tags) - set(members.tags(self._connection, known.member_id))
+        named = {slow_tags.kept(self._connection, tag) for tag in candidate.tags}
+        new_tags = named - set(members.tags(self._connection, known.member_id))
         opens = bool(candidate.balance) and opened is None
         filled = self._people.fill(candidate, known.member_id)
         if wanted == known and not (new_tags or opens or filled):

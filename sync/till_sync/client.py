@@ -34,6 +34,7 @@ from till_sync.exceptions import (
     SyncError,
 )
 from till_sync.heartbeat import HEARTBEAT_PATH, POLICY_PATH, Heartbeat, HeartbeatAnswer, Policy
+from till_sync.phone_tags import PhoneTags
 from till_sync.ports import Clock
 from till_sync.transport import Reply, Transport
 from till_sync.waiting import within
@@ -101,6 +102,7 @@ class CloudClient:
         self._cloud_key = ""
         self._wallet_keys: tuple[str, ...] = ()
         self._seal_key = ""
+        self._phone_tags: PhoneTags | None = None
 
     @property
     def skew_ms(self) -> int | None:
@@ -127,6 +129,11 @@ class CloudClient:
         """What people who register are sealed to (hex), as the cloud said last; "" before it said so."""
         return self._seal_key
 
+    @property
+    def phone_tags(self) -> PhoneTags | None:
+        """Which tags of phones the chain has, as the cloud said last; None before it said anything."""
+        return self._phone_tags
+
     async def hello(self, *, waiting: int = 0) -> HelloAnswer:
         """Who the cloud is and what it holds of this till; with ops `waiting`, also when to begin pushing them."""
         path = self._path("hello") + (f"?waiting={waiting}" if waiting else "")
@@ -137,6 +144,8 @@ class CloudClient:
         self._cloud_key = answer.cloud_key or self._cloud_key
         self._wallet_keys = answer.wallet_keys or self._wallet_keys
         self._seal_key = answer.seal_key or self._seal_key
+        # Its last word counts, also that there are none: a cloud that was restored must be sent what it can resolve.
+        self._phone_tags = PhoneTags(cost=answer.phone_cost, only=answer.phone_slow_only)
         return answer
 
     async def push(self, batch: bytes) -> PushAnswer:
@@ -169,12 +178,16 @@ class CloudClient:
             query |= {} if members is None else {"members_after": members[0], "members_to": members[1]}
         path = f"{self._path('changes')}?{urlencode(query)}"
         try:
-            return await self._ask("GET", path, _changes, extra_ms=wait_ms)
+            answer = await self._ask("GET", path, _changes, extra_ms=wait_ms)
         except CloudRefused as error:
             if error.code != "cursor_invalid":
                 raise
             # A cursor that no cloud can read is as good as none, and pulling anew mends the cache.
             raise CursorGone(str(error), status=error.status, code=error.code) from error
+        if answer.phone_cost:
+            # Tags of these rows may be slow already: whoever looks for them must know before the next greeting.
+            self._phone_tags = PhoneTags(cost=answer.phone_cost, only=answer.phone_slow_only)
+        return answer
 
     async def snapshot(self) -> SnapshotAnswer:
         """The newest snapshot. CloudRefused `snapshot_none` 404 when there is none."""

@@ -20,6 +20,7 @@ from till_loyalty.programme import CardRange, Exclusion, Identifiers, Match, Pro
 from till_loyalty.receipt import Line, Receipt
 from till_sync import vouchers
 from till_sync.keys import public_of
+from till_sync.phone_tags import NO_SLOW_TAGS
 from till_sync.vouchers import Voucher
 from till_sync.wire import MemberRow
 
@@ -111,6 +112,7 @@ class FakeTill:
         self.nudges = 0
         self.wallet_keys: tuple[str, ...] = ()
         self.seal_key = ""
+        self.phone_tags = NO_SLOW_TAGS
         self.slips = FakeSlipDesk()
         self.settings = DeskSettings(**settings)
         self.identity = IDENTITY if enrolled else None
@@ -140,6 +142,7 @@ class FakeTill:
             nudge=self._nudge,
             wallet_keys=lambda: self.wallet_keys,
             seal_key=lambda: self.seal_key,
+            phone_tags=lambda: self.phone_tags,
         )
 
     def _nudge(self) -> None:

@@ -14,6 +14,7 @@ from till_agent.desk.finding import Finder, Found
 from till_agent.desk.knowing import Knowing, Known
 from till_agent.desk.parts import DeskParts, StoreIdentity
 from till_agent.desk.problems import problem
+from till_agent.desk.slow_tags import SlowTags
 from till_agent.desk.views import View
 from till_agent.desk.wallets import Wallets
 from till_agent.exceptions import JournalUnavailable
@@ -58,8 +59,9 @@ class Bench:
             parts.registrations,
             cloud_key=self._cloud_key,
             wallets=self.wallets,
+            slow=SlowTags(parts.phone_tags, parts.clock.mono_ms),
         )
-        self.digests = Digests(identity.identifier_key, self.finder.tag_of, self._identifiers)
+        self.digests = Digests(identity.identifier_key, self.finder.tags_of, self._identifiers, self.finder.names)
         self.allowing = Allowing(parts.cache, parts.pending, parts.holds, time, parts.epoch)
         self.balances = Balances(parts.cache, parts.pending, parts.holds, parts.gateway, self.today, self.allowing)
         self.coupons = CouponDesk(parts.coupons, parts.pending, parts.clock, parts.settings.cloud_budget_ms)

@@ -76,6 +76,7 @@ class Desk:
     async def identify(self, request: Identify, language: str | None = None) -> Member:
         """Who was scanned or keyed. Somebody not known here is no error: `known` is false, and sales accrue to them."""
         bench, meeting = self._enrolled().bench, self._enrolled().meeting
+        await bench.finder.learn(request)
         found = bench.finder.find(request)
         if await meeting.meet(found):
             found = bench.finder.find(request)
@@ -211,6 +212,7 @@ class Desk:
             return
         with contextlib.suppress(DeskProblem):
             desk = self._enrolled()
+            await desk.bench.finder.learn(who)
             await desk.meeting.meet(desk.bench.finder.find(who))
 
     def _enrolled(self) -> _Open:

@@ -6,7 +6,7 @@ Former releases put in what was keyed; what they wrote is still recognised, and 
 """
 
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from hashlib import sha256
 
 from msgspec import Struct
@@ -18,11 +18,11 @@ from till_agent.desk.problems import problem
 from till_agent.member_api import CardAttach, MemberCreate
 from till_agent.ports import Entry
 from till_loyalty.exceptions import IdentifierError
-from till_loyalty.identifiers import Kind, mask_name, normalise_phone
+from till_loyalty.identifiers import FAST_PHONE, Kind, mask_name, normalise_phone
 from till_loyalty.programme import Identifiers
 
-TagOf = Callable[[Kind, str], str]
-"""The tag of a number: what may be kept of it."""
+TagsOf = Callable[[Kind, str], tuple[str, ...]]
+"""The tags of a number, the one that may be kept first: of a phone there are two, where the chain has slow ones."""
 MONTH_AND_DAY = len("12-31")
 
 
@@ -43,11 +43,18 @@ class RequestDigest(Struct, frozen=True):
 
 
 class Digests:
-    """Makes them. `rules` say what reads as a phone."""
+    """Makes them. `rules` say what reads as a phone, `names` which tags are one phone's, the one to be kept first."""
 
-    def __init__(self, key: bytes, tag_of: TagOf, rules: Callable[[], Identifiers]) -> None:
+    def __init__(
+        self,
+        key: bytes,
+        tags_of: TagsOf,
+        rules: Callable[[], Identifiers],
+        names: Callable[[str], tuple[str, ...]],
+    ) -> None:
         self._key = key
-        self._tag_of = tag_of
+        self._names = names
+        self._tags_of = tags_of
         self._rules = rules
 
     def plain(self, kind: str, uid: str, request: Struct | None = None) -> RequestDigest:
@@ -59,46 +66,53 @@ class Digests:
         who = request.member
         if who is None:
             return self.plain(kind, uid, request)
-        unnamed = self._unnamed(who)
-        return self._both(kind, uid, request, request if unnamed == who else replace(request, member=unnamed))
+        return self._of((kind, uid, replace(request, member=each)) for each in (*self._unnamed(who), who))
 
     def registration(self, kind: str, request: MemberCreate) -> RequestDigest:
         """Of a registration. Another spelling of a name, or year of birth, makes no other registration."""
-        unnamed = replace(
-            request,
-            phone=request.phone and self._phone_tag(request.phone),
-            card=request.card and self._tag_of("card", request.card),
-            name=mask_name(request.name),
-            birth_date=request.birth_date[-MONTH_AND_DAY:],
-            sex="",
-        )
-        return self._both(kind, request.uid, request, unnamed)
+        bare = {"name": mask_name(request.name), "birth_date": request.birth_date[-MONTH_AND_DAY:], "sex": ""}
+        card = request.card and self._tags_of("card", request.card)[0]
+        phones = self._phone_tags(request.phone) if request.phone else (None,)
+        unnamed = [replace(request, phone=phone, card=card, **bare) for phone in phones]
+        return self._of((kind, request.uid, each) for each in (*unnamed, request))
 
-    def card(self, kind: str, request: CardAttach) -> RequestDigest:
+    def card(self, kind: str, reference: str, request: CardAttach) -> RequestDigest:
         """Of a card that is given to a member."""
-        return self._both(kind, request.uid, request, replace(request, card=self._tag_of("card", request.card)))
+        unnamed = replace(request, card=self._tags_of("card", request.card)[0])
+        names = [(f"{kind} {each}", request.uid, unnamed) for each in self._references(reference)]
+        return self._of((*names, (f"{kind} {reference}", request.uid, request)))
 
-    def _both(self, kind: str, uid: str, request: Struct, unnamed: Struct) -> RequestDigest:
-        if unnamed is request:
-            return self.plain(kind, uid, request)
-        return RequestDigest(self._hash(kind, uid, unnamed), (self._hash(kind, uid, request),))
+    def _of(self, ways: Iterable[tuple[str, str, Struct]]) -> RequestDigest:
+        """By the first way; the others, and the last that is of what was keyed, are those of earlier rows."""
+        made, *former = dict.fromkeys([self._hash(*way) for way in ways])
+        return RequestDigest(made, tuple(former))
 
-    def _unnamed(self, who: Identify) -> Identify:
-        return replace(
-            who,
-            phone=who.phone and self._phone_tag(who.phone),
-            card=who.card and self._tag_of("card", who.card),
-            scan=who.scan and self._either_tag(who.scan),
-            code=who.code and self._either_tag(who.code),
-        )
+    def _unnamed(self, who: Identify) -> list[Identify]:
+        """`who` by tags, in each of their kinds; nothing for a reference that says no more than a row may."""
+        if who.reference and not who.reference.startswith(FAST_PHONE):
+            return []
+        for name, tags_of in (
+            ("phone", self._phone_tags),
+            ("scan", self._either_tags),
+            ("code", self._either_tags),
+            ("reference", self._references),
+        ):
+            value = getattr(who, name)
+            if value:
+                return [replace(who, **{name: each}) for each in tags_of(value)]
+        return [replace(who, card=self._tags_of("card", who.card)[0])] if who.card else []
 
-    def _phone_tag(self, text: str) -> str:
+    def _phone_tags(self, text: str) -> tuple[str, ...]:
         """Of the number that the text stands for; of the text where it stands for none, which no row will hold."""
-        return self._tag_of("phone", self._phone(text) or text)
+        return self._tags_of("phone", self._phone(text) or text)
 
-    def _either_tag(self, text: str) -> str:
+    def _either_tags(self, text: str) -> tuple[str, ...]:
         phone = self._phone(text)
-        return self._tag_of("phone", phone) if phone else self._tag_of("card", text)
+        return self._tags_of("phone", phone) if phone else self._tags_of("card", text)
+
+    def _references(self, text: str) -> tuple[str, ...]:
+        """A phone's fast tag is as good as the phone: the slow one stands for it."""
+        return self._names(text) if text.startswith(FAST_PHONE) else (text,)
 
     def _phone(self, text: str) -> str:
         try:

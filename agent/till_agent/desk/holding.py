@@ -51,6 +51,7 @@ class Holding:
         An open hold of the same receipt and member that covers the wish is handed out again; a smaller one is given
         back first. DeskProblem when the member can't spend, the cloud refuses or is not reached.
         """
+        await self._bench.finder.learn(request.member)
         found = self._spender(request)
         if found.voucher is not None:
             await self.covering.check(found.voucher)

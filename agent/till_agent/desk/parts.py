@@ -19,6 +19,7 @@ from till_agent.ports import (
 )
 from till_agent.registrations import Registrations
 from till_agent.slips.templates import SlipTemplates
+from till_sync.phone_tags import NO_SLOW_TAGS, PhoneTags
 from till_sync.ports import Clock
 
 
@@ -84,6 +85,8 @@ class DeskParts:
     """The chain's secrets (hex) of wallet codes that change by the clock; none: no such code is taken."""
     seal_key: Callable[[], str] = lambda: ""
     """What people who register are sealed to, so that the journal does not say who they are; "": it is in clear."""
+    phone_tags: Callable[[], PhoneTags] = lambda: NO_SLOW_TAGS
+    """Which tags of phones the chain has."""
     nudge: Callable[[], None] = lambda: None
     """There is an op that somebody waits for: push now."""
     registrations: Registrations = field(default_factory=Registrations)

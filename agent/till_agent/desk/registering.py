@@ -10,7 +10,7 @@ from functools import partial
 from msgspec import Struct
 from msgspec.structs import replace
 
-from till_agent.api import Message
+from till_agent.api import Identify, Message
 from till_agent.desk.answers import Answered, encode
 from till_agent.desk.bench import Bench
 from till_agent.desk.clock import store_clock
@@ -66,6 +66,7 @@ class Registering:
         the same answer. `commit` False stops before that: `needs` of nothing is what could be registered. DeskProblem
         uid_conflict, registration_disabled, card_taken, code_unchecked and others."""
         bench = self._bench
+        await bench.finder.learn(Identify(phone=request.phone))
         digest = bench.digests.registration(REGISTER, replace(request, **STEP_FIELDS))
         earlier = await bench.read(lambda reader: reader.find(REGISTER, request.uid))
         if earlier is not None:
@@ -97,7 +98,8 @@ class Registering:
     async def attach(self, reference: str, request: CardAttach) -> Answered:
         """Give a member a card. DeskProblem reference_unknown, card_taken, uid_conflict and those of a card number."""
         bench = self._bench
-        digest = bench.digests.card(f"{ATTACH} {reference}", replace(request, language=None))
+        await bench.finder.learn(Identify(reference=reference))
+        digest = bench.digests.card(ATTACH, reference, replace(request, language=None))
         earlier = await bench.read(lambda reader: reader.find(ATTACH, request.uid))
         if earlier is not None:
             return Answered(body=digest.same(earlier).answer, replayed=True)

@@ -71,7 +71,9 @@ class Reversing:
         if entry is None:
             raise problem("sale_unknown", f"expected a sale of this till, not {sale_uid!r}")
         body = await work(len(entry.body), BIG_BODY_BYTES, sale_body, entry)
-        sold = self._sold_here(entry, body, await self._elsewhere.told(entry), language)
+        told = await self._elsewhere.told(entry)
+        await self._bench.finder.learn_tags([body.subject.tag])
+        sold = self._sold_here(entry, body, told, language)
         return await self._commit(partial(self._decide_void, sold=sold, digest=digest))
 
     async def give_back(
@@ -95,8 +97,11 @@ class Reversing:
         if entry is not None:
             body = await work(len(entry.body), BIG_BODY_BYTES, sale_body, entry)
             if is_meant(body, entry.op_id.till, request.sold_at):
-                return self._sold_here(entry, body, await self._elsewhere.told(entry), language)
+                known = await self._elsewhere.told(entry)
+                await self._bench.finder.learn_tags([body.subject.tag])
+                return self._sold_here(entry, body, known, language)
         told = await self._elsewhere.find(request)
+        await self._bench.finder.learn_tags([told.subject.tag])
         return self._known_now(told.sale_uid, told.op, told.subject, told.result, told.usage, told, language)
 
     def _sold_here(self, entry: Entry, body: SaleBody, told: SaleAnswer | None, language: str | None) -> Sold:

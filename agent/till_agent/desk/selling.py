@@ -60,6 +60,7 @@ class Selling:
     async def quote(self, request: QuoteRequest) -> Quote:
         """What the receipt would give; changes nothing."""
         bench = self._bench
+        await bench.finder.learn(request.member)
         found = bench.finder.find(request.member, pointer="/member") if request.member else None
         if found is not None and found.voucher is not None:
             await self._covering.check(found.voucher)
@@ -125,6 +126,7 @@ class Selling:
     async def sell(self, uid: str, request: SaleRequest) -> Answered:
         """Commit a sale, or hand back the answer that the same sale got before."""
         bench = self._bench
+        await bench.finder.learn(request.member)
         digest = bench.digests.sale(SALE, uid, request)
         try:
             prepared = await self._prepare(uid, request)
