@@ -12,6 +12,7 @@ import argparse
 import contextlib
 import ctypes.util
 import hashlib
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -87,8 +88,12 @@ def create(folder: Path) -> None:
 def install_locked(python: str, lock: Path) -> None:
     """Exactly what the lock names, by uv, which is six times faster; by pip where uv finds no way."""
     pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes"]
-    run([*pip, "-r", str(HERE / "bootstrap.lock")])
-    sync = [python, "-m", "uv", "pip", "sync", "--quiet", "--python", python, "--require-hashes", str(lock)]
+    # Run by an environment that this program has filled, it uses that one's uv.
+    has_uv = (Path(sys.prefix) / STAMP).exists() and importlib.util.find_spec("uv") is not None
+    if not has_uv:
+        run([*pip, "-r", str(HERE / "bootstrap.lock")])
+    runs_uv = sys.executable if has_uv else python
+    sync = [runs_uv, "-m", "uv", "pip", "sync", "--quiet", "--python", python, "--require-hashes", str(lock)]
     if not succeeds(sync, env=uv_environment(python), quiet=False):
         say("uv could not; trying pip, which takes longer ...")
         run([*pip, "-r", str(lock)])

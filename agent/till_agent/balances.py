@@ -65,6 +65,8 @@ class OwnEffects:
         self._facts = OwnFacts()
         # Up to this row id ops are being forgotten, slice by slice; 0 when none are.
         self._upto = 0
+        self.forgotten = 0
+        """The last row id up to which ops were to be forgotten."""
 
     def __len__(self) -> int:
         """Effects kept."""
@@ -91,6 +93,10 @@ class OwnEffects:
         """What an op changed of facts (`till_agent.journal.changes.pack_change`)."""
         self._counts_again(row_id)
         self._facts.add_row(row_id, subject_key, packed)
+
+    def changes(self) -> list[tuple[int, str, bytes]]:
+        """All changes of facts that are counted, in order: row id, subject key, packed."""
+        return self._facts.rows()
 
     def facts(self, keys: tuple[str, ...], included: tuple[int, int]) -> PendingFacts:
         """What ops on any of `keys` after `included` (epoch, seq) changed of the facts."""
@@ -127,6 +133,7 @@ class OwnEffects:
     def forget(self, included: tuple[int, int]) -> None:
         """Every cached balance includes all own ops up to `included`: their effects are never asked for again."""
         self._upto = 0
+        self.forgotten = max(self.forgotten, row_id(*included))
         self._forget(row_id(*included), ALL)
 
     def forget_soon(self, included: tuple[int, int]) -> None:
@@ -134,6 +141,7 @@ class OwnEffects:
         op; only what all members took of the floor limit and of a code is counted until then, on the safe side."""
         going_on = self._upto > 0
         self._upto = max(self._upto, row_id(*included))
+        self.forgotten = max(self.forgotten, self._upto)
         if not going_on:
             self._forget_on()
 

@@ -41,8 +41,12 @@ UNKNOWN_PAUSE_MS = 3_600_000
 """Until a cloud that knows no heartbeats is asked again; it may have been upgraded."""
 FIRST_MS = 10_000
 """The first one comes at a random time within this after the start, so that a store's tills do not come at once."""
+FIRST_LOOK_MS = 500
+"""Between two looks until the first one went out: a wave waits for the word of a version that has just started."""
+SETTLING_MS = 30_000
+"""A line that is there for the first time within this after the start was not away: the agent had to greet first."""
 SPREAD_MS = 60_000
-"""So does the one that is due when the line comes back, for the same reason."""
+"""A random time of so much is waited when the line comes back, for the same reason."""
 JITTER = 0.1
 STATE_FILE_LIMIT_BYTES = 64 * 1024
 """An `UpdateState` takes under 2 KB; a file beyond this is none."""
@@ -145,10 +149,11 @@ class Beating:
         self._state_dir = state_dir
         self._clock = clock
         self._random = random or Random()  # noqa: S311 - spreads load; guards nothing
+        self._settled_mono_ms = clock.mono_ms() + SETTLING_MS
         self._next_mono_ms = clock.mono_ms() + self._random.randrange(FIRST_MS)
         self._last_mono_ms = -LEAST_PAUSE_MS
         self._told: Seen | None = None
-        self._was_online = True
+        self._was_online: bool | None = None
         self._written: bytes | None = None
         self._kept = (0, 0)
         self.counts = HeartbeatCounts()
@@ -160,7 +165,13 @@ class Beating:
         """Until cancelled. What fails is counted and tried the next time."""
         while True:
             await self.look()
-            await self._clock.sleep(LOOK_MS / 1000)
+            await self._clock.sleep(self.look_pause_ms / 1000)
+
+    @property
+    def look_pause_ms(self) -> int:
+        """Until the next look."""
+        is_first = self._told is None and self._clock.mono_ms() < self._settled_mono_ms
+        return FIRST_LOOK_MS if is_first else LOOK_MS
 
     async def look(self) -> None:
         """Send a heartbeat if one is due."""
@@ -195,9 +206,13 @@ class Beating:
     def _is_due(self, seen: Seen) -> bool:
         """By time, or because something has changed; not while the line is down, and spread when it comes back."""
         now_ms = self._clock.mono_ms()
+        is_settling = self._was_online is None and now_ms <= self._settled_mono_ms
         if not self._source.online:
-            self._was_online = False
+            if not is_settling:
+                self._was_online = False
             return False
+        if is_settling:
+            self._was_online = True
         if not self._was_online:
             self._was_online = True
             self._next_mono_ms = max(self._next_mono_ms, now_ms + self._random.randrange(SPREAD_MS))

@@ -49,7 +49,7 @@ class StateDir:
         make_state_dir(self.path)
         self._lock = _open_lock(self.path)
         try:
-            _lock(self._lock)
+            hold_lock(self._lock)
         except OSError as exc:
             self._close()
             raise AlreadyRunningError(
@@ -112,7 +112,8 @@ def is_running(path: Path) -> bool:
         return True
 
 
-def _lock(descriptor: int) -> None:
+def hold_lock(descriptor: int) -> None:
+    """Lock an open file until it is closed, or the process ends; OSError when another one has it."""
     if sys.platform == "win32":
         import msvcrt
 

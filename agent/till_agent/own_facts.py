@@ -50,6 +50,10 @@ class OwnFacts:
         self._in_order = self._in_order and not (self._ids and identity < self._ids[-1])
         self._ids.append(identity)
 
+    def rows(self) -> list[tuple[int, str, bytes]]:
+        """All that is kept, in order: row id, subject key, packed."""
+        return [(identity, *self._packed[identity]) for identity in sorted(self._packed)]
+
     def of(self, keys: tuple[str, ...], included: tuple[int, int]) -> PendingFacts:
         """What ops on any of `keys` after `included` (epoch, seq) changed. A sale that was voided is no purchase."""
         after = row_id(*included)

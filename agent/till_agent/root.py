@@ -31,6 +31,7 @@ from till_agent.facade import Agent
 from till_agent.footprint import give_back, settle
 from till_agent.hardware import start_printing, start_scanners
 from till_agent.instance import RUNNING_FILE, StateDir, told_ready
+from till_agent.journal.copies import sweep
 from till_agent.reloading.parts import LiveParts
 from till_agent.reloading.signals import reload_at_signal
 from till_agent.reloading.starting import Start
@@ -116,6 +117,7 @@ async def running_agent(
     async with AsyncExitStack() as stack:
         # Each part is stopped before those that were started before it.
         await _own(state_dir, clock, stack)
+        await asyncio.to_thread(sweep, state_dir)
         clients = tuple(Client(each.name, frozenset(each.scopes)) for each in settings.bridge.clients)
         tokens = load_tokens(state_dir, clients, frontol=settings.frontol.access_client, clock=clock)
         spool = Spool(state_dir / SPOOL_FILE, wall_ms=clock.wall_ms)

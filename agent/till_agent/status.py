@@ -29,6 +29,9 @@ CACHE_AGE_LIMIT_MS = 24 * 3_600_000
 FLOOR_WARNING_PERCENT = 80
 """Of the till's points or hours within the floor limit: then store IT is told while there is still time."""
 
+FORMER_CLOUD_CODE = "protocol_unsupported"
+"""The cloud's word for operations that its release does not know: a sealed registration at one that was rolled back."""
+
 _WELL = frozenset({DeviceState.READY.value, DeviceState.BUSY.value, DeviceState.DISABLED.value})
 _NO_TROUBLE = _WELL | {DeviceState.OPENING.value}
 """A device that is being opened is told as its state, not as something to mend: it is so at every start."""
@@ -219,8 +222,8 @@ def _of_salvage(damage: DamageReport) -> Part | None:
     found = damage.salvage
     if found is None:
         return None
-    if damage.code == "foreign" and damage.waiting > 0:
-        return Part("parts", "foreign", {"count": damage.waiting})
+    if damage.left_there:
+        return Part("parts", "foreign", {"count": damage.left_there})
     unread = Part("parts", "unread", {"count": found.unread}) if found.unread else None
     return Part("parts", "saved", {"sent_on": found.sent_on, "anew": found.anew, "lost": found.lost, "unread": unread})
 
@@ -234,6 +237,8 @@ def _of_sync(facts: Facts) -> list[Trouble]:
     found: list[Trouble] = []
     if worker.halted == PRUNED_CODE:
         found.append(_said("history_pruned", "error"))
+    elif worker.halted == FORMER_CLOUD_CODE:
+        found.append(_said("cloud_too_old", "error"))
     elif worker.halted:
         found.append(_said("sync_halted", "error", why=worker.last_error or worker.halted))
     elif not worker.online:

@@ -26,6 +26,12 @@ PAGE_BYTES = 16 * 1024 * 1024
 class Nowhere:
     """Effects that nobody asks for."""
 
+    forgotten = 0
+
+    def changes(self) -> list[tuple[int, str, bytes]]:
+        """None."""
+        return []
+
     def add_row(self, row_id: int, subject_key: str, effect_points: int) -> None:
         """Nothing."""
 

@@ -31,7 +31,7 @@ from tillbench.figures import percentile, ratio
 from tillbench.floor import DiskFloor
 from tillbench.parts import Bench, Found, Row, cells, plain
 from tillbench.sampling import sale_bodies
-from tillbench.starting import EMPTY, FULL, SETTLE_S, Starts
+from tillbench.starting import CUT_OFF, EMPTY, FULL, SETTLE_S, Starts
 from tillbench.world import echo_server
 
 
@@ -204,6 +204,7 @@ def starts(bench: Bench) -> Found:
         plain("start of the interpreter alone", median(found.python.samples), "ms"),
         plain("ready, empty till", median(found.ready[EMPTY].samples), "ms"),
         plain("ready, full till", ready_ms, "ms"),
+        plain("ready, full till, after a crash", median(found.ready[CUT_OFF].samples), "ms"),
         plain("resident memory, empty till", found.resident_kib[EMPTY] / 1024, "MiB", places=1),
         plain("resident memory, full till", found.resident_kib[FULL] / 1024, "MiB", places=1),
     ]

@@ -1,6 +1,8 @@
 """Many callers at once, as a program is that lost its patience: connections of their own, all opened at one moment.
 
 One thread with a selector: fifty threads of Python would wait for each other, and be measured instead of the bridge.
+For the same reason requests and sockets of a burst are ready before it begins, each request goes out with its
+connection, and an answer has come when all its bytes are there, as its length says: cash software waits for no more.
 """
 
 import contextlib
@@ -12,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
-from tillbench.wire import READ_BYTES, TIMEOUT_S
+from tillbench.wire import HEAD_END, READ_BYTES, TIMEOUT_S, BadAnswerError, length_of
 
 GOOD = b"HTTP/1.1 200"
 _UNDER_WAY = {errno.EINPROGRESS, errno.EWOULDBLOCK, 0}
@@ -30,12 +32,14 @@ class Crowd:
     seconds: float = 0.0
 
 
-@dataclass
+@dataclass(slots=True)
 class _Caller:
     connection: socket.socket
     message: bytes
-    began_ns: int
-    answer: bytearray = field(default_factory=bytearray)
+    began_ns: int = 0
+    ended_ns: int = 0
+    wanted: int = 0
+    answer: bytes = b""
 
 
 def bursts(port: int, make: Make, *, at_once: int, every_s: float, for_s: float) -> Crowd:
@@ -47,8 +51,9 @@ def bursts(port: int, make: Make, *, at_once: int, every_s: float, for_s: float)
         with _Round(port, crowd) as calls:
             messages = [make(number + index) for index in range(at_once)]
             number += at_once
-            for message in messages:
-                calls.begin(message)
+            callers = [calls.prepare(message) for message in messages]
+            for caller in callers:
+                calls.begin(caller)
             while calls.open:
                 calls.step()
         time.sleep(max(0.0, every_s - (time.monotonic() - began - now)))
@@ -64,7 +69,7 @@ def without_pause(port: int, make: Make, *, at_once: int, for_s: float) -> Crowd
     with _Round(port, crowd) as calls:
         while True:
             while len(calls.open) < at_once and time.monotonic() - began < for_s:
-                calls.begin(make(number))
+                calls.begin(calls.prepare(make(number)))
                 number += 1
             if not calls.open:
                 break
@@ -88,52 +93,81 @@ class _Round:
     def __exit__(self, *_: object) -> None:
         self._selector.close()
 
-    def begin(self, message: bytes) -> None:
+    def prepare(self, message: bytes) -> _Caller:
+        """A caller that has all it needs but the connection."""
         connection = socket.socket()
         connection.settimeout(0)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        caller = _Caller(connection, message, time.perf_counter_ns())
+        return _Caller(connection, message)
+
+    def begin(self, caller: _Caller) -> None:
+        """Connect, and send at once; on the loopback a connection is there when the wish for it was uttered."""
+        connection = caller.connection
+        caller.began_ns = time.perf_counter_ns()
         fault = connection.connect_ex(("127.0.0.1", self._port))
         if fault not in _UNDER_WAY:
             self._crowd.failed.append(errno.errorcode.get(fault, str(fault)))
             connection.close()
             return
         self.open.add(connection.fileno())
-        self._selector.register(connection, selectors.EVENT_WRITE, caller)
+        self._selector.register(connection, selectors.EVENT_READ, caller)
+        try:
+            self._send(caller)
+        except OSError as exc:
+            self._end(caller, exc.strerror or type(exc).__name__)
 
     def step(self) -> None:
         """Whatever goes on now; a call that takes longer than any ought to ends the measurement. TimeoutError."""
         ready: Sequence[tuple[selectors.SelectorKey, int]] = self._selector.select(TIMEOUT_S)
         if not ready:
             raise TimeoutError(f"no answer within {TIMEOUT_S:.0f} s")
+        through: list[tuple[_Caller, str]] = []
         for key, events in ready:
             caller: _Caller = key.data
             try:
                 if events & selectors.EVENT_WRITE:
                     self._send(caller)
-                elif not self._read(caller):
-                    self._end(caller, "")
+                elif _has_all(caller):
+                    through.append((caller, ""))
             except OSError as exc:
-                self._end(caller, exc.strerror or type(exc).__name__)
+                through.append((caller, exc.strerror or type(exc).__name__))
+        # Only now, so that nobody's answer lies unread while another one's is looked at.
+        for caller, fault in through:
+            self._end(caller, fault)
 
     def _send(self, caller: _Caller) -> None:
-        sent = caller.connection.send(caller.message)
+        try:
+            sent = caller.connection.send(caller.message)
+        except BlockingIOError:
+            sent = 0
         caller.message = caller.message[sent:]
-        if not caller.message:
-            self._selector.modify(caller.connection, selectors.EVENT_READ, caller)
-
-    def _read(self, caller: _Caller) -> bool:
-        data = caller.connection.recv(READ_BYTES)
-        caller.answer += data
-        return bool(data)
+        events = selectors.EVENT_WRITE if caller.message else selectors.EVENT_READ
+        self._selector.modify(caller.connection, events, caller)
 
     def _end(self, caller: _Caller, fault: str) -> None:
-        took = (time.perf_counter_ns() - caller.began_ns) / 1000
         self.open.discard(caller.connection.fileno())
         with contextlib.suppress(KeyError):
             self._selector.unregister(caller.connection)
         caller.connection.close()
-        if not fault and caller.answer.startswith(GOOD):
-            self._crowd.took.append(took)
+        if not fault and caller.answer.startswith(GOOD) and len(caller.answer) == caller.wanted:
+            self._crowd.took.append((caller.ended_ns - caller.began_ns) / 1000)
         else:
             self._crowd.failed.append(fault or caller.answer[:120].decode("latin-1"))
+
+
+def _has_all(caller: _Caller) -> bool:
+    """Read what has come; whether the answer is whole, or will not become so."""
+    try:
+        data = caller.connection.recv(READ_BYTES)
+    except BlockingIOError:
+        return False
+    caller.ended_ns = time.perf_counter_ns()
+    caller.answer = caller.answer + data if caller.answer else data
+    if not caller.wanted:
+        head, end, _ = caller.answer.partition(HEAD_END)
+        if end:
+            try:
+                caller.wanted = len(head) + len(HEAD_END) + length_of(head)
+            except BadAnswerError:
+                return True
+    return not data or 0 < caller.wanted <= len(caller.answer)

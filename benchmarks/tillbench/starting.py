@@ -5,22 +5,24 @@ import sys
 import time
 from pathlib import Path
 
+from till_agent.journal.rebuilding import FACTS_SUFFIX
 from till_installer.demo.processes import ready_facts
 from tillbench.figures import Series
 from tillbench.world import World, agent_words, end, resident_kib, time_start_ms
 
-EMPTY, FULL = "empty", "full"
+EMPTY, FULL, CUT_OFF = "empty", "full", "full, after a crash"
 SETTLE_S = 5.0
 """After a start the agent loads what the first scan needs and gives back what it used; then memory is looked at."""
 
 
 class Starts:
-    """Starts of the interpreter alone, of an empty till and of a full one, in turn; milliseconds, KiB of memory."""
+    """Starts of the interpreter alone, of an empty till, of a full one, and of a full one that was not stopped in
+    order, in turn; milliseconds, KiB of memory."""
 
     def __init__(self, world: World, full_state: Path, rounds: int) -> None:
         self._world = world
         self._rounds = rounds
-        self._states = {EMPTY: world.second_state("state-empty"), FULL: full_state}
+        self._states = {EMPTY: world.second_state("state-empty"), FULL: full_state, CUT_OFF: full_state}
         self.python = Series("python -c pass")
         self.ready = {name: Series(f"ready, {name}") for name in self._states}
         self.resident_kib: dict[str, int] = {}
@@ -35,8 +37,11 @@ class Starts:
         if keep:
             self.python.add([python_ms])
         for name, state in self._states.items():
-            config = self._world.config(f"start-{name}", state)
-            ready = self._world.folder / f"start-{name}.ready"
+            config = self._world.config("start", state)
+            ready = self._world.folder / "start.ready"
+            if name == CUT_OFF:
+                # All that an orderly stop leaves more than a crash: the journal's log is small in either case.
+                (state / f"journal.db{FACTS_SUFFIX}").unlink(missing_ok=True)
             took_ms, child = time_start_ms(agent_words(config, ready), ready)
             try:
                 ready_facts(ready)

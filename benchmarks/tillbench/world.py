@@ -195,6 +195,7 @@ def agent_words(config: Path, ready: Path) -> list[str]:
 def echo_server(folder: Path) -> Iterator[int]:
     """The bare server in a process of its own; gives its port."""
     ready = folder / "echo.ready"
+    ready.unlink(missing_ok=True)  # Of an earlier one in this folder, whose port is closed.
     words = [sys.executable, "-m", "tillbench.echo", str(ready)]
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[1])}
     child = subprocess.Popen(words, stdin=subprocess.DEVNULL, env=environment)

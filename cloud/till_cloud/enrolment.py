@@ -77,6 +77,8 @@ def _enrol(
         return _refusal()
     token = secrets.token_urlsafe(TOKEN_BYTES)
     digest = hashlib.sha256(token.encode()).hexdigest()
+    if till.public_key and till.public_key != request.public_key:
+        meta.keep_former_key(connection, till_id, till.public_key)
     tills.enrol(connection, till_id, digest, now_ms, public_key=request.public_key)
     tills.use_code(connection, till_id, request.salt, now_ms)
     return EnrolmentAnswer(

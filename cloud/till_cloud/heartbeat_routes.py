@@ -12,13 +12,16 @@ from starlette.routing import Route
 from till_cloud.busy import Busy
 from till_cloud.centre import Centre
 from till_cloud.exceptions import RefusedError
-from till_cloud.heartbeats import WantedFor, nothing_wanted, receive
+from till_cloud.heartbeats import Arrivals, WantedFor, nothing_wanted, receive
 from till_cloud.store import tills
 from till_sync.heartbeat import HEARTBEAT_PATH, Heartbeat, HeartbeatAnswer
 from till_sync.http.bodies import read_json
+from till_sync.signing import COUNTER_HEADER
 
 BODY_BYTES = 64 * 1024
 """64 problems and 64 devices with names of 80 characters take 25 KB; a usual heartbeat takes under 1 KB."""
+COUNTER_DIGITS = 16
+"""As the signature's own check has it."""
 
 _beats = msgspec.json.Decoder(Heartbeat)
 _encode = msgspec.json.Encoder().encode
@@ -39,6 +42,7 @@ class HeartbeatRoutes:
         self._check = check
         self._busy = busy
         self._wanted_for = wanted_for
+        self._arrivals = Arrivals()
 
     def routes(self) -> list[Route]:
         return [Route(HEARTBEAT_PATH, self.beat, methods=["POST"])]
@@ -50,12 +54,16 @@ class HeartbeatRoutes:
         with self._busy.one():
             beat = await read_json(request, _beats, limit_bytes=BODY_BYTES)
             now_ms = self._centre.wall_ms()
+            # Of a till that signs, the check has proven it; of another one it does not count.
+            told = request.headers.get(COUNTER_HEADER, "")
+            counter = int(told) if told.isascii() and told.isdigit() and len(told) <= COUNTER_DIGITS else 0
 
             def keep(connection: sqlite3.Connection) -> HeartbeatAnswer:
                 till = tills.till(connection, till_id)
                 if till is None:
                     raise RefusedError(404, "till_unknown", "expected a till that was added")
-                return receive(connection, till, beat, now_ms, wanted_for=self._wanted_for)
+                late = self._arrivals.is_late(till, counter)
+                return receive(connection, till, beat, now_ms, wanted_for=self._wanted_for, is_late=late)
 
             answer = await asyncio.wrap_future(self._centre.write(keep))
         return Response(_encode(answer), media_type="application/json")

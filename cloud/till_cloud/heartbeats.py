@@ -12,7 +12,7 @@ from till_cloud.store.heartbeats import Kept, newest
 from till_cloud.store.tills import TillRow
 from till_sync.heartbeat import Heartbeat, HeartbeatAnswer, Wanted
 
-__all__ = ["JOURNAL_CUT", "JOURNAL_OLD", "JOURNAL_REWRITTEN", "newest", "nothing_wanted", "receive"]
+__all__ = ["JOURNAL_CUT", "JOURNAL_OLD", "JOURNAL_REWRITTEN", "Arrivals", "newest", "nothing_wanted", "receive"]
 
 JOURNAL_CUT = "journal_cut"
 """The journal is shorter than it was: rows at its end are gone."""
@@ -33,6 +33,25 @@ def nothing_wanted(_connection: sqlite3.Connection, _till: str, _now_ms: int) ->
     return Wanted()
 
 
+class Arrivals:
+    """Which heartbeat of a till is the newest: by the counter that the till signs its requests with, which only rises,
+    whatever its clock does. In memory: what was signed before this process began is refused anyway."""
+
+    def __init__(self) -> None:
+        self._highest: dict[str, tuple[str, int]] = {}
+
+    def is_late(self, till: TillRow, counter: int) -> bool | None:
+        """Whether one that was signed with a higher number came before; None for a till that signs nothing yet."""
+        if not till.public_key:
+            return None
+        key, highest = self._highest.get(till.till, ("", -1))
+        # Another key is another enrolment, whose numbers begin anew.
+        if key == till.public_key and counter < highest:
+            return True
+        self._highest[till.till] = (till.public_key, counter)
+        return False
+
+
 def receive(
     connection: sqlite3.Connection,
     till: TillRow,
@@ -40,13 +59,23 @@ def receive(
     now_ms: int,
     *,
     wanted_for: WantedFor = nothing_wanted,
+    is_late: bool | None = None,
 ) -> HeartbeatAnswer:
-    """Keep a heartbeat, note what does not fit the books, say what the till is to have. In the writer's transaction."""
+    """Keep a heartbeat, note what does not fit the books, say what the till is to have. In the writer's transaction.
+
+    One that was held up on its way and overtaken is answered, and changes nothing. `is_late`: as `Arrivals` knows it.
+    """
     before = newest(connection, till.till)
-    if not _late(before, beat):
-        found = compare(before, beat)
-        if found is not None:
-            rows.find(connection, till.till, *found, now_ms)
+    late = _late(before, beat) if is_late is None else is_late
+    if not late:
+        _keep(connection, till, before, beat, now_ms)
+    return HeartbeatAnswer(server_time_ms=now_ms, wanted=wanted_for(connection, till.till, now_ms))
+
+
+def _keep(connection: sqlite3.Connection, till: TillRow, before: Kept | None, beat: Heartbeat, now_ms: int) -> None:
+    found = compare(before, beat)
+    if found is not None:
+        rows.find(connection, till.till, *found, now_ms)
     kept = Kept(
         till=till.till,
         received_at_ms=now_ms,
@@ -56,7 +85,6 @@ def receive(
         acked_hash=till.head_hash,
     )
     rows.put(connection, kept)
-    return HeartbeatAnswer(server_time_ms=now_ms, wanted=wanted_for(connection, till.till, now_ms))
 
 
 def compare(before: Kept | None, beat: Heartbeat) -> tuple[str, str] | None:
@@ -84,5 +112,9 @@ def compare(before: Kept | None, beat: Heartbeat) -> tuple[str, str] | None:
 
 
 def _late(before: Kept | None, beat: Heartbeat) -> bool:
-    """Of the same start and made before the last one that came: it was held up on its way."""
-    return before is not None and before.beat.started_ms == beat.started_ms and beat.at_ms < before.beat.at_ms
+    """Of a till that signs nothing: of the same start, and journal and clock both stood lower than in the last one
+    that came. A clock alone may have been set back, and within one run no journal shrinks."""
+    if before is None or before.beat.started_ms != beat.started_ms:
+        return False
+    was = before.beat
+    return beat.at_ms < was.at_ms and (beat.epoch, beat.head_seq) < (was.epoch, was.head_seq)

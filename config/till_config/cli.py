@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import click
 
 from till_config.exceptions import ConfigError, PolicyError
+from till_config.installed import CONFIG_VARIABLE, FINDING_HELP, found_config
 from till_config.layers import Layers, PolicyText, kept_policy, layered, load, settings_with
 from till_config.loading import read, settings_of
 from till_config.settings import Settings
@@ -87,7 +88,15 @@ def explain(key: str, file: Path | None, policy_file: Path | None) -> None:
 
 
 @config.command(short_help="Check a file, and have the running agent take it in.")
-@click.option("--config", "file", type=_FILE, required=True, help="The till's configuration.")
+@click.option(
+    "--config",
+    "file",
+    type=_FILE,
+    envvar=CONFIG_VARIABLE,
+    show_envvar=True,
+    callback=found_config,
+    help=FINDING_HELP,
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
 def apply(ctx: click.Context, file: Path, as_json: bool) -> None:

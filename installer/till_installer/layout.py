@@ -9,6 +9,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from till_config.installed import CONFIG_FILE, LINUX_CONFIG_DIR, WINDOWS_CONFIG_DIR
 from till_sync.heartbeat import UPDATE_STATE_FILE, UPDATE_WANTED_FILE
 
 __all__ = [
@@ -42,7 +43,7 @@ class Layout(Struct, frozen=True, kw_only=True):
     @property
     def config(self) -> Path:
         """The till's own settings."""
-        return self.config_dir / "till.toml"
+        return self.config_dir / CONFIG_FILE
 
     @property
     def versions(self) -> Path:
@@ -73,16 +74,14 @@ def linux_layout(root: Path = Path("/")) -> Layout:
     return Layout(
         root=root,
         programs=root / "opt/tillside",
-        config_dir=root / "etc/tillside",
+        config_dir=root / LINUX_CONFIG_DIR.relative_to("/"),
         state_dir=root / "var/lib/tillside",
         log_dir=root / "var/log/tillside",
         updates_dir=root / "var/lib/tillside-updates",
     )
 
 
-def windows_layout(
-    programs: Path = Path("C:/Program Files/Tillside"), data: Path = Path("C:/ProgramData/Tillside")
-) -> Layout:
+def windows_layout(programs: Path = Path("C:/Program Files/Tillside"), data: Path = WINDOWS_CONFIG_DIR) -> Layout:
     """Programs below Program Files, all else below ProgramData."""
     return Layout(
         root=Path(programs.anchor or "/"),

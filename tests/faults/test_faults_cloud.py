@@ -202,6 +202,7 @@ def test_a_cloud_that_applies_a_repeated_op_again_is_found_out(world: World) -> 
         go_through(world, till, Cashier(till, random.Random(SEED)), TROUBLES[6])
 
 
+@pytest.mark.mutants
 def test_a_sale_that_waits_for_the_cloud_is_found_out(world: World) -> None:
     """Mutant: the answer leaves when the cloud has heard of the sale."""
     world.start_cloud()

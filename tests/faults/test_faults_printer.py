@@ -169,6 +169,7 @@ def test_a_print_queue_that_can_not_be_opened_stops_no_sale_and_is_told_of(world
     till.stop()
 
 
+@pytest.mark.mutants
 def test_a_slip_that_is_begun_again_after_a_restart_is_found_out(world: World) -> None:
     """Mutant: what was being printed when the agent was killed is queued again."""
     till = stall_and_restart(world, "prints-again")
@@ -176,6 +177,7 @@ def test_a_slip_that_is_begun_again_after_a_restart_is_found_out(world: World) -
         print_all(world, till)
 
 
+@pytest.mark.mutants
 def test_a_slip_that_is_printed_again_for_want_of_a_proof_is_found_out(world: World) -> None:
     """Mutant: what nobody knows of is printed again."""
     till = die_in_mid_slip(world, "reprints-unknown")
@@ -183,6 +185,7 @@ def test_a_slip_that_is_printed_again_for_want_of_a_proof_is_found_out(world: Wo
         print_all(world, till)
 
 
+@pytest.mark.mutants
 def test_a_sale_that_waits_for_its_slip_is_found_out(world: World) -> None:
     """Mutant: the answer leaves when the slip is on paper."""
     till = open_till(world, "sale-waits-for-printer", "deaf")

@@ -53,6 +53,7 @@ def test_half_a_code_is_never_joined_to_the_next(world: World) -> None:
     unplug_in_mid_code(world)
 
 
+@pytest.mark.mutants
 def test_a_driver_that_keeps_the_half_is_found_out(world: World) -> None:
     """Mutant: what came before the unplug is put before what comes after it."""
     with pytest.raises(AssertionError, match=CLARA.card[:7]):

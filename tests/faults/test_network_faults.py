@@ -242,6 +242,7 @@ def test_a_cloud_that_sends_a_till_away_is_asked_again_when_it_said(
     send_away(*shop, AWAY[kind])
 
 
+@pytest.mark.mutants
 def test_a_till_that_hears_no_advice_is_found_out(world_of_network: World) -> None:
     """Mutant: it asks again at once whatever it is told."""
     till = world_of_network.till(request_timeout_ms=REQUEST_TIMEOUT_MS).start("hears-no-advice").wait_members()

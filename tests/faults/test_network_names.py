@@ -74,6 +74,7 @@ def test_a_bad_certificate_hears_nothing_from_a_till(secured: tuple[World, Certi
     world.prove(till, cashier.answers, set(cashier.tried))
 
 
+@pytest.mark.mutants
 def test_a_till_that_trusts_anybody_is_found_out(secured: tuple[World, Certificates]) -> None:
     """Mutant: it takes any certificate for the cloud's."""
     world, certificates = secured

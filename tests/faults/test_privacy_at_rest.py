@@ -127,6 +127,7 @@ def test_no_file_of_a_till_names_anybody(one_world: World, tmp_path: Path) -> No
         ("journals-the-phone", "unknown phone", "journal.db"),
     ],
 )
+@pytest.mark.mutants
 def test_a_till_that_writes_who_was_there_is_found_out(
     one_world: World, tmp_path: Path, mutant: str, seed: str, file: str
 ) -> None:

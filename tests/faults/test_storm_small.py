@@ -46,6 +46,7 @@ def test_a_hundred_tills_that_come_back_at_once_stay_within_their_slots(storm: A
     stays_within(storm(tmp_path, TILLS, OPS))
 
 
+@pytest.mark.mutants
 def test_tills_that_hear_no_advice_are_found_out(storm: Any, tmp_path: Path) -> None:
     """Mutant: no spread, no jitter, no heed of Retry-After, at a cloud that gives no slots."""
     with pytest.raises(AssertionError):

@@ -62,7 +62,7 @@ REASON_REACH_LINES = 3
 
 def functions(module: Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
     """All functions of a module, methods and inner ones too."""
-    return (node for node in ast.walk(module.tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+    return (node for node in module.nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
 
 
 def dotted(node: ast.expr) -> tuple[str, ...]:
@@ -118,7 +118,7 @@ def test_nothing_is_left_unimplemented() -> None:
         [
             f"{module.path}:{node.lineno}: expected working code, not NotImplementedError"
             for module in ours()
-            for node in ast.walk(module.tree)
+            for node in module.nodes
             if isinstance(node, ast.Raise) and "NotImplementedError" in ast.dump(node)
         ]
     )
@@ -130,7 +130,7 @@ def test_no_assert_outside_tests() -> None:
         [
             f"{module.path}:{node.lineno}: expected invariant(...) or raise, not assert"
             for module in ours()
-            for node in ast.walk(module.tree)
+            for node in module.nodes
             if isinstance(node, ast.Assert)
         ]
     )
@@ -142,7 +142,7 @@ def test_nothing_is_printed_past_click_and_the_log() -> None:
         [
             f"{module.path}:{node.lineno}: expected click.echo or a logger, not print"
             for module in ours()
-            for node in ast.walk(module.tree)
+            for node in module.nodes
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
         ]
     )
@@ -152,7 +152,7 @@ def test_no_forbidden_package_is_imported() -> None:
     """Each was measured and left out (08 of the design), or does what another one does here."""
     found: list[str] = []
     for module in modules():
-        for node in ast.walk(module.tree):
+        for node in module.nodes:
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             if isinstance(node, ast.ImportFrom) and node.level == 0:
                 names = [node.module or ""]
@@ -167,7 +167,7 @@ def test_no_forbidden_call_is_made() -> None:
     """Times without a zone, loops from nowhere, and sleeps that no test can shorten."""
     found: list[str] = []
     for module in ours():
-        for node in ast.walk(module.tree):
+        for node in module.nodes:
             if not isinstance(node, ast.Call):
                 continue
             name = dotted(node.func)[-2:]
@@ -205,6 +205,8 @@ def test_the_rule_against_floats_sees_them(code: str) -> None:
 
 def silenced_without_reason(text: str) -> Iterator[tuple[int, str]]:
     """Lines and comments that silence a checker without naming the rule or saying why."""
+    if not any(mark.search(text) for mark, _ in DIRECTIVES):
+        return
     tokens = tokenize.generate_tokens(io.StringIO(text).readline)
     comments = {token.start[0]: token.string for token in tokens if token.type == tokenize.COMMENT}
     plain = {line for line, comment in comments.items() if not any(mark.search(comment) for mark, _ in DIRECTIVES)}

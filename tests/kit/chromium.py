@@ -7,9 +7,10 @@
             assert not low_contrast(visited.page)
             shots.take(visited.page, "status-ready")
 
-`visit` gives a fresh context: its own storage, so a browser that no agent knows. When it is left, it fails for errors
-in the console, exceptions, breaches of the content security policy, requests to another origin, and files of a page
-that are not there. Answers of `/v1` from 400 to 499 and broken connections are for the page to cope with, and no fault.
+`visit` gives an empty page with nothing kept, so a browser that no agent knows: in a context that lasts as long as the
+browser does and is swept after each visit, or with `apart` in one of its own. When it is left, it fails for errors in
+the console, exceptions, breaches of the content security policy, requests to another origin, and files of a page that
+are not there. Answers of `/v1` from 400 to 499 and broken connections are for the page to cope with, and no fault.
 `launched` is one Chromium, for a module: Playwright keeps a loop running in the thread that uses it, so `asyncio.run`
 does not work there until it is closed. Without Chromium tests are skipped; with TILLSIDE_MUST_BROWSE=1 they fail.
 """
@@ -22,9 +23,20 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page, Request, Response, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Error,
+    Page,
+    Request,
+    Response,
+    ViewportSize,
+    sync_playwright,
+)
 
 from kit.bridge import Bridge
 
@@ -36,6 +48,8 @@ SHOTS_VARIABLE = "TILLSIDE_SHOTS"
 FLAGS = (
     "--no-sandbox",  # tests may run as root in a container
     "--disable-gpu",
+    "--disable-software-rasterizer",  # nor WebGL in its place: no page has any
+    "--in-process-gpu",  # what is left of it needs no process of its own
     "--disable-quic",
     "--no-first-run",
     "--disable-background-networking",
@@ -79,19 +93,22 @@ def launched(*more: str) -> Iterator[Browser]:
 
 
 class Visit:
-    """A page of the agent at `port` in a context of its own, and what it did wrong so far."""
+    """A page of the agent at `port`, in a browser that no agent knows, and what it did wrong so far."""
 
-    def __init__(self, context: BrowserContext, port: int) -> None:
+    def __init__(self, context: BrowserContext, page: Page, port: int) -> None:
         self.context = context
+        self.page = page
         self.origin = f"http://127.0.0.1:{port}"
         self.faults: list[str] = []
-        context.set_default_timeout(PATIENCE_MS)
-        context.add_init_script(_BREACHES)
-        context.on("request", self._asked)
-        context.on("response", self._answered)
-        context.on("console", self._said)
-        context.on("weberror", lambda error: self.faults.append(f"exception: {error.error}"))
-        self.page: Page = context.new_page()
+        self._scripts = contextlib.ExitStack()
+        self._heard: list[tuple[str, Callable[[Any], None]]] = [
+            ("request", self._asked),
+            ("response", self._answered),
+            ("console", self._said),
+            ("weberror", lambda error: self.faults.append(f"exception: {error.error}")),
+        ]
+        for event, hear in self._heard:
+            context.on(event, hear)  # type: ignore[call-overload]
 
     def go(self, path: str) -> Self:
         """Open a page of the agent."""
@@ -102,6 +119,22 @@ class Visit:
         """The agent was started anew and listens elsewhere from now on."""
         self.origin = f"http://127.0.0.1:{port}"
         return self
+
+    def each_time(self, script: str) -> None:
+        """Run a script before those of each page that is opened from now on, until the visit ends."""
+        self._scripts.enter_context(self.page.add_init_script(script))
+
+    def leave(self) -> None:
+        """Nothing of the visit is left: no route, no script, nothing that the page kept; the page itself is gone."""
+        for event, hear in self._heard:
+            self.context.remove_listener(event, hear)
+        self._scripts.close()
+        self.context.unroute_all(behavior="ignoreErrors")
+        # What asks nobody can be opened with the agent away, and has no script that might keep something after this.
+        self.page.route("**/*", lambda route: route.fulfill(body="", content_type="text/html"))
+        self.go("/left")
+        self.page.evaluate("() => { localStorage.clear(); sessionStorage.clear(); }")
+        self.page.unroute_all(behavior="ignoreErrors")
 
     def _asked(self, request: Request) -> None:
         parts = urlsplit(request.url)
@@ -118,19 +151,48 @@ class Visit:
             self.faults.append(f"console: {message.text}")
 
 
+_kept: WeakKeyDictionary[Browser, Page] = WeakKeyDictionary()
+"""The page that the next visit takes over, empty: a context of its own costs more than all that a test does with it."""
+
+
 @contextlib.contextmanager
-def visit(browser: Browser, port: int, *, width: int = 1280, height: int = 800, **options: Any) -> Iterator[Visit]:
-    """A fresh browser context with one page. AssertionError at the end for whatever the page did wrong."""
-    context = browser.new_context(
-        viewport={"width": width, "height": height}, reduced_motion="reduce", **{"locale": "en-GB", **options}
-    )
+def visit(
+    browser: Browser, port: int, *, width: int = 1280, height: int = 800, apart: bool = False, **options: Any
+) -> Iterator[Visit]:
+    """A page in a browser that knows nothing of visits before. AssertionError at the end for whatever it did wrong.
+
+    `apart`: in a context that is made for it and closed after it, for what can't be taken back, as a clock of its own;
+    so is every visit with `options` of such a context.
+    """
+    apart = apart or bool(options)
+    size: ViewportSize = {"width": width, "height": height}
+    page = None if apart else _kept.pop(browser, None)
+    if page is None:
+        page = _new_page(browser, viewport=size, **options)
+    else:
+        page.set_viewport_size(size)
+    context = page.context
     try:
-        visited = Visit(context, port)
+        visited = Visit(context, page, port)
         yield visited
         assert not visited.faults, "\n".join(visited.faults)
+        if not apart and context.pages == [page]:
+            visited.leave()
+            _kept[browser] = page
     finally:
-        with contextlib.suppress(Error):
-            context.close()
+        if _kept.get(browser) is not page:
+            with contextlib.suppress(Error):
+                # An answer that a test holds back, or changes, is of no use to anybody now.
+                page.unroute_all(behavior="ignoreErrors")
+                context.unroute_all(behavior="ignoreErrors")
+                context.close()
+
+
+def _new_page(browser: Browser, **options: Any) -> Page:
+    context = browser.new_context(reduced_motion="reduce", **{"locale": "en-GB", **options})
+    context.set_default_timeout(PATIENCE_MS)
+    context.add_init_script(_BREACHES)
+    return context.new_page()
 
 
 def until(page: Page, holds: Callable[[], object], what: str) -> None:

@@ -60,9 +60,8 @@ class PanelWorld:
         with an_environment(TILLSIDE_CLOUD_SEND_CODES=self._sender()):
             world.start_cloud()
         self.till: Till = world.till(more=TILL_MORE if sell else "", request_timeout_ms=2_000)
-        config = self.till.config.read_text(encoding="utf-8")
         # The page finds the agent again where it was: as on a till, whose port is in its configuration.
-        self.till.config.write_text(config.replace("port = 0", f"port = {self.port}"), encoding="utf-8")
+        self.till.settle(self.port)
         self.till.start().wait_members()
         self.till.wait_device("scanner", "ready")
 
@@ -95,11 +94,18 @@ class PanelWorld:
 
     @contextlib.contextmanager
     def open(
-        self, browser: Browser, *, language: str = LANGUAGE, width: int = 1024, height: int = 768, path: str = ""
+        self,
+        browser: Browser,
+        *,
+        language: str = LANGUAGE,
+        width: int = 1024,
+        height: int = 768,
+        path: str = "",
+        apart: bool = False,
     ) -> Iterator[Visit]:
         """The panel in a fresh browser that the agent knows, ready for a customer."""
-        with visit(browser, self.port, width=width, height=height) as visited:
-            keep = visited.context.add_init_script
+        with visit(browser, self.port, width=width, height=height, apart=apart) as visited:
+            keep = visited.each_time
             keep(f"localStorage.setItem('tillside.language', '{language}')")
             if not path and self.token:
                 # The agent knows so many browsers and no more, and a person opens the panel in the one they have.

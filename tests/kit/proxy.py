@@ -19,6 +19,8 @@ answered in its place. reset: the cloud carries it out, and the connection break
 
 PAGE = b"<!doctype html><html><body>Free Wi-Fi! acked_seq: 1000000 <a href='/login'>log in</a></body></html>"
 STEP_S = 0.02
+TURNS = 10
+"""Of the loop: a connection has been taken, greeted and given to whom serves it, or closed, after three or four."""
 CALL_TIMEOUT_S = 10.0
 
 
@@ -71,6 +73,7 @@ class Line:
         """Nothing listens or runs afterwards."""
         if not self._loop.is_closed():
             self.cut()
+            self._call(self._finish())
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join(CALL_TIMEOUT_S)
             self._loop.close()
@@ -92,11 +95,31 @@ class Line:
 
     async def _close(self) -> int:
         if self._server is not None:
+            # Whom asyncio has taken but not greeted yet it leaves open for ever when the server is closed meanwhile.
+            for each in self._server.sockets:
+                self._loop.remove_reader(each.fileno())
+            for _ in range(TURNS):
+                await asyncio.sleep(0)
             self._server.close()
             self._server = None
-        for task in list(self._tasks):
+        quiet = 0
+        while quiet < TURNS:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            # A connection that was made a moment ago is served only in a turn or two: it breaks with the others.
+            await asyncio.sleep(0)
+            quiet = 0 if self._tasks else quiet + 1
+        return 0
+
+    async def _finish(self) -> int:
+        """What still greets somebody, or breaks off, is through with it: nothing may be left open."""
+        rest = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in rest:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*rest, return_exceptions=True)
+        for _ in range(TURNS):
+            await asyncio.sleep(0)
         return 0
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -107,7 +130,7 @@ class Line:
             with contextlib.suppress(OSError, asyncio.IncompleteReadError):
                 await self._one(reader, writer)
         except asyncio.CancelledError:
-            pass  # the line was cut
+            writer.transport.abort()  # the line was cut
         finally:
             writer.close()
             with contextlib.suppress(OSError, asyncio.CancelledError):

@@ -22,6 +22,7 @@ from till_agent.journal.schema import VERSION as JOURNAL
 from till_installer.bundle.manifest import BundleFile, Manifest, Schemas, encode_manifest
 from till_installer.layout import Layout, linux_layout
 from till_installer.services.process import ProcessManager
+from till_installer.setup.bootstrap import KEPT_BUNDLE
 from till_installer.upgrade import probe
 from till_installer.upgrade.engine import Means, Upgrader
 from till_installer.upgrade.health import Pace
@@ -41,7 +42,14 @@ if "agent" in _words and "run" in _words:
     _where = "rehearsal" if "/rehearsal/" in _config else "service"
     if _where in {where!r}:
         exec({fault!r})
+exec({always!r})
 """
+OTHER_WORDS = """
+import till_installer.services.systemd as _units
+_filled = _units.filled
+_units.filled = lambda name, *more: "# of {version}\\n" + _filled(name, *more)
+"""
+"""A version whose units and rules are others than those of all else: each begins with its number."""
 AFTER_READY = """
 _running = os.path.join({state_dir!r}, "running.json")
 def _later():
@@ -158,22 +166,34 @@ class Installation:
         return folder, manifest
 
     def add(
-        self, version: str, fault: str = "", *, where: tuple[str, ...] = ("service",), after_s: float = 0.0
+        self,
+        version: str,
+        fault: str = "",
+        *,
+        where: tuple[str, ...] = ("service",),
+        after_s: float = 0.0,
+        other_words: bool = False,
     ) -> Path:
-        """Make a version's folder, with a fault of FAULTS in the program where it serves, in a rehearsal, or both."""
+        """Make a version's folder, with a fault of FAULTS in the program where it serves, in a rehearsal, or both.
+
+        `other_words`: it is asked what it puts into the system, and that is its own.
+        """
         folder = self.layout.version_dir(version)
         (folder / "bin").mkdir(parents=True)
         site = folder / "site"
         site.mkdir()
         code = FAULTS[fault] if fault else ""
         code = code.replace("{state_dir!r}", repr(str(self.layout.state_dir))).replace("{after_s}", str(after_s))
-        text = SITE.format(version=version, where=where, fault=code)
+        always = OTHER_WORDS.format(version=version) if other_words else ""
+        text = SITE.format(version=version, where=where, fault=code, always=always)
         (site / "sitecustomize.py").write_text(text, encoding="utf-8")
         python = folder / "bin/python"
         python.write_text(f'#!/bin/sh\nPYTHONPATH="{site}" exec "{sys.executable}" "$@"\n', encoding="utf-8")
         python.chmod(0o755)
         source, _ = self.bundle(version)
         shutil.copy(source / "bundle.json", folder)
+        if other_words:
+            shutil.copytree(source, folder / KEPT_BUNDLE)
         (folder / "complete.json").write_text(json.dumps({"bundle": version, "python": "3.11", "files": {}}))
         return folder
 

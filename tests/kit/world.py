@@ -20,6 +20,10 @@ from till_drivers.simulators.printer_control import control_printer
 DRAIN_PATIENCE_S = 300.0
 """A soak leaves many thousands of ops behind."""
 
+HASTY_POLL_MS = 200
+POLL_MS = 1_000
+"""Of worlds that stand for minutes: in haste, a twentieth of a processor goes into asking the cloud for nothing new."""
+
 
 class Till:
     """One till: its state directory and configuration, and its agent while that runs."""
@@ -42,7 +46,7 @@ class Till:
         self.config.write_text(
             f'[agent]\nstate_dir = "{self.state_dir}"\nlanguage = "en"\n'
             f"[bridge]\nport = 0\nrate_limit_per_second = 10000\n{more}"
-            f'[cloud]\nurl = "{cloud_url}"\npoll_interval_ms = 200\nspread_ms = 0\n'
+            f'[cloud]\nurl = "{cloud_url}"\npoll_interval_ms = {HASTY_POLL_MS}\nspread_ms = 0\n'
             f"connect_timeout_ms = {min(3_000, request_timeout_ms)}\n"
             f"request_timeout_ms = {request_timeout_ms}\n{devices}",
             encoding="utf-8",
@@ -50,6 +54,12 @@ class Till:
         self.agent: Part | None = None
         self._zygote = zygote
         self._bridges: dict[str, Bridge] = {}
+
+    def settle(self, port: int) -> None:
+        """As in a shop, before the first start: the same port after each, and no haste to hear of the cloud."""
+        text = self.config.read_text(encoding="utf-8").replace("port = 0", f"port = {port}")
+        text = text.replace(f"poll_interval_ms = {HASTY_POLL_MS}", f"poll_interval_ms = {POLL_MS}")
+        self.config.write_text(text, encoding="utf-8")
 
     def start(self, mutant: str = "") -> Self:
         """Run the agent, until it answers."""

@@ -10,8 +10,10 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser
 
+from kit.chain import Chain
 from kit.chromium import Shots, launched
 from kit.fixtures import chain, forking_chain
+from kit.panel import PanelWorld, panel_world
 
 __all__ = ["chain", "forking_chain"]
 
@@ -27,3 +29,13 @@ def browser() -> Iterator[Browser]:
 def shots() -> Shots:
     """Where pictures go."""
     return Shots()
+
+
+@pytest.fixture(scope="session")
+def panel(tmp_path_factory: pytest.TempPathFactory, forking_chain: Chain) -> Iterator[PanelWorld]:
+    """A till with the panel, for all tests of a worker: cloud, line, agent and devices take seconds to come up.
+
+    Sales by the total are on. Tests leave Clara as she is, and look at what others have before they change it.
+    """
+    with panel_world(tmp_path_factory.mktemp("panel"), forking_chain) as made:
+        yield made

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Route, expect
 
-from kit.chain import DINA, Chain
+from kit.chain import DINA
 from kit.chromium import PATIENCE_MS, until, visit
-from kit.panel import PanelWorld, panel_world, press
+from kit.panel import PanelWorld, press
 
 expect.set_options(timeout=PATIENCE_MS)
 
@@ -41,19 +41,18 @@ def poison(route: Route) -> None:
 
 
 @pytest.fixture(scope="module")
-def till(tmp_path_factory: pytest.TempPathFactory, forking_chain: Chain) -> Any:
+def till(panel: PanelWorld) -> PanelWorld:
     """A till with everything on it, and a receipt whose words are hostile as it stands in the journal."""
-    with panel_world(tmp_path_factory.mktemp("hostile"), forking_chain) as made:
-        made.till.pos.sell(
-            "evil-1",
-            {
-                "receipt": {"lines": [{"number": 1, "sku": "x", "name": EVIL, "amount_minor": 1000}]},
-                "member": {"card": DINA.card},
-                "number": EVIL[:64],
-                "cashier": EVIL[:64],
-            },
-        )
-        yield made
+    panel.till.pos.sell(
+        "evil-1",
+        {
+            "receipt": {"lines": [{"number": 1, "sku": "x", "name": EVIL, "amount_minor": 1000}]},
+            "member": {"card": DINA.card},
+            "number": EVIL[:64],
+            "cashier": EVIL[:64],
+        },
+    )
+    return panel
 
 
 ANSWERS = "**/v1/{status,identify,sales,members,logs,queue,page,quotes}*"

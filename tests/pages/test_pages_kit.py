@@ -1,9 +1,15 @@
 """The kit that looks at pages sees what is wrong with one, and lets a good one pass."""
 
+import contextlib
+import gc
+import socket
+import sys
+
 import pytest
 from playwright.sync_api import Browser, Route
 
 from kit.chromium import Visit, low_contrast, overflowing, small_targets, until, visit
+from kit.proxy import Line
 from till_agent.pages.serving import CONTENT_SECURITY_POLICY
 
 PORT = 9
@@ -77,3 +83,18 @@ def test_what_can_t_be_read_or_hit_is_found(browser: Browser) -> None:
         wrong = " ".join(small_targets(visited.page))
         assert "px: button.: small" in wrong
         assert "without a name" in wrong
+
+
+def test_a_line_that_ends_leaves_no_connection_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even one that was made a moment before: it would fail the test that runs when it is swept up."""
+    left: list[object] = []
+    with monkeypatch.context() as swept, contextlib.ExitStack() as stack:
+        swept.setattr(sys, "unraisablehook", lambda found: left.append(found.exc_value))
+        for _ in range(10):
+            line = Line()
+            for _ in range(5):
+                stack.enter_context(socket.create_connection(("127.0.0.1", line.port)))
+            line.stop()
+            del line
+        gc.collect()
+    assert left == []

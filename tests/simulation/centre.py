@@ -24,6 +24,8 @@ T = TypeVar("T")
 
 SIDE_FILES = ("", "-wal")
 """What a database is on the disk; `-shm` is made anew from them."""
+STATEMENTS = 256
+"""That the checks' own connection keeps ready: more than there are checks, which come again after each step."""
 
 
 class InlineWriter(Writer):
@@ -67,11 +69,24 @@ class SimulatedCloud:
         self.centre = Centre(self._path, wall_ms=self._wall_ms, new_id=self._new_id)
         self._app = CloudApp(self.centre)
         self._asgi = self._app.asgi()
+        # Its own, so that the checks' statements don't push the cloud's out of their places, nor the other way round.
+        self._onlooker = sqlite3.connect(
+            f"{self._path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, cached_statements=STATEMENTS
+        )
         self.up = True
 
     def read(self, query: Callable[..., T]) -> T:
         """What the database says now."""
-        return self.centre.read(query)
+        self._onlooker.execute("BEGIN")
+        try:
+            return query(self._onlooker)
+        finally:
+            self._onlooker.execute("ROLLBACK")
+
+    @property
+    def version(self) -> tuple[int, int]:
+        """Another pair whenever anything was committed, or the file is another one."""
+        return self._life, self._onlooker.execute("PRAGMA data_version").fetchone()[0]
 
     def lend(self) -> int:
         """Put points at hand of tills, as the cloud's job does; how many."""
@@ -104,7 +119,7 @@ class SimulatedCloud:
         self._life += 1
         after = self._folder / f"cloud-{self._life}.db"
         copy_database(self._path, after)
-        self.centre.close()
+        self._close()
         self._path = after
 
     def restart(self) -> None:
@@ -158,7 +173,11 @@ class SimulatedCloud:
 
     def close(self) -> None:
         if self.up:
-            self.centre.close()
+            self._close()
+
+    def _close(self) -> None:
+        self._onlooker.close()
+        self.centre.close()
 
 
 def copy_database(source: Path, target: Path) -> None:

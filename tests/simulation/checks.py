@@ -20,53 +20,69 @@ class Broken(Exception):  # noqa: N818 - a verdict on the product
     """Raised when an invariant does not hold; the text begins with its number."""
 
 
-def check_step(cloud: SimulatedCloud, tills: Mapping[str, SimulatedTill]) -> None:
-    """Invariants 2, 4, 5, 6, 7 at the cloud, and 9 at every till that runs."""
-    if not cloud.up:
-        return
-    found = cloud.read(verify)
-    if not found.holds:
-        first = found.breaches[0]
-        raise Broken(f"{first.invariant} {first.code}: {first.where} and {found.breach_count - 1} more")
-    for till in tills.values():
-        if till.life.alive:
-            _check_shown(cloud, till)
-            _check_lent(cloud, till)
+class Checks:
+    """Looks after each step at all that may have changed since the step before; what has not, is as it was found."""
+
+    def __init__(self, cloud: SimulatedCloud, tills: Mapping[str, SimulatedTill]) -> None:
+        self._cloud = cloud
+        self._tills = tills
+        self._added_up: tuple[int, int] | None = None
+        self._compared: dict[str, tuple[Any, ...]] = {}
+
+    def check(self) -> None:
+        """Invariants 2, 4, 5, 6, 7 at the cloud, and 9 at every till that runs."""
+        if not self._cloud.up:
+            return
+        version = self._cloud.version
+        if version != self._added_up:
+            self._add_up()
+            self._added_up = version
+        for till in self._tills.values():
+            if till.life.alive:
+                self._check_shown(till, version)
+                _check_lent(self._cloud, till)
+
+    def _add_up(self) -> None:
+        found = self._cloud.read(verify)
+        if not found.holds:
+            first = found.breaches[0]
+            raise Broken(f"{first.invariant} {first.code}: {first.where} and {found.breach_count - 1} more")
+
+    def _check_shown(self, till: SimulatedTill, version: tuple[int, int]) -> None:
+        """9: shown = the cloud's balance at the row's position + own ops that it does not include."""
+        incarnation = self._cloud.read(lambda connection: connection.execute(_INCARNATION).fetchone()[0])
+        if till.cache._progress.incarnation != incarnation or till.cache.filling:
+            return  # the cache is of a former life of the cloud, and is being pulled anew
+        reader = till.cache._reader._connection
+        if reader is None:
+            return
+        rows = reader.execute(_CACHED).fetchall()
+        if self._compared.get(till.name) != (version, rows):
+            self._cloud.read(lambda connection: _check_cached(connection, till.name, rows))
+            self._compared[till.name] = (version, rows)
+        session = till.journal._writer._session
+        if session is None:
+            return
+        floor = till.cache._progress.floor
+        for member_id, balance, _position, epoch, seq in rows:
+            # An op that the cloud refused moves no balance: that it is included, only the page says.
+            after = max(floor, (epoch, seq))
+            own = session.connection.execute(_OWN_EFFECTS, (member_id, (after[0] << 40) | after[1])).fetchone()[0]
+            shown = balance + till.effects.effect((member_id,), (epoch, seq))
+            if shown != balance + own:
+                raise Broken(f"9 {till.name} shows {shown} for {member_id}, whose own ops make it {balance + own}")
 
 
-def _check_shown(cloud: SimulatedCloud, till: SimulatedTill) -> None:
-    """9: shown = the cloud's balance at the row's position + own ops that it does not include."""
-    incarnation = cloud.read(lambda connection: connection.execute(_INCARNATION).fetchone()[0])
-    if till.cache._progress.incarnation != incarnation or till.cache.filling:
-        return  # the cache is of a former life of the cloud, and is being pulled anew
-    reader = till.cache._reader._connection
-    if reader is None:
-        return
-    rows = reader.execute("SELECT member_id, balance, position, included_epoch, included_seq FROM balances").fetchall()
-
-    def at_cloud(connection: sqlite3.Connection) -> None:
-        for member_id, balance, position, epoch, seq in rows:
-            then = connection.execute(_BALANCE_AT, (member_id, position)).fetchone()[0]
-            missing = connection.execute(_OWN_BEYOND, (till.name, epoch, seq, member_id, position)).fetchone()[0]
-            newer = connection.execute(_OWN_NOT_INCLUDED, (till.name, member_id, position, epoch, seq)).fetchone()[0]
-            if then != balance or missing or newer:
-                raise Broken(
-                    f"9 {till.name} has {balance} for {member_id} as of {position}, the cloud had {then}; "
-                    f"{missing} ops said to be included are not, {newer} not said to be are"
-                )
-
-    cloud.read(at_cloud)
-    session = till.journal._writer._session
-    if session is None:
-        return
-    floor = till.cache._progress.floor
-    for member_id, balance, _position, epoch, seq in rows:
-        # An op that the cloud refused moves no balance: that it is included, only the page says.
-        own_after = max(floor, (epoch, seq))
-        own = session.connection.execute(_OWN_EFFECTS, (member_id, (own_after[0] << 40) | own_after[1])).fetchone()[0]
-        shown = balance + till.effects.effect((member_id,), (epoch, seq))
-        if shown != balance + own:
-            raise Broken(f"9 {till.name} shows {shown} for {member_id}, whose own ops make it {balance + own}")
+def _check_cached(connection: sqlite3.Connection, name: str, rows: list[tuple[Any, ...]]) -> None:
+    for member_id, balance, position, epoch, seq in rows:
+        then = connection.execute(_BALANCE_AT, (member_id, position)).fetchone()[0]
+        missing = connection.execute(_OWN_BEYOND, (name, epoch, seq, member_id, position)).fetchone()[0]
+        newer = connection.execute(_OWN_NOT_INCLUDED, (name, member_id, position, epoch, seq)).fetchone()[0]
+        if then != balance or missing or newer:
+            raise Broken(
+                f"9 {name} has {balance} for {member_id} as of {position}, the cloud had {then}; "
+                f"{missing} ops said to be included are not, {newer} not said to be are"
+            )
 
 
 def _check_lent(cloud: SimulatedCloud, till: SimulatedTill) -> None:
@@ -106,6 +122,7 @@ _GRANTS = "SELECT member_id, epoch, points FROM grants WHERE holder = ?"
 _ACKED = "SELECT coalesce(max(seq), 0) FROM ops WHERE till = ? AND epoch = ?"
 _SALES_AFTER = "SELECT body FROM entries WHERE kind = 'sale' AND id > ? ORDER BY id"
 _OWN_EFFECTS = "SELECT coalesce(sum(effect_points), 0) FROM entries WHERE subject_key = ? AND id > ?"
+_CACHED = "SELECT member_id, balance, position, included_epoch, included_seq FROM balances"
 _INCARNATION = "SELECT value FROM meta WHERE name = 'incarnation'"
 _BALANCE_AT = """
 SELECT coalesce(sum(earned + given_back - redeemed - reversed - expired), 0)

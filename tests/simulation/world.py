@@ -23,7 +23,7 @@ from msgspec import Struct
 
 from simulation import chain, fleet
 from simulation.centre import SimulatedCloud
-from simulation.checks import Broken, check_quiet, check_step
+from simulation.checks import Broken, Checks, check_quiet
 from simulation.loop import run
 from simulation.network import LATE_S
 from simulation.shop import Cashier
@@ -134,6 +134,7 @@ class _World:
             for name, identity in identities.items()
         }
         self.cashiers = {name: Cashier(till) for name, till in self.tills.items()}
+        self._checks = Checks(self.cloud, self.tills)
         self.fleet = fleet.Fleet(self.cloud, self._folder / "sticks", chain.policy_of(self._seed))
         reason = ""
         try:
@@ -144,7 +145,7 @@ class _World:
                 await self._take(step)
                 self._lend(step)
                 await self._take_extra(step)
-                check_step(self.cloud, self.tills)
+                self._checks.check()
             self._step = 0
             await self._calm_down()
             check_quiet(self.cloud, self.tills, self.cashiers)
@@ -306,7 +307,7 @@ class _World:
             if not any(till.journal.figures.waiting or not till.worker.line.online for till in self.tills.values()):
                 break
         await asyncio.sleep(QUIET_S)
-        check_step(self.cloud, self.tills)
+        self._checks.check()
 
     def _cloud_ms(self) -> int:
         return chain.BASE_MS + self._cloud_shift_ms + int(asyncio.get_running_loop().time() * 1000)

@@ -51,8 +51,9 @@ def compare(connection: sqlite3.Connection, progress: Progress, page: ChangesAns
     return after, agrees
 
 
-def mend(connection: sqlite3.Connection, progress: Progress, page: ChangesAnswer, stretch: StretchDigest) -> Progress:
+def mend(connection: sqlite3.Connection, page: ChangesAnswer, stretch: StretchDigest) -> Progress:
     """Put the members of a stretch in place of what the cache has there."""
+    progress = pages.load_progress(connection)
     included = (page.epoch, page.acked_seq)
     rows = {row.member_id: row for row in page.rows if isinstance(row, MemberRow) and row.status != "removed"}
     limits = _limits(stretch)

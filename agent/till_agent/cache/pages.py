@@ -1,11 +1,15 @@
 """Writes pages and verdicts into the cache; in the writer thread, inside a transaction that the store holds."""
 
+import asyncio
 import logging
 import sqlite3
+from collections.abc import Callable
+from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
+from till_agent.audit_trail import note
 from till_agent.cache import grants, leaving, schema, search_index
 from till_agent.cache.programmes import read_programme
 from till_agent.cache.rows import shown_of, tags_of, without_tag
@@ -164,6 +168,19 @@ def write_page(
 def leaves(progress: Progress, page: ChangesAnswer) -> bool:
     """Whether a page may cost the cache members."""
     return (progress.filling and not page.more) or any(isinstance(row, LeftRow) for row in page.rows)
+
+
+class Erased:
+    """How many members of this cache a page takes away: the cloud erased them, or merged them into others."""
+
+    def __init__(self, by_id: Callable[[str], object], page: ChangesAnswer) -> None:
+        gone = [row.member_id for row in page.rows if isinstance(row, MemberRow) and row.status == "removed"]
+        self._count = sum(by_id(each) is not None for each in gone)
+
+    async def note(self, state_dir: Path) -> None:
+        """Into the audit log, once the page is kept: how many, and no name of any."""
+        if self._count:
+            await asyncio.to_thread(note, state_dir, "member_erased", members=self._count)
 
 
 def begin_anew(connection: sqlite3.Connection) -> Progress:

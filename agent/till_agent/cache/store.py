@@ -222,13 +222,12 @@ class CacheStore:
         """Put the members of `page.stretch` in place of those in the cache; the cursor stays."""
         stretch, self._apart = page.stretch, None
         if stretch is not None and not self._progress.filling:
-            self._progress = await self._write(
-                lambda connection: checking.mend(connection, pages.load_progress(connection), page, stretch)
-            )
+            self._progress = await self._write(lambda connection: checking.mend(connection, page, stretch))
 
     async def store_page(self, page: ChangesAnswer) -> None:
         """Rows and cursor in one transaction; CacheUnavailable when it can't be kept."""
         seen = pages.seen_by(self._clock)
+        erased = pages.Erased(self.by_id, page)
         looks = self._keeps or self._aside is not None or pages.leaves(self._progress, page)
         waiting = self._waiting((page.epoch, page.acked_seq)) if looks else None
         if self._aside is not None:
@@ -245,6 +244,7 @@ class CacheStore:
             return progress, active_programme(connection, self._programme), agrees
 
         self._progress, self._programme, agrees = await self._write(write)
+        await erased.note(self._path.parent)
         self._apart = None if agrees else page.stretch
         if not self._progress.filling and not page.more:
             self._on_complete(self._progress.floor)

@@ -8,7 +8,7 @@ import click
 from till_agent.cli.options import config_option, echo_json, json_option
 
 if TYPE_CHECKING:
-    from till_agent.journal.proving import Proof, Told
+    from till_agent.journal.proving import Proof
 
 BROKEN = 3
 """Exit status when a row or a line is not what was written."""
@@ -37,11 +37,12 @@ def verify(config: Path, as_json: bool, name: str | None) -> None:
     from till_agent.cli.files import open_live_view, open_view
     from till_agent.exceptions import JournalCorrupt
     from till_agent.journal.proving import prove
+    from till_agent.journal_told import told_beside
     from till_config import load
 
     state_dir = Path(load(config).agent.state_dir)
     # Before the journal is opened: an agent that sells meanwhile must not look like one that lost its last row.
-    told = () if name else _told(state_dir)
+    told = () if name else told_beside(state_dir)
     try:
         with open_view(state_dir, name) if name else open_live_view(state_dir) as view:
             total = sum(state.last_seq for state in view.epochs)
@@ -70,24 +71,6 @@ class _Progress:
         before, self._rows = self._rows, self._rows + rows
         if self._rows // PROGRESS_ROWS > before // PROGRESS_ROWS:
             click.echo(f"{self._rows} of {self._total} rows", err=True)
-
-
-def _told(state_dir: Path) -> "tuple[Told, ...]":
-    """What lies beside the journal and says how far it had come."""
-    from till_agent.beating import read_told_head
-    from till_agent.core import JOURNAL_FILE
-    from till_agent.journal.place import WITNESS_SUFFIX
-    from till_agent.journal.proving import Told
-    from till_agent.journal.witness import Witness
-
-    found: list[Told] = []
-    mark = Witness(state_dir / f"{JOURNAL_FILE}{WITNESS_SUFFIX}").read()
-    if mark is not None:
-        found.append(Told(by="witness", epoch=mark.epoch, seq=mark.seq))
-    head = read_told_head(state_dir)
-    if head is not None:
-        found.append(Told(by="heartbeat", epoch=head.epoch, seq=head.seq, hash=head.hash))
-    return tuple(found)
 
 
 def _show(proof: "Proof") -> None:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from till_agent.cli.devices_trying import test
-from till_agent.cli.options import CONFIG_VARIABLE, echo_json, json_option
+from till_agent.cli.options import echo_json, json_option
 from till_agent.cli.words import moment, table
+from till_config.installed import CONFIG_VARIABLE
 
 if TYPE_CHECKING:
     from till_agent.cli.devices_listing import Configured, Listed

@@ -18,7 +18,7 @@ WHAT = {
     "return_without_sale": "goods came back, and the report does not say of which sale; correct points at the cloud",
     "return_unclear": "the goods that came back are not those of the sale; correct the points at the cloud",
     "cancelled_sold": "cancelled in Frontol, sold in the journal; accept voids the sale",
-    "differs": "in the journal with other figures (report, journal); look at the receipt",
+    "differs": "in the journal with other figures (report, journal); look; where both are there, void one",
     "points_spent": "paid by points that the journal does not know; accept journals what money paid, the chain "
     "takes the points",
     "card_unknown": "with a card that is none of the chain's",

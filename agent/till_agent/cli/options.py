@@ -6,21 +6,21 @@ from typing import Any, TypeVar
 
 import click
 
-F = TypeVar("F", bound=Callable[..., Any])
+from till_config.installed import CONFIG_VARIABLE, FINDING_HELP, found_config
 
-CONFIG_VARIABLE = "TILLSIDE_CONFIG"
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 def config_option(function: F) -> F:
-    """`--config FILE`, or the variable TILLSIDE_CONFIG."""
+    """`--config FILE`, or the variable TILLSIDE_CONFIG, or the installed till's."""
     option = click.option(
         "--config",
         "config",
         type=click.Path(path_type=Path),
         envvar=CONFIG_VARIABLE,
         show_envvar=True,
-        required=True,
-        help="The till's configuration.",
+        callback=found_config,
+        help=FINDING_HELP,
     )
     return option(function)
 

@@ -9,6 +9,7 @@ from till_agent.cli.options import config_option, echo_json, json_option
 
 if TYPE_CHECKING:
     from till_agent.cli.files import JournalView
+    from till_agent.journal.aside import DamageReport
 
 DO = {
     "parked": "the cloud could not take it, though it was well; it is kept here. Send `tillside queue show SEQ` to the "
@@ -38,6 +39,8 @@ def list_(config: Path, as_json: bool, newest: bool, rejected: bool, limit: int)
     if newest and rejected:
         raise click.UsageError("expected one of --newest and --rejected")
     from till_agent.cli.asking import ask_or_read
+    from till_agent.core import JOURNAL_FILE
+    from till_agent.journal.aside import reports_beside
     from till_config import load
 
     def read(view: "JournalView") -> dict[str, Any]:
@@ -48,8 +51,14 @@ def list_(config: Path, as_json: bool, newest: bool, rejected: bool, limit: int)
 
     which = "rejected" if rejected else "newest" if newest else "waiting"
     path = f"/v1/queue?which={which}&limit={limit}"
-    found = ask_or_read(Path(load(config).agent.state_dir), path, read)
-    echo_json(found) if as_json else _show(found, which)
+    state_dir = Path(load(config).agent.state_dir)
+    found = ask_or_read(state_dir, path, read)
+    if as_json:
+        echo_json(found)
+        return
+    _show(found, which)
+    for line in _left_there(reports_beside(state_dir / JOURNAL_FILE)):
+        click.echo(line)
 
 
 @queue.command(short_help="Show one operation with its body.")
@@ -142,6 +151,8 @@ def salvage(config: Path, as_json: bool, name: str) -> None:
     elif report.salvage is not None:
         found = report.salvage
         click.echo(f"Sent on {found.sent_on}, journalled anew {found.anew}, known {found.known}, lost {found.lost}.")
+        for line in _left_there([report]):
+            click.echo(line)
 
 
 @queue.command("carry-out", short_help="Write what waits to a file, for a store without a line.")
@@ -183,6 +194,16 @@ def carry_out(config: Path, as_json: bool, folder: Path) -> None:
     else:
         click.echo(f"{done.path}: {done.operations} operations, {done.bytes / 1_000_000:.1f} MB")
         click.echo("At the centre: tillside cloud queue take FILE")
+
+
+def _left_there(reports: "list[DamageReport]") -> list[str]:
+    """Of each journal that was put aside as another till's, what waits in it for that one."""
+    return [
+        f"{each.moved_to}: {each.left_there} operations of till {each.till or '?'} are left there; keep the "
+        "file: they can only be sent as that till's"
+        for each in reports
+        if each.left_there
+    ]
 
 
 def _show(found: dict[str, Any], which: str) -> None:

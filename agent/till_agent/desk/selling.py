@@ -20,7 +20,7 @@ from till_agent.desk.holding import RELEASE, hold_for_sale, open_holds, usable
 from till_agent.desk.knowing import Known
 from till_agent.desk.problems import of_receipt, problem
 from till_agent.desk.rule_views import points_later, proof_messages, redeemable, rule_messages
-from till_agent.desk.views import quote_messages, sale_messages
+from till_agent.desk.views import hold_messages, quote_messages, sale_messages
 from till_agent.exceptions import DeskProblem
 from till_agent.ports import CachedProgramme, Committed, Draft, Entry, JournalReader, StoredHold
 from till_agent.slips.compose import SlipContext, compose_quote
@@ -173,7 +173,6 @@ class Selling:
 
     async def _prepare(self, uid: str, request: SaleRequest) -> Prepared:
         bench = self._bench
-        wall_ms = bench.parts.clock.wall_ms()
         found = bench.finder.find(request.member, pointer="/member", lenient=True) if request.member else None
         figures = bench.balances.of(found) if found else None
         hold = hold_for_sale(uid, request, found, bench)
@@ -189,7 +188,7 @@ class Selling:
         body = SaleBody(
             uid=uid,
             store=bench.identity.store,
-            at_wall_ms=wall_ms,
+            at_wall_ms=bench.parts.clock.wall_ms(),
             at_mono_ms=bench.parts.clock.mono_ms(),
             boot=bench.parts.clock.boot,
             clock=known.clock,
@@ -255,6 +254,7 @@ class Selling:
             balance_after_points=after.balance if after else 0,
             messages=(
                 *sale_messages(words, calculation, after, later),
+                *hold_messages(words, request),
                 *rule_messages(words, rules, calculation, held_back, request.codes),
             ),
         )

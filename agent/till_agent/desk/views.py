@@ -6,7 +6,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from till_agent.api import Expiring, Member, Message, Offered
+from till_agent.api import Expiring, Member, Message, Offered, SaleRequest
 from till_agent.desk.allowing import ALLOWING_REASONS
 from till_agent.desk.balances import SPENDING_REASONS, Figures
 from till_agent.desk.finding import Found
@@ -213,6 +213,12 @@ def sale_messages(
     for day, points in sorted(later.items()):
         said.append(words.message("earned_later", points=points, date=words.day(day)))
     return tuple(said)
+
+
+def hold_messages(words: Words, request: SaleRequest) -> tuple[Message, ...]:
+    """That a hold was named and nothing spent from it: `redeem_points` says how many, not the hold."""
+    is_idle = bool(request.hold) and not request.redeem_points
+    return (words.message("hold_not_spent", level="warning"),) if is_idle else ()
 
 
 def reversal_messages(words: Words, reversal: Reversal, figures: Figures | None) -> tuple[Message, ...]:

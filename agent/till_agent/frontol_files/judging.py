@@ -249,7 +249,14 @@ class Judge:
                 await self._withdraw(record, sold)
 
     async def _withdraw(self, record: DocumentRecord, sold: SoldRecord) -> None:
-        """The bridge's own sale is the truth: what the report earned goes back."""
+        """The bridge's own sale is the truth: what the report earned goes back. Of another sum it need not be the same
+        receipt: then a person says which of the two counts, as where the bridge's own came first."""
+        document = document_of(record)
+        if document.goods_minor != sold.goods_minor:
+            said = "; ".join([*differences(document, Match(sold, "number")), f"both are in the journal: {record.uid}"])
+            log.warning("a sale of a report came through the bridge later with another sum: %s", said)
+            await self._settle(record, "found", finding="differs", sale_uid=sold.uid, detail=said)
+            return
         try:
             outcome = await self._accruer.void(record.uid)
         except TryLater:
@@ -262,7 +269,7 @@ class Judge:
             await self._settle(record, "found", finding="counted_twice", sale_uid=sold.uid, detail=outcome.detail)
             return
         self._committed()
-        said = "; ".join(differences(document_of(record), Match(sold, "number")))
+        said = "; ".join(differences(document, Match(sold, "number")))
         if said:
             log.warning("a sale of a report came through the bridge later with other figures: %s", said)
         finding = "differs" if said else record.finding

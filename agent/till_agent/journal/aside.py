@@ -60,6 +60,20 @@ class DamageReport(Struct, frozen=True, kw_only=True):
     open_holds: tuple[str, ...] = ()
     salvage: Salvage | None = None
 
+    @property
+    def left_there(self) -> int:
+        """Operations of another till that waited in the file: they are not ours to send, and stay in it."""
+        return self.waiting if self.code == "foreign" and self.waiting > 0 else 0
+
+
+def reports_beside(path: Path) -> list[DamageReport]:
+    """Reports on files of this journal that were put aside, oldest first; without those that can't be read."""
+    found: list[DamageReport] = []
+    for written in sorted(path.parent.glob(f"{path.name}.damaged-*.json")):
+        with contextlib.suppress(OSError, msgspec.DecodeError, UnicodeDecodeError):
+            found.append(msgspec.json.decode(written.read_bytes(), type=DamageReport))
+    return found
+
 
 def move_aside(path: Path, report: DamageReport, log: bytes = b"") -> DamageReport:
     """Rename the file and what stands beside it to `<name>.damaged-<UTC time>`, the report first. OSError if it can't.
@@ -111,11 +125,9 @@ def finish_moves(path: Path) -> None:
 
 def begun(path: Path) -> Iterator[DamageReport]:
     """Reports on files of this journal whose salvage was begun and is not over, oldest first."""
-    for written in sorted(path.parent.glob(f"{path.name}.damaged-*.json")):
-        with contextlib.suppress(OSError, msgspec.DecodeError, UnicodeDecodeError):
-            report = msgspec.json.decode(written.read_bytes(), type=DamageReport)
-            if report.salvage is not None and report.salvage.state == "begun" and "/" not in report.moved_to:
-                yield report
+    for report in reports_beside(path):
+        if report.salvage is not None and report.salvage.state == "begun" and "/" not in report.moved_to:
+            yield report
 
 
 def write_report(folder: Path, report: DamageReport) -> None:

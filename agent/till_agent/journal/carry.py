@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from till_agent.audit_trail import note
 from till_agent.journal import schema
 from till_agent.journal.aside import DamageReport, begun, move_aside, survey, write_report
 from till_agent.journal.exceptions import DamagedError
@@ -179,6 +180,8 @@ def _carry_later(session: Session, place: Place, name: str) -> Salvage:
         carrier = Carrier(session.connection, wreck, place.till, new)
         found = carrier.run(wreck.epochs(place.till))
     session.grown(new.seq, new.head)
+    if found.marks:
+        session.rows_went()
     return found
 
 
@@ -204,6 +207,9 @@ def _attempt(place: Place, damage: DamageReport | None) -> DamageReport | None:
 def _conclude(place: Place, damage: DamageReport, found: Salvage) -> DamageReport:
     """The report, complete. The ops are safe by now; a disk that takes no report is told of and tried at next start."""
     attempts = 0 if damage.salvage is None else damage.salvage.attempts
+    counts = {name: getattr(found, name) for name in ("sent_on", "anew", "known", "lost", "unread", "kept")}
+    counts |= {"left_there": damage.left_there}
+    note(place.path.parent, "journal_salvaged", file=damage.moved_to, why=damage.code, **counts)
     damage = msgspec.structs.replace(damage, salvage=msgspec.structs.replace(found, attempts=attempts))
     try:
         write_report(place.path.parent, damage)

@@ -7,7 +7,6 @@ what it has.
 
 import contextlib
 import os
-import secrets
 import shutil
 import threading
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from till_agent.exceptions import AgentError
+from till_agent.journal.copies import place_for_copy
 from till_agent.journal.outbox import BatchBuilder, Slice
 from till_agent.journal.reader import EntryReader, EpochState
 from till_sync.carried import PIECE_BYTES, PIECE_OPS, SUFFIX, CarriedWriter, Head, Stretch
@@ -45,9 +45,8 @@ class CarriedOut(Struct, frozen=True, kw_only=True):
 @contextlib.contextmanager
 def copied(journal: Path) -> Iterator[Path]:
     """A copy of the journal as of one moment, beside it, for its owner alone. CarryingError, OSError."""
-    copy = journal.with_name(f".carry-{secrets.token_hex(4)}.db")
-    log, log_copy, index = Path(f"{journal}-wal"), Path(f"{copy}-wal"), Path(f"{copy}-shm")
-    try:
+    with place_for_copy(journal.parent) as copy:
+        log, log_copy = Path(f"{journal}-wal"), Path(f"{copy}-wal")
         for _ in range(COPY_TRIES):
             before = _state(journal, log)
             _copy(journal, copy)
@@ -61,9 +60,6 @@ def copied(journal: Path) -> Iterator[Path]:
         else:
             raise CarryingError("expected the journal to hold still for a moment; try again when less is sold")
         yield copy
-    finally:
-        for path in (copy, log_copy, index):
-            path.unlink(missing_ok=True)
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -18,6 +18,7 @@ from till_agent.journal.open import open_session
 from till_agent.journal.place import OpenReport, Place
 from till_agent.journal.pruning import KEEP_DAYS, sweep
 from till_agent.journal.reader import EntryReader
+from till_agent.journal.rebuilding import EffectSink, Rebuilding
 from till_agent.journal.session import Session
 from till_agent.journal.writer import STOP_WAIT_SECONDS, Reopened, Writer
 from till_agent.ports import Committed, Draft, Entry
@@ -30,28 +31,8 @@ _log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-EFFECTS_SLICE = 5_000
-"""Effects handed to the loop at once while the pending balances are rebuilt; about 5 ms."""
-CHANGES_SLICE = 1_000
-"""The same of changed facts, for which the bodies are read."""
 LIST_LIMIT = 1_000
 """Ops in one answer of the list."""
-
-
-class EffectSink(Protocol):
-    """Where effects of committed ops go: `till_agent.balances.OwnEffects`."""
-
-    def add_row(self, row_id: int, subject_key: str, effect_points: int) -> None:
-        """An op's effect; one that is known already changes nothing."""
-        ...
-
-    def add_change(self, row_id: int, subject_key: str, packed: bytes) -> None:
-        """What an op changed of facts (`till_agent.journal.changes`); again, one that is known changes nothing."""
-        ...
-
-    def forget(self, included: tuple[int, int]) -> None:
-        """Ops up to that (epoch, seq) are not counted any more."""
-        ...
 
 
 class VerdictSink(Protocol):
@@ -95,6 +76,7 @@ class DiskJournal:
         self._limits = LimitWatch()
         self._reports: list[OpenReport] = []
         self._writer = Writer(lambda: open_session(place), on_opened=self._opened, on_figures=self._note_figures)
+        self._rebuilding = Rebuilding(self._writer, place, effects)
         self.holds = DiskHoldStore(self._writer, place.clock)
 
     @property
@@ -129,11 +111,14 @@ class DiskJournal:
         """
         self._floor = floor
         await self._writer.start()
-        await self._load_effects(floor)
+        await self._rebuilding.load(floor)
 
     async def stop(self, wait_seconds: float = STOP_WAIT_SECONDS) -> bool:
         """Write what waits, close. False when the disk did not answer in time."""
-        return await self._writer.stop(wait_seconds)
+        is_closed = await self._writer.stop(wait_seconds)
+        if is_closed:
+            await self._rebuilding.put_down(self._figures)
+        return is_closed
 
     async def commit(self, decide: Callable[[EntryReader], Draft | Entry]) -> Committed:
         """See `till_agent.ports.Journal.commit`. Also raises HoldNotOpen when the draft names a spent hold."""
@@ -206,7 +191,7 @@ class DiskJournal:
             lost_after = await self._writer.submit(run, writes=True)
         if lost_after is not None:
             _log.warning("the cloud holds own ops only up to %d:%d; the later ones are sent again", *lost_after)
-            await self._load_from(schema.row_id(*lost_after))
+            await self._rebuilding.load_from(schema.row_id(*lost_after))
 
     async def list_ops(
         self, *, after: OpId | None = None, waiting_only: bool = True, limit: int = LIST_LIMIT
@@ -273,50 +258,14 @@ class DiskJournal:
 
         await self._writer.replace(put_aside)
         self._effects.forget((before.epoch, before.last_seq))
-        await self._load_effects(self._floor)
-
-    async def _load_effects(self, floor: tuple[int, int] | None) -> None:
-        if floor is not None:
-            await self._load_from(schema.row_id(*floor))
-            return
-
-        def first_waiting(session: Session) -> int:
-            state = next((each for each in session.epochs if each.waiting), session.epochs[-1])
-            return schema.row_id(state.epoch, state.acked_seq)
-
-        await self._load_from(await self._writer.submit(first_waiting, writes=False))
-
-    async def _load_from(self, identity: int) -> None:
-        """Rebuild effects after a row, from an index of its own, in slices."""
-        after = identity
-        while True:
-            rows = await self._writer.submit(_effects_reader(after), writes=False)
-            self._take_effects(rows)
-            if len(rows) < EFFECTS_SLICE:
-                break
-            after = rows[-1][0]
-        after = identity
-        while True:
-            changes = await self._writer.submit(_changes_reader(after), writes=False)
-            self._take_changes(changes)
-            if len(changes) < CHANGES_SLICE:
-                return
-            after = changes[-1][0]
-
-    def _take_effects(self, rows: list[tuple[int, str, int]]) -> None:
-        for identity, subject_key, effect_points in rows:
-            self._effects.add_row(identity, subject_key, effect_points)
-
-    def _take_changes(self, changes: list[tuple[int, str, bytes]]) -> None:
-        for identity, subject_key, packed in changes:
-            self._effects.add_change(identity, subject_key, packed)
+        await self._rebuilding.load(self._floor)
 
     def _opened(self, reopened: Reopened) -> None:
         """The file was opened, at start or after trouble: take from it what the loop was not told of."""
         self._reports = [*self._reports[-1:], reopened.report] if not reopened.report.reason else [reopened.report]
         self._note_figures(reopened.figures)
-        self._take_effects(reopened.effects)
-        self._take_changes(reopened.changes)
+        self._rebuilding.take_effects(reopened.effects)
+        self._rebuilding.take_changes(reopened.changes)
         self.holds.load(reopened.holds)
 
     def _note_figures(self, figures: Figures) -> None:
@@ -352,14 +301,6 @@ async def open_journal(
 
 def _slice_reader(epoch: int, first: int, room: int) -> "Callable[[Session], outbox.Slice | None]":
     return lambda session: outbox.read_slice(session, epoch, first, room)
-
-
-def _effects_reader(identity: int) -> Callable[[Session], list[tuple[int, str, int]]]:
-    return lambda session: session.effects_after(identity, EFFECTS_SLICE)
-
-
-def _changes_reader(identity: int) -> Callable[[Session], list[tuple[int, str, bytes]]]:
-    return lambda session: session.changes_after(identity, CHANGES_SLICE)
 
 
 def _checker(epoch: int, first: int, last: int) -> Callable[[Session], int]:

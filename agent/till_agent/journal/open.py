@@ -15,7 +15,8 @@ from till_agent.journal.place import OpenReport, Place
 from till_agent.journal.session import Session
 from till_agent.journal.verify import Check, check_at_start
 from till_agent.journal.witness import Mark, Witness
-from till_agent.journal.wreck import LOG_HEADER_BYTES, read_log
+from till_agent.journal.wreck import read_log
+from till_agent.journal.wreck_log import LOG_HEADER_BYTES
 from till_loyalty.exceptions import InvariantError
 
 _log = logging.getLogger(__name__)
@@ -177,8 +178,10 @@ def _tell(report: OpenReport) -> None:
     damage = report.damage
     if damage is not None and damage.salvage is not None:
         saved = damage.salvage
-        fates = (saved.sent_on, saved.anew, saved.known, saved.needless, saved.lost, saved.unread)
+        fates: tuple[object, ...] = (saved.sent_on, saved.anew, saved.known, saved.needless, saved.lost, saved.unread)
         words = "of its waiting operations: sent on %d, journalled anew %d, known %d, needless %d, lost %d, unread %d"
+        if damage.left_there:
+            words, fates = "operations of till %s that waited stay in the file: %d", (damage.till, damage.left_there)
         _log.log(logging.ERROR if saved.lost or saved.unread else logging.WARNING, words, *fates)
     if damage is not None and damage.code != LOG_CODE:
         _log.error(

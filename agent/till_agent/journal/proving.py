@@ -5,7 +5,7 @@ outside the journal can say: the place up to which the cloud has acknowledged, t
 heartbeat told.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Literal
 
 from msgspec import Struct
@@ -57,11 +57,20 @@ class Proof(Struct, frozen=True, kw_only=True):
     first_bad: BadRow | None
 
 
-def prove(reader: EntryReader, told: tuple[Told, ...], progress: Callable[[int], None] = lambda _rows: None) -> Proof:
-    """Look at every row, oldest first, until one does not fit; `progress` gets how many were looked at each time."""
+def prove(
+    reader: EntryReader,
+    told: tuple[Told, ...],
+    progress: Callable[[int], None] = lambda _rows: None,
+    *,
+    slices: Iterable[tuple[int, int, int]] | None = None,
+) -> Proof:
+    """Look at every row, oldest first, until one does not fit; `progress` gets how many were looked at each time.
+
+    `slices` (epoch, first, last): at those rows only, in that order.
+    """
     rows = 0
     bad: BadRow | None = None
-    for epoch, first, last in verify.slices(reader):
+    for epoch, first, last in verify.slices(reader) if slices is None else slices:
         try:
             seen = verify.check_rows(reader, epoch, first, last)
         except IndexDamaged as exc:

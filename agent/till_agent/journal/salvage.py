@@ -54,9 +54,10 @@ class SavedOp(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Salvage(Struct, frozen=True, kw_only=True):
-    """Counts of all, names of the first NAMED_LIMIT that were not simply sent on; `kept`: acknowledged rows.
+    """Counts of all, names of the first NAMED_LIMIT that were not simply sent on; `kept`: acknowledged rows; `marks`:
+    of documents that had been let go of for their age.
 
-    `state`: begun, done, partly (time was short: `unread` ops are left for the command), given_up.
+    `state`: begun, done, partly (time was short: `unread` ops, or marks, are left for the command), given_up.
     """
 
     state: Literal["begun", "done", "partly", "given_up"] = "begun"
@@ -69,6 +70,7 @@ class Salvage(Struct, frozen=True, kw_only=True):
     unread: int = 0
     kept: int = 0
     holds: int = 0
+    marks: int = 0
     ops: tuple[SavedOp, ...] = ()
 
 
@@ -138,6 +140,7 @@ class Carrier:
         self._holds_used: set[str] = set()
         self._counts: dict[str, int] = {}
         self._ops: list[SavedOp] = []
+        self._is_cut = False
 
     def run(self, epochs: list[WreckEpoch]) -> Salvage:
         """All epochs of the wreck, oldest first; what waits before what is acknowledged."""
@@ -151,10 +154,27 @@ class Carrier:
                 self._acknowledged(epoch, last)
             self._write_links()
             self._open_holds()
+        self._marks()
         return self._found()
 
+    def _marks(self) -> None:
+        """Marks of what was let go of for its age: without them it could be sold again as if it were new."""
+        connection = self._connection
+
+        def take(marks: list[tuple[int]]) -> None:
+            if not self._counts.get("marks"):
+                connection.execute(schema.CREATE_LINKS)
+                connection.execute(schema.CREATE_PRUNED)
+            connection.executemany(schema.ADD_PRUNED, marks)
+            self._count("marks", len(marks))
+
+        try:
+            self._wreck.marks(take)
+        except OutOfTime:
+            self._is_cut = True
+
     def _found(self) -> Salvage:
-        state: Literal["done", "partly"] = "partly" if self._counts.get("unread") else "done"
+        state: Literal["done", "partly"] = "partly" if self._counts.get("unread") or self._is_cut else "done"
         counts = {name: self._counts.get(name, 0) for name in _COUNTED}
         return replace(Salvage(state=state, ops=tuple(self._ops)), **counts)
 
@@ -296,7 +316,7 @@ class Carrier:
         self._counts[name] = self._counts.get(name, 0) + number
 
 
-_COUNTED = ("sent_on", "anew", "known", "needless", "lost", "unread", "kept", "holds")
+_COUNTED = ("sent_on", "anew", "known", "needless", "lost", "unread", "kept", "holds", "marks")
 _KNOWN = "SELECT id, body FROM entries WHERE kind = ? AND uid = ?"
 
 

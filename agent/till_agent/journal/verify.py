@@ -30,10 +30,9 @@ class Check:
 def check_at_start(reader: EntryReader, mono_ms: Callable[[], int]) -> Check:
     """Check the tail, the rows to be sent next, and older ones while there is time. Raises JournalCorrupt."""
     check = Check()
-    covered = [part for stretch in _must_check(reader.epochs) for part in within(reader, *stretch)]
+    covered = list(first_slices(reader))
     for epoch, first, last in covered:
-        for seq in range(first, last + 1, SLICE_ROWS):
-            check.rows += check_rows(reader, epoch, seq, min(last, seq + SLICE_ROWS - 1))
+        check.rows += check_rows(reader, epoch, first, last)
     deadline = mono_ms() + START_BUDGET_MS
     for epoch, first, last in _rest(reader, covered):
         if mono_ms() > deadline:
@@ -41,6 +40,18 @@ def check_at_start(reader: EntryReader, mono_ms: Callable[[], int]) -> Check:
         check.rows += check_rows(reader, epoch, first, last)
     check.complete = True
     return check
+
+
+def first_slices(reader: EntryReader) -> Iterator[tuple[int, int, int]]:
+    """What is always checked at start: the tail, and the rows to be sent next."""
+    yield from sliced([part for stretch in _must_check(reader.epochs) for part in within(reader, *stretch)])
+
+
+def sliced(parts: list[tuple[int, int, int]]) -> Iterator[tuple[int, int, int]]:
+    """(epoch, first, last) in slices of SLICE_ROWS."""
+    for epoch, begin, end in parts:
+        for first in range(begin, end + 1, SLICE_ROWS):
+            yield epoch, first, min(end, first + SLICE_ROWS - 1)
 
 
 def check_rows(reader: EntryReader, epoch: int, first: int, last: int) -> int:
@@ -68,9 +79,7 @@ def _indexes_lead_to(connection: sqlite3.Connection, identity: int, row: Row) ->
 def slices(reader: EntryReader) -> Iterator[tuple[int, int, int]]:
     """(epoch, first, last) of every row, oldest first, in slices small enough to let commits through between."""
     for state in reader.epochs:
-        for _epoch, begin, end in within(reader, state.epoch, 1, state.last_seq):
-            for first in range(begin, end + 1, SLICE_ROWS):
-                yield state.epoch, first, min(end, first + SLICE_ROWS - 1)
+        yield from sliced(within(reader, state.epoch, 1, state.last_seq))
 
 
 def within(reader: EntryReader, epoch: int, first: int, last: int) -> list[tuple[int, int, int]]:

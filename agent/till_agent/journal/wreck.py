@@ -9,12 +9,10 @@ import contextlib
 import os
 import shutil
 import sqlite3
-import struct
-from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Self
 from urllib.parse import quote
 
 from msgspec import Struct
@@ -22,16 +20,14 @@ from msgspec import Struct
 from till_agent.journal import schema
 from till_agent.journal.chain import FIRST, Row, row_hash
 from till_agent.journal.migrations import STEPS, migrate
+from till_agent.journal.wreck_log import FRAME_HEADER_BYTES, LOG_HEADER_BYTES, USUAL_PAGE_BYTES, pages_of
+from till_agent.journal.wreck_marks import Taker, read_marks
 from till_sync.ops import OpId
 
 SLICE_ROWS = 50
 """Rows read at once; a bad page costs some ten tries to find the rows around it."""
 STEPS_BETWEEN_LOOKS = 10_000
 """SQLite's steps between two looks at the clock: pages that lead round in a circle would be read for ever."""
-LOG_HEADER_BYTES, FRAME_HEADER_BYTES = 32, 24
-USUAL_PAGE_BYTES = 4096
-PAGES_LIMIT = 1_000_000
-"""4 GB: a page beyond that is a number that was changed."""
 EPOCHS_LIMIT = 100
 SCRATCH_SUFFIX = "-scratch"
 
@@ -183,6 +179,18 @@ class Wreck:
                 return view.execute(schema.OPEN_HOLDS).fetchall()
         return []
 
+    def marks(self, take: Taker) -> None:
+        """Give the marks of documents that were let go of to `take`, some at a time. OutOfTime."""
+        for view in self._every_view():
+            if self._out_of_time():
+                raise OutOfTime
+            if read_marks(view, take, _UNREADABLE, self._expect_time):
+                return
+
+    def _expect_time(self) -> None:
+        if self._stopped or self._out_of_time():
+            raise OutOfTime
+
     def proven(self, epoch: WreckEpoch, first: int, last: int, head: bytes | None = None) -> Iterator[Proven]:
         """Rows `first` to `last` that can be proven, in order. `head`: the hash before `first`, where it is known.
 
@@ -281,7 +289,7 @@ class Wreck:
             return None
         scratch = self._copy()
         with scratch.open("r+b", buffering=0) as file:
-            for page_number, page in _pages_of(log, checked=checked):
+            for page_number, page in pages_of(log, checked=checked):
                 file.seek((page_number - 1) * len(page))
                 file.write(page)
         # What the pages say is read as it is: to lay the log over it once more would be SQLite's choice of them.
@@ -313,37 +321,6 @@ def read_log(path: Path) -> bytes:
         return Path(f"{path}-wal").read_bytes()
     except OSError:
         return b""
-
-
-def _pages_of(log: bytes, *, checked: bool) -> Iterator[tuple[int, bytes]]:
-    """(page number, page) of each frame of the log's present round, in order."""
-    size = int.from_bytes(log[8:12], "big")
-    if not 512 <= size <= 65_536 or size & (size - 1):
-        size = USUAL_PAGE_BYTES
-    stride = FRAME_HEADER_BYTES + size
-    starts = range(LOG_HEADER_BYTES, len(log) - stride + 1, stride)
-    # The header may be what was changed: the first frames are of the present round too.
-    salts = Counter([log[16:24], *(log[start + 8 : start + 16] for start in starts[:2])]).most_common(1)[0][0]
-    order: Literal["little", "big"] = "big" if log[3] & 1 else "little"
-    seed = log[24:32]
-    largest = len(starts) + PAGES_LIMIT
-    for start in starts:
-        head, page = log[start : start + FRAME_HEADER_BYTES], log[start + FRAME_HEADER_BYTES : start + stride]
-        number = int.from_bytes(head[:4], "big")
-        whole = not checked or _checksum(seed, head[:8] + page, order) == head[16:24]
-        if head[8:16] == salts and 0 < number <= largest and whole:
-            yield number, page
-        seed = head[16:24]
-
-
-def _checksum(seed: bytes, data: bytes, order: Literal["little", "big"]) -> bytes:
-    """SQLite's checksum of a frame, which goes on from that of the frame before."""
-    one, two = int.from_bytes(seed[:4], "big"), int.from_bytes(seed[4:], "big")
-    words = struct.unpack(f"{'<' if order == 'little' else '>'}{len(data) // 4}I", data)
-    for index in range(0, len(words), 2):
-        one = (one + words[index] + two) & 0xFFFFFFFF
-        two = (two + words[index + 1] + one) & 0xFFFFFFFF
-    return one.to_bytes(4, "big") + two.to_bytes(4, "big")
 
 
 def _is_epoch(row: Columns) -> bool:

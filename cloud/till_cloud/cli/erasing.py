@@ -90,6 +90,46 @@ def new_key(db: Path) -> None:
     with writing(db) as writer:
         count = writer.call(rotate)
     click.echo(f"keys that open what tills seal: {count}")
+    click.echo("Backups made before lack the new one: keep `tillside cloud privacy keys FILE` beside them.", err=True)
+
+
+@privacy.command("keys")
+@click.argument("file", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path))
+@database_option
+def keys(file: Path, db: Path) -> None:
+    """Write the keys that open what tills have sealed into FILE, to be kept beside the backups, under lock.
+
+    A backup opens only what was sealed to the keys that there were when it was made. Who has FILE and a till's disk
+    reads who registered there.
+    """
+    from till_cloud.sealing import write_file
+
+    try:
+        with told(), reading(db) as connection:
+            count = write_file(connection, file)
+    except OSError as exc:
+        raise click.ClickException(f"expected to write {file}: {exc.strerror}") from exc
+    click.echo(f"{file}: {count} keys" if count > 1 else f"{file}: 1 key")
+
+
+@privacy.command("add-keys")
+@click.argument("file", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@database_option
+def add_keys(file: Path, db: Path) -> None:
+    """Take the keys of FILE, as `cloud privacy keys` wrote it, into a restored database that is older than some.
+
+    Do so before the restored cloud is started: a registration that it can't open loses the name.
+    """
+    from till_cloud.sealing import add, read_file
+
+    try:
+        with told():
+            found = read_file(file)
+    except OSError as exc:
+        raise click.ClickException(f"expected to read {file}: {exc.strerror}") from exc
+    with writing(db) as writer:
+        count = writer.call(lambda connection: add(connection, found))
+    click.echo("no key was missing" if not count else f"keys that came: {count}")
 
 
 @privacy.command("slow-phones")

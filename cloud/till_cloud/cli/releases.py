@@ -189,14 +189,15 @@ def queue() -> None:
 
 @queue.command("take")
 @click.argument("file", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--former-key", is_flag=True, help="Of a machine that was replaced, whose key nobody else had.")
 @database_option
 @json_option
-def queue_take(file: Path, db: Path, *, as_json: bool) -> None:
+def queue_take(file: Path, db: Path, *, former_key: bool, as_json: bool) -> None:
     """Apply the operations that `tillside queue carry-out` wrote at a till. Taken twice, they still count once."""
     from till_cloud.carried import describe, take
 
     with writing(db) as writer:
-        taken = take(writer, file, now_ms())
+        taken = take(writer, file, now_ms(), former_key=former_key)
     echo_json(taken) if as_json else click.echo(describe(taken))
 
 

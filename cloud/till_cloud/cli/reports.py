@@ -1,6 +1,6 @@
 """`tillside cloud report`: suppliers' bills, and what each rule gave."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -10,6 +10,8 @@ from till_cloud.cli.common import database_option, echo_json, echo_table, json_o
 
 if TYPE_CHECKING:
     from datetime import date
+
+    from msgspec import Struct
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -37,11 +39,8 @@ def suppliers(db: Path, from_date: str, to_date: str, *, as_json: bool) -> None:
     first, last = _span(from_date, to_date)
     with reading(db) as connection:
         rows = reports.suppliers(connection, first, last)
-    if as_json:
-        echo_json(rows)
-        return
     head = ("supplier", "rule", "points", "value", "share", "share value", "discounts", "share", "to pay")
-    echo_table(head, [tuple(getattr(row, name) for name in row.__struct_fields__) for row in rows])
+    _tell(head, rows, as_json=as_json)
 
 
 @report.command("programme")
@@ -55,10 +54,14 @@ def programme(db: Path, from_date: str, to_date: str, *, as_json: bool) -> None:
     first, last = _span(from_date, to_date)
     with reading(db) as connection:
         rows = reports.given(connection, first, last)
+    _tell(("kind", "rule", "times", "points", "discounts"), rows, as_json=as_json)
+
+
+def _tell(head: tuple[str, ...], rows: "Sequence[Struct]", *, as_json: bool) -> None:
+    """Rows whose fields are the columns, in order."""
     if as_json:
         echo_json(rows)
         return
-    head = ("kind", "rule", "times", "points", "discounts")
     echo_table(head, [tuple(getattr(row, name) for name in row.__struct_fields__) for row in rows])
 
 

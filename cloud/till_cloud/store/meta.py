@@ -14,6 +14,9 @@ _WRITE = "INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPD
 _READ_POSITION = "SELECT value FROM counters WHERE name = 'position'"
 _WRITE_POSITION = "UPDATE counters SET value = ? WHERE name = 'position'"
 
+FORMER_KEYS_LIMIT = 4
+"""Of one till: a machine that was replaced so often since a file was made has nothing to carry any more."""
+
 
 def initialise(connection: sqlite3.Connection) -> None:
     """Give a new database its incarnation and key; a database that has them keeps them. Within a transaction."""
@@ -78,6 +81,17 @@ def told(connection: sqlite3.Connection, name: str) -> str:
 
 def tell(connection: sqlite3.Connection, name: str, value: str) -> None:
     connection.execute(_WRITE, (name, value))
+
+
+def former_keys(connection: sqlite3.Connection, till_id: str) -> tuple[str, ...]:
+    """Public keys (hex, the newest first) that a till had before it was enrolled anew: for files of then."""
+    return tuple(told(connection, f"former_keys {till_id}").split())
+
+
+def keep_former_key(connection: sqlite3.Connection, till_id: str, public_key: str) -> None:
+    """The till gets another key; the one that it had opens no request any more."""
+    kept = (public_key, *(each for each in former_keys(connection, till_id) if each != public_key))
+    tell(connection, f"former_keys {till_id}", " ".join(kept[:FORMER_KEYS_LIMIT]))
 
 
 def seal_keys(connection: sqlite3.Connection) -> tuple[str, ...]:

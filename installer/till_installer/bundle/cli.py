@@ -148,7 +148,7 @@ def deb(archive: Path, keys: tuple[str, ...], into: Path, nfpm: str) -> None:
 @click.option("--makensis", default="makensis", show_default=True, help="The program of NSIS that packs it.")
 def windows(wheel: Path, lock: Path, into: Path, extras: tuple[str, ...], suffix: str, makensis: str) -> None:
     """Build TillsideSetup-VERSION.exe on Linux, CPython and NSSM taken by their hashes; its SHA-256 lies beside it."""
-    from till_installer.windows.building import Wanted, uv_beside
+    from till_installer.windows.building import Wanted
     from till_installer.windows.building import build as build_set_up
 
     wanted = Wanted(
@@ -159,7 +159,6 @@ def windows(wheel: Path, lock: Path, into: Path, extras: tuple[str, ...], suffix
         suffix=suffix,
         made_s=int(os.environ.get("SOURCE_DATE_EPOCH", "1577836800")),
         makensis=makensis,
-        uv=uv_beside(),
     )
     try:
         made = build_set_up(wanted, lambda text: click.echo(f"{text} ...", err=True))

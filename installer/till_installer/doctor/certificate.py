@@ -41,14 +41,18 @@ _WITHOUT_CLOUD = frozenset(("cloud_url", "cloud_name", "cloud_connect", "cloud_t
 
 
 class Step(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One line of the certificate. `fix`: in the till's language where there is one, else in English."""
+    """One line of the certificate. `found` and `fix` are English; `ready_details` has them in the till's language."""
 
     name: str
     state: State
     found: str = ""
     fix: str = ""
     codes: tuple[str, ...] = ()
-    """Of the doctor's findings behind it."""
+    """Of what was found: the doctor's, and those of `ready` itself."""
+    subject: str = ""
+    """Name of the device that it is about."""
+    fix_code: str = ""
+    """Of what to do about a device, as `till_agent.fixes` names it."""
 
 
 class Certificate(Struct, frozen=True, kw_only=True):
@@ -156,4 +160,12 @@ def _keeps_from_selling(finding: Finding) -> bool:
 def _step(name: str, state: State, findings: list[Finding]) -> Step:
     first = findings[0]
     codes = tuple(dict.fromkeys(each.code for each in findings))
-    return Step(name=name, state=state, found=first.found, fix=first.fix, codes=codes)
+    return Step(
+        name=name,
+        state=state,
+        found=first.found,
+        fix=first.fix,
+        codes=codes,
+        subject=first.subject,
+        fix_code=first.fix_code,
+    )

@@ -21,6 +21,7 @@ TOLD_ELSEWHERE = frozenset(
         "offline",
         "sync_halted",
         "history_pruned",
+        "cloud_too_old",
         "clock_skew",
         "queue_over_limit",
         "queue_near_limit",

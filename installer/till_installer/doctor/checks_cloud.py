@@ -15,6 +15,12 @@ SKEW_LIMIT_MS = 120_000
 """As in the agent's status: what is written on slips is wrong beyond it."""
 ENDS_SOON_S = 14 * 86_400
 NAMED_HALTS = frozenset(("till_quarantined",))
+HALT_FIXES = {
+    "history_pruned": "restore a newer backup of the cloud, then `tillside sync now`; nothing is lost here",
+    "protocol_unsupported": "the cloud is of a former release: bring it to the newer one again, then `tillside sync "
+    "now`; the queue is kept and sales go on",
+}
+"""Where the code has one thing to do that can be said in a line."""
 TLS_FIXES = {
     "expired": "whoever runs the cloud renews its certificate; if others reach it, set this till's clock",
     "not_yet": "set the clock: `timedatectl set-ntp true`",
@@ -155,7 +161,9 @@ def sync_halted(scene: "Scene") -> Answer:
     halted = str(told["halted"])
     if halted in NAMED_HALTS:
         raise NotLooked(f"halted, which another finding tells: {halted}")
-    return Bad(found=f"halted: {halted} {told['last_error']}".strip()) if halted else "it goes on by itself"
+    if not halted:
+        return "it goes on by itself"
+    return Bad(found=f"halted: {halted} {told['last_error']}".strip(), fix=HALT_FIXES.get(halted, ""))
 
 
 @check(

@@ -5,6 +5,7 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from till_config.installed import missing_fix, missing_words
 from till_installer.doctor.catalogue import Answer, check
 from till_installer.doctor.findings import Bad, Mend, NotLooked
 
@@ -30,16 +31,13 @@ def need_file(scene: "Scene") -> Path:
     title="There is a configuration",
     severity="error",
     looks_at="`/etc/tillside/till.toml`, or what `--config` names",
-    fix="put the till's configuration there: `tillside config defaults` prints one to start from",
+    fix=missing_fix(),
 )
 def config_missing(scene: "Scene") -> Answer:
     """The file is there."""
     if scene.config.exists():
         return str(scene.config)
-    return Bad(
-        found=f"there is no {scene.config}",
-        fix=f"put the till's configuration at {scene.config}: `tillside config defaults` prints one to start from",
-    )
+    return Bad(found=missing_words(scene.config), fix=missing_fix())
 
 
 @check(

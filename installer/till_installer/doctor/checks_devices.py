@@ -14,7 +14,7 @@ from till_config.settings import PrinterSettings, ScannerSettings
 from till_drivers.exceptions import DriverError, SettingsError
 from till_drivers.ports import PrinterDriver
 from till_installer.doctor.catalogue import Answer, check
-from till_installer.doctor.findings import Bad, NotLooked
+from till_installer.doctor.findings import Bad, NotLooked, Severity
 from till_sync.clock import SystemClock
 
 if TYPE_CHECKING:
@@ -45,7 +45,8 @@ class Device(Struct, frozen=True, kw_only=True):
     def bad(self, fix: str = "") -> Bad:
         """As a finding."""
         said = f"{self.role} {self.name}: {self.state}" + (f", {self.detail}" if self.detail else "")
-        return Bad(found=said, fix=fix or fix_of(self.state, self.detail))
+        code = "" if fix else self.kind
+        return Bad(found=said, fix=fix or fix_of(self.state, self.detail), subject=self.name, fix_code=code)
 
 
 def devices(scene: "Scene") -> list[Device]:
@@ -141,74 +142,67 @@ async def _printer(settings: PrinterSettings) -> Device:
     return Device(state=str(health.state), detail=health.detail, **told)
 
 
-def _of(scene: "Scene", role: str, kinds: tuple[str, ...]) -> Answer:
-    """What is wrong in one of these ways."""
-    mine = [each for each in devices(scene) if each.role == role]
-    if not mine:
-        raise NotLooked(f"the configuration names no {role}")
-    found = [each for each in mine if each.kind in kinds]
-    return [each.bad() for each in found] or ", ".join(each.name for each in mine)
-
-
 ABSENT = ("plug_in", "look_at_cable", "wait", "add_serial")
 RIGHTS = ("give_right",)
 HELD = ("end_other",)
 PAPER = ("new_roll", "roll_at_hand", "close_cover", "free_cutter")
 LINE = ("look_at_network", "switch_off_on", "status_false", "start_print_service", "resume_queue", "compare_queue")
-TOLD = (*ABSENT, *RIGHTS, *HELD, *PAPER, *LINE, "")
 
 
-@check(
+def _device_check(
+    code: str,
+    role: str,
+    *,
+    title: str,
+    looks_at: str,
+    fix: str,
+    kinds: tuple[str, ...] = (),
+    but: tuple[str, ...] = (),
+    severity: Severity = "error",
+) -> None:
+    """A check that no device of that role is wrong in one of these ways; without `kinds`: in any way `but` those."""
+
+    @check(code, area=AREA, title=title, severity=severity, looks_at=looks_at, fix=fix)
+    def look(scene: "Scene") -> Answer:
+        mine = [each for each in devices(scene) if each.role == role]
+        if not mine:
+            raise NotLooked(f"the configuration names no {role}")
+        found = [each for each in mine if (each.kind in kinds if kinds else each.kind not in ("", *but))]
+        return [each.bad() for each in found] or ", ".join(each.name for each in mine)
+
+
+_device_check(
     "scanner_absent",
-    area=AREA,
+    "scanner",
+    kinds=ABSENT,
     title="Scanners are plugged in",
-    severity="error",
     looks_at="each scanner: by the running agent, else by its device file",
     fix="plug the scanner in; `tillside devices` shows what is there and under which name",
 )
-def scanner_absent(scene: "Scene") -> Answer:
-    """All of them."""
-    return _of(scene, "scanner", ABSENT)
-
-
-@check(
+_device_check(
     "scanner_rights",
-    area=AREA,
+    "scanner",
+    kinds=RIGHTS,
     title="The agent may open its scanners",
-    severity="error",
     looks_at="rights of the device files for the agent's user",
     fix="`tillside setup repair` puts the udev rules in place; then plug the scanner in again",
 )
-def scanner_rights(scene: "Scene") -> Answer:
-    """All of them."""
-    return _of(scene, "scanner", RIGHTS)
-
-
-@check(
+_device_check(
     "scanner_held",
-    area=AREA,
+    "scanner",
+    kinds=HELD,
     title="No other program has the scanner",
-    severity="error",
     looks_at="who has the device file open",
     fix="end that program, or take the scanner out of its settings: the cash software gets scans from the bridge",
 )
-def scanner_held(scene: "Scene") -> Answer:
-    """None."""
-    return _of(scene, "scanner", HELD)
-
-
-@check(
+_device_check(
     "scanner_fault",
-    area=AREA,
+    "scanner",
+    but=(*ABSENT, *RIGHTS, *HELD),
     title="Scanners work",
-    severity="error",
     looks_at="any other trouble that a scanner's driver tells",
     fix="`tillside devices test scanner NAME` shows what it does",
 )
-def scanner_fault(scene: "Scene") -> Answer:
-    """All of them."""
-    others = {each.kind for each in devices(scene)} - set(TOLD)
-    return _of(scene, "scanner", (*sorted(others), *PAPER, *LINE))
 
 
 @check(
@@ -230,54 +224,36 @@ def device_name_changes(scene: "Scene") -> Answer:
     return Bad(found="; ".join(loose)) if loose else "none is named by a number"
 
 
-@check(
+_device_check(
     "printer_absent",
-    area=AREA,
+    "printer",
+    kinds=ABSENT,
     title="Printers are there",
-    severity="error",
     looks_at="each printer: by the running agent, else asked by the doctor",
     fix="switch the printer on and plug it in; `tillside devices` shows what is there",
 )
-def printer_absent(scene: "Scene") -> Answer:
-    """All of them."""
-    return _of(scene, "printer", ABSENT)
-
-
-@check(
+_device_check(
     "printer_unreachable",
-    area=AREA,
+    "printer",
+    kinds=LINE,
     title="Printers answer",
-    severity="error",
     looks_at="their line: network, serial line, print service",
     fix="switch the printer off and on, look at its cable; a network printer's address may have changed",
 )
-def printer_unreachable(scene: "Scene") -> Answer:
-    """All of them."""
-    return _of(scene, "printer", LINE)
-
-
-@check(
+_device_check(
     "printer_paper",
-    area=AREA,
-    title="Printers have paper, and their covers are shut",
+    "printer",
+    kinds=PAPER,
     severity="warning",
+    title="Printers have paper, and their covers are shut",
     looks_at="what the printer says of paper, cover and cutter",
     fix="put a new roll in and shut the cover",
 )
-def printer_paper(scene: "Scene") -> Answer:
-    """All of them."""
-    return _of(scene, "printer", PAPER)
-
-
-@check(
+_device_check(
     "printer_fault",
-    area=AREA,
+    "printer",
+    but=(*ABSENT, *LINE, *PAPER),
     title="Printers work",
-    severity="error",
     looks_at="rights, other programs, and any other trouble that a printer's driver tells",
     fix="`tillside devices test printer NAME` shows what it does",
 )
-def printer_fault(scene: "Scene") -> Answer:
-    """All of them."""
-    others = {each.kind for each in devices(scene)} - set(TOLD)
-    return _of(scene, "printer", (*sorted(others), *RIGHTS, *HELD))

@@ -4,13 +4,18 @@ import sqlite3
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from till_agent.bridge.exceptions import AgentUnreachableError
+from till_agent.cli.files import open_view
 from till_agent.exceptions import JournalCorrupt
 from till_agent.journal import schema
+from till_agent.journal.carrying_out import CarryingError, copied
 from till_agent.journal.migrations import STEPS
 from till_agent.journal.place import WITNESS_SUFFIX
+from till_agent.journal.proving import Proof, Told, prove
 from till_agent.journal.reader import EntryReader, EpochState
-from till_agent.journal.verify import check_rows, slices
+from till_agent.journal.verify import first_slices
 from till_agent.journal.witness import Witness
+from till_agent.journal_told import told_beside
 from till_installer.doctor.catalogue import Answer, check
 from till_installer.doctor.findings import Bad, NotLooked
 from till_installer.doctor.scene import JOURNAL_FILE
@@ -21,8 +26,6 @@ if TYPE_CHECKING:
     from till_installer.doctor.scene import Scene
 
 AREA = "journal"
-TAIL_ROWS = 2_000
-"""Checked without `--deep`: some 0.1 s. A fault leaves its marks where the file was being written."""
 TRIES = 3
 """An agent that runs or is being started may change the file while it is read; what is broken is so every time."""
 SIZE_LIMIT_BYTES = 4 * 1024**3
@@ -108,7 +111,8 @@ def journal_too_new(scene: "Scene") -> Answer:
     area=AREA,
     title="The journal is as it was written",
     severity="error",
-    looks_at="the hash of each of the newest 2,000 rows and of those that wait, with `--deep` of every row",
+    looks_at="the newest 1,000 rows and the next 1,000 to be sent, as the agent does at its start; with `--deep` every "
+    "row, and what witness and cloud know of the end, as `tillside audit verify` does",
     fix=SUPPORT,
 )
 def journal_chain(scene: "Scene") -> Answer:
@@ -116,26 +120,43 @@ def journal_chain(scene: "Scene") -> Answer:
     wrong: Answer = ""
     for _ in range(TRIES):
         try:
-            with opened(scene) as (connection, states):
-                return _verified(scene, connection, states)
+            proof = _proven_whole(scene) if scene.deep else _proven_in_part(scene)
         except (JournalCorrupt, sqlite3.Error) as exc:
-            seq = getattr(exc, "seq", 0)
-            wrong = Bad(found=f"{exc}" + (f" (row {seq})" if seq else ""))
+            wrong = Bad(found=str(exc))
+            continue
+        bad = proof.first_bad
+        if bad is None:
+            held = "; the running agent has the newest in its log" if scene.is_up() and not scene.deep else ""
+            return f"{proof.rows} rows were checked, the last one is {proof.head}{held}"
+        wrong = Bad(found=f"the first bad row is {bad.op} ({bad.why}): {bad.detail}")
     return wrong
 
 
-def _verified(scene: "Scene", connection: sqlite3.Connection, states: tuple[EpochState, ...]) -> str:
+def _proven_in_part(scene: "Scene") -> Proof:
+    """What the agent looks at when it starts."""
+    with opened(scene) as (connection, states):
+        return _proven(connection, states, (), in_part=True)
+
+
+def _proven_whole(scene: "Scene") -> Proof:
+    """As `tillside audit verify` does, beside a running agent too: what is told is read before the journal."""
+    told = told_beside(scene.state())
+    if not scene.is_up():
+        with opened(scene) as (connection, states):
+            return _proven(connection, states, told)
+    try:
+        with copied(scene.state() / JOURNAL_FILE) as copy, open_view(scene.state(), copy.name) as view:
+            return prove(view.reader, told)
+    except (AgentUnreachableError, CarryingError, FileNotFoundError) as exc:
+        raise NotLooked(f"the running agent's journal can't be copied: {exc}") from exc
+
+
+def _proven(
+    connection: sqlite3.Connection, states: tuple[EpochState, ...], told: tuple[Told, ...], *, in_part: bool = False
+) -> Proof:
     connection.execute("BEGIN")
     reader = EntryReader(connection, _owner(connection), states)
-    rows, left = 0, TAIL_ROWS
-    for epoch, first, last in reversed(list(slices(reader))):
-        if left <= 0 and not scene.deep:
-            break
-        rows += check_rows(reader, epoch, first, last)
-        left -= last - first + 1
-    held = "; the running agent has the newest in its log" if scene.is_up() else ""
-    total = sum(state.last_seq for state in states)
-    return f"{rows} of {total} rows were checked{held}"
+    return prove(reader, told, slices=first_slices(reader) if in_part else None)
 
 
 def _owner(connection: sqlite3.Connection) -> str:

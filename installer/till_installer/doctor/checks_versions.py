@@ -58,7 +58,7 @@ def target_of(pointer: Path) -> str:
     fix="`tillside setup repair` with a bundle, or back to the version before: `tillside upgrade rollback`",
 )
 def version_current(scene: "Scene") -> Answer:
-    """It leads to a version with a Python in it."""
+    """It leads to a version with a Python in it, which this machine still has; so has the version to go back to."""
     versions = _need_versions(scene)
     name = target_of(scene.layout.current)
     if not name:
@@ -67,7 +67,19 @@ def version_current(scene: "Scene") -> Answer:
     python = scene.layout.python(folder)
     if not python.exists() and not python.is_symlink():
         return Bad(found=f"{scene.layout.current} leads to {name}, which has no Python")
+    for each in dict.fromkeys((name, target_of(scene.layout.previous))):
+        if each and (trouble := _python_trouble(versions / each)):
+            return Bad(found=f"version {each} {trouble}")
     return name
+
+
+def _python_trouble(folder: Path) -> str:
+    """What the distribution did with the Python that a version was made with; "" for nothing."""
+    from till_installer.setup.bootstrap import read_complete
+    from till_installer.setup.repairing import python_trouble
+
+    complete = read_complete(folder)
+    return python_trouble(folder, complete) if complete is not None else ""
 
 
 @check(

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from till_config.installed import CONFIG_VARIABLE, FINDING_HELP
+
 if TYPE_CHECKING:
     from till_installer.doctor.findings import Report
 
-CONFIG_VARIABLE = "TILLSIDE_CONFIG"
 CALLED_WRONGLY = 3
 """1 and 2 tell what was found; `click` would say 2."""
 
@@ -38,7 +39,7 @@ def place_options(function: Any) -> Any:
         type=click.Path(path_type=Path),
         envvar=CONFIG_VARIABLE,
         show_envvar=True,
-        help="The till's configuration; without it, the installed one's.",
+        help=FINDING_HELP,
     )
     root = click.option(
         "--root",

@@ -31,6 +31,10 @@ class Bad(Struct, frozen=True, kw_only=True):
     found: str
     fix: str = ""
     severity: Severity | None = None
+    subject: str = ""
+    """Name of the device that it is about."""
+    fix_code: str = ""
+    """Of `fix`, where `till_agent.fixes` has it."""
     mend: Mend | None = None
 
 
@@ -44,6 +48,10 @@ class Finding(Struct, frozen=True, kw_only=True, omit_defaults=True):
     severity: Severity
     found: str = ""
     fix: str = ""
+    subject: str = ""
+    """Name of the device that it is about."""
+    fix_code: str = ""
+    """Of what to do about a device, as `till_agent.fixes` names it."""
     fixable: bool = False
     """`--fix` does it."""
     mended: str = ""

@@ -2,8 +2,9 @@
 
 import asyncio
 import time
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +13,7 @@ from till_installer.doctor.cli import Doctor, place_options
 if TYPE_CHECKING:
     from till_config.settings import Settings
     from till_installer.doctor.certificate import Certificate, Step
+    from till_installer.doctor.ready_slip import NoteBlock
     from till_installer.doctor.scene import Scene
 
 KEPT_FILE = "ready.json"
@@ -66,17 +68,16 @@ def ready(
 
     scene = Scene(this_layout(root), config=config, system=root or Path("/"))
     settings = scene.settings()
+    spoken = language or settings.agent.language
     if cached:
-        certificate = _kept(scene)
+        certificate = _kept(scene, spoken)
     else:
-        certificate = _made(
-            scene, settings, language=language or settings.agent.language, wait_s=wait, scan=not no_scan
-        )
+        certificate = _made(scene, settings, language=spoken, wait_s=wait, scan=not no_scan)
         _keep(scene, certificate)
-    _tell(certificate, settings, as_json=as_json, on_paper=on_paper, png=png)
+    _tell(certificate, settings, spoken, as_json=as_json, on_paper=on_paper, png=png)
     holds = certificate.ready and scene.now_ms() <= certificate.valid_until_ms
     if certificate.ready and not holds:
-        click.echo(f"It held until {certificate.valid_until}: run `tillside ready` again.", err=True)
+        _say(spoken, "held_until", until=certificate.valid_until)
     ctx.exit(READY if holds else NOT_READY)
 
 
@@ -87,14 +88,15 @@ def _made(scene: "Scene", settings: "Settings", *, language: str, wait_s: float,
     from till_installer.doctor.proving import prove_devices, prove_sale
     from till_installer.doctor.running import examine, report_of
 
-    _say("Looking the till over...")
+    _say(language, "looking")
     begun = time.monotonic()
     told = examine(scene, tuple(each for each in all_checks() if not each.deep))
     report = report_of(scene, told, time.monotonic() - begun)
     tried: dict[str, Step] = {}
     if _is_up(scene) and scene.config_problem() is None:
         tried["sale"] = prove_sale(scene.state_dir)
-        tried |= asyncio.run(prove_devices(settings, language=language, wait_s=wait_s, scan=scan, tell=_say))
+        tell = partial(_say, language)
+        tried |= asyncio.run(prove_devices(settings, language=language, wait_s=wait_s, scan=scan, tell=tell))
     steps = steps_of(report, tried)
     try:
         identity = scene.identity()
@@ -149,7 +151,7 @@ def _keep(scene: "Scene", certificate: "Certificate") -> None:
         write_private(scene.state_dir / KEPT_FILE, msgspec.json.encode(certificate))
 
 
-def _kept(scene: "Scene") -> "Certificate":
+def _kept(scene: "Scene", language: str) -> "Certificate":
     import msgspec
 
     from till_installer.doctor.certificate import Certificate
@@ -159,13 +161,28 @@ def _kept(scene: "Scene") -> "Certificate":
         with path.open("rb") as file:
             return msgspec.json.decode(file.read(KEPT_LIMIT_BYTES), type=Certificate)
     except FileNotFoundError:
-        raise FailedError("there is no certificate yet: run `tillside ready` without --cached") from None
+        from till_installer.doctor.ready_details import say
+
+        raise FailedError(say(language, "none_kept")) from None
     except (OSError, msgspec.DecodeError) as exc:
         raise FailedError(f"expected a certificate in {path}: {exc}; run `tillside ready` without --cached") from exc
 
 
-def _tell(certificate: "Certificate", settings: "Settings", *, as_json: bool, on_paper: bool, png: Path | None) -> None:
+def _tell(
+    certificate: "Certificate",
+    settings: "Settings",
+    language: str,
+    *,
+    as_json: bool,
+    on_paper: bool,
+    png: Path | None,
+) -> None:
+    from msgspec.structs import replace
+
     from till_installer.doctor.ready_slip import certificate_blocks
+
+    # A kept one is shown in the language that is asked for; what was signed stays as it was.
+    shown = replace(certificate, language=language)
 
     if as_json:
         import msgspec
@@ -174,25 +191,37 @@ def _tell(certificate: "Certificate", settings: "Settings", *, as_json: bool, on
     else:
         from till_installer.doctor.ready_screen import show
 
-        show(certificate)
+        show(shown)
     if png is not None:
         from till_drivers.preview import to_png
         from till_drivers.printers.profile import PROFILE_80MM, Profile
 
         printers = [each for each in settings.printers if each.name == settings.slips.printer] or settings.printers[:1]
         try:
-            png.write_bytes(
-                to_png(certificate_blocks(certificate), Profile.of(printers[0]) if printers else PROFILE_80MM)
-            )
+            png.write_bytes(to_png(certificate_blocks(shown), Profile.of(printers[0]) if printers else PROFILE_80MM))
         except OSError as exc:
             raise FailedError(f"expected to write {png}: {exc.strerror}") from exc
-        _say(str(png))
+        click.echo(str(png), err=True)
     if on_paper:
-        from till_installer.doctor.proving import print_certificate
-
-        why = print_certificate(settings, certificate_blocks(certificate))
-        _say(f"The certificate was not printed: {why}" if why else "The certificate is being printed.")
+        _print(settings, certificate_blocks(shown), language)
 
 
-def _say(line: str) -> None:
-    click.echo(line, err=True)
+def _print(settings: "Settings", blocks: "list[NoteBlock]", language: str) -> None:
+    from till_agent.fixes import fix_of
+    from till_installer.doctor.proving import NO_PRINTER, print_certificate
+    from till_installer.doctor.ready_details import ENGLISH, say
+
+    why = print_certificate(settings, blocks)
+    if not why:
+        _say(language, "being_printed")
+    elif why == NO_PRINTER:
+        _say(language, "not_printed", why=say(language, "no_printer"))
+    else:
+        # What a driver says is English: elsewhere the one thing to do stands for it.
+        _say(language, "not_printed", why=why if language == ENGLISH else fix_of("fault", why, language))
+
+
+def _say(language: str, key: str, **values: Any) -> None:
+    from till_installer.doctor.ready_details import say
+
+    click.echo(say(language, key, **values), err=True)

@@ -1,6 +1,7 @@
 """The certificate on a terminal."""
 
 from till_installer.doctor.certificate import Certificate
+from till_installer.doctor.ready_details import fix_of, found_of
 from till_installer.doctor.ready_slip import mark
 from till_installer.doctor.ready_words import words_of
 from till_installer.doctor.showing import printable
@@ -28,15 +29,16 @@ def show(certificate: Certificate) -> None:
     table.add_row(words.version, certificate.version)
     table.add_row("", "")
     for step in certificate.steps:
-        detail = f"  {printable(step.found)}" if step.found and step.state != "bad" else ""
+        found = found_of(step, certificate.language)
+        detail = f"  {printable(found)}" if found and step.state != "bad" else ""
         table.add_row(words.steps[step.name], Text(mark(step, words), _COLOURS[step.state]) + Text(detail, "dim"))
     parts: list[Table | Text] = [table]
     for step in certificate.reasons:
         codes = f" ({', '.join(step.codes)})" if step.codes else ""
         parts.append(Text(f"\n{words.steps[step.name]}{codes}", "bold red"))
-        parts.append(Text(printable(step.found)))
-        if step.fix:
-            parts.append(Text(f"-> {printable(step.fix)}", "bold"))
+        parts.append(Text(printable(found_of(step, certificate.language))))
+        if fix := fix_of(step, certificate.language):
+            parts.append(Text(f"-> {printable(fix)}", "bold"))
     title = words.ready if certificate.ready else words.not_ready
     colour = "green" if certificate.ready else "red"
     # ASCII where the terminal's encoding has no lines to draw a frame with.

@@ -2,6 +2,7 @@
 
 from till_drivers.blocks import Cut, Pair, Rule, Text
 from till_installer.doctor.certificate import Certificate, Step
+from till_installer.doctor.ready_details import fix_of, found_of
 from till_installer.doctor.ready_words import Words, words_of
 
 NoteBlock = Text | Pair | Rule | Cut
@@ -27,7 +28,7 @@ def certificate_blocks(certificate: Certificate) -> list[NoteBlock]:
     if certificate.reasons:
         blocks += [Rule(), Text(text=f"{words.because}:", bold=True)]
         for each in certificate.reasons:
-            blocks += _reason(each, words)
+            blocks += _reason(each, words, certificate.language)
         blocks.append(Text(text=words.call))
     blocks += [Rule(), Pair(left=words.number, right=certificate.number), Cut()]
     return blocks
@@ -42,12 +43,13 @@ def _line(step: Step, words: Words) -> Pair:
     return Pair(left=words.steps[step.name], right=mark(step, words), separator=".", bold=step.state == "bad")
 
 
-def _reason(step: Step, words: Words) -> list[NoteBlock]:
-    found = step.found if len(step.found) <= FOUND_LIMIT else step.found[:FOUND_LIMIT] + "..."
+def _reason(step: Step, words: Words, language: str) -> list[NoteBlock]:
+    found = found_of(step, language)
+    found = found if len(found) <= FOUND_LIMIT else found[:FOUND_LIMIT] + "..."
     codes = f" ({', '.join(step.codes)})" if step.codes else ""
     blocks: list[NoteBlock] = [Text(text=f"{words.steps[step.name]}{codes}", bold=True)]
     if found:
         blocks.append(Text(text=found))
-    if step.fix:
-        blocks.append(Text(text=f"-> {step.fix}"))
+    if fix := fix_of(step, language):
+        blocks.append(Text(text=f"-> {fix}"))
     return blocks

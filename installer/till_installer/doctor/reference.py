@@ -29,6 +29,25 @@ finding may be graver or lighter than its check where the table says so. `--fix`
 it, and deletes no data.
 """
 
+READY = """
+## What `tillside ready` adds
+
+`tillside ready` makes the checks above, and tries a receipt, the printer and a scanner. Its JSON has codes and English
+words; screen and paper say them in the till's language.
+
+| code | step | means |
+|---|---|---|
+| `sale_failed` | sale | the agent did not work a receipt out |
+| `print_failed` | printer | the test slip was not printed; the fix is that of the printer's trouble |
+| `print_unknown` | printer | nobody knows whether it was: no word came from the printer, and no scanner read it |
+| `nothing_scanned` | scanner | there is no printer, and no code was scanned within the time |
+| `code_unread` | scanner | the printed code was not read within the time |
+| `other_code` | scanner | another code was read than the printed one |
+| `none_configured` | scanner, printer | skipped: the configuration names none |
+| `left_out` | scanner | skipped by `--no-scan` |
+| `no_slip` | scanner | skipped: no slip came out |
+"""
+
 
 def page() -> str:
     """The whole page."""
@@ -40,7 +59,7 @@ def page() -> str:
         for each in checks:
             cells = (f"`{each.code}`", each.severity, each.title, each.looks_at, each.fix, each.mends)
             parts.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n")
-    return "".join(parts)
+    return "".join([*parts, READY])
 
 
 def _areas() -> list[str]:

@@ -118,6 +118,8 @@ def _bad(check: Check, bad: Bad) -> Told:
         _finding(check, "bad", bad.found),
         severity=bad.severity or check.severity,
         fix=bad.fix or check.fix,
+        subject=bad.subject,
+        fix_code=bad.fix_code,
         fixable=bad.mend is not None,
     )
     return Told(finding, bad.mend)

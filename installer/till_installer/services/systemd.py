@@ -15,6 +15,8 @@ WORKERS = ("tillside-update.service", "tillside-finish.service")
 """Started by those, by a failure, or with the machine."""
 UNITS = ("tillside.service", *WORKERS, *UPDATES)
 ENABLED = ("tillside.service", "tillside-finish.service", *UPDATES)
+WATCHERS = (".path", ".timer")
+"""Units that wait for something, and go on by their old words until they are started again."""
 RUNNING = Path("/run/systemd/system")
 """There where systemd is the first process."""
 ASK_TIMEOUT_S = 20.0
@@ -47,6 +49,24 @@ class SystemdManager:
             self._call("daemon-reload")
         if self._run("is-enabled", *ENABLED).stdout.split() != ["enabled"] * len(ENABLED):
             self._call("enable", *ENABLED)
+
+    def change(self, units: dict[str, bytes | None], *, enabled: tuple[str, ...], disabled: tuple[str, ...]) -> None:
+        """Units as another version has them, None for one that is to go. The agent is left as it is. ServiceError."""
+        unwanted = [*disabled, *(name for name, data in units.items() if data is None and name not in disabled)]
+        if there := [name for name in unwanted if (self.folder / name).exists()]:
+            self._call("disable", *there)
+            if watching := [name for name in there if name.endswith(WATCHERS)]:
+                self._call("stop", *watching)
+        for name, data in units.items():
+            if data is None:
+                remove(self.folder / name)
+            else:
+                put(self.folder / name, data, 0o644)
+        self._call("daemon-reload")
+        if self._run("is-enabled", *enabled).stdout.split() != ["enabled"] * len(enabled):
+            self._call("enable", *enabled)
+        if watching := [name for name in enabled if name in units and name.endswith(WATCHERS)]:
+            self._call("restart", *watching)
 
     def is_as_installed(self, command: tuple[str, ...], *, config: Path) -> bool:
         """Whether every unit is there as `install` writes it."""
@@ -143,6 +163,7 @@ def filled(name: str, layout: Layout, command: tuple[str, ...] = (), config: Pat
         ("STATE", layout.state_dir),
         ("LOGS", layout.log_dir),
         ("UPDATES", layout.updates_dir),
+        ("ETC", layout.root / "etc"),
     ):
         text = text.replace(f"@{mark}@", str(value))
     return text

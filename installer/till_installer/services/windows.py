@@ -117,7 +117,10 @@ class WindowsManager:
             self.stop()
         with contextlib.suppress(OSError):
             (self.layout.state_dir / STARTS_FILE).write_bytes(b"")
-        self._call("start", SERVICE)
+        done = self._run(self._nssm, "start", SERVICE)
+        # It gives up waiting before a slow machine has started it: what counts is whether that is under way.
+        if done.returncode and self._state() not in ("running", "starting"):
+            raise _refused("start", done)
 
     def stop(self, timeout_s: float = 10.0) -> None:
         """Stop it and wait until NSSM says that no process of it is left. ServiceError."""
@@ -205,8 +208,7 @@ class WindowsManager:
     def _call(self, *words: str) -> None:
         done = self._run(self._nssm, *words)
         if done.returncode:
-            said = " ".join((_text(done.stderr) or _text(done.stdout)).split()) or f"it ended with {done.returncode}"
-            raise ServiceError(f"`nssm {words[0]}` failed: {said}; run the set-up as an administrator")
+            raise _refused(words[0], done)
 
     def _control(self, *words: str) -> None:
         done = self._run(self._sc, *words)
@@ -229,6 +231,11 @@ class WindowsManager:
         except subprocess.TimeoutExpired as exc:
             raise ServiceError(f"expected `{Path(program[0]).name} {words[0]}` to end within {ASK_TIMEOUT_S:g} s; "
                                "restart the machine") from exc  # fmt: skip
+
+
+def _refused(verb: str, done: "subprocess.CompletedProcess[bytes]") -> ServiceError:
+    said = " ".join((_text(done.stderr) or _text(done.stdout)).split()) or f"it ended with {done.returncode}"
+    return ServiceError(f"`nssm {verb}` failed: {said}; run the set-up as an administrator")
 
 
 def _text(data: bytes) -> str:

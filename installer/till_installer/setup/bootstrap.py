@@ -26,6 +26,7 @@ KEPT_BUNDLE = "bundle"
 """In a version's folder: the bundle itself, from which `repair` mends."""
 SPACE_FACTOR = 4
 """Bundle, its kept copy, and what is unpacked and compiled take 3.2 times its size; measured, and some air."""
+START_TIMEOUT_S = 60
 PIP_TIMEOUT_S = 900
 """A till with a slow disk takes a minute."""
 LEFT_OUT = ("pip", "setuptools")
@@ -90,9 +91,27 @@ def this_python() -> str:
 def is_complete(folder: Path, bundle_digest: str) -> bool:
     """Whether the folder is that bundle's version, made to the end, by a Python that still starts it."""
     complete = read_complete(folder)
-    if complete is None or complete["bundle"] != bundle_digest:
-        return False
-    return complete["python"] == this_python() and (folder / "bin/python").exists()
+    return complete is not None and complete["bundle"] == bundle_digest and complete["python"] == python_of(folder)
+
+
+def python_of(folder: Path) -> str:
+    """3.11 and so on: of the Python that a version's folder leads to now; "" when there is none, or none that starts.
+
+    The distribution may take the one away that a version was made with, or put another in its place.
+    """
+    words = ["-I", "-S", "-c", "import sys; print('{}.{}'.format(*sys.version_info))"]
+    try:
+        done = subprocess.run(  # noqa: S603 - the interpreter of a version of ours
+            [str(folder / "bin/python"), *words],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=START_TIMEOUT_S,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
 
 
 def read_complete(folder: Path) -> dict[str, Any] | None:
@@ -107,18 +126,21 @@ def read_complete(folder: Path) -> dict[str, Any] | None:
 def make_version(bundle_folder: Path, versions: Path, in_use: frozenset[str] = frozenset(), say: Any = None) -> Path:
     """The folder of the bundle's version, made now unless it is there. RefusedError.
 
-    `in_use`: names of versions that run or are kept to go back to, whose folder is not made anew.
+    `in_use`: names of versions that run or are kept to go back to, whose folder is not made anew unless its Python has
+    gone: then its own bundle makes it, also where that lies in the folder itself.
     """
     bundle, bundle_digest = read_bundle(bundle_folder)
     folder = versions / str(bundle["version"])
     if is_complete(folder, bundle_digest):
         return folder
-    if read_complete(folder) is not None and folder.name in in_use:
-        message = f"version {folder.name} is installed with other contents; "
-        message += f"run `tillside setup repair --bundle {bundle_folder}`"
-        raise RefusedError("version_differs", message)
-    if folder.resolve() in bundle_folder.resolve().parents:
-        raise RefusedError("version_damaged", f"expected {folder} to be whole; run `tillside setup repair`")
+    complete = read_complete(folder)
+    if complete is not None and (complete["bundle"] != bundle_digest or complete["python"] == python_of(folder)):
+        if folder.name in in_use:
+            message = f"version {folder.name} is installed with other contents; "
+            message += f"run `tillside setup repair --bundle {bundle_folder}`"
+            raise RefusedError("version_differs", message)
+        if folder.resolve() in bundle_folder.resolve().parents:
+            raise RefusedError("version_damaged", f"expected {folder} to be whole; run `tillside setup repair`")
     check_machine(bundle)
     check_files(bundle_folder, bundle)
     _check_space(versions, bundle)
@@ -136,12 +158,13 @@ def make_version(bundle_folder: Path, versions: Path, in_use: frozenset[str] = f
 def _make(folder: Path, bundle_folder: Path, bundle: dict[str, Any], bundle_digest: str, tell: Any) -> None:
     import venv
 
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    kept = folder / KEPT_BUNDLE
+    is_own = bundle_folder.resolve() == kept.resolve()
+    _clear(folder, with_bundle=not is_own)
+    folder.mkdir(parents=True, exist_ok=True)
     tell(f"making {folder}")
     venv.EnvBuilder(symlinks=True, with_pip=False).create(folder)
-    kept = folder / KEPT_BUNDLE
-    for name in ("bundle.json", "bundle.json.sig", *(each["path"] for each in bundle["files"])):
+    for name in () if is_own else ("bundle.json", "bundle.json.sig", *(each["path"] for each in bundle["files"])):
         if (bundle_folder / name).exists():
             (kept / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(bundle_folder / name, kept / name)
@@ -157,6 +180,19 @@ def _make(folder: Path, bundle_folder: Path, bundle: dict[str, Any], bundle_dige
         file.flush()
         os.fsync(file.fileno())
     draft.replace(folder / COMPLETE_FILE)
+
+
+def _clear(folder: Path, *, with_bundle: bool) -> None:
+    """Out of use first. The bundle that it is to be made from stays: a run that is cut off can be done again."""
+    (folder / COMPLETE_FILE).unlink(missing_ok=True)
+    if with_bundle:
+        shutil.rmtree(folder, ignore_errors=True)
+        return
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink() and path.name != KEPT_BUNDLE:
+            shutil.rmtree(path)
+        elif path.name != KEPT_BUNDLE:
+            path.unlink()
 
 
 def _install_packages(folder: Path, kept: Path) -> None:

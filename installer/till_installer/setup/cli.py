@@ -212,6 +212,18 @@ def check_bundle(bundle: Path, root: Path | None) -> None:
         fail(error)
 
 
+@setup.command("system-files", hidden=True)
+@root_option
+def system_files(root: Path | None) -> None:
+    """What this version puts into the system around its folders: asked by the upgrader of another version."""
+    import msgspec
+
+    from till_installer.upgrade.system_files import of_this_version
+
+    layout, _ = _here(root, no_service=True)
+    echo_json(msgspec.to_builtins(of_this_version(layout)))
+
+
 def _here(root: Path | None, *, no_service: bool) -> "tuple[Layout, ServiceManager | None]":
     """A service of another root's installation is nobody's here: that is for the machine which starts from it."""
     from till_installer.layout import this_layout

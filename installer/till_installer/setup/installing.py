@@ -86,7 +86,7 @@ class Installing:
         self._must_have_port(settings)
         self._make_version(wishes.bundle, manifest)
         self.at("version")
-        self._put_files(wishes, keys)
+        self._put_files(wishes, keys, with_system=not self._is_upgrade(manifest, before))
         self.at("files")
         self._switch(wishes.bundle, manifest, before)
         self.at("switched")
@@ -96,7 +96,8 @@ class Installing:
         self.at("enrolled")
         service = self._start()
         self.at("started")
-        self._frontol(wishes)
+        if wishes.frontol is not None:
+            put_frontol(layout, wishes.frontol, self.changed, self.remarks)
         if self.changed:
             note(layout.state_dir, "installed", version=manifest.version, before=before, changed=" ".join(self.changed))
         return Done(
@@ -180,10 +181,17 @@ class Installing:
         except bootstrap.RefusedError as exc:
             raise SetupError(str(exc), code=exc.code, exit_code=exc.status) from exc
 
-    def _put_files(self, wishes: Wishes, keys: tuple[str, ...]) -> None:
+    def _is_upgrade(self, manifest: Manifest, before: str) -> bool:
+        """Whether a version that serves is to be watched in the place of another, and taken back if need be."""
+        is_other = before not in ("", manifest.version)
+        return is_other and self.manager is not None and self.manager.status().state == "running"
+
+    def _put_files(self, wishes: Wishes, keys: tuple[str, ...], *, with_system: bool) -> None:
+        """`with_system` false: units and rules come with the change of version, and go with it."""
         layout = self.layout
         self.say("putting files in place")
-        self.changed += system.put_files(layout)
+        if with_system:
+            self.changed += system.put_files(layout)
         if system.make_user(layout):
             self.changed.append("user tillside")
         self.changed += system.make_folders(layout)
@@ -214,7 +222,7 @@ class Installing:
         if before == manifest.version:
             return
         self.changed.append("current")
-        if not before or self.manager is None or self.manager.status().state != "running":
+        if self.manager is None or not self._is_upgrade(manifest, before):
             if before:
                 point(layout.previous, before)
             point(layout.current, manifest.version)
@@ -225,14 +233,15 @@ class Installing:
         if state.stage != "done":
             message = f"version {manifest.version} was put in place and taken back ({state.code}): {state.detail}; "
             raise SetupError(f"{message}version {before} serves on", code="upgrade_undone")
+        self.changed += system.put_files(layout)
 
     def _start(self) -> str:
         if self.manager is None:
             return "none"
         runs = self.manager.status().state in ("running", "starting")
         self.manager.install(agent_command(self.layout), config=self.layout.config)
-        if runs and "till.toml" in self.changed:
-            self.say("starting the agent anew for its new settings")
+        if runs and ("till.toml" in self.changed or self._lives_on()):
+            self.say("starting the agent anew")
             self.manager.stop()
             runs = False
         if not runs:
@@ -245,20 +254,19 @@ class Installing:
             watch()
         return self.manager.kind
 
-    def _frontol(self, wishes: Wishes) -> None:
-        if wishes.frontol is None:
-            return
-        from till_installer.frontol.exceptions import ScriptError
-        from till_installer.frontol.script_cli import script_values
-        from till_installer.frontol.script_file import install
+    def _lives_on(self) -> bool:
+        """Whether the agent runs by a Python that is not the version's any more: the distribution has changed it."""
+        if self.manager is None or os.name == "nt" or not (pid := self.manager.status().pid):
+            return False
+        return program_of(pid) not in ("", str(self.layout.python(self.layout.current).resolve()))
 
-        try:
-            put_there = install(wishes.frontol, script_values(self.layout.config, "pos"))
-        except ScriptError as exc:
-            raise SetupError(str(exc), code="frontol") from exc
-        if put_there.state != "unchanged":
-            self.changed.append(str(put_there.path))
-            self.remarks.append(f"load {put_there.path} into Frontol: docs/how-to/connect-frontol-script.md")
+
+def program_of(pid: int) -> str:
+    """What a process runs, "(deleted)" behind it where that file has gone; "" when that can't be said."""
+    try:
+        return str(Path(f"/proc/{pid}/exe").readlink())
+    except OSError:
+        return ""
 
 
 def _wait_ready(manager: ServiceManager) -> None:
@@ -271,6 +279,21 @@ def _wait_ready(manager: ServiceManager) -> None:
                 f"{message} ({status.detail or 'it says nothing'}); run `tillside doctor`", code="not_ready"
             )
         pause.wait(POLL_S)
+
+
+def put_frontol(layout: Layout, folder: Path, changed: list[str], remarks: list[str]) -> None:
+    """The scenario for Frontol into a folder; what was done is added to the lists. SetupError."""
+    from till_installer.frontol.exceptions import ScriptError
+    from till_installer.frontol.script_cli import script_values
+    from till_installer.frontol.script_file import install
+
+    try:
+        put_there = install(folder, script_values(layout.config, "pos"))
+    except ScriptError as exc:
+        raise SetupError(str(exc), code="frontol") from exc
+    if put_there.state != "unchanged":
+        changed.append(str(put_there.path))
+        remarks.append(f"load {put_there.path} into Frontol: docs/how-to/connect-frontol-script.md")
 
 
 def must_be_able(layout: Layout) -> None:

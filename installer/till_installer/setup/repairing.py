@@ -4,10 +4,12 @@ A damaged file of a version is put back from the bundle that is kept with it, wh
 agent goes on meanwhile. A version of which not even the list of its files is left is made anew, with the agent at rest.
 """
 
+import os
 import shutil
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from msgspec import Struct
 
@@ -93,10 +95,23 @@ def _of_versions(layout: Layout) -> Iterator[Fault]:
         if complete is None:
             yield Fault(code="version_incomplete", found=f"version {version} is not there as a whole")
             continue
+        if trouble := python_trouble(folder, complete):
+            yield Fault(code="version_python", found=f"versions/{version} {trouble}")
         for path, what in _differences(folder, complete["files"]).items():
             yield Fault(code="version_altered", found=f"versions/{version}/{path} {what}")
         for path in _open_files(folder):
             yield Fault(code="version_rights", found=f"versions/{version}/{path} can be written by others than root")
+
+
+def python_trouble(folder: Path, complete: dict[str, Any]) -> str:
+    """What became of the Python that a version was made with; "" while it is there."""
+    if os.name == "nt":  # a version brings its own there
+        return ""
+    there = bootstrap.python_of(folder)
+    if there == complete["python"]:
+        return ""
+    now = f"is Python {there} now" if there else "is gone"
+    return f"was made with Python {complete['python']} of this machine, and that {now}"
 
 
 def _differences(folder: Path, wanted: dict[str, str]) -> dict[str, str]:
@@ -162,10 +177,15 @@ def _of_system(layout: Layout, manager: ServiceManager | None) -> Iterator[Fault
 def _mend_version(layout: Layout, version: str, manager: ServiceManager | None, say: Callable[[str], None]) -> None:
     folder = layout.version_dir(version)
     complete = bootstrap.read_complete(folder)
-    if complete is None:
+    if complete is None or python_trouble(folder, complete):
         kept = folder / bootstrap.KEPT_BUNDLE
-        if kept.is_dir():
-            _make_anew(layout, kept, manager, say)
+        try:
+            bootstrap.check_machine(bootstrap.read_bundle(kept)[0])
+        except bootstrap.RefusedError as exc:
+            # What is there may still serve with a Python that somebody installs.
+            say(f"version {version} is not made anew: {exc}")
+            return
+        _make_anew(layout, kept, manager, say)
         return
     wrong = _differences(folder, complete["files"])
     for path in _open_files(folder):
@@ -215,20 +235,16 @@ def _make_anew(layout: Layout, bundle: Path, manager: ServiceManager | None, say
     """The whole folder of a version. The agent rests meanwhile if it is the one that runs."""
     manifest = _must_be_signed(layout, bundle)
     folder = layout.version_dir(manifest)
-    safe = layout.versions / MENDING
-    shutil.rmtree(safe, ignore_errors=True)
     runs = manager is not None and named(layout.current) == manifest and manager.status().state == "running"
     if runs and manager is not None:
         say("stopping the agent")
         manager.stop()
     try:
-        shutil.copytree(bundle, safe)
         (folder / bootstrap.COMPLETE_FILE).unlink(missing_ok=True)
-        bootstrap.make_version(safe, layout.versions, say=say)
+        bootstrap.make_version(bundle, layout.versions, say=say)
     except bootstrap.RefusedError as exc:
         raise SetupError(str(exc), code=exc.code) from exc
     finally:
-        shutil.rmtree(safe, ignore_errors=True)
         if runs and manager is not None:
             manager.start()
 

@@ -1,5 +1,6 @@
 """What Tillside puts into the system around its own folders: user, names of devices, command, browser policies."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -30,9 +31,14 @@ FIREFOX_POLICIES = "etc/firefox/policies/policies.json"
 CALL_TIMEOUT_S = 60
 
 
+def file_texts(layout: Layout) -> dict[str, str]:
+    """Our data files by their path below the root, with this installation's places in them."""
+    return {target: filled(name, layout) for name, target in DATA.items()}
+
+
 def put_files(layout: Layout) -> list[str]:
     """Our files in the system; gives those that were changed. SetupError."""
-    changed = [target for name, target in DATA.items() if put(layout.root / target, filled(name, layout), 0o644)]
+    changed = [target for target, text in file_texts(layout).items() if put(layout.root / target, text, 0o644)]
     if link(layout.root / COMMAND, layout.current / "bin/tillside"):
         changed.append(COMMAND)
     return changed
@@ -41,9 +47,9 @@ def put_files(layout: Layout) -> list[str]:
 def are_files_ours(layout: Layout) -> list[str]:
     """Our files in the system that are missing or changed."""
     wrong = []
-    for name, target in DATA.items():
+    for target, text in file_texts(layout).items():
         path = layout.root / target
-        if not path.is_file() or path.read_text("utf-8", errors="replace") != filled(name, layout):
+        if not path.is_file() or path.read_text("utf-8", errors="replace") != text:
             wrong.append(target)
     command = layout.root / COMMAND
     if not command.is_symlink() or command.readlink() != layout.current / "bin/tillside":
@@ -108,6 +114,23 @@ def tell_kernel(layout: Layout) -> None:
     ):  # fmt: skip
         if shutil.which(command[0]) is not None:
             _call(command)
+
+
+def take_in(layout: Layout, targets: tuple[str, ...]) -> None:
+    """Have the system obey data files that were changed; on the machine itself only. What fails is no reason to stop:
+
+    it is so at the next start of the machine.
+    """
+    if layout.root != Path("/"):
+        return
+    with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+        if DATA["tillside.sysusers"] in targets and shutil.which("systemctl") is not None:
+            # By systemd itself: the updater's own unit may not write the users' file.
+            _call(["systemctl", "restart", "systemd-sysusers.service"])
+        if DATA["tillside.tmpfiles"] in targets and shutil.which("systemd-tmpfiles") is not None:
+            _call(["systemd-tmpfiles", "--create", str(layout.root / DATA["tillside.tmpfiles"])])
+        if {DATA["60-tillside.rules"], DATA["tillside.modules"]} & set(targets):
+            tell_kernel(layout)
 
 
 def put_policies(layout: Layout, origins: tuple[str, ...]) -> tuple[list[str], str]:

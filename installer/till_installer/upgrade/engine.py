@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from till_agent.core import CACHE_FILE, JOURNAL_FILE
 from till_installer.bundle.manifest import Manifest
-from till_installer.exceptions import ServiceError
+from till_installer.exceptions import InstallerError, ServiceError
 from till_installer.layout import Layout
 from till_installer.services.ports import ServiceManager
 from till_installer.upgrade import checks, probe, rehearsal, staging
@@ -22,6 +22,7 @@ from till_installer.upgrade.pointers import named, point, upgrader
 from till_installer.upgrade.queue import KnownRows, QueueProof, UnreadableError, count_queue
 from till_installer.upgrade.receipts import Waiting, wait_for_quiet
 from till_installer.upgrade.record import Marker, Records
+from till_installer.upgrade.system_files import SystemFiles
 from till_installer.upgrade.undoing import Undoing
 from till_installer.upgrade.watching import Watching
 from till_sync.heartbeat import UpdateStage, UpdateState
@@ -59,7 +60,8 @@ class Upgrader:
         self.means = means or Means()
         self.records = Records(layout)
         self._watching = Watching(layout, manager, self.means.pace)
-        self._undoing = Undoing(layout, manager, self.records, self.means, self.snapshot)
+        self._system = SystemFiles(layout, manager)
+        self._undoing = Undoing(layout, manager, self.records, self.means, self.snapshot, self._system)
 
     @property
     def snapshot(self) -> Path:
@@ -146,6 +148,7 @@ class Upgrader:
         layout, at = self.layout, self.means.at
         known = KnownRows()
         self._copy_journal(known)
+        marker = self._prepare_system(marker)
         # That takes seconds with a long queue: somebody may have begun a receipt, or the wave been halted.
         wait_for_quiet(layout.state_dir, self.means.waiting, self.means.say)
         self._tell(marker, "switching")
@@ -170,8 +173,10 @@ class Upgrader:
             at("previous")
             point(self.layout.current, marker.to_version)
             at("current")
+            self._system.put_new()
+            at("system")
             marker = self.records.mark(replace(marker, step="proving", tries=marker.tries + 1))
-        except OSError as exc:
+        except (InstallerError, OSError) as exc:
             return self._undo(marker, "switch_failed", str(exc))
         at("proving")
         return self._prove(marker, last_good_s)
@@ -212,6 +217,7 @@ class Upgrader:
                 queued_after=queued_after,
                 queue_hash_equal=True,
                 downtime_ms=marker.downtime_ms,
+                detail=marker.detail,
             )
         )
         self.means.at("told")
@@ -287,6 +293,20 @@ class Upgrader:
         except OSError as exc:
             raise RefusedError(f"the journal can't be copied: {exc}; make room", code="disk_full") from exc
 
+    def _prepare_system(self, marker: Marker) -> Marker:
+        """What the other version brings beside its folder; a way back is not kept up by what can't be brought."""
+        try:
+            remark = self._system.prepare(marker.from_version, marker.to_version)
+        except UpgradeError as exc:
+            if not marker.by_hand:
+                raise RefusedError(str(exc), code="staging_failed") from exc
+            remark = str(exc)
+        except OSError as exc:
+            raise RefusedError(f"the disk takes nothing: {exc}; make room", code="disk_full") from exc
+        if remark:
+            self.means.say(remark)
+        return replace(marker, detail=remark)
+
     def _count_at_rest(self, known: KnownRows) -> QueueProof:
         journal = self.layout.state_dir / JOURNAL_FILE
         if not journal.exists():
@@ -340,6 +360,7 @@ class Upgrader:
             lambda: rehearsal.clear(self.layout),
             lambda: remove_tree(self.snapshot.parent),
             lambda: self.ballast.unlink(missing_ok=True),
+            self._system.clear,
             lambda: point(upgrader(self.layout), ""),
         )
         for remove in removals:

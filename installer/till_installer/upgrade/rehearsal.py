@@ -4,6 +4,7 @@ The copy knows no cloud and has no secrets of the line, its printer is simulated
 there is gone with the copy, and nothing that was invented comes into the chain's journal.
 """
 
+import errno
 import os
 import subprocess
 import sys
@@ -46,7 +47,8 @@ PAPER = ("width_dots", "columns")
 def rehearse(layout: Layout, version: str) -> QueueProof:
     """Start, sell, print and take back with that version on a copy; gives the copy's queue as it was before.
 
-    RefusedError: `rehearsal_start`, `rehearsal_sale`, `rehearsal_slip`, `rehearsal_queue`, `journal_unreadable`.
+    RefusedError: `rehearsal_start`, `rehearsal_sale`, `rehearsal_slip`, `rehearsal_queue`, `journal_unreadable`,
+    `disk_full`.
     """
     folder = layout.state_dir / FOLDER
     clear(layout)
@@ -60,6 +62,10 @@ def rehearse(layout: Layout, version: str) -> QueueProof:
             with _agent(layout, version, folder, config) as port:
                 act(folder, port, printer, enrolled=(folder / IDENTITY_FILE).exists())
         _check_queue(folder / JOURNAL_FILE, before, version)
+    except OSError as exc:
+        code = "disk_full" if exc.errno in (errno.ENOSPC, errno.EDQUOT) else "rehearsal_start"
+        raise RefusedError(f"this till can't be copied for a rehearsal: {exc}; `tillside doctor`", code=code) from exc
+    else:
         return before
     finally:
         clear(layout)

@@ -16,6 +16,7 @@ from till_installer.upgrade.pausing import pause
 from till_installer.upgrade.pointers import point
 from till_installer.upgrade.queue import QueueProof, count_again
 from till_installer.upgrade.record import Marker, Records
+from till_installer.upgrade.system_files import SystemFiles
 from till_sync.heartbeat import UpdateState
 
 if TYPE_CHECKING:
@@ -32,13 +33,20 @@ class Undoing:
     """Takes a change back. Everything may be repeated after it was cut off."""
 
     def __init__(
-        self, layout: Layout, manager: ServiceManager, records: Records, means: "Means", snapshot: Path
+        self,
+        layout: Layout,
+        manager: ServiceManager,
+        records: Records,
+        means: "Means",
+        snapshot: Path,
+        system: SystemFiles,
     ) -> None:
         self._layout = layout
         self._manager = manager
         self._records = records
         self._means = means
         self._snapshot = snapshot
+        self._system = system
 
     def undo(self, marker: Marker) -> UpdateState:
         """Stop the new version, put journal and pointers back, and start the old one; `marker.code` says why.
@@ -58,6 +66,8 @@ class Undoing:
         at("put_back")
         failed += self._point_back(marker)
         at("pointed_back")
+        failed += self._put_system_back()
+        at("system_back")
         if outcome == "restored":
             going_back.take_in(self._layout, marker.from_version)
         after, equal = self._count(marker.proof)
@@ -137,6 +147,13 @@ class Undoing:
             except OSError as exc:
                 failed.append(f"{pointer.name} was not put back: {exc}")
         return failed
+
+    def _put_system_back(self) -> list[str]:
+        try:
+            self._system.put_back()
+        except (InstallerError, OSError) as exc:
+            return [f"units and rules were not put back: {exc}; `tillside setup repair` does it"]
+        return []
 
     def _count(self, proof: QueueProof | None) -> tuple[int, bool]:
         if proof is None or not proof.tip[0]:

@@ -25,47 +25,33 @@ def windows() -> None:
 @click.option("--programs", type=file_type, required=True)
 @click.option("--data", type=file_type, required=True)
 @click.option("--mark", default="")
-@click.option("--config", type=file_type)
-@click.option("--enroll-file", type=file_type)
-@click.option("--pos-origins", default="")
-@click.option("--frontol", type=file_type)
-@click.option("--account", default="")
-@click.option("--again", is_flag=False, flag_value="1", default="")
-def install(
-    version: str,
-    programs: Path,
-    data: Path,
-    mark: str,
-    config: Path | None,
-    enroll_file: Path | None,
-    pos_origins: str,
-    frontol: Path | None,
-    account: str,
-    again: str,
-) -> None:
-    """Put a version whose files are there in place, enrol the till, and start the service."""
+@click.option("--folder", type=file_type, help="What paths are relative to.")
+@click.argument("typed", nargs=-1, type=click.UNPROCESSED)
+def install(version: str, programs: Path, data: Path, mark: str, folder: Path | None, typed: tuple[str, ...]) -> None:
+    """Put a version whose files are there in place, enrol the till, and start the service; by the set-up's words."""
     from till_installer.layout import windows_layout
     from till_installer.services.windows import ACCOUNT, WindowsManager
     from till_installer.setup.exceptions import EXIT_NOT_ENROLLED
     from till_installer.windows.installing import Installing, Wishes
+    from till_installer.windows.words import INSTALL, Words
 
     layout = windows_layout(programs, data)
-    account = account or ACCOUNT
-    manager = WindowsManager(layout, account=account)
     say = _told(layout.log_dir)
     say(f"set-up of {version}")
-    wishes = Wishes(
-        version=version,
-        config=config,
-        enroll_file=enroll_file,
-        pos_origins=tuple(each for each in pos_origins.split(",") if each),
-        frontol=frontol,
-        account=account,
-        again=again == "1",
-        mark=mark,
-    )
     with _ending(say):
-        done = Installing(layout, manager, say).install(wishes)
+        words = Words(typed, INSTALL, folder)
+        wishes = Wishes(
+            version=version,
+            config=words.path("CONFIG"),
+            enroll_file=words.path("ENROLL"),
+            pos_origins=tuple(each for each in words.text("POSORIGIN").split(",") if each),
+            frontol=words.path("FRONTOL"),
+            account=words.text("ACCOUNT") or ACCOUNT,
+            again=words.is_yes("AGAIN"),
+            repair=words.is_yes("REPAIR"),
+            mark=mark,
+        )
+        done = Installing(layout, WindowsManager(layout, account=wishes.account), say).install(wishes)
         for each in (*done.changed, *done.remarks, done.enrolled.detail):
             if each:
                 say(f"  {each}")
@@ -77,19 +63,26 @@ def install(
 @windows.command()
 @click.option("--programs", type=file_type, required=True)
 @click.option("--data", type=file_type, required=True)
-@click.option("--purge", default="")
-@click.option("--carry-queue-to", "carry", type=file_type)
-@click.option("--discard-queue", "discard", type=int)
-def uninstall(programs: Path, data: Path, purge: str, carry: Path | None, discard: int | None) -> None:
-    """Stop and remove the service; data stays unless `--purge 1`, which refuses while operations wait."""
+@click.argument("typed", nargs=-1, type=click.UNPROCESSED)
+def uninstall(programs: Path, data: Path, typed: tuple[str, ...]) -> None:
+    """Stop and remove the service; data stays unless `/PURGE=1`, which refuses while operations wait."""
     from till_installer.layout import windows_layout
     from till_installer.services.windows import WindowsManager
     from till_installer.windows.removing import uninstall as take_off
+    from till_installer.windows.words import REMOVE, Words
 
     layout = windows_layout(programs, data)
     say = _told(layout.log_dir)
     with _ending(say):
-        done = take_off(layout, WindowsManager(layout), purge=purge == "1", carry_to=carry, discard=discard, say=say)
+        words = Words(typed, REMOVE)
+        done = take_off(
+            layout,
+            WindowsManager(layout),
+            purge=words.is_yes("PURGE"),
+            carry_to=words.path("CARRYTO"),
+            discard=words.count("DISCARDQUEUE"),
+            say=say,
+        )
     if done.carried_to:
         click.echo(f"{done.waiting} operations wait; a copy with all data is in {done.carried_to}")
         click.echo(f"queue hash {done.queue_hash}: the same in the copy")
@@ -107,10 +100,12 @@ class _ending:  # noqa: N801 - used as a word
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         from till_config import ConfigError
         from till_installer.exceptions import InstallerError
+        from till_installer.upgrade.exceptions import BusyError
 
         if isinstance(error, InstallerError):
             self._say(f"Error: {error.code}: {error}")
-            raise SystemExit(error.exit_code) from error
+            # What upgrades say by 5 is not what set-ups do.
+            raise SystemExit(1 if isinstance(error, BusyError) else error.exit_code) from error
         if isinstance(error, ConfigError | OSError | click.ClickException):
             code = "config" if isinstance(error, ConfigError) else "failed"
             self._say(f"Error: {code}: {error}")
@@ -135,4 +130,5 @@ def _told(log_dir: Path) -> Callable[[str], None]:
 
 
 if __name__ == "__main__":
-    windows()
+    # What was typed is taken as it was: `*` and `~` in a path are part of its name.
+    windows(windows_expand_args=False)

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib import resources
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from till_installer.bundle.building import _WHEEL as WHEEL_NAME
+from till_installer.bundle.building import locked
 from till_installer.bundle.exceptions import BuildError
 from till_installer.bundle.manifest import (
     MANIFEST_FILE,
@@ -26,7 +27,22 @@ from till_installer.bundle.manifest import (
 from till_installer.setup.bootstrap import COMPLETE_FILE, KEPT_BUNDLE, list_files
 from till_installer.windows.inputs import CPYTHON, NSSM, PYTHON, fetch, unpack_python
 
-PLATFORM = "x86_64-pc-windows-msvc"
+PLATFORM = "win_amd64"
+MARKERS = {
+    "implementation_name": "cpython",
+    "implementation_version": "3.11.9",
+    "os_name": "nt",
+    "platform_machine": "AMD64",
+    "platform_python_implementation": "CPython",
+    "platform_release": "10",
+    "platform_system": "Windows",
+    "platform_version": "10.0",
+    "python_full_version": "3.11.9",
+    "python_version": PYTHON,
+    "sys_platform": "win32",
+    "extra": "",
+}
+"""What a lock's conditions are held against: pip takes those of the system that it runs on."""
 SITE = "Lib/site-packages"
 PTH = "python311.zip\n.\nLib\\site-packages\nimport site\n"
 """Where this Python looks for modules: nowhere but here, whatever the machine's variables and registry say."""
@@ -38,6 +54,7 @@ LEFT_OUT = (
 LEFT_OUT_INFO = ("pip-*.dist-info", "setuptools-*.dist-info")
 TOOLS = "tools"
 UNPACK_TIMEOUT_S = 600
+"""Most of it is fetching 20 MB."""
 MAKENSIS_TIMEOUT_S = 900
 """Packing 60 MB well takes a minute on one core."""
 
@@ -52,7 +69,6 @@ class Wanted(Struct, frozen=True, kw_only=True):
     suffix: str = ""
     made_s: int = 1_577_836_800
     makensis: str = "makensis"
-    uv: str = "uv"
     python: Path | None = None
     nssm: Path | None = None
 
@@ -84,8 +100,8 @@ def lay_out(wanted: Wanted, version: str, folder: Path, scratch: Path, say: Call
     shutil.copy(wanted.nssm or fetch(NSSM, scratch / "nssm"), folder / TOOLS / "nssm.exe")
     data = resources.files("till_installer.windows")
     (folder / TOOLS / "start.py").write_text((data / "start.py").read_text("utf-8"), encoding="utf-8", newline="\n")
-    say("unpacking packages for Windows")
-    _install_packages(wanted, folder / SITE)
+    say("fetching packages for Windows")
+    _install_packages(wanted, folder / SITE, scratch)
     manifest = Manifest(
         format=1,
         version=version,
@@ -125,26 +141,40 @@ def _schemas() -> Schemas:
     return Schemas(journal=len(migrations.STEPS), cache=cache_schema.VERSION)
 
 
-def _install_packages(wanted: Wanted, site: Path) -> None:
-    """By uv, which reads a lock's conditions as Windows would: pip takes those of the system that it runs on."""
-    site.mkdir(parents=True)
-    common = [wanted.uv, "pip", "install", "--quiet", "--no-deps", "--only-binary", ":all:", "--no-config"]
-    common += ["--python-platform", PLATFORM, "--python-version", PYTHON, "--target", str(site), "--link-mode", "copy"]
-    for words in (["--require-hashes", "-r", str(wanted.lock)], [str(wanted.wheel)]):
-        try:
-            done = subprocess.run(  # noqa: S603 - uv with words of our own
-                [*common, *words],
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                check=False,
-                timeout=UNPACK_TIMEOUT_S,
-            )
-        except FileNotFoundError as exc:
-            raise BuildError(f"expected uv at {wanted.uv}; `make install` brings it") from exc
+def _install_packages(wanted: Wanted, site: Path, scratch: Path) -> None:
+    """By pip, from wherever it is set up to look, each package by its hash; nothing is built from source."""
+    listed = scratch / "packages.txt"
+    listed.write_text("".join(for_windows(wanted.lock)), encoding="utf-8")
+    common = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--only-binary=:all:", "--no-compile"]
+    common += ["--disable-pip-version-check", "--no-warn-script-location", "--root-user-action", "ignore"]
+    common += ["--implementation", "cp", "--python-version", PYTHON, "--platform", PLATFORM, "--target", str(site)]
+    for words in (["--require-hashes", "--requirement", str(listed)], ["--no-index", str(wanted.wheel)]):
+        done = subprocess.run(  # noqa: S603 - our own interpreter's pip, with words of our own
+            [*common, *words],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=UNPACK_TIMEOUT_S,
+        )
         if done.returncode:
-            said = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-            raise BuildError(f"expected every package of {wanted.lock.name} as a wheel for Windows: {said}")
+            said = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or ["pip said nothing"]
+            raise BuildError(f"expected every package of {wanted.lock.name} as a wheel for Windows: {said[-1]}")
+    _leave_out(site)
+
+
+def for_windows(lock: Path) -> Iterator[str]:
+    """A line for each package of a lock whose condition holds on Windows, with its hashes. BuildError."""
+    try:
+        from packaging.markers import Marker  # comes with what builds our wheel; no till has it
+    except ImportError as exc:
+        raise BuildError("expected the package `packaging`; `make install` brings it") from exc
+    for name, version, marker, hashes in locked(lock):
+        if not marker or Marker(marker).evaluate(dict(MARKERS)):
+            yield f"{name}=={version} {' '.join(f'--hash=sha256:{each}' for each in sorted(hashes))}\n"
+
+
+def _leave_out(site: Path) -> None:
     for name in LEFT_OUT:
         path = site / name
         if path.is_dir():
@@ -154,13 +184,10 @@ def _install_packages(wanted: Wanted, site: Path) -> None:
     for pattern in LEFT_OUT_INFO:
         for path in site.glob(pattern):
             shutil.rmtree(path)
-    # Where the wheel lay on the machine that built it, and a lock that uv holds: neither is the till's.
-    for name in ("direct_url.json", "uv_cache.json", ".lock", "RECORD", "REQUESTED", "INSTALLER", "__pycache__"):
-        for path in list(site.rglob(name)):
-            if path.is_dir():
-                shutil.rmtree(path)
-            elif path.parent == site or path.parent.name.endswith(".dist-info"):
-                path.unlink()
+    # Where the wheel lay on the machine that built it, and what only an installer needs: neither is the till's.
+    for name in ("direct_url.json", "RECORD", "REQUESTED", "INSTALLER"):
+        for path in site.glob(f"*.dist-info/{name}"):
+            path.unlink()
 
 
 def _pack(wanted: Wanted, version: str, folder: Path, setup: Path, scratch: Path) -> None:
@@ -177,7 +204,8 @@ def _pack(wanted: Wanted, version: str, folder: Path, setup: Path, scratch: Path
         "VERSION": version,
         "FILE_VERSION": ".".join(numbers),
         "SOURCE": str(folder),
-        "OUTPUT": str(draft),
+        # makensis works where its script lies.
+        "OUTPUT": str(draft.absolute()),
         "DIGEST": str(complete["bundle"])[:16] + digest(folder / COMPLETE_FILE)[:16],
         "SIZE_KB": str(size // 1000),
     }
@@ -198,8 +226,3 @@ def _pack(wanted: Wanted, version: str, folder: Path, setup: Path, scratch: Path
         said = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()] or ["it said nothing"]
         raise BuildError(f"makensis failed: {' '.join(said[-3:])}")
     draft.replace(setup)
-
-
-def uv_beside() -> str:
-    """The uv of the environment that this runs in."""
-    return str(Path(sys.executable).parent / "uv")

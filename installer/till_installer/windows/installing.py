@@ -3,6 +3,7 @@ nothing, and a run that was cut off is finished by the next one.
 """
 
 import compileall
+import contextlib
 import shutil
 import socket
 import threading
@@ -13,16 +14,21 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from till_agent.audit_trail import note
+from till_agent.core import JOURNAL_FILE
 from till_config import load
 from till_config.settings import Settings
-from till_installer.bundle.manifest import read_manifest
+from till_installer.bundle.manifest import Manifest, read_manifest
+from till_installer.exceptions import InstallerError
 from till_installer.layout import Layout
 from till_installer.services.ports import ServiceManager
 from till_installer.services.windows import ACCOUNT, service_command
 from till_installer.setup.bootstrap import KEPT_BUNDLE, read_complete
 from till_installer.setup.enrolling import Enrolled, enrolled_as
 from till_installer.setup.exceptions import PreconditionError, SetupError
+from till_installer.setup.installing import put_frontol
 from till_installer.upgrade.pointers import named, point
+from till_installer.upgrade.queue import UnreadableError, schema_of
 from till_installer.windows.access import allow_origins, protect
 
 READY_TIMEOUT_S = 60.0
@@ -36,6 +42,7 @@ SITE = "Lib/site-packages"
 COMPILED_MARK = "compiled"
 
 Protect = Callable[[Layout, str], None]
+Allow = Callable[[tuple[str, ...]], list[str]]
 
 
 class Wishes(Struct, frozen=True, kw_only=True):
@@ -48,8 +55,10 @@ class Wishes(Struct, frozen=True, kw_only=True):
     frontol: Path | None = None
     account: str = ACCOUNT
     again: bool = False
+    repair: bool = False
+    """The set-up has unpacked the version's files anew."""
     mark: str = ""
-    """File of the version's folder that is made when this is done: the set-up's sign that its files are there."""
+    """File of the version's folder: the set-up's sign that all are there, and need not be unpacked again."""
 
 
 class Done(Struct, frozen=True, kw_only=True):
@@ -63,21 +72,26 @@ class Done(Struct, frozen=True, kw_only=True):
 
 
 class Installing:
-    """One run. `say` is told what is done."""
+    """One run. `say` is told what is done, `at` each step that is done and on the disk."""
 
     def __init__(
         self,
         layout: Layout,
         manager: ServiceManager,
         say: Callable[[str], None] = lambda _: None,
+        at: Callable[[str], None] = lambda _: None,
+        *,
         protect_data: Protect = protect,
+        allow: Allow = allow_origins,
     ) -> None:
         self.layout = layout
         self.manager = manager
         self.say = say
+        self.at = at
         self.changed: list[str] = []
         self.remarks: list[str] = []
         self._protect = protect_data
+        self._allow = allow
 
     def install(self, wishes: Wishes) -> Done:
         """All of it. InstallerError, ConfigError; nothing is changed by what is wrong from the start."""
@@ -91,24 +105,37 @@ class Installing:
             )
         settings = self._settings(wishes)
         before = named(layout.current)
-        self._must_have_port(settings)
-        self._compile(folder)
         was_running = self.manager.status().state in ("running", "starting")
+        if not was_running:
+            self._must_read_journal(read_manifest(folder / KEPT_BUNDLE))
+            self._must_have_port(settings)
+        self._compile(folder, force=wishes.repair)
+        if wishes.mark:
+            # Before anything of it runs: unpacked once more over a running agent, it would fail each time.
+            (folder / wishes.mark).touch()
+        self.at("compiled")
         self._put_settings(wishes)
-        self._put_programs(folder)
-        self.say("making the service")
-        self.manager.install(service_command(layout), config=layout.config)
-        self._protect(layout, wishes.account)
+        self.at("settings")
+        try:
+            self._put_programs(folder)
+            self.at("programs")
+            self._make_service(wishes.account)
+        except InstallerError:
+            self._leave_no_service(before)
+            raise
         self._switch(wishes, before)
+        self.at("switched")
         enrolled = self._enrol(wishes.enroll_file)
+        self.at("enrolled")
         if was_running and "till.toml" in self.changed and before == wishes.version:
             self.say("starting the agent anew for its new settings")
             self.manager.stop()
         self._start()
-        self.changed += allow_origins(wishes.pos_origins)
-        self._frontol(wishes)
-        if wishes.mark:
-            (folder / wishes.mark).touch()
+        self.at("started")
+        self.changed += self._allow(wishes.pos_origins)
+        if wishes.frontol is not None:
+            put_frontol(layout, wishes.frontol, self.changed, self.remarks)
+        self._note(wishes, before)
         return Done(
             version=wishes.version,
             before=before,
@@ -116,6 +143,42 @@ class Installing:
             enrolled=enrolled,
             remarks=tuple(self.remarks),
         )
+
+    def _note(self, wishes: Wishes, before: str) -> None:
+        state_dir = self.layout.state_dir
+        if wishes.repair:
+            note(state_dir, "repaired", version=wishes.version, mended="files")
+        if self.changed:
+            note(state_dir, "installed", version=wishes.version, before=before, changed=" ".join(self.changed))
+
+    def _make_service(self, account: str) -> None:
+        self.say("making the service")
+        self.manager.install(service_command(self.layout), config=self.layout.config)
+        self.at("service")
+        self._protect(self.layout, account)
+        self.at("protected")
+
+    def _leave_no_service(self, before: str) -> None:
+        """The set-up removes the files of a first installation that failed: no service may be left that needs them."""
+        if not before:
+            with contextlib.suppress(InstallerError):
+                self.manager.remove()
+
+    def _must_read_journal(self, manifest: Manifest) -> None:
+        """An older set-up over the data of a newer version would start, say that it can't read them, and sell nothing.
+
+        Beside an agent that runs, the upgrade itself asks.
+        """
+        try:
+            there = schema_of(self.layout.state_dir / JOURNAL_FILE)
+        except UnreadableError:
+            return
+        if there > manifest.schemas.journal:
+            raise PreconditionError(
+                f"expected a version that reads a journal of schema {there}, not {manifest.schemas.journal} at most; "
+                "take a newer set-up",
+                code="journal_unreadable",
+            )
 
     def _settings(self, wishes: Wishes) -> Settings:
         path = wishes.config or self.layout.config
@@ -133,9 +196,8 @@ class Installing:
         return settings
 
     def _must_have_port(self, settings: Settings) -> None:
-        """The agent's own port is no fault."""
         port = settings.bridge.port
-        if port == 0 or self.manager.status().state in ("running", "starting"):
+        if port == 0:
             return
         with socket.socket() as probe:
             try:
@@ -147,14 +209,14 @@ class Installing:
                     code="port_taken",
                 ) from exc
 
-    def _compile(self, folder: Path) -> None:
+    def _compile(self, folder: Path, *, force: bool) -> None:
         """Now: the service may not write into Program Files, and would compile all that it imports at each start."""
         mark = folder / KEPT_BUNDLE / COMPILED_MARK
-        if mark.exists():
+        if mark.exists() and not force:
             return
         self.say("compiling")
         self.changed.append(f"version {folder.name}")
-        if not compileall.compile_dir(folder / SITE, quiet=2, force=False):
+        if not compileall.compile_dir(folder / SITE, quiet=2, force=force):
             self.remarks.append("some modules could not be compiled: the agent starts more slowly")
         mark.touch()
 
@@ -258,21 +320,6 @@ class Installing:
                     code="not_ready",
                 )
             pause.wait(POLL_S)
-
-    def _frontol(self, wishes: Wishes) -> None:
-        if wishes.frontol is None:
-            return
-        from till_installer.frontol.exceptions import ScriptError
-        from till_installer.frontol.script_cli import script_values
-        from till_installer.frontol.script_file import install
-
-        try:
-            put_there = install(wishes.frontol, script_values(self.layout.config, "pos"))
-        except ScriptError as exc:
-            raise SetupError(str(exc), code="frontol") from exc
-        if put_there.state != "unchanged":
-            self.changed.append(str(put_there.path))
-            self.remarks.append(f"load {put_there.path} into Frontol: docs/how-to/connect-frontol-script.md")
 
 
 def _is_there(bundle: Path, versions: Path) -> Path:

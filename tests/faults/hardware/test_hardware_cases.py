@@ -296,6 +296,7 @@ def test_the_till_stands_it(case: Case, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("case", "mutant"), CASES, ids=lambda each: each.__name__)
+@pytest.mark.mutants
 def test_a_driver_with_this_mistake_is_found_out(
     case: Case, mutant: Callable[[Patch], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from faults.journal import journal_child
+from faults.journal.journal_nest import live_under
 from till_agent.balances import OwnEffects
 from till_agent.journal import EntryReader, open_journal
 from till_agent.journal.place import OpenReport
@@ -49,16 +50,7 @@ def child_command(mode: str, folder: Path, mutant: str = "") -> list[str]:
 
 def traced_day(folder: Path, *options: str, mutant: str = "") -> list[str]:
     """The lines that a day wrote under strace with these options; it may have been killed."""
-    # Without --seccomp-bpf, with which strace forgets to send the signal of a later call than the first.
-    command = ["strace", "-f", "-qq", "-o", str(folder / "trace"), *options]
-    done = subprocess.run(
-        [*command, *child_command("day", folder, mutant)],
-        capture_output=True,
-        check=False,
-        timeout=WAIT_SECONDS,
-        env=environment(),
-    )
-    return done.stdout.decode().splitlines()
+    return live_under("day", folder, options, mutant)
 
 
 def syncs_of(folder: Path, mode: str, sales: int) -> int:

@@ -10,6 +10,7 @@ from till_agent.cache import pages, schema
 from till_agent.journal import DiskJournal, aside, carry, connect, outbox, reader, salvage, witness, wreck, writer
 from till_agent.journal.chain import row_hash
 from till_agent.journal.reader import EntryReader
+from till_agent.journal.rebuilding import Rebuilding
 from till_agent.journal.session import Session
 from till_sync.ops import OpId
 
@@ -92,12 +93,12 @@ def _lost_ops_stay_forgotten() -> tuple[Any, str, Any]:
 
 def _floor_ignored() -> tuple[Any, str, Any]:
     """After a restart only ops that wait are counted, though acknowledged ones may not be in the cache."""
-    whole = DiskJournal._load_effects
+    whole = Rebuilding.load
 
-    async def mutant(self: DiskJournal, _floor: object) -> None:
+    async def mutant(self: Rebuilding, _floor: object) -> None:
         await whole(self, None)
 
-    return DiskJournal, "_load_effects", mutant
+    return Rebuilding, "load", mutant
 
 
 def _believes_no_witness() -> tuple[Any, str, Any]:

@@ -48,6 +48,7 @@ def test_nothing_is_written_to_a_handle_whose_sync_failed(tmp_path: Path, number
     check_day(folder, [line for line in lines if not line.startswith("failed")])
 
 
+@pytest.mark.mutants
 def test_a_journal_that_tries_a_failed_sync_again_is_found_out(tmp_path: Path):
     """The control: the same connection commits once more, and is believed."""
     found = 0

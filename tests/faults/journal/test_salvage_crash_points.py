@@ -2,16 +2,15 @@
 
 import re
 import shutil
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from faults.journal.journal_child import last_epoch, place_in, save_epoch
-from faults.journal.journal_faults import WAIT_SECONDS, environment, fresh_folder, needs_strace
+from faults.journal.journal_faults import fresh_folder, needs_strace
 from faults.journal.journal_mutants import MUTANTS
+from faults.journal.journal_nest import live_under
 from integration.agent_stores.salvage_kit import POINTS, fill, spoil
 from till_agent.balances import OwnEffects
 from till_agent.journal import open_journal
@@ -19,7 +18,6 @@ from unit.agent_stores.stores_kit import Identity, run
 
 pytestmark = [pytest.mark.faults, needs_strace]
 
-CHILD = Path(__file__).with_name("salvage_child.py")
 CALLS = ("pwrite64", "rename", "openat", "fdatasync", "fsync", "unlink")
 SOME = 3
 """Of each call; a start takes half a second. `make soak` tries all."""
@@ -37,10 +35,7 @@ def damaged(folder: Path) -> None:
 
 def life(folder: Path, *options: str, mutant: str = "") -> list[str]:
     """One start under strace."""
-    command = ["strace", "-f", "-qq", "-o", str(folder / "trace"), *options, sys.executable, str(CHILD), str(folder)]
-    command += [mutant] if mutant else []
-    done = subprocess.run(command, capture_output=True, check=False, timeout=WAIT_SECONDS, env=environment())
-    return done.stdout.decode().splitlines()
+    return live_under("salvage", folder, options, mutant)
 
 
 def check(folder: Path) -> None:
@@ -131,6 +126,7 @@ def test_a_disk_that_refuses_in_mid_salvage_loses_and_doubles_nothing(tmp_path: 
     ("mutant", "kills"),
     [("damaged row carried", ()), ("moved aside silently", (12, 13, 11, 14)), ("salvage doubles", (7, 8, 6))],
 )
+@pytest.mark.mutants
 def test_a_salvage_that_is_broken_is_caught(tmp_path: Path, mutant: str, kills: tuple[int, ...]):
     """The control: some life, cut short or not, ends with an op too few or too many."""
     assert mutant in MUTANTS

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from till_agent.audit_trail import AUDIT_FILE, read
 from till_agent.balances import OwnEffects
 from till_agent.cache import CacheStore, CacheUnavailable, open_cache, pages
 from till_sync.wire import ChangesAnswer, ExpiringPoints, MemberRow, OpResult, ProgrammeRow
@@ -170,6 +171,10 @@ def test_a_removed_member_is_gone_with_its_tags(tmp_path: Path):
             await cache.store_page(page(member("m-1", status="removed"), member("m-7", status="removed"), acked=2))
             assert (cache.by_id("m-1"), cache.by_tag("card:aa"), cache.member_count) == (None, None, 1)
             assert cache.by_tag("card:bb") is not None
+            # Told in the till's audit log: how many it had, and no name of any.
+            assert [(line.what, line.facts) for line in read(tmp_path / AUDIT_FILE)[0]] == [
+                ("member_erased", {"members": "1"})
+            ]
             await cache.store_page(page(member("m-1", 7, "card:aa"), acked=3))
             assert (balance_of(cache, "m-1"), cache.member_count) == ((7, (1, 3)), 2)
 

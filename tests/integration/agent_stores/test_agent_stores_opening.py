@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from till_agent.audit_trail import AUDIT_FILE, read
 from till_agent.balances import OwnEffects
 from till_agent.exceptions import JournalUnavailable
 from till_agent.journal import EpochKeeper, JournalTooNew, Place, open_journal
@@ -144,6 +145,9 @@ def test_the_journal_of_another_till_is_moved_aside_with_its_queue_named(tmp_pat
     damage = damage_of(report)
     assert (damage.code, damage.till, damage.waiting, damage.last_seq) == ("foreign", "t-7", 2, 2)
     assert [op.op for op in damage.waiting_ops] == ["t-7:1:1", "t-7:1:2"]
+    assert damage.left_there == 2
+    (line,) = read(tmp_path / AUDIT_FILE)[0]
+    assert (line.what, line.facts["why"], line.facts["left_there"]) == ("journal_salvaged", "foreign", "2")
 
 
 def test_a_folder_in_its_place_is_moved_aside(tmp_path: Path):

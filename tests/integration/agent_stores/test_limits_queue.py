@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from till_agent import metrics
 from till_agent.journal import DiskJournal, schema
+from till_agent.journal.aside import DamageReport, write_report
 from till_agent.journal.figures import DAY_MS, Figures, LimitWatch
 from till_agent.journal.session import Session
 from till_agent.status import Facts, problems
@@ -169,6 +170,13 @@ def test_the_command_says_it_too(tmp_path: Path, limit: int, monkeypatch: pytest
     rejected["ops"] = []
     told = CliRunner().invoke(main, ["queue", "list", "--rejected", "--config", str(config)])
     assert told.output.splitlines()[1:] == ["None was rejected or parked."]
+    left = DamageReport(
+        found_wall_ms=1, code="foreign", detail="", moved_to="journal.db.damaged-x", till="t-8", waiting=1
+    )
+    write_report(tmp_path, left)
+    for words in (["queue", "list"], ["queue", "list", "--rejected"]):
+        told = CliRunner().invoke(main, [*words, "--config", str(config)])
+        assert "journal.db.damaged-x: 1 operations of till t-8 are left there" in told.output
 
 
 def _drops_past_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ from integration.agent_stores.salvage_kit import (
     spoil,
     written,
 )
+from till_agent.audit_trail import AUDIT_FILE, read
 from till_agent.balances import OwnEffects
 from till_agent.cli.salvaging import salvage_again
 from till_agent.exceptions import JournalUnavailable
@@ -96,6 +97,12 @@ def test_a_second_start_doubles_nothing(tmp_path: Path):
     assert reopen(tmp_path, identity).damage is None
     assert sum(len(batch.ops) for batch in pushed(tmp_path, identity)) == 3
     assert written(tmp_path, first).salvage == salvage_of(first)
+    (line,) = read(tmp_path / AUDIT_FILE)[0]
+    assert (line.what, line.facts["file"], line.facts["lost"]) == (
+        "journal_salvaged",
+        written(tmp_path, first).moved_to,
+        "1",
+    )
 
 
 def test_effects_on_balances_are_right_again(tmp_path: Path):

@@ -153,7 +153,7 @@ def test_ready_needs_a_running_agent(tmp_path: Path) -> None:
     assert done.exit_code == 1
     assert not told["ready"]
     assert next(each["name"] for each in told["steps"] if each["state"] == "bad") == "agent"
-    none = CliRunner().invoke(ready, ["--root", str(tmp_path), "--cached"])
+    none = CliRunner().invoke(ready, ["--root", str(tmp_path), "--cached", "--language", "en"])
     assert none.exit_code == 3
     assert "there is no certificate yet" in none.output
 

@@ -100,18 +100,28 @@ def test_the_bridges_own_sale_takes_the_reports_place_when_it_comes_later(tmp_pa
         assert [kind for kind, _ in shop.ops()] == ["sale", "sale", "void"]
 
 
-def test_a_later_sale_of_another_sum_takes_the_place_and_the_difference_is_told(tmp_path: Path) -> None:
-    """Shift and number are the receipt's; the bridge's own figures count, and a person can see that they differ."""
+def test_a_sale_of_another_sum_is_for_a_person_whichever_came_first(tmp_path: Path) -> None:
+    """Shift and number are the receipt's, and the sum is not: nothing is taken back silently, both stand, and the
+    finding names what to void. It stays so however often is looked."""
     till = _till()
     till.sale(ANNA_CARD)
+    till.sale(ANNA_CARD)
+    at = (datetime.now().astimezone() - timedelta(days=1)).strftime("%Y-%m-%dT09:01:02")
     with watched(tmp_path) as shop:
+        shop.sell("first", 5_000, ANNA_CARD, number="102", shift="466", local_time=at)
         till.write(shop.path)
         shop.look()
-        at = (datetime.now().astimezone() - timedelta(days=1)).strftime("%Y-%m-%dT09:01:02")
-        shop.sell("late-2", 5_000, ANNA_CARD, number="101", shift="466", local_time=at)
-        shop.look()
-        assert shop.states() == [("withdrawn", "differs")]
-        assert "goods: 10000, 5000" in shop.documents()[0].detail
+        assert shop.states() == [("accrued", "unseen_sale"), ("found", "differs")]
+        before = shop.balance(ANNA_CARD)
+        shop.sell("later", 5_000, ANNA_CARD, number="101", shift="466", local_time=at)
+        shop.look(3)
+        assert shop.states() == [("found", "differs"), ("found", "differs")]
+        assert shop.balance(ANNA_CARD) > before
+        assert [kind for kind, _ in shop.ops()] == ["sale"] * 3
+        found = shop.documents()[0]
+        assert found.sale_uid == "later"
+        assert found.detail == f"goods: 10000, 5000; both are in the journal: {found.uid}"
+        assert shop.decide(found.id, "dismiss") == "dismissed"
 
 
 def test_listed_sales_wait_for_a_person(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """Old rows of the journal go, and everything that the journal promises holds without them."""
 
 import asyncio
+import contextlib
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -8,8 +10,9 @@ from msgspec.structs import replace
 
 from kit.seeds import Seed, look
 from till_agent.exceptions import JournalUnavailable
-from till_agent.journal import DiskJournal, pruning
+from till_agent.journal import DiskJournal, pruning, schema
 from till_agent.journal.exceptions import UidForgotten
+from till_agent.journal.wreck_marks import read_marks
 from till_sync.exceptions import HistoryConflict
 from till_sync.ops import OpId
 from till_sync.wire import HelloAnswer, OpResult
@@ -168,3 +171,46 @@ def test_a_changed_bit_behind_a_gap_is_found(tmp_path: Path) -> None:
         assert run(work()) == "chain"
     except JournalUnavailable:
         pytest.fail("a damaged journal must not keep the till from selling")
+
+
+def test_marks_of_what_went_outlive_the_file(tmp_path: Path) -> None:
+    """The journal is given up for damage: what it had let go of is not sold again as if it were new; no bad page but
+    its own marks goes with them."""
+    gone = pruned(tmp_path)
+    path = tmp_path / "journal.db"
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("DROP TRIGGER entries_never_change")
+        connection.execute("UPDATE entries SET effect_points = 7 WHERE uid = 'secret-240-'")
+
+    async def work() -> int:
+        async with journal_in(tmp_path, Identity(1)) as journal:
+            report = journal.report
+            assert report.damage is not None
+            assert report.damage.salvage is not None
+            with pytest.raises(UidForgotten):
+                await journal.commit(once(draft("secret-12-")))
+            assert await journal.verify()
+            return report.damage.salvage.marks
+
+    assert run(work()) == gone
+
+
+def test_marks_around_a_bad_page_are_read(tmp_path: Path) -> None:
+    """Of 20,000 marks only those of the page itself are lost, and of a view that has none nothing is."""
+    path = tmp_path / "marks.db"
+    step = 2**63 // 20_000
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute(schema.CREATE_PRUNED)
+        connection.execute("BEGIN")
+        connection.executemany(schema.ADD_PRUNED, [(step * n,) for n in range(20_000)])
+        connection.execute("COMMIT")
+        leaves = connection.execute("PRAGMA page_count").fetchone()[0]
+    content = bytearray(path.read_bytes())
+    content[4096 * (leaves // 2) : 4096 * (leaves // 2 + 1)] = b"\xa5" * 4096
+    path.write_bytes(bytes(content))
+    found: list[tuple[int]] = []
+    with contextlib.closing(sqlite3.connect(path)) as view:
+        assert not read_marks(view, found.extend, (sqlite3.Error,), lambda: None)
+    assert 20_000 - 3 * (20_000 // leaves) < len(set(found)) < 20_000
+    with contextlib.closing(sqlite3.connect(":memory:")) as empty:
+        assert read_marks(empty, found.extend, (sqlite3.Error,), lambda: None)

@@ -20,12 +20,14 @@ from till_installer.exceptions import InstallerError
 from till_installer.layout import Layout, linux_layout
 from till_installer.services.ports import ServiceManager, ServiceState, ServiceStatus
 from till_installer.services.systemd import SystemdManager
-from till_installer.setup import bootstrap
+from till_installer.setup import bootstrap, system
 from till_installer.setup.installing import Done, Installing, Wishes
 from till_installer.setup.looking import standing
 from till_installer.setup.removing import uninstall
 from till_installer.setup.repairing import look, repair
+from till_installer.upgrade.engine import Upgrader
 from till_installer.upgrade.pointers import named
+from till_sync.heartbeat import UpdateStage, UpdateState
 from till_sync.keys import new_key
 
 STEPS = ("version", "files", "switched", "enrolled", "started")
@@ -196,6 +198,34 @@ def test_a_second_version_that_is_killed_leaves_the_first(bundle: Path, layout: 
         assert bootstrap.read_complete(layout.version_dir("0.1.0")) is not None
     put_in(layout, second)
     assert (named(layout.current), named(layout.previous)) == ("0.2.0", "0.1.0")
+
+
+@quick
+@pytest.mark.parametrize("stage", ["rolled_back", "done"])
+def test_units_and_rules_come_with_a_second_version_only_once_it_is_proven(
+    bundle: Path, layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: UpdateStage
+) -> None:
+    """One that is taken back leaves those of the version that serves on."""
+    manager = Stub()
+    put_in(layout, bundle, manager)
+    rules = layout.root / "etc/udev/rules.d/60-tillside.rules"
+    before = rules.read_text()
+    monkeypatch.setattr(system, "filled", lambda *_: "of the second")
+    seen: list[str] = []
+
+    def apply(*_: object) -> UpdateState:
+        seen.append(rules.read_text())
+        return UpdateState(stage=stage)
+
+    monkeypatch.setattr(Upgrader, "apply", apply)
+    second = small_bundle(tmp_path / "second", "0.2.0")
+    if stage == "done":
+        put_in(layout, second, manager)
+    else:
+        with pytest.raises(InstallerError, match=r"0\.1\.0 serves on"):
+            put_in(layout, second, manager)
+    assert seen == [before]
+    assert rules.read_text() == ("of the second" if stage == "done" else before)
 
 
 @quick

@@ -190,7 +190,7 @@ def test_a_sale_that_may_be_made_keeps_its_uid_when_the_token_is_withdrawn(brows
 
 def test_a_customer_does_not_stay_on_the_screen(browser: Browser, panel: PanelWorld) -> None:
     """When nobody touches the panel for a while, what it shows of a person goes, and what is read out with it."""
-    with panel.open(browser) as visited:
+    with panel.open(browser, apart=True) as visited:
         page = visited.page
         page.clock.install()
         page.reload()
@@ -227,7 +227,7 @@ def listeners(panel: PanelWorld) -> int:
 
 def test_a_page_that_nobody_sees_lets_its_stream_go(browser: Browser, panel: PanelWorld) -> None:
     """Others get their turn; what was scanned a moment ago is told when somebody looks again."""
-    with panel.open(browser) as visited:
+    with panel.open(browser, apart=True) as visited:
         page = visited.page
         page.clock.install()
         page.reload()

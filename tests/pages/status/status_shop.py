@@ -29,7 +29,7 @@ class Shop:
         world.start_printer()
         world.start_scanner()
         self.till = world.till()
-        fix_port(self.till)
+        self.till.settle(free_port())
         self.till.start().wait_members()
         for number in range(SOLD):
             self.till.pos.sell(f"sold-{number}", receipt(12_000 + number, member={"card": ANNA.card}))
@@ -60,7 +60,7 @@ class Shop:
         with visit(browser, self.till.port, width=width, height=height, **options) as visited:
             kept = {"tillside.token.status": self.token, "tillside.language": language}
             script = "".join(f"localStorage.setItem({json.dumps(key)}, {json.dumps(kept[key])});" for key in kept)
-            visited.context.add_init_script(script)
+            visited.each_time(script)
             visited.go("/status/")
             expect(visited.page.locator(".device")).to_have_count(2)
             yield visited
@@ -75,12 +75,6 @@ def another_till(shop: Shop, name: str) -> Iterator[Till]:
         yield till.start()
     finally:
         till.end()
-
-
-def fix_port(till: Till) -> None:
-    """Let the agent listen where it did after each start, as it does in a shop."""
-    text = till.config.read_text(encoding="utf-8").replace("port = 0", f"port = {free_port()}")
-    till.config.write_text(text, encoding="utf-8")
 
 
 def device(visited: Visit, role: str) -> Locator:

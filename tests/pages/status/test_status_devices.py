@@ -4,7 +4,7 @@ import os
 import re
 from pathlib import Path
 
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from house.shell import Shell, blocks
 from house.tree import ROOT
@@ -16,6 +16,7 @@ from pages.status.status_shop import Shop, device
 
 HOW_TO = ROOT / "docs" / "how-to" / "use-the-status-page.md"
 GOODS = ean13("460000000001")
+SLIP = {"job": "j-1", "printer": "printer", "state": "printed", "detail": "", "code": ""}
 
 
 def test_a_link_makes_the_browser_known(shop: Shop, browser: Browser, shots: Shots) -> None:
@@ -132,12 +133,48 @@ def test_a_printer_without_paper_says_so(shop: Shop, browser: Browser, shots: Sh
             visited.page.reload()
             row.get_by_role("button", name="Test print").click()
             expect(row.locator(".trial")).to_contain_text("The printer takes no slip now")
+            look_again(visited.page)
+            expect(row.locator(".trial")).to_contain_text("The printer takes no slip now")
         finally:
             shop.world.printer_do("behave", **{"as": "normal"})
         expect(row.locator(".top .chip")).to_have_text("Ready")
         wait_for(lambda: shop.till.status()["prints_waiting"] == 0, "the slip to come out")
         wait_for(lambda: len(shop.world.slip_texts()) > before, "the slip to be seen")
         assert len(shop.world.slip_texts()) == before + 1
+
+
+def test_what_was_proven_goes_when_the_printer_breaks(shop: Shop, browser: Browser) -> None:
+    """Once, at that moment; what a trial comes to after it stays, for as long as the printer is broken."""
+    with shop.looking(browser) as visited:
+        page, row = visited.page, device(visited, "Printer")
+        page.route("**/v1/printers/printer/test*", lambda route: route.fulfill(json=SLIP))
+        row.get_by_role("button", name="Test print").click()
+        expect(row.locator(".trial")).to_contain_text("The slip was printed: the printer says so")
+        look_again(page)
+        expect(row.locator(".trial")).to_contain_text("The slip was printed: the printer says so")
+        page.route("**/v1/status*", broken)
+        look_again(page)
+        expect(row.locator(".trial")).to_be_empty()
+        row.get_by_role("button", name="Test print").click()
+        look_again(page)
+        expect(row.locator(".trial")).to_contain_text("The slip was printed: the printer says so")
+
+
+def broken(route: Route) -> None:
+    """How the agent is, had its printer no paper."""
+    answer = route.fetch()
+    told = answer.json()
+    for each in told["devices"]:
+        if each["role"] == "printer":
+            each.update(state="fault", detail="paper out", fix="Put in a new roll of paper.")
+    route.fulfill(response=answer, json=told)
+
+
+def look_again(page: Page) -> None:
+    """Until the page has shown an answer on how the agent is that it asked for from now on."""
+    for _ in range(2):  # the second is asked for when the first has been shown, and never before
+        with page.expect_request("**/v1/status*"):
+            page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
 
 
 def test_a_test_scan_tells_what_was_read(shop: Shop, browser: Browser, shots: Shots) -> None:

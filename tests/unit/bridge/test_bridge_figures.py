@@ -155,6 +155,7 @@ def test_till_that_is_well_has_no_problem() -> None:
         ({"worker": WorkerStatus(online=False, last_error="cloud_unreachable: x")}, "offline"),
         ({"worker": WorkerStatus(online=True, halted="stale_epoch")}, "sync_halted"),
         ({"worker": WorkerStatus(online=False, halted="history_pruned")}, "history_pruned"),
+        ({"worker": WorkerStatus(online=True, halted="protocol_unsupported")}, "cloud_too_old"),
         ({"worker": WorkerStatus(online=True, skew_ms=-121_000)}, "clock_skew"),
         ({"figures": msgspec.structs.replace(FIGURES, rejected=2)}, "ops_rejected"),
         ({"figures": msgspec.structs.replace(FIGURES, rejected=1, parked=1)}, "ops_parked"),

@@ -3,12 +3,14 @@
 import msgspec
 import pytest
 
-from till_cloud.carried import take
+from till_cloud import enrolment
+from till_cloud.carried import describe, take
 from till_cloud.exceptions import AdminError
 from till_cloud.store import meta, tills
 from till_cloud.verify import verify
 from till_sync import carried, keys, sealing
 from till_sync.carried import CarriedWriter, Head, Stretch
+from till_sync.wire import EnrolmentRequest
 from unit.cloud.cloud_kit import NOON_MS
 from unit.waves.waves_kit import quick_chain
 
@@ -42,8 +44,14 @@ class Store:
             writer.close(private)
         return path
 
-    def take(self, path):
-        return take(self.chain.centre._writer, path, self.chain.wall())
+    def take(self, path, **told):
+        return take(self.chain.centre._writer, path, self.chain.wall(), **told)
+
+    def enrol_anew(self) -> None:
+        """The till's name goes to another machine, with a key of its own."""
+        code = self.write(lambda c: enrolment.issue_code(c, self.till.name, NOON_MS))
+        wish = EnrolmentRequest(code=code, salt="0" * 32, public_key=keys.public_of(keys.new_key()))
+        assert not isinstance(self.write(lambda c: enrolment.redeem_code(c, wish, NOON_MS)), Exception)
 
     def balance(self) -> int:
         assert self.chain.centre.read(verify).holds
@@ -167,3 +175,31 @@ def test_nothing_of_a_receipt_can_be_read_on_the_stick(store):
         assert word not in data.replace(b'"stretches"', b"")[150:]
     assert msgspec.json.decode(data.splitlines()[0])["till"] == "k1"
     assert carried.read_head(store.carry()).count == 5
+
+
+def test_a_queue_of_a_replaced_machine_is_taken_by_its_former_key(store):
+    """Not by itself: the key may have been changed because somebody has it. Who vouches for it says so, and the answer
+    is marked; other keys count no more than before."""
+    path = store.carry()
+    store.enrol_anew()
+    with pytest.raises(AdminError, match=r"enrolled anew since.*--former-key"):
+        store.take(path)
+    assert store.balance() == 0
+    taken = store.take(path, former_key=True)
+    assert (taken.applied, taken.by_former_key) == (5, True)
+    assert "before it was enrolled anew" in describe(taken)
+    assert store.balance() == 5_000
+    with pytest.raises(AdminError, match="altered, cut, or is another till's"):
+        store.take(store.carry(private=keys.new_key()), former_key=True)
+
+
+def test_a_queue_of_a_replaced_machine_comes_too_late(store):
+    """The new machine has sold: what was carried can't go before that any more, and the message says what to do."""
+    path = store.carry()
+    store.enrol_anew()
+    store.till.new_journal()
+    store.till.sale("t0", "m-1")
+    store.till.push()
+    with pytest.raises(AdminError, match=r"stale_epoch.*sell their receipts again"):
+        store.take(path, former_key=True)
+    assert store.balance() == 1_000

@@ -84,6 +84,7 @@ def page_forgets(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     "mutate", [reclaim_on_timeout, grant_twice, spend_without_taking_off, forget_recall, forget_epoch, page_forgets]
 )
+@pytest.mark.mutants
 def test_a_broken_cloud_is_found_out_by_walks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mutate: Callable[[pytest.MonkeyPatch], None]
 ) -> None:

@@ -159,6 +159,7 @@ def paths(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.__name__)
+@pytest.mark.mutants
 def test_a_broken_cloud_is_found_out(mutant: Callable, paths: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     """Each mutant breaks a rule on purpose; some of a few random chains must fail with it."""
     mutant(monkeypatch)

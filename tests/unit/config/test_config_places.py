@@ -195,7 +195,7 @@ def valid(text: str) -> bool:
     return True
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.lists(st.tuples(FILLERS, pairs(VALUES) | HEADINGS), max_size=10), st.sampled_from(["\n", "\r\n"]))
 def test_places_agree_with_tomllib(lines: list[tuple[str, str]], line_end: str) -> None:
     """For any document that tomllib takes: the same keys, and each value stands where the scanner says."""

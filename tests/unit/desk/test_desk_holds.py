@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from fakes.till import ANNA_CARD, PROGRAMME, FakeTill, anna, receipt
-from till_agent.api import Hold, HoldCreate, Identify, SaleRequest
+from till_agent.api import Hold, HoldCreate, Identify, Sale, SaleRequest
 from till_agent.exceptions import DeskProblem, HoldRefused
 from till_loyalty.programme import Redemption
 from till_sync.asking import HoldRequest
@@ -341,3 +341,21 @@ def test_a_pin_goes_to_the_cloud_and_is_remembered_nowhere() -> None:
         "/pin",
         ("pin",),
     )
+
+
+def test_a_sale_that_names_a_hold_and_spends_nothing_says_so() -> None:
+    """Cash software that forgets `redeem_points`: nothing is taken off, and the answer has a warning in the cashier's
+    language. A sale that spends has no such word, nor has one that names no hold."""
+    till = known_till()
+
+    def sold(uid: str, points: int, name: str) -> Sale:
+        request = SaleRequest(receipt=receipt(10_000), member=ANNA, redeem_points=points, hold=name)
+        return msgspec.json.decode(till.run(till.desk.sell(uid, request)).body, type=Sale)
+
+    idle = sold("u1", 0, hold(till).hold)
+    assert idle.calculation.redeemed_points == 0
+    assert [each.level for each in idle.messages if each.code == "hold_not_spent"] == ["warning"]
+    spent = sold("u2", 50, hold(till, sale_uid="u2").hold)
+    assert spent.calculation.redeemed_points == 50
+    told = (*spent.messages, *sold("u3", 0, "").messages)
+    assert "hold_not_spent" not in [each.code for each in told]

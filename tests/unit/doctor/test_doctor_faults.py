@@ -433,3 +433,13 @@ def test_doctor_says_so_when_a_check_fails_itself(till: Healthy) -> None:
     report = report_of(till.scene(), told, 0.1)
     assert [each.state for each in report.findings] == ["broken", "good"]
     assert (report.status, report.till) == (3, TILL)
+
+
+def test_doctor_names_the_one_fix_of_a_cloud_that_was_rolled_back(till: Healthy) -> None:
+    """It does not know what waits here: said once, with what to do, not as one code among many."""
+    till.status["sync"].update(halted="protocol_unsupported", last_error="426 protocol_unsupported")
+    till.status["problems"] = [{"code": "cloud_too_old", "text": "the cloud is of a former release", "level": "error"}]
+    with till.running():
+        found = bad(till.told())
+    assert set(found) == {"sync_halted"}
+    assert "bring it to the newer one again, then `tillside sync now`" in found["sync_halted"].fix

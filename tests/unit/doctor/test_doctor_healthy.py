@@ -2,12 +2,16 @@
 
 import contextlib
 import hashlib
+import json
+import re
 import shutil
 import sqlite3
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from till_agent.cli.audit import audit
 from unit.doctor.doctor_world import Healthy, bad
 
 
@@ -58,6 +62,20 @@ def test_doctor_reads_what_is_in_the_log_of_a_till_at_rest(till: Healthy, tmp_pa
     assert set(bad(till.told())) == {"service_stopped", "journal_chain"}
     after = _files(till.state)
     assert {name: after[name] for name in before} == before
+
+
+@pytest.mark.parametrize("runs", [False, True], ids=["at rest", "running"])
+def test_doctor_proves_the_journal_as_audit_verify_does(till: Healthy, *, runs: bool) -> None:
+    """One truth: what the cloud was told of the head counts for both, and both name the same row in the same words."""
+    (till.state / "heartbeat-head.json").write_text(json.dumps({"epoch": 2, "seq": 3, "hash": "0" * 64, "at_ms": 1}))
+    with till.running() if runs else contextlib.nullcontext():
+        found = {each.finding.code: each.finding.found for each in till.told(deep=True) if each.finding.state == "bad"}
+        till.scene()
+        done = CliRunner().invoke(audit, ["verify", "--config", str(till.layout.config)])
+    assert done.exit_code == 3, done.output
+    named = re.search(r"first bad row is (\S+) \(other\), made [^:]*:[^ ]* (.*)", done.output)
+    assert named is not None, done.output
+    assert found["journal_chain"] == f"the first bad row is {named[1]} (other): {named[2]}"
 
 
 def test_doctor_takes_a_till_of_today_for_well(till: Healthy) -> None:

@@ -11,11 +11,12 @@ from click.testing import CliRunner
 from prometheus_client.parser import text_string_to_metric_families
 
 from integration.cloud.cloud_http_kit import run
-from till_cloud.heartbeats import JOURNAL_CUT, JOURNAL_OLD, JOURNAL_REWRITTEN, newest
+from till_cloud.heartbeats import JOURNAL_CUT, JOURNAL_OLD, JOURNAL_REWRITTEN, Arrivals, newest
 from till_cloud.metrics import PROBLEMS_LIMIT, render
 from till_cloud.overview import SILENT_MS, overview
 from till_cloud.server import CloudServer
 from till_cloud.store import heartbeats as rows
+from till_cloud.store.tills import TillRow
 from till_config.main import main
 from till_sync.heartbeat import DeviceBeat, Heartbeat, HeartbeatAnswer
 from unit.cloud.cloud_kit import Chain, Till
@@ -37,7 +38,7 @@ class Told:
         self.chain = Chain(self.path)
         self.till: Till = self.chain.till("t1")
 
-    def tell(self, sent: Heartbeat) -> HeartbeatAnswer:
+    def tell(self, sent: Heartbeat, **told: Any) -> HeartbeatAnswer:
         from till_cloud import heartbeats
         from till_cloud.store import tills
 
@@ -46,7 +47,7 @@ class Told:
         def keep(connection: Any) -> HeartbeatAnswer:
             till = tills.till(connection, "t1")
             assert till is not None
-            return heartbeats.receive(connection, till, sent, now_ms)
+            return heartbeats.receive(connection, till, sent, now_ms, **told)
 
         answer = self.chain.centre.write(keep).result()
         self.chain.wall.ms += 300_000
@@ -117,6 +118,35 @@ def test_a_heartbeat_that_was_held_up_is_no_finding(told: Told) -> None:
     told.tell(beat(9, at_ms=5_000))
     told.tell(beat(7, B, at_ms=4_000))
     assert told.found() == []
+
+
+def test_a_heartbeat_that_was_overtaken_is_not_the_newest(told: Told) -> None:
+    """Also of a till whose clock was set back in between: its journal's order counts, and its own numbers."""
+    told.tell(beat(9, at_ms=5_000))
+    answer = told.tell(beat(7, B, at_ms=4_000))
+    assert answer.next_ms
+    kept = told.chain.centre.read(lambda c: newest(c, "t1"))
+    assert (kept.beat.head_seq, kept.beat.at_ms) == (9, 5_000)
+    # The clock was set back: the newest all the same.
+    told.tell(beat(11, B, at_ms=1_000))
+    kept = told.chain.centre.read(lambda c: newest(c, "t1"))
+    assert (kept.beat.head_seq, kept.beat.at_ms) == (11, 1_000)
+    # The number it was signed with says that it was overtaken, whatever else it says.
+    told.tell(beat(20, A, at_ms=9_000), is_late=True)
+    told.tell(beat(11, B, at_ms=900, version="2.0"), is_late=False)
+    kept = told.chain.centre.read(lambda c: newest(c, "t1"))
+    assert (kept.beat.head_seq, kept.beat.version) == (11, "2.0")
+    assert told.found() == []
+
+
+def test_the_number_a_heartbeat_was_signed_with_orders_it() -> None:
+    """By till and key: an enrolment begins anew; a till that signs nothing is not ordered by a number."""
+    arrivals = Arrivals()
+    row = TillRow("t1", "s1", "", 1, "", 0, "", 0, 0, public_key="k")
+    assert [arrivals.is_late(row, each) for each in (5, 7, 6, 8)] == [False, False, True, False]
+    assert arrivals.is_late(msgspec.structs.replace(row, till="t2"), 1) is False
+    assert arrivals.is_late(msgspec.structs.replace(row, public_key="other"), 1) is False
+    assert arrivals.is_late(msgspec.structs.replace(row, public_key=""), 1) is None
 
 
 def test_a_finding_is_counted_until_it_is_settled(told: Told) -> None:

@@ -44,7 +44,7 @@ class Policies:
 class Till:
     """An agent and its cloud, as far as heartbeats know them."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, seed: int = 1) -> None:
         self.clock = FakeClock()
         self.online = True
         self.problems: tuple[str, ...] = ()
@@ -54,7 +54,7 @@ class Till:
         self.wanted = Wanted()
         self.error: Exception | None = None
         self.line = self
-        self.beating = Beating(self, folder, clock=self.clock, random=Random(1))
+        self.beating = Beating(self, folder, clock=self.clock, random=Random(seed))
 
     async def heartbeat(self, beat: Heartbeat) -> HeartbeatAnswer:
         self.sent.append((self.clock.mono_ms(), beat))
@@ -90,7 +90,7 @@ class Till:
             end = self.clock.mono_ms() + int(seconds * 1000)
             while self.clock.mono_ms() < end:
                 await self.beating.look()
-                await self.clock.sleep(beating.LOOK_MS / 1000)
+                await self.clock.sleep(self.beating.look_pause_ms / 1000)
 
         asyncio.run(go())
 
@@ -109,6 +109,34 @@ def test_one_goes_out_soon_after_the_start_and_then_every_five_minutes(till: Til
     assert 11 <= len(times) <= 14
     assert all(0.9 * HEARTBEAT_PAUSE_MS <= pause <= 1.1 * HEARTBEAT_PAUSE_MS + beating.LOOK_MS for pause in pauses)
     assert len(set(pauses)) > 1
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_the_first_does_not_wait_as_after_an_outage_because_the_agent_had_to_greet_the_cloud(
+    tmp_path: Path, seed: int
+) -> None:
+    """A wave waits for the word of a version that has just started; a line that is up after a second was not away."""
+    till = Till(tmp_path, seed)
+    till.online = False
+    till.run(1)
+    till.online = True
+    till.run(60)
+    assert till.sent[0][0] - 1_000_000 <= beating.FIRST_MS + beating.FIRST_LOOK_MS
+
+
+def test_the_first_of_a_till_that_started_without_a_line_is_spread(tmp_path: Path) -> None:
+    """All tills of a region that was cut off start in their shops, and get their lines back at once."""
+    times = set()
+    for seed in range(20):
+        till = Till(tmp_path, seed)
+        till.online = False
+        till.run(600)
+        back = till.clock.mono_ms()
+        till.online = True
+        till.run(120)
+        times.add(till.sent[0][0] - back)
+    assert max(times) > beating.FIRST_MS
+    assert len(times) > 5
 
 
 def test_it_says_codes_and_counts_and_no_words(till: Till) -> None:

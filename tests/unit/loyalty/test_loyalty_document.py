@@ -227,7 +227,7 @@ json_values = st.recursive(
 FIELDS = tuple(Programme.__struct_fields__)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.dictionaries(st.sampled_from(FIELDS), json_values, max_size=5), st.booleans())
 def test_any_values_parse_or_are_told_with_their_place(values: dict[str, Any], headed: bool) -> None:
     """Whatever stands in the fields: a programme that survives its own canonical text, or problems, nothing else."""

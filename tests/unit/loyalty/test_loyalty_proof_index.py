@@ -190,7 +190,7 @@ class SlowPlan(Plan):
         return Standing(earns, redeems, rule_lines, reasons, protected, bought)
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(programmes(), receipts(), members, st.sampled_from(CLOCKS))
 def test_an_indexed_plan_counts_as_one_that_asks_every_rule_about_every_line(
     rules: Programme, sold: Receipt, member: MemberState, clock: StoreClock

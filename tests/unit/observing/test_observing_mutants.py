@@ -119,9 +119,16 @@ CENTRE: list[Mutant] = [
     (
         "a heartbeat that was held up is a finding",
         "heartbeats.py",
-        "    if not _late(before, beat):",
+        "    if not late:",
         "    if True:",
         CLOUD + "test_a_heartbeat_that_was_held_up_is_no_finding",
+    ),
+    (
+        "an overtaken heartbeat is the newest",
+        "heartbeats.py",
+        "        if key == till.public_key and counter < highest:",
+        "        if False:",
+        CLOUD + "test_the_number_a_heartbeat_was_signed_with_orders_it",
     ),
     (
         "held against what is acknowledged now",

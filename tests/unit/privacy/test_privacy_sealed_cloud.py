@@ -3,14 +3,16 @@
 from pathlib import Path
 
 import msgspec
+from click.testing import CliRunner
 
 from till_agent.desk.registering import sealed
 from till_cloud.sealing import rotate
 from till_cloud.store import meta
+from till_config.main import main
 from till_sync.ops import RegisterBody
 from till_sync.sealing import public_key_of
-from unit.cloud.cloud_kit import Chain, Till, chain
-from unit.cloud.test_registration_cloud import RULES, check, flags, member, register
+from unit.cloud.cloud_kit import Chain, Till, chain, programme
+from unit.cloud.test_registration_cloud import RULES, WELCOME, check, flags, member, register
 
 PERSON = {"name": "Фарида Фоминична", "birth_date": "1990-04-17", "sex": "female"}
 
@@ -68,3 +70,40 @@ def test_a_box_of_another_registration_is_not_taken(tmp_path: Path) -> None:
         found = send(made, made.till(), made.centre.read(meta.seal_key), uid="r-other")
         assert facts(made, found)[0] == ""
         assert flags(made) == ["seal_broken"]
+
+
+def test_a_backup_from_before_a_rotation_opens_what_came_after_with_the_key_file(tmp_path: Path) -> None:
+    """The file lies beside the backups: with it the restored cloud reads who registered since, and tills go on sealing
+    to the newest key; without it the name is lost."""
+    keys, backup = tmp_path / "people.keys", tmp_path / "old.db"
+    with chain(tmp_path / "c.db", rules=RULES) as made:
+        assert cloud("backup", str(backup), db=tmp_path / "c.db") == 0
+        assert cloud("privacy", "new-key", db=tmp_path / "c.db") == 0
+        assert cloud("privacy", "keys", str(keys), db=tmp_path / "c.db") == 0
+        newest = made.centre.read(meta.seal_key)
+    assert keys.stat().st_mode & 0o777 == 0o600
+    assert cloud("privacy", "add-keys", str(keys), db=backup) == 0
+    assert cloud("privacy", "add-keys", str(keys), db=backup) == 0, "a second time changes nothing"
+    with chain(backup, rules=programme(events=(WELCOME,), version=2)) as restored:
+        assert restored.centre.read(meta.seal_key) == newest
+        assert len(restored.centre.read(meta.seal_keys)) == 2
+        assert facts(restored, send(restored, restored.till(), newest))[0] == "Фарида Фоминична"
+        assert flags(restored) == []
+
+
+def test_keys_of_an_older_file_never_come_first(tmp_path: Path) -> None:
+    """Nor is a file taken that is none; of a file no key shows in a message."""
+    with chain(tmp_path / "c.db", rules=RULES) as made:
+        assert cloud("privacy", "keys", str(tmp_path / "old.keys"), db=tmp_path / "c.db") == 0
+        made.centre.write(rotate).result()
+        newest = made.centre.read(meta.seal_key)
+        assert cloud("privacy", "add-keys", str(tmp_path / "old.keys"), db=tmp_path / "c.db") == 0
+        assert made.centre.read(meta.seal_key) == newest
+        (tmp_path / "other").write_text("42" * 32)
+        assert cloud("privacy", "add-keys", str(tmp_path / "other"), db=tmp_path / "c.db") == 1
+
+
+def cloud(*words: str, db: Path) -> int:
+    done = CliRunner().invoke(main, ["cloud", *words, "--db", str(db)])
+    assert "42424242" not in done.output
+    return done.exit_code

@@ -115,9 +115,17 @@ def test_a_till_whose_receipts_never_end_is_told_to_the_operator(
 def test_an_agent_that_says_nothing_of_receipts_keeps_nobody_waiting(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: dict[str, object]
 ) -> None:
-    """One that is down, and one of before."""
-    monkeypatch.setattr(receipts, "status_of", lambda _: status)
-    wait_for_quiet(tmp_path, Waiting(poll_s=0, patience_s=0), lambda _: None)
+    """One that is down, and one of before: asked once, nobody is told to wait, and nothing is refused."""
+    asked: list[Path] = []
+    said: list[str] = []
+
+    def status_of(state_dir: Path) -> dict[str, object]:
+        asked.append(state_dir)
+        return status
+
+    monkeypatch.setattr(receipts, "status_of", status_of)
+    wait_for_quiet(tmp_path, Waiting(poll_s=0, patience_s=0), said.append)
+    assert (asked, said) == ([tmp_path], [])
 
 
 def test_a_change_that_is_wanted_no_more_waits_no_longer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """The Windows service through NSSM, by a fake of that which keeps settings and answers in UTF-16 as it does."""
 
+import contextlib
 import socket
 import subprocess
 import sys
@@ -93,3 +94,20 @@ def test_states_are_told_as_they_are(layout: Layout) -> None:
     manager.remove()
     assert manager.status().state == "absent"
     assert not (layout.state_dir / STARTS_FILE).exists()
+
+
+@pytest.mark.parametrize(("state", "is_fault"), [("SERVICE_START_PENDING", False), ("SERVICE_STOPPED", True)])
+def test_a_start_that_takes_its_time_is_no_fault(layout: Layout, state: str, is_fault: bool) -> None:
+    """NSSM stops waiting on a slow machine, and says so by its status; one that refuses to start does the same."""
+
+    class Slow(FakeNssm):
+        def _play(self, verb: str, *words: str) -> tuple[int, str]:
+            if verb == "start":
+                self.known["state"] = state
+                return 1, "Unexpected status in response to START control."
+            return super()._play(verb, *words)
+
+    manager = Slow(layout)
+    manager.install(service_command(layout), config=layout.config)
+    with pytest.raises(ServiceError, match="START control") if is_fault else contextlib.nullcontext():
+        manager.start()

@@ -1,7 +1,7 @@
 ; Set-up of Tillside for Windows: unpacks a version beside those that are there, and lets that version's own Python do
 ; all the rest (till_installer.windows), which is where what is refused is decided and said.
 ;
-;   TillsideSetup.exe /S [/CONFIG=till.toml] [/ENROLL=code.txt] [/POSORIGIN=https://pos.example[,...]]
+;   TillsideSetup.exe /S [/CONFIG=file] [/ENROLL=file] [/POSORIGIN=https://pos.example[,...]]
 ;                     [/FRONTOL=folder] [/ACCOUNT=LocalSystem] [/AGAIN=1] [/REPAIR=1]
 ;   uninstall.exe /S [/PURGE=1] [/DISCARDQUEUE=n] [/CARRYTO=folder]
 ;
@@ -35,6 +35,9 @@ VIAddVersionKey "LegalCopyright" "Tillside contributors"
 !include "WinVer.nsh"
 !include "x64.nsh"
 
+; What was typed goes to Python whole, in one string, and NSIS cuts those that have more than 1023 characters.
+!define WORDS_LIMIT 640
+
 LoadLanguageFile "${NSISDIR}\Contrib\Language files\English.nlf"
 LoadLanguageFile "${NSISDIR}\Contrib\Language files\Russian.nlf"
 LangString FAILED ${LANG_ENGLISH} "Tillside could not be installed. What to do stands above and in"
@@ -45,6 +48,8 @@ LangString SYSTEM ${LANG_ENGLISH} "Tillside needs 64 bit Windows 8.1 or later."
 LangString SYSTEM ${LANG_RUSSIAN} "Нужна 64-битная Windows 8.1 или новее."
 LangString FILES ${LANG_ENGLISH} "Other files of version ${VERSION} are installed. Uninstall first (the data stays), or use /REPAIR=1."
 LangString FILES ${LANG_RUSSIAN} "Установлены другие файлы версии ${VERSION}. Сначала удалите программу (данные останутся) или укажите /REPAIR=1."
+LangString WORDS ${LANG_ENGLISH} "Expected at most ${WORDS_LIMIT} characters after the name of this program."
+LangString WORDS ${LANG_RUSSIAN} "После имени программы может стоять не более ${WORDS_LIMIT} знаков."
 LangString KEPT ${LANG_ENGLISH} "Nothing was removed. Why stands above and in"
 LangString KEPT ${LANG_RUSSIAN} "Ничего не удалено. Почему, сказано выше и в файле"
 
@@ -56,17 +61,7 @@ UninstPage instfiles
 ; In the folder that holds what a version is made of: beside it, it would be a file too many.
 !define MARK "bundle\whole-${DIGEST}"
 
-Var Words
 Var Data
-
-!macro Word NAME OPTION
-  ClearErrors
-  ${GetOptions} $R0 "/${NAME}=" $R1
-  ${IfNot} ${Errors}
-  ${AndIf} $R1 != ""
-    StrCpy $Words '$Words ${OPTION} "$R1"'
-  ${EndIf}
-!macroend
 
 Function .onInit
   SetRegView 64
@@ -85,13 +80,12 @@ Section
   SetRegView 64
   SetShellVarContext all
   ${GetParameters} $R0
-  StrCpy $Words ""
-  !insertmacro Word "CONFIG" "--config"
-  !insertmacro Word "ENROLL" "--enroll-file"
-  !insertmacro Word "POSORIGIN" "--pos-origins"
-  !insertmacro Word "FRONTOL" "--frontol"
-  !insertmacro Word "ACCOUNT" "--account"
-  !insertmacro Word "AGAIN" "--again"
+  StrLen $R1 $R0
+  ${If} $R1 > ${WORDS_LIMIT}
+    MessageBox MB_ICONSTOP "$(WORDS)" /SD IDOK
+    SetErrorLevel 1
+    Quit
+  ${EndIf}
   ClearErrors
   ${GetOptions} $R0 "/REPAIR=" $R2
   StrCpy $R3 "$INSTDIR\versions\${VERSION}"
@@ -126,7 +120,7 @@ Section
 
   SetOutPath "$INSTDIR"
   WriteUninstaller "$INSTDIR\uninstall.exe"
-  nsExec::ExecToLog '"$R3\python.exe" -P -m till_installer.windows install --version "${VERSION}" --programs "$INSTDIR" --data "$Data" --mark "${MARK}"$Words'
+  nsExec::ExecToLog '"$R3\python.exe" -P -m till_installer.windows install --version "${VERSION}" --programs "$INSTDIR" --data "$Data" --mark "${MARK}" --folder "$EXEDIR" -- $R0'
   Pop $0
   ${If} $0 != 0
   ${AndIf} $0 != 5
@@ -169,11 +163,7 @@ FunctionEnd
 Section "Uninstall"
   SetRegView 64
   ${GetParameters} $R0
-  StrCpy $Words ""
-  !insertmacro Word "PURGE" "--purge"
-  !insertmacro Word "DISCARDQUEUE" "--discard-queue"
-  !insertmacro Word "CARRYTO" "--carry-queue-to"
-  nsExec::ExecToLog '"$INSTDIR\starter\python.exe" "$INSTDIR\starter\start.py" --windows uninstall --programs "$INSTDIR" --data "$Data"$Words'
+  nsExec::ExecToLog '"$INSTDIR\starter\python.exe" "$INSTDIR\starter\start.py" --windows uninstall --programs "$INSTDIR" --data "$Data" -- $R0'
   Pop $0
   ${If} $0 == 72
   ${OrIf} $0 == "error"

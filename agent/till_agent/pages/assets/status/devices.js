@@ -76,6 +76,9 @@ class Row {
     this.name = device.device;
     this.timer = 0;
     this.turn = 0;
+    this.level = "";
+    this.proves = false;
+    this.outdated = false;
     const { t } = this.words;
     const [label, click] = device.role === "printer" ? ["print.try", () => this.print()] : ["scan.try", () => this.scan()];
     this.button = h("button.button", { type: "button", on: { click }, "aria-label": `${t(label)}: ${this.name}` }, t(label));
@@ -96,8 +99,11 @@ class Row {
       detail: device.detail,
       fix: device.fix,
     };
-    if (view.level !== "good" && !this.button.disabled && this.devices.waiting === null) {
-      // What was proven before it broke says nothing now.
+    // What was proven before it broke says nothing now; what a trial came to on a device that was broken already stays.
+    this.outdated ||= this.proves && this.level === "good" && view.level !== "good";
+    this.level = view.level;
+    if (this.outdated && !this.button.disabled && this.devices.waiting === null) {
+      this.outdated = false;
       fill(this.trial);
     }
     show(this.head, [view.role, view.level, view.state], () => [
@@ -113,6 +119,8 @@ class Row {
   }
 
   tell(level, title, text, ...more) {
+    this.proves = level === "good";
+    this.outdated = false;
     fill(this.trial, banner(level, title, text && prose(text), ...more));
   }
 

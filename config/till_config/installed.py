@@ -1,0 +1,45 @@
+"""Where the configuration of an installed till is: the one place, for every command that was told of no other."""
+
+import os
+from pathlib import Path
+
+import click
+
+CONFIG_VARIABLE = "TILLSIDE_CONFIG"
+CONFIG_FILE = "till.toml"
+LINUX_CONFIG_DIR = Path("/etc/tillside")
+WINDOWS_CONFIG_DIR = Path("C:/ProgramData/Tillside")
+FINDING_HELP = "The till's configuration; without it, the installed one's."
+
+
+def installed_config() -> Path:
+    """Where `tillside setup` puts it on this system; it may not be there."""
+    return (WINDOWS_CONFIG_DIR if os.name == "nt" else LINUX_CONFIG_DIR) / CONFIG_FILE
+
+
+def missing_words(path: Path) -> str:
+    """What every command says where there is none."""
+    return f"there is no till's configuration at {path}"
+
+
+def missing_fix() -> str:
+    """And the one thing to do."""
+    return (
+        f"name another by --config FILE or {CONFIG_VARIABLE}; on a till that has none, put one there: "
+        "`tillside config defaults` prints one to start from"
+    )
+
+
+def found_config(_ctx: click.Context, _option: click.Parameter, given: Path | None) -> Path:
+    """The option's callback: what was named, else the installed one. A ClickException where that is not there."""
+    if given is not None:
+        return given
+    path = installed_config()
+    try:
+        path.stat()
+    except FileNotFoundError:
+        raise click.ClickException(f"{missing_words(path)}: {missing_fix()}") from None
+    except OSError:
+        # It may be there and closed to this user: reading it says so.
+        return path
+    return path
