@@ -119,6 +119,12 @@ class OwnEffects:
         """Uses of a coupon's code in own ops that are still kept."""
         return self._facts.code_uses(coupon, code)
 
+    def speak_of(self, included: tuple[int, int]) -> frozenset[str]:
+        """Whom ops after `included` (epoch, seq) speak of, by member id or tag."""
+        after = row_id(*included)
+        mine = [key for key, effects in self._by_key.items() if effects.ids and effects.ids[-1] > after]
+        return frozenset([*mine, *self._facts.keys_after(after)])
+
     def effect(self, keys: tuple[str, ...], included: tuple[int, int]) -> int:
         """Sum of the effects on any of `keys` by ops after `included` (epoch, seq)."""
         after = row_id(*included)

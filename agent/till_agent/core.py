@@ -20,7 +20,7 @@ from till_agent.conduct import ConductWatch
 from till_agent.desk import Desk, DeskParts, DeskSettings, StoreIdentity
 from till_agent.devices import Resolved
 from till_agent.exceptions import CloudUnreachable, DeskProblem, HoldRefused
-from till_agent.gateways import confirmations_of, coupons_of, sales_of
+from till_agent.gateways import confirmations_of, coupons_of, members_of, sales_of
 from till_agent.giving_back import GivingBack
 from till_agent.identity_file import CloudKey, change_identity, keep_epoch
 from till_agent.journal import DiskJournal, EpochKeeper, Place
@@ -204,8 +204,7 @@ class TranslatedGateway:
 
 async def open_core(identity: Identity, around: Surroundings) -> Core:
     """Open the stores and build the rest. JournalUnavailable when there is no disk to sell on; else it comes up."""
-    clock = around.clock
-    state_dir = around.identity_path.parent
+    clock, state_dir = around.clock, around.identity_path.parent
     effects, registrations = OwnEffects(), Registrations()
     on_page: list[Callable[[], None]] = []
 
@@ -215,7 +214,8 @@ async def open_core(identity: Identity, around: Surroundings) -> Core:
         for told in on_page:
             told()
 
-    cache = CacheStore(state_dir / CACHE_FILE, identity.till, on_complete=complete, clock=clock)
+    path, waiting = state_dir / CACHE_FILE, effects.speak_of
+    cache = CacheStore(path, identity.till, on_complete=complete, clock=clock, waiting=waiting)
     keeper = EpochKeeper(identity.last_epoch, lambda epoch: keep_epoch(around.identity_path, epoch))
     place = Place(
         path=state_dir / JOURNAL_FILE, till=identity.till, keeper=keeper, clock=clock, included=lambda: cache.floor
@@ -241,12 +241,14 @@ async def open_core(identity: Identity, around: Surroundings) -> Core:
             confirmations=confirmations_of(client, worker),
             coupons=coupons_of(client, worker),
             sales=sales_of(client, worker),
+            members=members_of(client, worker),
             epoch=lambda: journal.figures.epoch,
             epoch_began_ms=lambda: journal.figures.began_wall_ms,
             nudge=nudge,
             cloud_key=key,
             wallet_keys=key.wallet_keys,
             seal_key=key.seal_key,
+            phone_tags=key.phone_tags,
             registrations=registrations,
         )
     )

@@ -9,12 +9,15 @@ from till_sync.asking import (
     ConfirmationRequest,
     CouponAnswer,
     CouponQuestion,
+    MemberAnswer,
+    MemberQuestion,
     SaleAnswer,
     SaleQuestion,
 )
 from till_sync.client import CloudClient
 from till_sync.confirmations import CloudConfirmations
 from till_sync.coupons import CloudCouponGateway
+from till_sync.meeting import CloudMemberGateway
 from till_sync.sales import CloudSaleGateway
 from till_sync.worker import SyncWorker
 
@@ -53,6 +56,25 @@ class TranslatedCoupons:
             raise CloudUnreachable(str(exc)) from exc
 
 
+class TranslatedMembers:
+    """Implements `till_agent.ports.MemberGateway`."""
+
+    def __init__(self, gateway: CloudMemberGateway) -> None:
+        self._gateway = gateway
+
+    @property
+    def online(self) -> bool:
+        """Whether the last exchange with the cloud succeeded."""
+        return self._gateway.online
+
+    async def find(self, question: MemberQuestion, *, budget_ms: int) -> MemberAnswer:
+        """See `till_agent.ports.MemberGateway`."""
+        try:
+            return await self._gateway.find(question, budget_ms=budget_ms)
+        except sync_errors.CloudUnreachable as exc:
+            raise CloudUnreachable(str(exc)) from exc
+
+
 class TranslatedSales:
     """Implements `till_agent.ports.SaleGateway`."""
 
@@ -79,6 +101,13 @@ def sales_of(client: CloudClient | None, worker: SyncWorker | None) -> Translate
     if client is None or worker is None:
         return None
     return TranslatedSales(CloudSaleGateway(client, worker.line))
+
+
+def members_of(client: CloudClient | None, worker: SyncWorker | None) -> TranslatedMembers | None:
+    """The gateway of a till that has a cloud."""
+    if client is None or worker is None:
+        return None
+    return TranslatedMembers(CloudMemberGateway(client, worker.line))
 
 
 def coupons_of(client: CloudClient | None, worker: SyncWorker | None) -> TranslatedCoupons | None:

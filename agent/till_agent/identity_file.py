@@ -8,6 +8,7 @@ from pathlib import Path
 from till_sync.client import CloudClient
 from till_sync.exceptions import IdentityError
 from till_sync.identity import Identity, load_identity, save_identity
+from till_sync.phone_tags import PhoneTags
 from till_sync.sealing import is_key
 
 log = logging.getLogger(__name__)
@@ -34,6 +35,7 @@ class CloudKey:
         self._kept = identity.cloud_key
         self._wallet_keys = identity.wallet_keys
         self._seal_key = identity.seal_key
+        self._phone_tags = identity.phone_tags
         self._path = path
         self._client = client
 
@@ -47,6 +49,10 @@ class CloudKey:
     def seal_key(self) -> str:
         """What people who register are sealed to (hex); "" before the cloud has told it."""
         return self._seal_key
+
+    def phone_tags(self) -> PhoneTags:
+        """Which tags of phones the chain has."""
+        return self._phone_tags
 
     def look(self) -> None:
         """The cloud may have said it."""
@@ -64,6 +70,16 @@ class CloudKey:
                 change_identity(self._path, lambda kept: kept.with_seal_key(told_seal))
             except IdentityError as exc:
                 log.warning("the key that people are sealed to is not kept beyond this run: %s", exc)
+        told_tags = self._client.phone_tags if self._client is not None else None
+        if told_tags is not None and not told_tags.cost:
+            # A cloud from before them, or of a former release: it is sent fast tags. What is here may be slow already.
+            told_tags = PhoneTags(cost=self._phone_tags.cost)
+        if told_tags is not None and told_tags != self._phone_tags:
+            self._phone_tags = told_tags
+            try:
+                change_identity(self._path, lambda kept: kept.with_phone_tags(told_tags))
+            except IdentityError as exc:
+                log.warning("which tags of phones the chain has is not kept beyond this run: %s", exc)
         told = self._client.cloud_key if self._client is not None else ""
         if told and told != self._kept:
             self._kept = told

@@ -83,6 +83,10 @@ class OwnFacts:
             usage=tuple(usage), purchases=purchases, last_purchase=last, inactive=tuple(later), wallet=wallet
         )
 
+    def keys_after(self, identity: int) -> list[str]:
+        """Whom ops after that row id speak of."""
+        return [key for key, ids in self._by_key.items() if max(ids, default=0) > identity]
+
     def given(self, rule: str, included: tuple[int, int]) -> int:
         """What sales after `included` took of a rule's budget. Voids and returns give nothing back of it."""
         after = row_id(*included)

@@ -17,6 +17,8 @@ from till_sync.asking import (
     CouponQuestion,
     HoldAnswer,
     HoldRequest,
+    MemberAnswer,
+    MemberQuestion,
     SaleAnswer,
     SaleQuestion,
 )
@@ -170,6 +172,15 @@ class Cache(Protocol):
         ...
 
     @property
+    def window_days(self) -> int:
+        """In how many days the members held here were seen in this store; 0: these are all that the chain has."""
+        ...
+
+    async def take(self, answer: MemberAnswer) -> bool:
+        """Hold a member whom the cloud was asked about; whether that was possible. CacheUnavailable."""
+        ...
+
+    @property
     def finder(self) -> "MemberFinder": ...
 
 
@@ -275,6 +286,14 @@ class CouponGateway(Protocol):
     """Asks the cloud how often codes were used; raises CloudUnreachable when there is no answer within the budget."""
 
     async def ask(self, question: CouponQuestion, *, budget_ms: int) -> CouponAnswer: ...
+
+
+class MemberGateway(Protocol):
+    """Asks the cloud who was just named; CloudUnreachable when there is no answer within the budget."""
+
+    @property
+    def online(self) -> bool: ...
+    async def find(self, question: MemberQuestion, *, budget_ms: int) -> MemberAnswer: ...
 
 
 class SaleGateway(Protocol):

@@ -19,6 +19,7 @@ from till_cloud.exceptions import CursorError, RefusedError, StoreUnavailableErr
 from till_cloud.feed import Feed
 from till_cloud.grant_routes import GrantRoutes, after_recall
 from till_cloud.heartbeat_routes import HeartbeatRoutes
+from till_cloud.meeting_routes import MeetingRoutes
 from till_cloud.metrics_routes import MetricsRoutes
 from till_cloud.policy_routes import PolicyRoutes
 from till_cloud.sending import CodeSender
@@ -100,6 +101,7 @@ class CloudApp:
             *SnapshotRoutes(self._centre, self._asker).routes(),
             *PolicyRoutes(self._centre, self._asker).routes(),
             *GrantRoutes(self._centre, self._asker).routes(),
+            *MeetingRoutes(self._centre, self._asker, self._busy).routes(),
             *HeartbeatRoutes(self._centre, self._asker, self._busy, wanted_for=at_heartbeat).routes(),
             *MetricsRoutes(self._centre, self._metrics_token).routes(),
             *UpdateRoutes(self._updates).routes(),
@@ -139,6 +141,7 @@ class CloudApp:
         limit = _whole(request, "limit", DEFAULT_PAGE, 1, PAGE_LIMIT)
         wait_ms = _whole(request, "wait", 0, 0, 10**9)
         with_grants = bool(_whole(request, "grants", 0, 0, 1))
+        windowed = bool(_whole(request, "window", 0, 0, 1))
         try:
             if wait_ms and since:
                 await self.feed.wait_beyond(self._position_of(since), min(wait_ms, LARGEST_WAIT_MS) / 1000)
@@ -146,10 +149,18 @@ class CloudApp:
                 wish = _digest_wish(request)
                 if isinstance(wish, tuple):
                     after, last = wish
-                    page = await run_in_threadpool(self._centre.stretch, till, since=since, after=after, last=last)
+                    page = await run_in_threadpool(
+                        self._centre.stretch, till, since=since, after=after, last=last, windowed=windowed
+                    )
                 else:
                     page = await run_in_threadpool(
-                        self._centre.changes, till, since=since, limit=limit, with_grants=with_grants, check=wish
+                        self._centre.changes,
+                        till,
+                        since=since,
+                        limit=limit,
+                        with_grants=with_grants,
+                        windowed=windowed,
+                        check=wish,
                     )
         except CursorError as error:
             status, code = (410, "cursor_gone") if error.stale else (400, "cursor_invalid")
@@ -196,7 +207,8 @@ class CloudApp:
             raise RefusedError(409, "codes_not_sent", "expected a cloud that sends codes: `cloud run --send-codes`")
         with self._busy.one():
             wish = await read_json(request, _confirmations, limit_bytes=SMALL_BODY_BYTES)
-            started = await asyncio.wrap_future(self._centre.start_confirmation(till.till, wish))
+            starting = await asyncio.to_thread(self._centre.start_confirmation, till.till, wish)
+            started = await asyncio.wrap_future(starting)
             if started.code is not None:
                 await self._send_code(self._sender, started.code)
         return _json(started.answer)

@@ -26,6 +26,8 @@ from till_cloud.store.connection import open_reader
 from till_cloud.store.grants import set_takes, stopped_taking, takes
 from till_cloud.store.readers import Readers
 from till_cloud.store.tills import TillRow
+from till_cloud.store.windows import set_takes as set_takes_window
+from till_cloud.store.windows import takes as takes_window
 from till_cloud.store.writer import Writer
 from till_sync.asking import (
     ConfirmationAnswer,
@@ -196,7 +198,14 @@ class Centre:
         return pushing
 
     def changes(
-        self, till: TillRow, *, since: str, limit: int, with_grants: bool = False, check: str | None = None
+        self,
+        till: TillRow,
+        *,
+        since: str,
+        limit: int,
+        with_grants: bool = False,
+        windowed: bool = False,
+        check: str | None = None,
     ) -> ChangesAnswer:
         """One page; CursorError when `since` is not a cursor of this database. Call it from a worker thread.
 
@@ -209,6 +218,7 @@ class Centre:
                 self._writer.call(lambda connection: set_takes(connection, till.till, asks=True))
             else:
                 self._writer.call(lambda connection: stopped_taking(connection, till.till))
+        self.note_window(till.till, asks=windowed)
         now_ms = self.wall_ms()
 
         def page(connection: sqlite3.Connection) -> ChangesAnswer:
@@ -220,18 +230,28 @@ class Centre:
                 limit=limit,
                 now_ms=now_ms,
                 with_grants=with_grants,
+                windowed=windowed,
                 check=check if turn else None,
             )
 
         with self._digests.turn(wanted=check is not None) as turn:
             return self.read(page)
 
-    def stretch(self, till: TillRow, *, since: str, after: str, last: str) -> ChangesAnswer:
+    def note_window(self, till_id: str, *, asks: bool) -> None:
+        """Remember whether a till can do with its store's members: snapshots are made of what tills ask for."""
+        if asks is not self.quick(lambda connection: takes_window(connection, till_id)):
+            self._writer.call(lambda connection: set_takes_window(connection, till_id, asks=asks))
+
+    def stretch(self, till: TillRow, *, since: str, after: str, last: str, windowed: bool = False) -> ChangesAnswer:
         """Members of a stretch as they are now; CursorError. A read: call it from a worker thread."""
         now_ms = self.wall_ms()
-        return self.read(
-            lambda connection: changes.stretch(connection, till, since=since, after=after, last=last, now_ms=now_ms)
-        )
+
+        def read(connection: sqlite3.Connection) -> ChangesAnswer:
+            return changes.stretch(
+                connection, till, since=since, after=after, last=last, now_ms=now_ms, windowed=windowed
+            )
+
+        return self.read(read)
 
     def _grant_shares(self, till_id: str) -> None:
         """Give a till more of the budgets where it runs short: before its page is read, which then tells of it."""
@@ -266,9 +286,15 @@ class Centre:
         return self._writer.submit(lambda connection: redeem_code(connection, request, now_ms))
 
     def start_confirmation(self, till_id: str, request: ConfirmationRequest) -> "Future[confirmations.Started]":
-        """Make a one-time code. Sending it is the caller's, after the commit; RefusedError from the future."""
+        """Make a one-time code. Sending it is the caller's, after the commit; RefusedError from the future.
+
+        A slow tag is worked out here: call it from a worker thread.
+        """
         now_ms = self.wall_ms()
-        return self._writer.submit(lambda connection: confirmations.start(connection, till_id, request, now_ms))
+        fits = self.read(lambda connection: confirmations.is_tag_of(connection, request))
+        return self._writer.submit(
+            lambda connection: confirmations.start(connection, till_id, request, now_ms, fits=fits)
+        )
 
     def give_code(self, till_id: str, confirmation: str, code: str) -> "Future[ConfirmationAnswer]":
         """Compare a code that a member said; RefusedError from the future."""

@@ -11,6 +11,7 @@ from typing import Literal
 
 from msgspec.structs import replace
 
+from till_cloud import windows
 from till_cloud.exceptions import AdminError, RefusedError
 from till_cloud.ledger.account import Account, Draft
 from till_cloud.ledger.book import Book
@@ -103,6 +104,7 @@ def _lend(book: Book, account: Account, more: dict[str, tuple[int, int]], until_
             position=book.next_position(),
         )
         grants.put(book.connection, row)
+        windows.see_at_till(book, holder, account.member_id)  # a grant is no use to a till that does not know whose
         rows.append(row)
     return rows
 

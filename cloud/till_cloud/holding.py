@@ -7,7 +7,7 @@ had (`PushRequest.remaining == 0`) is given back, for no sale that used it can s
 import re
 import sqlite3
 
-from till_cloud import pins
+from till_cloud import pins, windows
 from till_cloud.confirmations import prove
 from till_cloud.exceptions import RefusedError
 from till_cloud.granting import recall, shown_held
@@ -78,7 +78,9 @@ def reserve(
         detail = f"expected at most {account.available} points, not {request.points}"
         raise RefusedError(409, "insufficient_points", detail, available=account.available)
     draft = Draft(account, held=account.held + request.points)
+    before = book.position
     book.touch(draft, book.next_position())
+    windows.see_at_till(book, request.till, account.member_id, changed_after=before)
     book.flush()
     granted = holds.HoldRow(
         hold=request.hold,

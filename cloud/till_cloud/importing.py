@@ -6,11 +6,12 @@ from typing import Any
 
 from msgspec import Struct
 
+from till_cloud import windows
 from till_cloud.csv_members import Candidate, Fault, LineReader
 from till_cloud.importing_people import PeopleOfBlock
 from till_cloud.ledger.account import Draft, IssuedLot
 from till_cloud.ledger.book import Book
-from till_cloud.store import members, tiers
+from till_cloud.store import members, slow_tags, tiers
 
 BLOCK_LINES = 5_000
 """Lines of one transaction: about half a second, which is how long a till's push may wait behind it."""
@@ -75,6 +76,7 @@ class Importer:
         report: Callable[[Fault], None],
         whole_blocks: bool = False,
         block_lines: int = BLOCK_LINES,
+        store: str = windows.EVERYWHERE,
     ) -> None:
         self._reader = reader
         self._transact = transact
@@ -83,6 +85,7 @@ class Importer:
         self._report = report
         self._whole_blocks = whole_blocks
         self._block_lines = block_lines
+        self._store = store
         # Hashes of the members touched so far: 64 bytes each for a million members, where their ids would take 150.
         self._seen: set[int] = set()
         self.done = Imported()
@@ -110,7 +113,8 @@ class Importer:
         done = BlockDone(faults=faults)
 
         def work(connection: sqlite3.Connection) -> None:
-            _Block(connection, self._wall_ms(), self._new_id, self._seen, self._reader.first_tier, done).apply(block)
+            first_tier = self._reader.first_tier
+            _Block(connection, self._wall_ms(), self._new_id, self._seen, first_tier, done, self._store).apply(block)
             if done.faults and self._whole_blocks:
                 raise _BlockRefused
 
@@ -139,6 +143,7 @@ class _Block:
         seen: set[int],
         first_tier: str,
         done: BlockDone,
+        store: str,
     ) -> None:
         self._connection = connection
         self._book = Book(connection, now_ms)
@@ -146,6 +151,7 @@ class _Block:
         self._seen = seen
         self._first_tier = first_tier
         self._done = done
+        self._store = store
         self._people = PeopleOfBlock(connection, now_ms)
         self._new_owners: dict[str, str] = {}
         self._members: list[tuple[Any, ...]] = []
@@ -229,7 +235,8 @@ class _Block:
             card_masked=candidate.card_masked or known.card_masked,
             language=candidate.language or known.language,
         )
-        new_tags = set(candidate.tags) - set(members.tags(self._connection, known.member_id))
+        named = {slow_tags.kept(self._connection, tag) for tag in candidate.tags}
+        new_tags = named - set(members.tags(self._connection, known.member_id))
         opens = bool(candidate.balance) and opened is None
         filled = self._people.fill(candidate, known.member_id)
         if wanted == known and not (new_tags or opens or filled):
@@ -262,6 +269,7 @@ class _Block:
         many(_INSERT_MEMBER, self._members)
         many(_INSERT_TAG, self._tags)
         many(_INSERT_BALANCE, self._balances)
+        windows.see_many(self._book, self._store, [(row[0], row[3]) for row in self._balances])
         self._people.write()
         many(_INSERT_LOT, self._openings)
         many(

@@ -7,6 +7,7 @@ both ledgers add up for ever, and returns of the old member's sales find their w
 import msgspec
 from msgspec.structs import replace
 
+from till_cloud import windows
 from till_cloud.exceptions import AdminError
 from till_cloud.granting import move_grants
 from till_cloud.ledger.account import Account, Draft, IssuedLot
@@ -47,6 +48,7 @@ def merge(book: Book, old: Account, into: Account, *, uid: str, programme: Progr
     pins.remove(connection, old.member_id)
     wallet.go_over(connection, old.member_id, into.member_id)
     grants.move_visits(connection, old.member_id, into.member_id)
+    windows.join(book, old.member_id, into.member_id)
     joined = _joined(person, gone, programme)
     # The code of the old member goes first: no two members may have one.
     people.write(connection, replace(gone, status="removed", merged_into=into.member_id, referral_code="", referrer=""))

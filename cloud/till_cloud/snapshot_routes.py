@@ -1,5 +1,6 @@
 """Which snapshot is the newest, and its bytes by ranges."""
 
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,9 +10,10 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
-from till_cloud import snapshots
+from till_cloud import snapshots, windows
 from till_cloud.centre import Centre
-from till_sync.wire import PATHS
+from till_cloud.store.tills import TillRow
+from till_sync.wire import PATHS, SnapshotAnswer
 
 CHUNK_BYTES = 512 * 1024
 """Of the file that is read, and sent, at once."""
@@ -28,7 +30,7 @@ class _SnapshotResponse(FileResponse):
 class SnapshotRoutes:
     """Handlers over one centre; `check` raises unless the request comes from the till of that id."""
 
-    def __init__(self, centre: Centre, check: Callable[[Request, str], object]) -> None:
+    def __init__(self, centre: Centre, check: Callable[[Request, str], TillRow]) -> None:
         self._centre = centre
         self._check = check
         self._folder: Path = snapshots.folder_of(centre.path)
@@ -40,12 +42,21 @@ class SnapshotRoutes:
         ]
 
     async def newest(self, request: Request) -> Response:
-        self._check(request, request.path_params["till"])
-        now_ms = self._centre.wall_ms()
-        found = await run_in_threadpool(
-            self._centre.read, lambda connection: snapshots.answer(connection, self._folder, now_ms)
-        )
+        till = self._check(request, request.path_params["till"])
+        windowed = request.query_params.get("window") == "1"
+        found = await run_in_threadpool(self._newest, till, windowed=windowed)
         return Response(_encode(found), media_type="application/json", headers={"Cache-Control": "no-store"})
+
+    def _newest(self, till: TillRow, *, windowed: bool) -> SnapshotAnswer:
+        """Of the scope that the till is to hold; it asks here before its first page of changes."""
+        self._centre.note_window(till.till, asks=windowed)
+        now_ms = self._centre.wall_ms()
+
+        def read(connection: sqlite3.Connection) -> SnapshotAnswer:
+            scope = windows.scope_of(connection, till.store, asked=windowed)
+            return snapshots.answer(connection, self._folder, now_ms, scope)
+
+        return self._centre.read(read)
 
     async def file(self, request: Request) -> Response:
         """The till that asks is named by the query, for all tills share the path."""

@@ -1,7 +1,8 @@
-"""Snapshots: immutable files of every member's state as of one position, from which a till makes its cache.
+"""Snapshots: immutable files of members' states as of one position, from which a till makes its cache.
 
-They lie in a folder beside the database, named by their ids: scope (`chain`: all members), incarnation, position, and a
-few random characters. A snapshot is offered while its file is there and it is of this life of the database.
+They lie in a folder beside the database, named by their ids: scope (`chain`: all members; `store.S01`: those whom the
+tills of store S01 hold), incarnation, position, and a few random characters. A snapshot is offered while its file is
+there and it is of this life of the database.
 """
 
 import contextlib
@@ -12,10 +13,12 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from till_cloud import windows
 from till_cloud.changes import encode_places
 from till_cloud.exceptions import RefusedError, StoreUnavailableError
 from till_cloud.facts import open_keys
-from till_cloud.store import members, meta, programmes, snapshots, stretches
+from till_cloud.store import members, meta, programmes, snapshots, tills
+from till_cloud.store import windows as window_rows
 from till_cloud.store.connection import open_reader
 from till_cloud.store.files import create_private
 from till_cloud.store.snapshots import SnapshotRow
@@ -25,7 +28,10 @@ from till_sync.snapshot_file import pack as pack_file
 from till_sync.snapshot_rows import OF_SNAPSHOT, balance_columns, pack
 from till_sync.wire import MemberRow, SnapshotAnswer
 
-SCOPE = "chain"
+CHAIN = "chain"
+STORE = "store."
+"""How an id begins: for all members, and before a store's id for those of its window."""
+
 FOLDER_SUFFIX = "-snapshots"
 DRAFT_SUFFIX = ".new"
 
@@ -38,6 +44,8 @@ GRACE_MS = 3_600_000
 OLDEST_MS = 6 * 3_600_000
 LONGEST_FEED = 50_000
 """A newer one is due when the newest is that old, or that many changes behind (or a fifth of the members, if more)."""
+FORGOTTEN_TILL_MS = 60 * 24 * 3_600_000
+"""Nothing is made for a till that was not heard of for so long: twice what a till may go on without a line."""
 LEAST_AGE_MS = 10 * 60_000
 """However fast changes come: a million members take half a minute of one core."""
 
@@ -50,12 +58,27 @@ def folder_of(database: Path) -> Path:
     return database.with_name(database.name + FOLDER_SUFFIX)
 
 
-def is_due(connection: sqlite3.Connection, folder: Path, now_ms: int) -> bool:
+def scopes(connection: sqlite3.Connection, now_ms: int) -> list[str]:
+    """What tills may ask for: the whole base where a till does, and the windows of stores whose tills do."""
+    asked: set[str] = set()
+    for till in tills.all_tills(connection):
+        if till.enrolled_at_ms and now_ms - max(till.enrolled_at_ms, till.seen_at_ms) <= FORGOTTEN_TILL_MS:
+            takes = window_rows.takes(connection, till.till)
+            asked.add(windows.scope_of(connection, till.store, asked=takes))
+    return sorted(asked or {windows.WHOLE})
+
+
+def due(connection: sqlite3.Connection, folder: Path, now_ms: int) -> list[str]:
+    """The scopes of which a new snapshot should be made."""
+    return [scope for scope in scopes(connection, now_ms) if is_due(connection, folder, now_ms, scope)]
+
+
+def is_due(connection: sqlite3.Connection, folder: Path, now_ms: int, scope: str = windows.WHOLE) -> bool:
     """Whether the newest is too old, or too far behind, for a base that is worth a snapshot."""
-    count = snapshots.members(connection)
+    count = _count(connection, scope)
     if count < snapshot_layout.LEAST_MEMBERS:
         return False
-    row = newest(connection, folder)
+    row = newest(connection, folder, scope)
     if row is None:
         return True
     age_ms, behind = now_ms - row.made_at_ms, meta.position(connection) - row.position
@@ -64,25 +87,25 @@ def is_due(connection: sqlite3.Connection, folder: Path, now_ms: int) -> bool:
     return not 0 <= age_ms < OLDEST_MS or behind > max(LONGEST_FEED, count // 5)
 
 
-def newest(connection: sqlite3.Connection, folder: Path) -> SnapshotRow | None:
+def newest(connection: sqlite3.Connection, folder: Path, scope: str = windows.WHOLE) -> SnapshotRow | None:
     """The one to offer."""
-    prefix = f"{SCOPE}-{meta.incarnation(connection)}-"
+    prefix = f"{_named(scope)}-{meta.incarnation(connection)}-"
     for row in snapshots.newest_first(connection):
         if row.format == snapshot_layout.FORMAT and row.snapshot.startswith(prefix) and _is_whole(folder, row):
             return row
     return None
 
 
-def answer(connection: sqlite3.Connection, folder: Path, now_ms: int) -> SnapshotAnswer:
+def answer(connection: sqlite3.Connection, folder: Path, now_ms: int, scope: str = windows.WHOLE) -> SnapshotAnswer:
     """What a till is told of the newest; RefusedError 404 `snapshot_none`."""
-    row = newest(connection, folder)
+    row = newest(connection, folder, scope)
     if row is None:
         raise RefusedError(404, "snapshot_none", "expected pages of changes to be asked for: there is no snapshot now")
     incarnation = meta.incarnation(connection)
     return SnapshotAnswer(
         snapshot=row.snapshot,
         format=row.format,
-        cursor=encode_places(incarnation, row.position, 0),
+        cursor=encode_places(incarnation, row.position, 0, scope),
         bytes=row.bytes,
         sha256=row.sha256,
         members=row.members,
@@ -103,12 +126,14 @@ def file_of(connection: sqlite3.Connection, folder: Path, snapshot: str) -> tupl
     raise RefusedError(404, "snapshot_gone", "expected a snapshot that is kept: ask which one is the newest")
 
 
-def make(database: Path, *, wall_ms: Callable[[], int]) -> SnapshotRow:
-    """Write the file of a new snapshot; its row is for the caller to add. Reads in a transaction of its own, while the
-    cloud goes on. StoreUnavailableError when the disk refuses, or would be full, and nothing is left then.
+def make(database: Path, *, wall_ms: Callable[[], int], scope: str = windows.WHOLE) -> SnapshotRow:
+    """Write the file of a new snapshot, of all members or of a store's window; its row is for the caller to add.
+
+    Reads in a transaction of its own, while the cloud goes on. StoreUnavailableError when the disk refuses, or would be
+    full, and nothing is left then.
     """
     folder = folder_of(database)
-    draft = folder / f"{SCOPE}-{secrets.token_hex(4)}{DRAFT_SUFFIX}"
+    draft = folder / f"{_named(scope)}-{secrets.token_hex(4)}{DRAFT_SUFFIX}"
     packed = draft.with_name(draft.name + "-packed")
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
@@ -119,10 +144,10 @@ def make(database: Path, *, wall_ms: Callable[[], int]) -> SnapshotRow:
             source.execute("BEGIN")
             made_at_ms = wall_ms()
             incarnation, position = meta.incarnation(source), meta.position(source)
-            _expect_room(folder, MEMBER_BYTES * snapshots.members(source))
-            count = _write(source, draft, made_at_ms)
+            _expect_room(folder, MEMBER_BYTES * _count(source, scope))
+            count = _write(source, draft, made_at_ms, scope)
         size, sha256 = pack_file(draft, packed)
-        name = f"{SCOPE}-{incarnation}-{position}-{secrets.token_hex(4)}"
+        name = f"{_named(scope)}-{incarnation}-{position}-{secrets.token_hex(4)}"
         packed.rename(folder / name)
         return SnapshotRow(name, snapshot_layout.FORMAT, position, size, sha256, count, made_at_ms)
     except (OSError, sqlite3.OperationalError) as error:
@@ -135,8 +160,8 @@ def make(database: Path, *, wall_ms: Callable[[], int]) -> SnapshotRow:
 
 def old(connection: sqlite3.Connection, folder: Path, now_ms: int) -> list[SnapshotRow]:
     """Rows that may go: not the newest, and not fetched from for a while, or without a file."""
-    best = newest(connection, folder)
-    return [row for row in snapshots.newest_first(connection) if row != best and not _is_used(folder, row, now_ms)]
+    best = [newest(connection, folder, scope) for scope in scopes(connection, now_ms)]
+    return [row for row in snapshots.newest_first(connection) if row not in best and not _is_used(folder, row, now_ms)]
 
 
 def remove_files(folder: Path, kept: Sequence[SnapshotRow], now_ms: int) -> int:
@@ -174,7 +199,18 @@ def _expect_room(folder: Path, wanted_bytes: int) -> None:
         raise StoreUnavailableError(detail)
 
 
-def _write(source: sqlite3.Connection, target: Path, now_ms: int) -> int:
+def _named(scope: str) -> str:
+    return CHAIN if scope == windows.WHOLE else STORE + scope
+
+
+def _count(connection: sqlite3.Connection, scope: str) -> int:
+    """How many members it would have, about."""
+    if scope == windows.WHOLE:
+        return snapshots.members(connection)
+    return window_rows.count(connection, scope) + window_rows.count(connection, window_rows.EVERYWHERE)
+
+
+def _write(source: sqlite3.Connection, target: Path, now_ms: int, scope: str) -> int:
     """Fill the layout's tables from one moment of the database; how many members there are."""
     count = 0
     with contextlib.closing(sqlite3.connect(target, isolation_level=None)) as file:
@@ -186,7 +222,7 @@ def _write(source: sqlite3.Connection, target: Path, now_ms: int) -> int:
         file.execute("BEGIN")
         for statement in snapshot_layout.CREATE:
             file.execute(statement)
-        for rows in _blocks(source, now_ms):
+        for rows in _blocks(source, now_ms, scope):
             count += len(rows)
             _expect_room(target.parent, 0)
             file.executemany(
@@ -196,7 +232,8 @@ def _write(source: sqlite3.Connection, target: Path, now_ms: int) -> int:
                 snapshot_layout.PUT_BALANCE,
                 [(row.member_id, *balance_columns(row, (OF_SNAPSHOT, 0), now_ms)) for row in rows],
             )
-        file.executemany(snapshot_layout.PUT_TAG, snapshots.all_tags(source))
+        tags = snapshots.all_tags(source) if scope == windows.WHOLE else window_rows.tags(source, scope)
+        file.executemany(snapshot_layout.PUT_TAG, tags)
         file.executemany(
             snapshot_layout.PUT_PROGRAMME,
             [
@@ -208,11 +245,11 @@ def _write(source: sqlite3.Connection, target: Path, now_ms: int) -> int:
     return count
 
 
-def _blocks(source: sqlite3.Connection, now_ms: int) -> Iterator[list[MemberRow]]:
+def _blocks(source: sqlite3.Connection, now_ms: int, scope: str) -> Iterator[list[MemberRow]]:
     keys = open_keys(now_ms)
     after = ""
     while True:
-        ids, last = stretches.ids_after(source, after, BLOCK_MEMBERS)
+        ids, last = windows.ids_after(source, scope, after, BLOCK_MEMBERS)
         yield [row for row in members.of_ids(source, ids, keys) if row.status != "removed"]
         if not last:
             return

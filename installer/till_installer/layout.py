@@ -81,9 +81,7 @@ def linux_layout(root: Path = Path("/")) -> Layout:
     )
 
 
-def windows_layout(
-    programs: Path = Path("C:/Program Files/Tillside"), data: Path = WINDOWS_CONFIG_DIR
-) -> Layout:
+def windows_layout(programs: Path = Path("C:/Program Files/Tillside"), data: Path = WINDOWS_CONFIG_DIR) -> Layout:
     """Programs below Program Files, all else below ProgramData."""
     return Layout(
         root=Path(programs.anchor or "/"),

@@ -30,6 +30,7 @@ __all__ = [
     "mask_phone",
     "normalise_phone",
     "parse_card",
+    "slow_tag",
     "tag",
 ]
 
@@ -39,6 +40,9 @@ TEXT_LIMIT = 100
 """Longest card or phone with its separators; magnetic track 2 has 40 characters at most, track 1 has 79."""
 TAG_HEX_DIGITS = 32
 """128 bits: two of a thousand million identifiers collide with a chance below 1 in 10**20."""
+FAST_PHONE, SLOW_PHONE = "phone:", "phone2:"
+"""What tags of phones begin with: one that all phones of a country can be tried on in minutes, and one made slow."""
+_SCRYPT_BLOCK, _SCRYPT_ROOM = 8, 2**20
 BANK_CARD_LENGTHS = range(13, 20)
 GTIN14_LENGTH = 14
 _CARDS_OF_14 = ("30", "36", "38", "39")
@@ -71,6 +75,22 @@ def tag(key: bytes, kind: Kind, value: str) -> str:
     invariant(bool(key), "expected the chain's identifier key, not an empty one")
     digest = hmac.new(key, f"{kind}:{value}".encode(), hashlib.sha256).hexdigest()
     return f"{kind}:{digest[:TAG_HEX_DIGITS]}"
+
+
+def slow_tag(fast: str, cost: int) -> str:
+    """`phone2:` and 32 hex digits of scrypt over a phone's tag; `cost` is scrypt's N, which takes its KB of memory.
+
+    Of the tag, not of the number: who has only tags can make it. 54 ms of one core with N = 2**14, outside Python's
+    lock. ValueError when the tag is not a phone's, or the cost no power of two above 1.
+    """
+    if not fast.startswith(FAST_PHONE):
+        raise ValueError("expected the tag of a phone")
+    room = 128 * _SCRYPT_BLOCK * (cost + 3) + _SCRYPT_ROOM
+    salt = f"tillside {SLOW_PHONE}{cost}".encode()
+    made = hashlib.scrypt(
+        fast.encode(), salt=salt, n=cost, r=_SCRYPT_BLOCK, p=1, maxmem=room, dklen=TAG_HEX_DIGITS // 2
+    )
+    return SLOW_PHONE + made.hex()
 
 
 def normalise_phone(text: str, countries: Sequence[str]) -> str:

@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 from till_loyalty.receipt import Usage
 from till_loyalty.results import Calculation, Reversal
 from till_sync.ops import Subject
-from till_sync.wire import WHOLE_LIMIT, Amount, Count, GrantRow
+from till_sync.wire import WHOLE_LIMIT, Amount, Count, GrantRow, MemberRow
 
 Pin = Annotated[str, Meta(pattern=r"^([0-9]{4,8})?$")]
 """A member's PIN, or none."""
@@ -166,3 +166,24 @@ class SaleAnswer(Struct, frozen=True, kw_only=True):
     reversals: tuple[SaleReversal, ...]
     usage: tuple[Usage, ...]
     server_time_ms: Count
+
+
+class MemberQuestion(Struct, frozen=True, kw_only=True):
+    """Who is it that was just named? For a till that holds only its store's members: by a member id, or by the tags of
+    what was scanned or keyed, of which the first that is anybody's counts.
+    """
+
+    tags: Annotated[tuple[Annotated[str, Meta(max_length=80)], ...], Meta(max_length=4)] = ()
+    member_id: Annotated[str, Meta(max_length=80)] = ""
+
+
+class MemberAnswer(Struct, frozen=True, kw_only=True):
+    """The member's row as of own ops up to (`epoch`, `acked_seq`); None: nobody is known by that. They are in the
+    till's store from now on, and come with its pages.
+    """
+
+    incarnation: str
+    epoch: Count
+    acked_seq: Count
+    server_time_ms: Count
+    member: MemberRow | None = None

@@ -16,6 +16,8 @@ from till_sync.asking import (
     CouponQuestion,
     HoldAnswer,
     HoldRequest,
+    MemberAnswer,
+    MemberQuestion,
     SaleAnswer,
     SaleQuestion,
 )
@@ -32,6 +34,7 @@ from till_sync.exceptions import (
     SyncError,
 )
 from till_sync.heartbeat import HEARTBEAT_PATH, POLICY_PATH, Heartbeat, HeartbeatAnswer, Policy
+from till_sync.phone_tags import PhoneTags
 from till_sync.ports import Clock
 from till_sync.transport import Reply, Transport
 from till_sync.waiting import within
@@ -68,6 +71,7 @@ _hold = msgspec.json.Decoder(HoldAnswer)
 _confirmation = msgspec.json.Decoder(ConfirmationAnswer)
 _coupons = msgspec.json.Decoder(CouponAnswer)
 _sale = msgspec.json.Decoder(SaleAnswer)
+_member = msgspec.json.Decoder(MemberAnswer)
 _snapshot = msgspec.json.Decoder(SnapshotAnswer)
 _enrolment = msgspec.json.Decoder(EnrolmentAnswer)
 _heartbeat = msgspec.json.Decoder(HeartbeatAnswer)
@@ -98,6 +102,7 @@ class CloudClient:
         self._cloud_key = ""
         self._wallet_keys: tuple[str, ...] = ()
         self._seal_key = ""
+        self._phone_tags: PhoneTags | None = None
 
     @property
     def skew_ms(self) -> int | None:
@@ -124,6 +129,11 @@ class CloudClient:
         """What people who register are sealed to (hex), as the cloud said last; "" before it said so."""
         return self._seal_key
 
+    @property
+    def phone_tags(self) -> PhoneTags | None:
+        """Which tags of phones the chain has, as the cloud said last; None before it said anything."""
+        return self._phone_tags
+
     async def hello(self, *, waiting: int = 0) -> HelloAnswer:
         """Who the cloud is and what it holds of this till; with ops `waiting`, also when to begin pushing them."""
         path = self._path("hello") + (f"?waiting={waiting}" if waiting else "")
@@ -134,6 +144,8 @@ class CloudClient:
         self._cloud_key = answer.cloud_key or self._cloud_key
         self._wallet_keys = answer.wallet_keys or self._wallet_keys
         self._seal_key = answer.seal_key or self._seal_key
+        # Its last word counts, also that there are none: a cloud that was restored must be sent what it can resolve.
+        self._phone_tags = PhoneTags(cost=answer.phone_cost, only=answer.phone_slow_only)
         return answer
 
     async def push(self, batch: bytes) -> PushAnswer:
@@ -161,21 +173,25 @@ class CloudClient:
         """
         query = {"since": since, "limit": limit} | ({"wait": wait_ms} if wait_ms else {})
         if self._protocol >= GRANTS_SINCE:
-            query["grants"] = 1
+            query |= {"grants": 1, "window": 1}
             query |= {} if check is None else {"check": check, "form": digests.FORM}
             query |= {} if members is None else {"members_after": members[0], "members_to": members[1]}
         path = f"{self._path('changes')}?{urlencode(query)}"
         try:
-            return await self._ask("GET", path, _changes, extra_ms=wait_ms)
+            answer = await self._ask("GET", path, _changes, extra_ms=wait_ms)
         except CloudRefused as error:
             if error.code != "cursor_invalid":
                 raise
             # A cursor that no cloud can read is as good as none, and pulling anew mends the cache.
             raise CursorGone(str(error), status=error.status, code=error.code) from error
+        if answer.phone_cost:
+            # Tags of these rows may be slow already: whoever looks for them must know before the next greeting.
+            self._phone_tags = PhoneTags(cost=answer.phone_cost, only=answer.phone_slow_only)
+        return answer
 
     async def snapshot(self) -> SnapshotAnswer:
         """The newest snapshot. CloudRefused `snapshot_none` 404 when there is none."""
-        return await self._ask("GET", self._path("snapshot"), _snapshot)
+        return await self._ask("GET", f"{self._path('snapshot')}?window=1", _snapshot)
 
     async def snapshot_bytes(self, snapshot: SnapshotAnswer, first: int, length: int) -> bytes:
         """So many bytes of a snapshot from `first` on. AnswerMismatch when something else came, or of another file."""
@@ -208,6 +224,11 @@ class CloudClient:
         path = PATHS["sale"].format(till=quote(self._till, safe=""), sale_uid=quote(question.sale_uid, safe=""))
         query = {name: value for name, value in msgspec.to_builtins(question).items() if name != "sale_uid"}
         return await self._ask("GET", f"{path}?{urlencode(query)}" if query else path, _sale, timeout_ms=timeout_ms)
+
+    async def member(self, question: MemberQuestion, *, timeout_ms: int) -> MemberAnswer:
+        """Who that is. CloudRefused 404 by a cloud that knows no such question, 429 when too many were asked."""
+        body = msgspec.json.encode(question)
+        return await self._ask("POST", self._path("members"), _member, body=body, timeout_ms=timeout_ms)
 
     async def start_confirmation(self, request: ConfirmationRequest, *, timeout_ms: int) -> ConfirmationAnswer:
         """Have a one-time code sent; the same confirmation again sends nothing and tells how it stands."""

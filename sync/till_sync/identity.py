@@ -14,6 +14,7 @@ from till_sync import custody
 from till_sync.exceptions import IdentityError, IdentityMissing
 from till_sync.files import replace_file, sync_folder
 from till_sync.keys import KEY_HEX_LENGTH
+from till_sync.phone_tags import MOST_COST, NO_SLOW_TAGS, PhoneTags
 from till_sync.sealing import is_key
 from till_sync.wire import TILL_ID_PATTERN, EnrolmentAnswer
 
@@ -53,6 +54,9 @@ class Identity(Struct, frozen=True, kw_only=True):
 
     seal_key: str = ""
     """What people who register are sealed to (hex), so that only the cloud can read them; "" before it has said so."""
+
+    phone_tags: PhoneTags = NO_SLOW_TAGS
+    """Which tags of phones the chain has, as the cloud said last."""
 
     def __repr__(self) -> str:
         return f"Identity(till={self.till!r}, store={self.store!r}, last_epoch={self.last_epoch})"
@@ -103,6 +107,10 @@ class Identity(Struct, frozen=True, kw_only=True):
     def with_seal_key(self, seal_key: str) -> "Identity":
         """The same till, told by a greeting what people are sealed to from now on."""
         return structs.replace(self, seal_key=seal_key)
+
+    def with_phone_tags(self, phone_tags: PhoneTags) -> "Identity":
+        """The same till, told by a greeting which tags of phones the chain has."""
+        return structs.replace(self, phone_tags=phone_tags)
 
     def with_epoch(self, epoch: int) -> "Identity":
         """The same till with a later journal; an epoch never goes back (IdentityError)."""
@@ -165,6 +173,8 @@ def _checked(identity: Identity) -> Identity:
         raise IdentityError("expected a private key of 64 hex digits")
     if not all(_HEX.fullmatch(key) for key in identity.wallet_keys):
         raise IdentityError("expected keys of wallet codes in hex")
+    if not 0 <= identity.phone_tags.cost <= MOST_COST:
+        raise IdentityError(f"expected a cost of phones' tags of at most {MOST_COST}, not {identity.phone_tags.cost}")
     if identity.last_epoch < 0:
         raise IdentityError(f"expected an epoch of at least 0, not {identity.last_epoch}")
     return identity

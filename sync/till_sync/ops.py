@@ -17,12 +17,15 @@ PROTOCOL = 1
 """What every cloud speaks. A batch names the lowest protocol that knows all its ops: a cloud of a former release takes
 what it can read, and says 426 to the rest, which wait for its upgrade. To reject them would lose them.
 """
-NEWEST_PROTOCOL = 4
+NEWEST_PROTOCOL = 5
 _SINCE = {"register": 2, "attach-card": 2, "grant-release": 3}
 COVERED_SALE_PROTOCOL = 3
 """A sale whose points something else than a hold of the cloud covers: a former cloud would not spend them."""
 SEALED_PROTOCOL = 4
 """A registration whose person is sealed to the cloud's key: a former cloud would take them for nameless."""
+SLOW_PHONE_PROTOCOL = 5
+"""An op that names somebody by the slow tag of a phone: a former cloud would turn it away, and lose it."""
+_SLOW_PHONE = b'"phone2:'
 OP_BODY_LIMIT_BYTES = 8 * 1024 * 1024
 """A 10,000-line receipt with three rules on each line takes about 6 MB. A till refuses a larger one before it is sold,
 so that no sale is acknowledged that the cloud would have to turn away.
@@ -232,6 +235,11 @@ def is_sealed(body: bytes) -> bool:
         return bool(_sealed.decode(body).sealed)
     except msgspec.DecodeError:
         return False  # whatever it is, the cloud says so
+
+
+def names_slow_phone(body: bytes) -> bool:
+    """Whether a stored body may name a phone by its slow tag; a text that looks like one only makes the op wait."""
+    return _SLOW_PHONE in body
 
 
 def decode_body(raw: bytes | msgspec.Raw) -> OpBody:

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from till_loyalty.receipt import Place, Usage
+from till_sync.phone_tags import Cost
 from till_sync.wallet_use import NO_USE, WalletUse
 
 Status = Literal["applied", "adjusted", "duplicate", "rejected"]
@@ -36,6 +37,7 @@ PATHS = {
     "snapshot": "/v1/tills/{till}/snapshot",
     "snapshot_bytes": "/v1/snapshots/{snapshot}",
     "grants": "/v1/tills/{till}/grants",
+    "members": "/v1/tills/{till}/members",
 }
 
 
@@ -203,7 +205,16 @@ class GrantRow(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="grant
     position: Count = 0
 
 
-ChangeRow = MemberRow | ProgrammeRow | GrantRow
+class LeftRow(Struct, frozen=True, kw_only=True, tag="left", tag_field="row"):
+    """A member who was not seen in the till's store for long: the till forgets them, once the cloud has all its ops of
+    theirs. Only a till that asked for its store's members alone (`window`) gets such rows.
+    """
+
+    member_id: str
+    position: Count = 0
+
+
+ChangeRow = MemberRow | ProgrammeRow | GrantRow | LeftRow
 
 
 class StretchDigest(Struct, frozen=True, kw_only=True):
@@ -222,7 +233,9 @@ class ChangesAnswer(Struct, frozen=True, kw_only=True):
 
     `shares`: what is left of this till's share of each rule's budget, by rule id of the active programme, own ops up to
     there taken off. `place` is where the till stands; None from a cloud that does not say. `stretch` answers `check`:
-    the digest of some members as of this page, given only when there is no more after it.
+    the digest of some members as of this page, given only when there is no more after it. `window_days`: only members
+    seen in the till's store in so many days come with these pages; 0: all members do. `phone_cost` and
+    `phone_slow_only`: as in the greeting, for the very tags of these rows.
     """
 
     incarnation: str
@@ -235,6 +248,9 @@ class ChangesAnswer(Struct, frozen=True, kw_only=True):
     shares: dict[str, Amount] = {}
     place: Place | None = None
     stretch: StretchDigest | None = None
+    window_days: Count = 0
+    phone_cost: Cost = 0
+    phone_slow_only: bool = False
 
 
 class SnapshotAnswer(Struct, frozen=True, kw_only=True):
@@ -261,9 +277,9 @@ class HelloAnswer(Struct, frozen=True, kw_only=True):
     `protocol` is the newest that it speaks, `encodings` what it takes as Content-Encoding of a request, `cloud_key`
     (hex) the public key that vouchers and signed wallet codes are checked by; `wallet_keys` (hex, the newest first) are
     the chain's secrets that codes which change by the clock come from. `seal_key` (hex) is the public key to which who
-    registers is sealed (`till_sync.sealing`). `retry_after_ms` is the slot given to a till that said how much it has
-    waiting: it pushes after that time, and need not spread its first work itself. Defaults are those of a cloud that
-    does not say.
+    registers is sealed (`till_sync.sealing`). `phone_cost` and `phone_slow_only` are `till_sync.phone_tags.PhoneTags`.
+    `retry_after_ms` is the slot given to a till that said how much it has waiting: it pushes after that time, and need
+    not spread its first work itself. Defaults are those of a cloud that does not say.
     """
 
     incarnation: str
@@ -280,6 +296,8 @@ class HelloAnswer(Struct, frozen=True, kw_only=True):
     retry_after_ms: Count = 0
     wallet_keys: tuple[str, ...] = ()
     seal_key: str = ""
+    phone_cost: Cost = 0
+    phone_slow_only: bool = False
 
     def __repr__(self) -> str:
         """Without the secrets: reprs end up in logs."""

@@ -8,6 +8,7 @@ from till_agent.cache.searching import Hits
 from till_agent.ports import Asked, CachedGrant, CachedMember, CachedProgramme, Seen, Shares
 from till_loyalty.programme import Programme
 from till_loyalty.receipt import Place
+from till_sync.asking import MemberAnswer
 from till_sync.wire import MemberRow, OpResult
 
 
@@ -23,6 +24,7 @@ class FakeCache:
         self.place: Place | None = None
         self.seen: Seen | None = None
         self.grants: dict[str, CachedGrant] = {}
+        self.window_days = 0
         if programme is not None:
             self.sell_by(programme)
 
@@ -55,6 +57,13 @@ class FakeCache:
                 included=(epoch, result.seq),
                 facts_included=cached.facts_included,
             )
+
+    async def take(self, answer: MemberAnswer) -> bool:
+        """A member whom the cloud was asked about."""
+        if answer.member is not None:
+            included = (answer.epoch, answer.acked_seq)
+            self.store(answer.member, as_of_ms=answer.server_time_ms, included=included)
+        return answer.member is not None
 
     def by_tag(self, tag: str) -> CachedMember | None:
         return next((cached for cached in self.members.values() if tag in cached.row.tags), None)

@@ -13,13 +13,14 @@ from fakes.pending import FakePending
 from fakes.sales import FakeSales
 from fakes.slips import FakeSlipDesk
 from till_agent.desk import Desk, DeskParts, DeskSettings, StoreIdentity
-from till_agent.ports import CachedGrant, Seen
+from till_agent.ports import CachedGrant, MemberGateway, Seen
 from till_agent.registrations import Registrations
 from till_loyalty.identifiers import tag
 from till_loyalty.programme import CardRange, Exclusion, Identifiers, Match, Programme, Redemption, Rule, Tier
 from till_loyalty.receipt import Line, Receipt
 from till_sync import vouchers
 from till_sync.keys import public_of
+from till_sync.phone_tags import NO_SLOW_TAGS
 from till_sync.vouchers import Voucher
 from till_sync.wire import MemberRow
 
@@ -106,10 +107,12 @@ class FakeTill:
         self.gateway = FakeHoldGateway(self.clock)
         self.codes = FakeConfirmations(self.clock)
         self.sales = FakeSales(self.clock)
+        self.members: MemberGateway | None = None
         self.registrations = Registrations()
         self.nudges = 0
         self.wallet_keys: tuple[str, ...] = ()
         self.seal_key = ""
+        self.phone_tags = NO_SLOW_TAGS
         self.slips = FakeSlipDesk()
         self.settings = DeskSettings(**settings)
         self.identity = IDENTITY if enrolled else None
@@ -133,11 +136,13 @@ class FakeTill:
             settings=self.settings,
             confirmations=self.codes,
             sales=self.sales,
+            members=self.members,
             registrations=self.registrations,
             epoch=lambda: self.journal.reader.epoch,
             nudge=self._nudge,
             wallet_keys=lambda: self.wallet_keys,
             seal_key=lambda: self.seal_key,
+            phone_tags=lambda: self.phone_tags,
         )
 
     def _nudge(self) -> None:

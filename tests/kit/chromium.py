@@ -108,7 +108,7 @@ class Visit:
             ("weberror", lambda error: self.faults.append(f"exception: {error.error}")),
         ]
         for event, hear in self._heard:
-            context.on(event, hear)  # type: ignore[call-overload]
+            context.on(event, hear)  # type: ignore[call-overload]  # overloads by literal name; here the name is a variable
 
     def go(self, path: str) -> Self:
         """Open a page of the agent."""

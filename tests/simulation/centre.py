@@ -6,13 +6,15 @@ import sqlite3
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from pathlib import Path
+from random import Random
 from typing import Any, TypeVar
 
 from till_cloud.app import CloudApp
 from till_cloud.centre import Centre
+from till_cloud.jobs import windows
 from till_cloud.jobs.lending import Lending
 from till_cloud.jobs.running import JobsDone
-from till_cloud.store import meta
+from till_cloud.store import jobs, meta
 from till_cloud.store.connection import Gate, open_writer
 from till_cloud.store.writer import Writer, _Work
 from till_sync.exceptions import CloudUnreachable
@@ -42,6 +44,10 @@ class InlineWriter(Writer):
 
     def close(self) -> None:
         self._shut()
+
+
+_INSIDE = "SELECT store, member_id FROM window_members WHERE inside = 1 ORDER BY store, member_id"
+_AGE = "UPDATE window_members SET seen_at_ms = 0 WHERE store = ? AND member_id = ?"
 
 
 class SimulatedCloud:
@@ -90,6 +96,22 @@ class SimulatedCloud:
         done = JobsDone()
         work.tell(done)
         return done.lent_points
+
+    def let_go(self, random: Random) -> None:
+        """Somebody was not seen in a store for long, and the cloud's job comes by."""
+        found = self.read(lambda c: c.execute(_INSIDE).fetchall())
+        if not found:
+            return
+        store, member_id = random.choice(found)
+
+        def age(connection: sqlite3.Connection) -> None:
+            connection.execute(_AGE, (store, member_id))
+            jobs.set_done(connection, windows.JOB, "", self._wall_ms())
+
+        self.centre.write(age).result()
+        work = windows.Windows(self._wall_ms(), self._wall_ms)
+        while self.centre.write(work.block).result():
+            pass
 
     def crash(self) -> None:
         """The process ends in mid-air; what was committed is on the disk."""

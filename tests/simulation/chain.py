@@ -8,7 +8,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from till_agent.desk import StoreIdentity
-from till_cloud import registry
+from till_cloud import registry, windows
 from till_cloud.centre import Centre
 from till_cloud.ledger.account import Draft, IssuedLot
 from till_cloud.ledger.book import Book
@@ -62,6 +62,21 @@ PROGRAMME = Programme(
 def policy_of(seed: int) -> str:
     """How points are spent without a line in that seed's chain: three times of four by grants alone."""
     return "floor" if seed % 4 == 3 else "grant"
+
+
+def windowed(seed: int) -> bool:
+    """Whether tills hold only the members seen in their store: in one chain of ten."""
+    return seed % 10 == 6
+
+
+def see_members(connection: sqlite3.Connection) -> None:
+    """Two members are known in each store, and one in none."""
+    book = Book(connection, BASE_MS)
+    for store, numbers in (("s1", (1, 2)), ("s2", (3, 4))):
+        for number in numbers:
+            windows.see(book, store, f"m-{number}")
+    book.flush()
+    meta.tell(connection, windows.rows.JUDGED, "on")
 
 
 def programme(policy: str) -> Programme:

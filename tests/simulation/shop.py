@@ -1,6 +1,7 @@
 """Cash software in the simulation: it asks again until it is answered, and remembers every answer it ever got."""
 
 import asyncio
+import contextlib
 from random import Random
 from typing import Any
 
@@ -71,11 +72,18 @@ class Cashier:
         )
         who = random.randrange(MEMBERS + STRANGERS + 1) if who is None else who
         member = Identify(card=card(who)) if who < MEMBERS + STRANGERS else None
+        if member is not None and self.till.cache.window_days:
+            await self._meet(member)
         request = SaleRequest(receipt=Receipt(lines=lines), member=member)
         if redeem and member is not None:
             request = await self._with_points(uid, request, member, random)
         self.documents["sale", uid] = Document("sale", uid, "", request, ends_at=self._hold_ends)
         await self.ask(self.documents["sale", uid])
+
+    async def _meet(self, member: Identify) -> None:
+        """Who it is, which the till asks the cloud where it does not hold them."""
+        with contextlib.suppress(Died, DeskProblem):
+            await self.till.call(self.till.desk.identify(member))
 
     async def _with_points(self, uid: str, request: SaleRequest, member: Identify, random: Random) -> SaleRequest:
         """The same sale with what a hold could reserve; without, when it could not.

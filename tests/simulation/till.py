@@ -21,6 +21,7 @@ from till_agent.balances import OwnEffects
 from till_agent.cache import CacheStore
 from till_agent.core import TranslatedGateway
 from till_agent.desk import Desk, DeskParts, DeskSettings, StoreIdentity
+from till_agent.gateways import members_of
 from till_agent.giving_back import GivingBack
 from till_agent.journal import DiskJournal, EpochKeeper, Place
 from till_agent.journal import journal as journal_module
@@ -199,7 +200,9 @@ class SimulatedTill:
             for told in on_page:
                 told()
 
-        self.cache = CacheStore(self.folder / "cache.db", self.name, on_complete=complete, clock=self.clock)
+        self.cache = CacheStore(
+            self.folder / "cache.db", self.name, on_complete=complete, clock=self.clock, waiting=effects.speak_of
+        )
         keeper = EpochKeeper(self._epoch, self._keep_epoch)
         cache = self.cache
         place = Place(
@@ -245,6 +248,7 @@ class SimulatedTill:
                 settings=DeskSettings(print_slips=False),
                 epoch=lambda: self.journal.figures.epoch,
                 nudge=self.worker.nudge,
+                members=members_of(client, self.worker),
             )
         )
         self.giving = GivingBack(self.desk, self.worker.nudge)

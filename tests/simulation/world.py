@@ -120,6 +120,8 @@ class _World:
         self._members = 0
         self._cloud_shift_ms = 0
         self.cloud = SimulatedCloud(self._folder, template, self._cloud_ms, self._new_id)
+        if chain.windowed(self._seed):
+            self.cloud.centre.write(chain.see_members).result()
         self.tills = {
             name: SimulatedTill(
                 identity,
@@ -171,6 +173,10 @@ class _World:
         """The cloud's jobs come by, as they do every few seconds, mostly."""
         if self.cloud.up and Random(f"lend {self._seed} {step.number}").randrange(3):
             self.cloud.lend()
+        if self.cloud.up and chain.windowed(self._seed):
+            random = Random(f"let go {self._seed} {step.number}")
+            if random.randrange(4) == 0:
+                self.cloud.let_go(random)
 
     async def _sell(self, _till: SimulatedTill, cashier: Cashier, random: Random) -> None:
         if cashier.till.life.alive:

@@ -5,7 +5,9 @@ import os
 import sqlite3
 from pathlib import Path
 
-from till_agent.cache import pages, schema
+import msgspec
+
+from till_agent.cache import leaving, pages, schema
 from till_agent.cache.opening import SIDE_FILES, open_writer
 from till_agent.cache.pages import Progress, save_progress
 from till_agent.ports import Seen
@@ -58,6 +60,23 @@ class Aside:
             raise
         self.progress = after
         return not after.filling
+
+    def carry_over(
+        self, serving: sqlite3.Connection | None, base: tuple[int, int], waiting: frozenset[str] | None
+    ) -> None:
+        """Take from the cache that serves whom waiting ops speak of, where the new one does not have them."""
+        connection = self._opened()
+        if serving is None or not waiting:
+            return
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            carried = leaving.carry_over(serving, connection, base, waiting)
+            self.progress = msgspec.structs.replace(self.progress, members=self.progress.members + carried)
+            save_progress(connection, self.progress)
+            connection.execute("COMMIT")
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
 
     def finish(self) -> None:
         """Everything in one file, and on disk, ready to be renamed."""

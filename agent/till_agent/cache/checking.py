@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from till_agent.cache import pages, schema, search_index
+from till_agent.cache import leaving, pages, schema, search_index
 from till_agent.cache.pages import Progress, save_progress
 from till_agent.cache.rows import as_member, tags_of
 from till_sync import digests
@@ -62,6 +62,7 @@ def mend(connection: sqlite3.Connection, page: ChangesAnswer, stretch: StretchDi
         if member_id not in rows:
             connection.execute(schema.DROP_MEMBER, (member_id,))
             connection.execute(schema.DROP_BALANCE, (member_id,))
+    leaving.stay(connection, rows)
     connection.execute(schema.DROP_BALANCES_OF_NOBODY, limits)
     connection.executemany(
         schema.PUT_MEMBER, [(row.member_id, progress.generation, pack(row)) for row in rows.values()]

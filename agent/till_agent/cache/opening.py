@@ -6,7 +6,7 @@ import os
 import sqlite3
 from pathlib import Path
 
-from till_agent.cache import schema
+from till_agent.cache import leaving, schema
 from till_agent.cache.pages import Progress, load_progress, save_progress
 from till_sync.files import sync_folder
 
@@ -105,7 +105,10 @@ def _open(path: Path, till: str) -> tuple[sqlite3.Connection, Progress]:
         connection.execute("PRAGMA trusted_schema = OFF")
         connection.execute("PRAGMA temp_store = MEMORY")
         connection.execute(f"PRAGMA cache_size = -{WRITE_CACHE_KIB:d}")
+        # Who left this store's members is not to be read from what the file holds beside its rows.
+        connection.execute("PRAGMA secure_delete = ON")
         _recognise(connection, till)
+        connection.execute(leaving.CREATE)  # also in a cache of a former release
         progress = load_progress(connection)
         _need_owner(progress, till)
     except BaseException:

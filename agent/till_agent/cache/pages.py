@@ -10,23 +10,27 @@ import msgspec
 from msgspec import Struct
 
 from till_agent.audit_trail import note
-from till_agent.cache import grants, schema, search_index
+from till_agent.cache import grants, leaving, schema, search_index
 from till_agent.cache.programmes import read_programme
 from till_agent.cache.rows import shown_of, tags_of, without_tag
 from till_agent.ports import Seen, Shares
 from till_loyalty.receipt import Place
+from till_sync.asking import MemberAnswer
+from till_sync.ports import Clock
 from till_sync.snapshot_rows import balance_columns, pack
-from till_sync.wire import ChangesAnswer, GrantRow, MemberRow, OpResult, ProgrammeRow
+from till_sync.wire import ChangesAnswer, GrantRow, LeftRow, MemberRow, OpResult, ProgrammeRow
 
 _log = logging.getLogger(__name__)
 
 
 class Allotted(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What the newest page said of the till itself: its shares of budgets, and where it stands; and when it came."""
+    """What the newest page said of the till itself: its shares of budgets, where it stands, and in how many days its
+    members were seen in its store (0: it holds all there are); and when it came."""
 
     shares: Shares = Shares()
     place: Place | None = None
     seen: Seen | None = None
+    window_days: int = 0
 
 
 _encode_allotted = msgspec.msgpack.Encoder().encode
@@ -99,10 +103,24 @@ def save_progress(connection: sqlite3.Connection, progress: Progress) -> None:
     )
 
 
+Waiting = frozenset[str] | None
+"""Whom own ops speak of that a page does not include, by member id or tag; None: that was not looked up."""
+
+
+def seen_by(clock: Clock | None) -> Seen | None:
+    """Now, by our clocks; None without one."""
+    return Seen(mono_ms=clock.mono_ms(), boot=clock.boot, wall_ms=clock.wall_ms()) if clock else None
+
+
 def write_page(
-    connection: sqlite3.Connection, progress: Progress, page: ChangesAnswer, seen: Seen | None = None
+    connection: sqlite3.Connection,
+    progress: Progress,
+    page: ChangesAnswer,
+    seen: Seen | None = None,
+    waiting: Waiting = None,
 ) -> Progress:
-    """Store a page's rows and where it ends. Gives the progress after it. `seen`: when it came, by our clocks."""
+    """Store a page's rows and where it ends. Gives the progress after it. `seen`: when it came, by our clocks;
+    `waiting` may be None where `leaves` says no."""
     included = (page.epoch, page.acked_seq)
     members = {row.member_id: row for row in page.rows if isinstance(row, MemberRow)}
     shown: list[str] = []
@@ -115,8 +133,13 @@ def write_page(
     complete = not page.more
     if complete and progress.filling:
         grants.drop_grants(connection, progress.generation)
+    left = 0
+    if waiting is not None:
+        left = leaving.settle(connection, waiting)
+        left += leaving.leave(connection, [row.member_id for row in page.rows if isinstance(row, LeftRow)], waiting)
+    added -= left
     if complete and progress.filling and progress.generation > 1:
-        added -= _sweep(connection, progress.generation)
+        added -= _sweep(connection, progress.generation, waiting or frozenset())
     after = msgspec.structs.replace(
         progress,
         cursor=page.next,
@@ -131,12 +154,20 @@ def write_page(
             shares=Shares(left=page.shares, included=included),
             place=page.place or progress.allotted.place,
             seen=seen,
+            window_days=page.window_days,
         ),
     )
     save_progress(connection, after)
-    if not progress.filling:
+    if left:
+        search_index.begin_anew(connection)  # it still says what they are called
+    elif not progress.filling:
         search_index.note(connection, progress.cursor, after.cursor, shown)
     return after
+
+
+def leaves(progress: Progress, page: ChangesAnswer) -> bool:
+    """Whether a page may cost the cache members."""
+    return (progress.filling and not page.more) or any(isinstance(row, LeftRow) for row in page.rows)
 
 
 class Erased:
@@ -221,6 +252,7 @@ def _write_members(
         columns = (row.member_id, *balance_columns(row, included, page.server_time_ms))
         (newer if fresh and not other else anyway).append(columns)
         added += stored is None
+    leaving.stay(connection, [row.member_id for row in rows])
     connection.executemany(schema.DROP_TAG, drop_tags)
     connection.executemany(schema.DROP_MEMBER, drop_members)
     connection.executemany(schema.DROP_BALANCE, drop_members)
@@ -247,9 +279,32 @@ def claim_tags(connection: sqlite3.Connection, claims: list[tuple[str, str]], on
         connection.execute(schema.PUT_TAG, (tag, member_id))
 
 
-def _sweep(connection: sqlite3.Connection, generation: int) -> int:
+def take(connection: sqlite3.Connection, answer: MemberAnswer) -> Progress:
+    """Store a member whom the cloud was asked about, ahead of the page that brings them; the cursor stays."""
+    progress = load_progress(connection)
+    rows = [] if answer.member is None else [answer.member]
+    page = ChangesAnswer(
+        incarnation=answer.incarnation,
+        rows=tuple(rows),
+        next=progress.cursor,
+        more=True,
+        epoch=answer.epoch,
+        acked_seq=answer.acked_seq,
+        server_time_ms=answer.server_time_ms,
+    )
+    shown: list[str] = []
+    added = _write_members(connection, progress, page, rows, shown)
+    after = msgspec.structs.replace(progress, members=progress.members + added)
+    save_progress(connection, after)
+    search_index.note(connection, progress.cursor, progress.cursor, shown)
+    return after
+
+
+def _sweep(connection: sqlite3.Connection, generation: int, waiting: frozenset[str]) -> int:
     """Drop members that a pull from the beginning did not bring again. Gives how many."""
     gone = connection.execute(schema.STALE, (generation,)).fetchall()
+    if waiting and gone:
+        gone = [each for each in gone if not leaving.keep(connection, each[0], waiting)]
     connection.executemany(schema.DROP_MEMBER, gone)
     connection.executemany(schema.DROP_BALANCE, gone)
     if gone:

@@ -117,12 +117,16 @@ JUDGE_BALANCE = (
 JUDGE_BALANCE_SINCE_SNAPSHOT = JUDGE_BALANCE + " AND included_epoch >= 0"
 END_OF_MEMBERS = "\U0010ffff"
 """Stands for "" as the last id of a stretch: after every id."""
-# A stretch of members as `StretchDigest` names it: after an id, and up to one.
+# A stretch of members as `StretchDigest` names it: after an id, and up to one; without who is only kept for a while.
 STRETCH = (
     f"SELECT {_MEMBER_COLUMNS} FROM members m JOIN balances b ON b.member_id = m.member_id "  # noqa: S608 - constants of this file
-    "WHERE m.member_id > ?1 AND m.member_id <= ?2 ORDER BY m.member_id"
+    "WHERE m.member_id > ?1 AND m.member_id <= ?2 AND m.member_id NOT IN (SELECT member_id FROM leaving) "
+    "ORDER BY m.member_id"
 )
-STRETCH_IDS = "SELECT member_id, data FROM members WHERE member_id > ?1 AND member_id <= ?2"
+STRETCH_IDS = (
+    "SELECT member_id, data FROM members WHERE member_id > ?1 AND member_id <= ?2 "
+    "AND member_id NOT IN (SELECT member_id FROM leaving)"
+)
 DROP_BALANCES_OF_NOBODY = (
     "DELETE FROM balances WHERE member_id > ?1 AND member_id <= ?2 AND member_id NOT IN (SELECT member_id FROM members)"
 )

@@ -101,6 +101,13 @@ def note(connection: sqlite3.Connection, before: str, after: str, shown: Iterabl
         connection.execute(MOVE_CURSOR, (after,))
 
 
+def begin_anew(connection: sqlite3.Connection) -> None:
+    """Forget what there is; it is made again when there is time, or somebody searches."""
+    if read_state(connection) is not None:
+        for statement in EMPTY:
+            connection.execute(statement)
+
+
 def pack_more(connection: sqlite3.Connection, cursor: str, members: int) -> bool:
     """One step of what is to be done; whether there is more. Within a transaction of the writer's."""
     state = read_state(connection)

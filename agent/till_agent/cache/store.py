@@ -9,18 +9,20 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from till_agent.cache import checking, grants, pages, schema
+from till_agent.cache import checking, grants, leaving, pages, schema
 from till_agent.cache.aside import Aside
 from till_agent.cache.exceptions import CacheUnavailable, DamagedCacheError
+from till_agent.cache.former import FormerProgrammes
 from till_agent.cache.opening import clear_away, is_damage, open_writer, put_in_place
-from till_agent.cache.pages import Progress
-from till_agent.cache.programmes import active_programme, read_programme
+from till_agent.cache.pages import Progress, Waiting
+from till_agent.cache.programmes import active_programme
 from till_agent.cache.reading import Reader
 from till_agent.cache.rows import UNREADABLE, as_member
 from till_agent.cache.searching import Search
 from till_agent.ports import CachedGrant, CachedMember, CachedProgramme, Seen, Shares
 from till_loyalty.programme import Programme
 from till_loyalty.receipt import Place
+from till_sync.asking import MemberAnswer
 from till_sync.ports import Clock
 from till_sync.wire import ChangesAnswer, GrantRow, OpResult, SnapshotAnswer, StretchDigest
 
@@ -28,8 +30,6 @@ _log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-PROGRAMMES_KEPT = 8
-"""Former programmes kept parsed; returns of old sales need one now and then."""
 SNAPSHOT_SUFFIX = ".snapshot"
 STOP_WAIT_SECONDS = 5.0
 """For a page that is being written; what is not finished is pulled again."""
@@ -42,7 +42,8 @@ class CacheStore:
     they find nobody, while it is being replaced by an empty one that the next pull fills.
 
     `on_complete(floor)` is called on the loop after each page that made the cache complete: every cached balance then
-    includes own ops up to `floor` (epoch, seq). By `clock` it is noted when the newest page came.
+    includes own ops up to `floor` (epoch, seq). By `clock` it is noted when the newest page came. `waiting(included)`
+    says whom own ops after that one speak of: they are kept, whatever a page says of who has left.
     """
 
     def __init__(
@@ -52,8 +53,11 @@ class CacheStore:
         *,
         on_complete: Callable[[tuple[int, int]], None] = lambda _floor: None,
         clock: Clock | None = None,
+        waiting: Callable[[tuple[int, int]], frozenset[str]] = lambda _included: frozenset(),
     ) -> None:
         self._path = path
+        self._waiting = waiting
+        self._keeps = False
         self._till = till
         self._on_complete = on_complete
         self._clock = clock
@@ -64,7 +68,7 @@ class CacheStore:
         self.finder = Search(path, self._write)
         self._progress = Progress(till=till)
         self._programme: CachedProgramme | None = None
-        self._former: dict[tuple[str, int], Programme] = {}
+        self._former = FormerProgrammes()
         self._mending: asyncio.Task[None] | None = None
         self._aside: Aside | None = None
         self._apart: StretchDigest | None = None
@@ -111,16 +115,7 @@ class CacheStore:
         active = self._programme
         if active is not None and (active.programme.id, active.programme.version) == (programme_id, version):
             return active.programme
-        known = self._former.get((programme_id, version))
-        if known is None:
-            columns = self._reader.fetch(schema.PROGRAMME, (programme_id, version))
-            former = read_programme(columns[1], columns[0]) if columns else None
-            if former is None:
-                return None
-            known = self._former[programme_id, version] = former.programme
-            while len(self._former) > PROGRAMMES_KEPT:
-                del self._former[next(iter(self._former))]
-        return known
+        return self._former.find(self._reader, programme_id, version)
 
     @property
     def as_of_ms(self) -> int:
@@ -177,6 +172,18 @@ class CacheStore:
         """Is a pull from the beginning under way, so that members may be missing?"""
         return self._progress.filling
 
+    @property
+    def window_days(self) -> int:
+        """In how many days the members here were seen in this store; 0: they are all that the chain has."""
+        return self._progress.allotted.window_days
+
+    async def take(self, answer: MemberAnswer) -> bool:
+        """Store whom the cloud was asked about; False for nobody, or from another cloud than the cache's."""
+        if answer.member is None or answer.incarnation != self._progress.incarnation:
+            return False
+        self._progress = await self._write(lambda connection: pages.take(connection, answer))
+        return True
+
     async def cursor(self) -> str:
         """Where the last stored page ended; "" before the first. Of the cache that is being built, if one is."""
         return self._progress.cursor if self._aside is None else self._aside.progress.cursor
@@ -219,18 +226,20 @@ class CacheStore:
 
     async def store_page(self, page: ChangesAnswer) -> None:
         """Rows and cursor in one transaction; CacheUnavailable when it can't be kept."""
-        clock = self._clock
-        seen = Seen(mono_ms=clock.mono_ms(), boot=clock.boot, wall_ms=clock.wall_ms()) if clock else None
+        seen = pages.seen_by(self._clock)
         erased = pages.Erased(self.by_id, page)
+        looks = self._keeps or self._aside is not None or pages.leaves(self._progress, page)
+        waiting = self._waiting((page.epoch, page.acked_seq)) if looks else None
         if self._aside is not None:
-            await self._store_aside(self._aside, page, seen)
+            await self._store_aside(self._aside, page, seen, waiting)
             return
 
         def write(connection: sqlite3.Connection) -> tuple[Progress, CachedProgramme | None, bool]:
             before = pages.load_progress(connection)
-            progress = pages.write_page(connection, before, page, seen)
+            progress = pages.write_page(connection, before, page, seen, waiting)
             if before.filling or any(isinstance(row, GrantRow) for row in page.rows):
                 self._lent = grants.totals(connection)
+            self._keeps = leaving.is_any(connection)
             progress, agrees = checking.compare(connection, progress, page)
             return progress, active_programme(connection, self._programme), agrees
 
@@ -255,11 +264,12 @@ class CacheStore:
         if self._progress.cursor:
             self._progress = await self._write(pages.begin_anew)
 
-    async def _store_aside(self, aside: Aside, page: ChangesAnswer, seen: Seen | None) -> None:
+    async def _store_aside(self, aside: Aside, page: ChangesAnswer, seen: Seen | None, waiting: Waiting) -> None:
         """A page for the new cache; with the last one it takes the place of the one that serves."""
         try:
             complete = await self._in_thread(lambda: aside.write_page(page, seen))
             if complete:
+                await self._in_thread(lambda: aside.carry_over(self._writer, self._progress.base, waiting))
                 await self._swap(aside)
         except BaseException:
             await self._drop_aside(aside)
@@ -346,12 +356,13 @@ class CacheStore:
         self._writer, self._progress = open_writer(self._path, self._till)
         self._programme = active_programme(self._writer, self._programme)
         self._lent = grants.totals(self._writer)
+        self._keeps = leaving.is_any(self._writer)
 
     def _begin_anew(self) -> None:
         """In the writer thread."""
         self._close_writer()
         clear_away(self._path)
-        self._former = {}
+        self._former = FormerProgrammes()
         self._open()
 
     def _transact(self, work: Callable[[sqlite3.Connection], T]) -> T:
@@ -385,16 +396,3 @@ class CacheStore:
         if connection is not None:
             with contextlib.suppress(sqlite3.Error):
                 connection.close()
-
-
-async def open_cache(
-    path: Path,
-    till: str,
-    *,
-    on_complete: Callable[[tuple[int, int]], None] = lambda _floor: None,
-    clock: Clock | None = None,
-) -> CacheStore:
-    """A started cache; see `CacheStore`."""
-    cache = CacheStore(path, till, on_complete=on_complete, clock=clock)
-    await cache.start()
-    return cache

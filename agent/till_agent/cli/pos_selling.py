@@ -76,7 +76,7 @@ def _coupon(session: Session, words: list[str]) -> Any:
         return None
     reference = receipt.member.reference if receipt.member is not None else None
     # A voucher stands for a member, but is no name of one on this path.
-    plain = reference if reference is not None and reference.startswith(("m-", "card:", "phone:")) else None
+    plain = reference if reference is not None and reference.startswith(("m-", "card:", "phone:", "phone2:")) else None
     found = session.ask(lambda: session.till.coupon(code, reference=plain, language=session.language))
     if found.usable and code not in receipt.codes:
         receipt.codes.append(code)

@@ -1,7 +1,4 @@
-"""The one encoding of requests and answers: digests tell a repeated request from another one under the same uid."""
-
-import hashlib
-import hmac
+"""The one encoding of requests and answers."""
 
 import msgspec
 from msgspec import Struct
@@ -19,12 +16,3 @@ class Answered(Struct, frozen=True, kw_only=True):
 def encode(value: Struct) -> bytes:
     """Canonical JSON."""
     return _encoder.encode(value)
-
-
-def request_digest(key: bytes, kind: str, uid: str, request: Struct | None = None) -> bytes:
-    """What makes two requests the same: their values, not their bytes. Empty and unknown fields make no difference.
-
-    Keyed, because a request may name a phone, and a plain hash of few possible phones is as good as the phone.
-    """
-    body = _encoder.encode(request) if request is not None else b""
-    return hmac.new(key, b"%s\n%s\n%s" % (kind.encode(), uid.encode(), body), hashlib.sha256).digest()

@@ -9,10 +9,12 @@ from till_agent.desk.balances import Balances, Figures
 from till_agent.desk.clock import store_clock
 from till_agent.desk.cloud_time import CloudTime
 from till_agent.desk.coupons import CouponDesk
+from till_agent.desk.digests import Digests
 from till_agent.desk.finding import Finder, Found
 from till_agent.desk.knowing import Knowing, Known
 from till_agent.desk.parts import DeskParts, StoreIdentity
 from till_agent.desk.problems import problem
+from till_agent.desk.slow_tags import SlowTags
 from till_agent.desk.views import View
 from till_agent.desk.wallets import Wallets
 from till_agent.exceptions import JournalUnavailable
@@ -20,7 +22,7 @@ from till_agent.journal.exceptions import HoldNotOpen, UidForgotten
 from till_agent.ports import CachedProgramme, Committed, Draft, Entry, JournalReader, PendingFacts
 from till_agent.slips.compose import member_language
 from till_agent.texts import Words, local_datetime, supported
-from till_loyalty.programme import Programme
+from till_loyalty.programme import Identifiers, Programme
 from till_sync.ops import SaleBody, decode_body
 
 T = TypeVar("T")
@@ -57,7 +59,9 @@ class Bench:
             parts.registrations,
             cloud_key=self._cloud_key,
             wallets=self.wallets,
+            slow=SlowTags(parts.phone_tags, parts.clock.mono_ms),
         )
+        self.digests = Digests(identity.identifier_key, self.finder.tags_of, self._identifiers, self.finder.names)
         self.allowing = Allowing(parts.cache, parts.pending, parts.holds, time, parts.epoch)
         self.balances = Balances(parts.cache, parts.pending, parts.holds, parts.gateway, self.today, self.allowing)
         self.coupons = CouponDesk(parts.coupons, parts.pending, parts.clock, parts.settings.cloud_budget_ms)
@@ -65,6 +69,10 @@ class Bench:
 
     def _cloud_key(self) -> str:
         return self.parts.cloud_key() or self.identity.cloud_key
+
+    def _identifiers(self) -> Identifiers:
+        programme = self.programme
+        return programme.programme.identifiers if programme else Identifiers()
 
     def today(self) -> str:
         """The store's date."""
@@ -156,15 +164,6 @@ class Bench:
 
 def _unavailable(exc: JournalUnavailable) -> Exception:
     return problem("journal_unavailable", str(exc))
-
-
-def same_request(entry: Entry, digest: bytes) -> Entry:
-    """`entry` when it answers the very request with that digest, else DeskProblem `uid_conflict`."""
-    if entry.request_digest != digest:
-        raise problem(
-            "uid_conflict", f"expected the {entry.kind} {entry.uid!r} as it was first sent, not another under its uid"
-        )
-    return entry
 
 
 async def work(size: int, limit: int, function: Callable[..., T], *args: Any) -> T:

@@ -10,7 +10,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from till_agent.api import Message
+from till_agent.api import Identify, Message
 from till_agent.desk.bench import Bench
 from till_agent.desk.problems import problem
 from till_agent.exceptions import CloudUnreachable, CodeRefused
@@ -83,11 +83,13 @@ class Codes:
     async def to_spend(self, request: CodeRequest) -> CodeAnswer:
         """The code for a large redemption. DeskProblem member_unknown, phone_mismatch, or why there is no code."""
         bench = self._bench
+        await bench.finder.learn(request.member)
+        await bench.finder.learn(Identify(phone=request.phone))
         found = bench.finder.find(request.member, pointer="/member")
         if found.cached is None or not found.subject.member_id:
             raise problem("member_unknown", "expected a member known to this till", pointer="/member")
         tag, phone = bench.finder.identifier("phone", request.phone, pointer="/phone")
-        if tag not in found.cached.row.tags:
+        if not {tag, *bench.finder.names(tag)} & {*found.cached.row.tags}:
             raise problem("phone_mismatch", "expected the member's own phone", pointer="/phone")
         words = bench.words(request.language)
         asked = Asked(

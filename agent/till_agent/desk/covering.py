@@ -8,7 +8,6 @@ import secrets
 from functools import partial
 
 from till_agent.api import Hold, HoldCreate
-from till_agent.desk.answers import request_digest
 from till_agent.desk.bench import Bench
 from till_agent.desk.finding import Found
 from till_agent.desk.problems import problem
@@ -140,7 +139,7 @@ def _decide(reader: JournalReader, *, bench: Bench, member_id: str, points: int)
         kind=GRANT_RELEASE,
         uid=uid,
         about_uid="",
-        request_digest=request_digest(bench.identity.identifier_key, GRANT_RELEASE, uid),
+        request_digest=bench.digests.plain(GRANT_RELEASE, uid).made,
         body=encode_body(body),
         answer=b"",
         subject=Subject(member_id=member_id),

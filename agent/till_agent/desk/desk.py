@@ -1,9 +1,10 @@
 """The sale desk: everything that cash software can ask, apart from HTTP.
 
-Each call answers from this machine; only `hold` and one-time codes ask the cloud, each within its budget. Errors are
-DeskProblem.
+Each call answers from this machine; only `hold`, one-time codes and, of somebody whom this till does not hold,
+`identify` and registrations ask the cloud, each within its budget. Errors are DeskProblem.
 """
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -26,6 +27,7 @@ from till_agent.desk.codes import Codes
 from till_agent.desk.holding import Holding, open_holds
 from till_agent.desk.lending import Lending, lending_of
 from till_agent.desk.lookup import Lookup
+from till_agent.desk.meeting import Meeting
 from till_agent.desk.open_receipts import OpenReceipts
 from till_agent.desk.parts import DeskParts, DeskSettings
 from till_agent.desk.problems import problem
@@ -33,6 +35,7 @@ from till_agent.desk.recent import Recent
 from till_agent.desk.registering import Registering
 from till_agent.desk.reversing import Reversing
 from till_agent.desk.selling import Selling
+from till_agent.exceptions import DeskProblem
 from till_agent.member_api import CardAttach, CodeAnswer, CodeRequest, MemberCreate
 from till_agent.page_api import MembersFound, Sales, SoldLines
 from till_agent.ports import Entry, StoredHold
@@ -52,6 +55,8 @@ class _Open:
         self.recent = Recent(bench)
         self.codes = Codes(bench)
         self.registering = Registering(bench, self.codes)
+        parts = bench.parts
+        self.meeting = Meeting(parts.cache, parts.members, parts.settings.cloud_budget_ms)
 
 
 class Desk:
@@ -70,8 +75,11 @@ class Desk:
 
     async def identify(self, request: Identify, language: str | None = None) -> Member:
         """Who was scanned or keyed. Somebody not known here is no error: `known` is false, and sales accrue to them."""
-        bench = self._enrolled().bench
+        bench, meeting = self._enrolled().bench, self._enrolled().meeting
+        await bench.finder.learn(request)
         found = bench.finder.find(request)
+        if await meeting.meet(found):
+            found = bench.finder.find(request)
         if found.voucher is not None:
             await self._enrolled().holding.covering.check(found.voucher)
         return bench.view(found, bench.words(language)).member(bench.balances.of(found))
@@ -130,10 +138,12 @@ class Desk:
 
     async def register(self, request: MemberCreate, *, commit: bool = True) -> Answered:
         """Register a person: what is still needed, or a member, durable when this returns; `commit` False: a try."""
+        await self._meet(Identify(phone=request.phone) if request.phone else None)
         return await self._enrolled().registering.register(request, commit=commit)
 
     async def attach_card(self, reference: str, request: CardAttach) -> Answered:
         """Give a member a card; durable when this returns."""
+        await self._meet(Identify(card=request.card))
         return await self._enrolled().registering.attach(reference, request)
 
     async def confirm(self, request: CodeRequest) -> CodeAnswer:
@@ -195,6 +205,15 @@ class Desk:
         else:
             words = Words(supported(language, self._parts.settings.language))
         return words.problem(code, values, status=status)
+
+    async def _meet(self, who: Identify | None) -> None:
+        """Ask the cloud about somebody who may be a member already; what is wrong with a number is told by others."""
+        if who is None or not self._parts.cache.window_days:
+            return
+        with contextlib.suppress(DeskProblem):
+            desk = self._enrolled()
+            await desk.bench.finder.learn(who)
+            await desk.meeting.meet(desk.bench.finder.find(who))
 
     def _enrolled(self) -> _Open:
         if self._open is None:

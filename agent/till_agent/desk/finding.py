@@ -4,24 +4,27 @@ Numbers live for the length of a call: what leaves this module is a member id or
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
 from till_agent.api import Identify
 from till_agent.desk.problems import of_identifier, problem
+from till_agent.desk.slow_tags import SlowTags
 from till_agent.desk.wallets import Wallets, refuse_static, with_card
 from till_agent.ports import Cache, CachedMember
 from till_agent.registrations import Registered, Registrations
 from till_loyalty import identifiers
 from till_loyalty.conduct import Entry
 from till_loyalty.exceptions import IdentifierError
-from till_loyalty.identifiers import Identifier
+from till_loyalty.identifiers import Identifier, Kind
 from till_loyalty.programme import CardRange, Identifiers
 from till_loyalty.rotating import Shown
 from till_sync import vouchers, wallet
 from till_sync.ops import OpId, RegisterBody, Subject
+from till_sync.phone_tags import NO_SLOW_TAGS
 from till_sync.vouchers import Voucher
 from till_sync.wallet_use import NO_USE, WalletUse
 from till_sync.wire import MemberFacts, MemberRow
@@ -29,7 +32,7 @@ from till_sync.wire import MemberFacts, MemberRow
 _SHOPS_OWN = CardRange(prefix="2", lengths=(13,), check="ean13")
 """Numbers that GS1 leaves to shops, which print their cards with them; one in ten looks like a bank card's."""
 _ANY = CardRange(lengths=tuple(range(4, 33)))
-TAG = re.compile(r"(card|phone):[0-9a-f]{32}")
+TAG = re.compile(r"(card|phone2?):[0-9a-f]{32}")
 MEMBER_ID = re.compile(r"m-[A-Za-z0-9._-]{1,64}")
 
 
@@ -61,12 +64,49 @@ class Finder:
         *,
         cloud_key: Callable[[], str] = lambda: "",
         wallets: Wallets | None = None,
+        slow: SlowTags | None = None,
     ) -> None:
         self._cache = cache
         self._key = identifier_key
         self._cloud_key = cloud_key
         self._wallets = wallets
         self._new = registrations or Registrations()
+        self._slow = slow or SlowTags(lambda: NO_SLOW_TAGS, lambda: 0)
+
+    def tag_of(self, kind: Kind, value: str) -> str:
+        """What may be kept of a number."""
+        return self._slow.kept(identifiers.tag(self._key, kind, value))
+
+    def tags_of(self, kind: Kind, value: str) -> tuple[str, ...]:
+        """Every tag of a number, the one that may be kept first."""
+        return self.names(identifiers.tag(self._key, kind, value))
+
+    def names(self, tag: str) -> tuple[str, ...]:
+        """Every tag of whose tag this is, the one that may be kept first."""
+        return tuple(dict.fromkeys((self._slow.kept(tag), *self._slow.names(tag))))
+
+    async def learn(self, who: Identify | None) -> None:
+        """Make the slow tags of whom `who` may name, in a thread: to be awaited before anything else is asked of them.
+
+        What is wrong with `who` is for `find` to say.
+        """
+        if who is None or not self._slow.has_any:
+            return
+        named = [(name, value) for name, value in msgspec.structs.asdict(who).items() if value and name != "card"]
+        for name, value in named:
+            await self._slow.learn([value] if name == "reference" else self._fast_tags(name, value))
+
+    async def learn_tags(self, tags: Iterable[str]) -> None:
+        """The same of tags of earlier ops."""
+        await self._slow.learn(tags)
+
+    def _fast_tags(self, name: str, value: str) -> list[str]:
+        programme = self._cache.programme()
+        try:
+            known = _candidates(name, value, programme.programme.identifiers if programme else Identifiers())
+        except IdentifierError:
+            return []
+        return [identifiers.tag(self._key, each.kind, each.value) for each in known]
 
     def find(self, who: Identify, *, pointer: str = "", lenient: bool = False) -> Found:
         """The member or tag that `who` names; `pointer` is where `who` stands in the request.
@@ -117,10 +157,24 @@ class Finder:
             known = _candidates(name, value, programme.programme.identifiers if programme else Identifiers())[0]
         except IdentifierError as exc:
             raise of_identifier(exc, pointer) from None
-        return identifiers.tag(self._key, known.kind, known.value), known
+        return self.tag_of(known.kind, known.value), known
 
     def by_tag(self, tag: str) -> Found | None:
-        """Whose a tag is, as far as the cache knows or somebody registered here; None for nobody known."""
+        """Whose a tag is, as far as the cache knows or somebody registered here; None for nobody known.
+
+        A phone's is looked up by both kinds of tags: a cache, and own operations, may have either for a while.
+        """
+        names = self._slow.names(tag)
+        hits = [found for name in names if (found := self._by_name(name)) is not None]
+        if not hits:
+            return None
+        best = next((each for each in hits if each.subject.member_id), hits[0])
+        if len(names) == 1:
+            return best
+        every = (key for each in (best, *hits) for key in each.keys)
+        return replace(best, keys=tuple(dict.fromkeys((*every, *names))))
+
+    def _by_name(self, tag: str) -> Found | None:
         cached = self._member(self._cache.by_tag(tag))
         if cached is not None:
             return self._overlaid(cached)
@@ -132,7 +186,8 @@ class Finder:
         if new is None:
             return None
         row = _row_of(new, self._first_tier)
-        return Found(subject=Subject(tag=tag), cached=CachedMember(row=row, as_of_ms=0, included=(0, 0)), keys=new.tags)
+        named = Subject(tag=self._slow.kept(tag))
+        return Found(subject=named, cached=CachedMember(row=row, as_of_ms=0, included=(0, 0)), keys=new.tags)
 
     def by_reference(self, reference: str) -> Found:
         """Somebody by the reference of an earlier answer; DeskProblem `reference_unknown`."""
@@ -145,7 +200,7 @@ class Finder:
             if (earlier := self._new.registered(tag)) is not None:
                 book.adopt(earlier)
         book.note(OpId("", 1, 1), body)
-        return Finder(self._cache, self._key, book).by_tag(body.subject.tag) or Found(
+        return Finder(self._cache, self._key, book, slow=self._slow).by_tag(body.subject.tag) or Found(
             subject=body.subject, cached=None, keys=(body.subject.key,)
         )
 
@@ -183,7 +238,7 @@ class Finder:
             raise problem(
                 "identifier_ambiguous", "expected either a card or a phone, not what could be both", pointer=pointer
             )
-        return _unknown(tags[0], candidates[0])
+        return _unknown(self._slow.kept(tags[0]), self._slow.names(tags[0]), candidates[0])
 
     def _by_voucher(self, text: str, pointer: str) -> Found:
         """The member that a voucher is made out to, if the chain's cloud made it; whether it is good is asked later."""
@@ -211,7 +266,8 @@ class Finder:
     def _by_reference(self, reference: str, pointer: str, lenient: bool) -> Found:
         if TAG.fullmatch(reference):
             found = self.by_tag(reference)
-            return found or Found(subject=Subject(tag=reference), cached=None, keys=(reference,))
+            named = Subject(tag=self._slow.kept(reference))
+            return found or Found(subject=named, cached=None, keys=self._slow.names(reference))
         if MEMBER_ID.fullmatch(reference):
             cached = self._member(self._cache.by_id(reference))
             if cached is not None:
@@ -250,10 +306,10 @@ def _row_of(new: Registered, tier: str) -> MemberRow:
     )
 
 
-def _unknown(tag: str, identifier: Identifier) -> Found:
+def _unknown(tag: str, names: tuple[str, ...], identifier: Identifier) -> Found:
     masked = identifiers.mask_card(identifier.value) if identifier.kind == "card" else ""
     phone = identifiers.mask_phone(identifier.value) if identifier.kind == "phone" else ""
-    return Found(subject=Subject(tag=tag), cached=None, keys=(tag,), card_masked=masked, phone_masked=phone)
+    return Found(subject=Subject(tag=tag), cached=None, keys=names, card_masked=masked, phone_masked=phone)
 
 
 def _candidates(name: str, value: str, rules: Identifiers) -> list[Identifier]:

@@ -12,7 +12,6 @@ from msgspec.structs import replace
 
 from till_agent.api import Hold, HoldCreate, SaleRequest
 from till_agent.desk.allowing import OFFLINE
-from till_agent.desk.answers import request_digest
 from till_agent.desk.bench import Bench, sale_body
 from till_agent.desk.covering import Covering, hold_prefix
 from till_agent.desk.finding import Found
@@ -52,6 +51,7 @@ class Holding:
         An open hold of the same receipt and member that covers the wish is handed out again; a smaller one is given
         back first. DeskProblem when the member can't spend, the cloud refuses or is not reached.
         """
+        await self._bench.finder.learn(request.member)
         found = self._spender(request)
         if found.voucher is not None:
             await self.covering.check(found.voucher)
@@ -261,7 +261,7 @@ class Holding:
             boot=clock.boot,
             hold=stored.hold,
         )
-        digest = request_digest(self._bench.identity.identifier_key, RELEASE, stored.hold)
+        digest = self._bench.digests.plain(RELEASE, stored.hold).made
         await self._bench.commit(partial(_decide, stored=stored, body=body, digest=digest))
 
 

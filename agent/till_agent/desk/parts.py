@@ -12,12 +12,14 @@ from till_agent.ports import (
     HoldGateway,
     HoldStore,
     Journal,
+    MemberGateway,
     PendingBalances,
     SaleGateway,
     SlipDesk,
 )
 from till_agent.registrations import Registrations
 from till_agent.slips.templates import SlipTemplates
+from till_sync.phone_tags import NO_SLOW_TAGS, PhoneTags
 from till_sync.ports import Clock
 
 
@@ -71,6 +73,8 @@ class DeskParts:
     """Who sends one-time codes; None where there is no cloud to ask."""
     sales: SaleGateway | None = None
     """Who knows the sales of other tills; None where there is no cloud to ask."""
+    members: MemberGateway | None = None
+    """Who knows members whom this till does not hold; None where there is no cloud to ask."""
     epoch: Callable[[], int] = lambda: 0
     """The journal's own, which this till's grants are bound to; 0, which no journal has: none is used."""
     epoch_began_ms: Callable[[], int] = lambda: 0
@@ -81,6 +85,8 @@ class DeskParts:
     """The chain's secrets (hex) of wallet codes that change by the clock; none: no such code is taken."""
     seal_key: Callable[[], str] = lambda: ""
     """What people who register are sealed to, so that the journal does not say who they are; "": it is in clear."""
+    phone_tags: Callable[[], PhoneTags] = lambda: NO_SLOW_TAGS
+    """Which tags of phones the chain has."""
     nudge: Callable[[], None] = lambda: None
     """There is an op that somebody waits for: push now."""
     registrations: Registrations = field(default_factory=Registrations)

@@ -116,9 +116,13 @@ class Recent:
         hits = await bench.parts.cache.finder.find(asked, limit)
         found = [bench.finder.by_subject(Subject(member_id=each.row.member_id)) for each in hits.members]
         known = {each.subject.key: each for each in found if each is not None}
-        for person in bench.parts.registrations.people():
-            if not asked.fits(person.name_masked, person.phone_masked, person.card_masked):
-                continue
+        fitting = [
+            person
+            for person in bench.parts.registrations.people()
+            if asked.fits(person.name_masked, person.phone_masked, person.card_masked)
+        ][: limit + 1]
+        await bench.finder.learn_tags([person.tags[0] for person in fitting])
+        for person in fitting:
             new = bench.finder.by_tag(person.tags[0])
             if new is not None:
                 known.setdefault(new.subject.key, new)

@@ -10,11 +10,12 @@ from functools import partial
 from msgspec import Struct
 from msgspec.structs import replace
 
-from till_agent.api import Message
-from till_agent.desk.answers import Answered, encode, request_digest
-from till_agent.desk.bench import Bench, same_request
+from till_agent.api import Identify, Message
+from till_agent.desk.answers import Answered, encode
+from till_agent.desk.bench import Bench
 from till_agent.desk.clock import store_clock
 from till_agent.desk.codes import NOT_SENT, Asked, Codes, code_message
+from till_agent.desk.digests import RequestDigest
 from till_agent.desk.finding import Found
 from till_agent.desk.problems import problem
 from till_agent.exceptions import CloudUnreachable, CodeRefused
@@ -65,10 +66,11 @@ class Registering:
         the same answer. `commit` False stops before that: `needs` of nothing is what could be registered. DeskProblem
         uid_conflict, registration_disabled, card_taken, code_unchecked and others."""
         bench = self._bench
-        digest = request_digest(bench.identity.identifier_key, REGISTER, request.uid, replace(request, **STEP_FIELDS))
+        await bench.finder.learn(Identify(phone=request.phone))
+        digest = bench.digests.registration(REGISTER, replace(request, **STEP_FIELDS))
         earlier = await bench.read(lambda reader: reader.find(REGISTER, request.uid))
         if earlier is not None:
-            return Answered(body=same_request(earlier, digest).answer, replayed=True)
+            return Answered(body=digest.same(earlier).answer, replayed=True)
         programme = self._programme()
         words = bench.words(request.language)
         self._check_birth_date(request.birth_date)
@@ -96,12 +98,11 @@ class Registering:
     async def attach(self, reference: str, request: CardAttach) -> Answered:
         """Give a member a card. DeskProblem reference_unknown, card_taken, uid_conflict and those of a card number."""
         bench = self._bench
-        digest = request_digest(
-            bench.identity.identifier_key, f"{ATTACH} {reference}", request.uid, replace(request, language=None)
-        )
+        await bench.finder.learn(Identify(reference=reference))
+        digest = bench.digests.card(ATTACH, reference, replace(request, language=None))
         earlier = await bench.read(lambda reader: reader.find(ATTACH, request.uid))
         if earlier is not None:
-            return Answered(body=same_request(earlier, digest).answer, replayed=True)
+            return Answered(body=digest.same(earlier).answer, replayed=True)
         found = bench.finder.by_reference(reference)
         tag, card = bench.finder.identifier("card", request.card, pointer="/card")
         owner = bench.finder.by_tag(tag)
@@ -298,7 +299,7 @@ def _decide(
     reader: JournalReader,
     *,
     kind: str,
-    digest: bytes,
+    digest: RequestDigest,
     body: RegisterBody | AttachCardBody,
     answer: MemberCreated | CardAttached,
     clock_ms: int,
@@ -306,12 +307,12 @@ def _decide(
     """In the journal's turn: done before, or the row to write."""
     earlier = reader.find(kind, body.uid)
     if earlier is not None:
-        return same_request(earlier, digest)
+        return digest.same(earlier)
     return Draft(
         kind=kind,
         uid=body.uid,
         about_uid="",
-        request_digest=digest,
+        request_digest=digest.made,
         body=encode_body(body),
         answer=encode(replace(answer, op=str(reader.next_op_id))),
         subject=body.subject,

@@ -9,10 +9,11 @@ from functools import partial
 from msgspec import Struct
 
 from till_agent.api import ReturnRequest, Reversed
-from till_agent.desk.answers import Answered, encode, request_digest
+from till_agent.desk.answers import Answered, encode
 from till_agent.desk.balances import Figures
-from till_agent.desk.bench import BIG_BODY_BYTES, Bench, sale_body, same_request, work
+from till_agent.desk.bench import BIG_BODY_BYTES, Bench, sale_body, work
 from till_agent.desk.clock import store_clock
+from till_agent.desk.digests import RequestDigest
 from till_agent.desk.elsewhere import Elsewhere, is_meant, own_backs, reversals
 from till_agent.desk.finding import Found
 from till_agent.desk.problems import of_return, problem
@@ -61,16 +62,18 @@ class Reversing:
 
     async def void(self, sale_uid: str, *, language: str | None) -> Answered:
         """Cancel a sale of this till; again, the same answer. DeskProblem sale_unknown, sale_has_returns."""
-        digest = request_digest(self._bench.identity.identifier_key, VOID, sale_uid)
+        digest = self._bench.digests.plain(VOID, sale_uid)
         earlier, entry = await self._bench.read(
             lambda reader: (reader.find(VOID, sale_uid), reader.find(SALE, sale_uid))
         )
         if earlier is not None:
-            return self._answered(Committed(entry=same_request(earlier, digest), replayed=True))
+            return self._answered(Committed(entry=digest.same(earlier), replayed=True))
         if entry is None:
             raise problem("sale_unknown", f"expected a sale of this till, not {sale_uid!r}")
         body = await work(len(entry.body), BIG_BODY_BYTES, sale_body, entry)
-        sold = self._sold_here(entry, body, await self._elsewhere.told(entry), language)
+        told = await self._elsewhere.told(entry)
+        await self._bench.finder.learn_tags([body.subject.tag])
+        sold = self._sold_here(entry, body, told, language)
         return await self._commit(partial(self._decide_void, sold=sold, digest=digest))
 
     async def give_back(
@@ -78,12 +81,12 @@ class Reversing:
     ) -> Answered:
         """Take goods back; the same request again, the same answer, with or without a line. DeskProblem sale_unknown,
         sale_elsewhere, sale_ambiguous, sale_voided, return_*. `print_slip` False: the cash software prints it."""
-        digest = request_digest(self._bench.identity.identifier_key, RETURN, uid, request)
+        digest = self._bench.digests.plain(RETURN, uid, request)
         earlier, entry = await self._bench.read(
             lambda reader: (reader.find(RETURN, uid), reader.find(SALE, request.sale_uid))
         )
         if earlier is not None:
-            committed = Committed(entry=same_request(earlier, digest), replayed=True)
+            committed = Committed(entry=digest.same(earlier), replayed=True)
             return self._answered(committed, print_slip=print_slip)
         sold = await self._sold(entry, request, language)
         decide = partial(self._decide_return, uid=uid, request=request, sold=sold, digest=digest)
@@ -94,8 +97,11 @@ class Reversing:
         if entry is not None:
             body = await work(len(entry.body), BIG_BODY_BYTES, sale_body, entry)
             if is_meant(body, entry.op_id.till, request.sold_at):
-                return self._sold_here(entry, body, await self._elsewhere.told(entry), language)
+                known = await self._elsewhere.told(entry)
+                await self._bench.finder.learn_tags([body.subject.tag])
+                return self._sold_here(entry, body, known, language)
         told = await self._elsewhere.find(request)
+        await self._bench.finder.learn_tags([told.subject.tag])
         return self._known_now(told.sale_uid, told.op, told.subject, told.result, told.usage, told, language)
 
     def _sold_here(self, entry: Entry, body: SaleBody, told: SaleAnswer | None, language: str | None) -> Sold:
@@ -138,10 +144,10 @@ class Reversing:
             self._bench.print_first_slip(committed, None)
         return Answered(body=committed.entry.answer, replayed=committed.replayed)
 
-    def _decide_void(self, reader: JournalReader, *, sold: Sold, digest: bytes) -> Draft | Entry:
+    def _decide_void(self, reader: JournalReader, *, sold: Sold, digest: RequestDigest) -> Draft | Entry:
         earlier = reader.find(VOID, sold.uid)
         if earlier is not None:
-            return same_request(earlier, digest)
+            return digest.same(earlier)
         kinds = {back.kind for back in own_backs(reader, sold.uid, sold.op)}
         if sold.told is not None:
             kinds |= {back.kind for back in sold.told.reversals}
@@ -151,11 +157,11 @@ class Reversing:
         return self._draft(reader, VOID, sold.uid, sold, digest, reversal, sold.result.total_minor)
 
     def _decide_return(
-        self, reader: JournalReader, *, uid: str, request: ReturnRequest, sold: Sold, digest: bytes
+        self, reader: JournalReader, *, uid: str, request: ReturnRequest, sold: Sold, digest: RequestDigest
     ) -> Draft | Entry:
         earlier = reader.find(RETURN, uid)
         if earlier is not None:
-            return same_request(earlier, digest)
+            return digest.same(earlier)
         own = own_backs(reader, sold.uid, sold.op)
         if any(back.kind == VOID for back in own):
             raise problem("sale_voided", "expected a sale that stands, not a voided one", pointer="/sale_uid")
@@ -170,7 +176,7 @@ class Reversing:
         kind: str,
         uid: str,
         sold: Sold,
-        digest: bytes,
+        digest: RequestDigest,
         reversal: Reversal,
         back_minor: int,
         cashier: str = "",
@@ -206,7 +212,7 @@ class Reversing:
             kind=kind,
             uid=uid,
             about_uid=sold.uid,
-            request_digest=digest,
+            request_digest=digest.made,
             body=encode_body(body),
             answer=encode(answer),
             subject=sold.subject,

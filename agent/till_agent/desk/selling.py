@@ -10,10 +10,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from till_agent.api import DiscountTaken, Member, Quote, QuoteRequest, Sale, SaleRequest
-from till_agent.desk.answers import Answered, encode, request_digest
+from till_agent.desk.answers import Answered, encode
 from till_agent.desk.balances import Figures
-from till_agent.desk.bench import BIG_RECEIPT_LINES, Bench, same_request, work
+from till_agent.desk.bench import BIG_RECEIPT_LINES, Bench, work
 from till_agent.desk.covering import Covering, voucher_of
+from till_agent.desk.digests import RequestDigest
 from till_agent.desk.finding import Found, entry_of
 from till_agent.desk.holding import RELEASE, hold_for_sale, open_holds, usable
 from till_agent.desk.knowing import Known
@@ -59,6 +60,7 @@ class Selling:
     async def quote(self, request: QuoteRequest) -> Quote:
         """What the receipt would give; changes nothing."""
         bench = self._bench
+        await bench.finder.learn(request.member)
         found = bench.finder.find(request.member, pointer="/member") if request.member else None
         if found is not None and found.voucher is not None:
             await self._covering.check(found.voucher)
@@ -124,7 +126,8 @@ class Selling:
     async def sell(self, uid: str, request: SaleRequest) -> Answered:
         """Commit a sale, or hand back the answer that the same sale got before."""
         bench = self._bench
-        digest = request_digest(bench.identity.identifier_key, SALE, uid, request)
+        await bench.finder.learn(request.member)
+        digest = bench.digests.sale(SALE, uid, request)
         try:
             prepared = await self._prepare(uid, request)
             bench.wallets.begin_sale(uid, prepared.found)
@@ -133,7 +136,7 @@ class Selling:
             earlier = await bench.read(partial(_find, uid=uid))
             if earlier is None:
                 raise
-            committed = Committed(entry=same_request(earlier, digest), replayed=True)
+            committed = Committed(entry=digest.same(earlier), replayed=True)
         else:
             try:
                 prepared, committed = await self._commit(uid, request, digest, prepared)
@@ -154,7 +157,7 @@ class Selling:
         return replace(answer, kept=False, messages=(*answer.messages, told))
 
     async def _commit(
-        self, uid: str, request: SaleRequest, digest: bytes, prepared: Prepared
+        self, uid: str, request: SaleRequest, digest: RequestDigest, prepared: Prepared
     ) -> tuple[Prepared, Committed]:
         """Write it. A sale that spends nothing goes on without a hold that was given back while it waited."""
         bench = self._bench
@@ -170,7 +173,6 @@ class Selling:
 
     async def _prepare(self, uid: str, request: SaleRequest) -> Prepared:
         bench = self._bench
-        wall_ms = bench.parts.clock.wall_ms()
         found = bench.finder.find(request.member, pointer="/member", lenient=True) if request.member else None
         figures = bench.balances.of(found) if found else None
         hold = hold_for_sale(uid, request, found, bench)
@@ -186,7 +188,7 @@ class Selling:
         body = SaleBody(
             uid=uid,
             store=bench.identity.store,
-            at_wall_ms=wall_ms,
+            at_wall_ms=bench.parts.clock.wall_ms(),
             at_mono_ms=bench.parts.clock.mono_ms(),
             boot=bench.parts.clock.boot,
             clock=known.clock,
@@ -276,11 +278,13 @@ def _is_plain(request: SaleRequest) -> bool:
     return request.member is None and not (request.redeem_points or request.hold or request.discounts or request.codes)
 
 
-def _decide(reader: JournalReader, *, uid: str, digest: bytes, prepared: Prepared, clock: Clock) -> Draft | Entry:
+def _decide(
+    reader: JournalReader, *, uid: str, digest: RequestDigest, prepared: Prepared, clock: Clock
+) -> Draft | Entry:
     """In the journal's turn: done before, or the row to write."""
     earlier = reader.find(SALE, uid)
     if earlier is not None:
-        return same_request(earlier, digest)
+        return digest.same(earlier)
     body = prepared.body
     if prepared.hold is not None and not _still_open(reader, prepared.hold, clock):
         if body.result.redeemed_points:
@@ -294,7 +298,7 @@ def _decide(reader: JournalReader, *, uid: str, digest: bytes, prepared: Prepare
         kind=SALE,
         uid=uid,
         about_uid="",
-        request_digest=digest,
+        request_digest=digest.made,
         body=encoded,
         answer=encode(replace(prepared.answer, op=str(reader.next_op_id))),
         subject=body.subject,

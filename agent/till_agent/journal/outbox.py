@@ -9,7 +9,14 @@ from till_agent.journal.marks import PRUNED_CODE
 from till_agent.journal.reader import CheckedRow, EpochState
 from till_agent.journal.session import Session
 from till_sync.exceptions import HistoryConflict
-from till_sync.ops import PROTOCOL, SEALED_PROTOCOL, is_sealed, protocol_of
+from till_sync.ops import (
+    PROTOCOL,
+    SEALED_PROTOCOL,
+    SLOW_PHONE_PROTOCOL,
+    is_sealed,
+    names_slow_phone,
+    protocol_of,
+)
 from till_sync.ports import Clock
 from till_sync.wire import HelloAnswer, OpResult, PushRequest, WireOp
 
@@ -123,6 +130,8 @@ def _went(session: Session, state: EpochState, acked_seq: int) -> bool:
 def _protocol(checked: CheckedRow) -> int:
     """The protocol that brought such ops."""
     row = checked.row
+    if names_slow_phone(row.body):
+        return SLOW_PHONE_PROTOCOL
     if row.kind == "register" and is_sealed(row.body):
         return SEALED_PROTOCOL
     return protocol_of(row.kind, row.hold)

@@ -4,8 +4,8 @@ import click
 
 from till_cloud.cli.chain import flags, init, store, till
 from till_cloud.cli.corrections import ops
-from till_cloud.cli.erasing import privacy
 from till_cloud.cli.jobs import jobs
+from till_cloud.cli.keeping import privacy
 from till_cloud.cli.lending import grant, voucher
 from till_cloud.cli.members import ledger, member
 from till_cloud.cli.policies import policy

@@ -6,6 +6,10 @@ import click
 
 from till_cloud.cli.common import database_option, echo_json, json_option, now_ms, reading, told, writing
 
+USUAL_COST = 2**14
+COSTS = (2**13, USUAL_COST, 2**15, 2**16)
+"""Of scrypt's N: from 27 ms and 8 MB of a processor of today on, each twice as much; small tills take longer."""
+
 
 @click.command()
 @click.argument("reference", metavar="MEMBER")
@@ -19,8 +23,7 @@ def erase(reference: str, db: Path, *, yes: bool, as_json: bool) -> None:
     the member with their next pull. It can't be undone, and backups made before still have it all: see
     docs/how-to/erase-a-member.md. Points that are left can't be spent any more.
     """
-    from till_cloud import erasing, showing, snapshots
-    from till_cloud.store import snapshots as snapshot_rows
+    from till_cloud import erasing, showing
 
     with reading(db) as connection:
         member_id = showing.member(connection, reference=reference).member_id
@@ -29,17 +32,31 @@ def erase(reference: str, db: Path, *, yes: bool, as_json: bool) -> None:
         click.confirm(f"Erase {member_id} for good?", abort=True, err=True)
     with writing(db) as writer:
         done = writer.call(lambda connection: erasing.erase(connection, member_id, ops, now_ms()))
+    removed, clean = leave_nothing(db)
+    if as_json:
+        echo_json({"erased": done, "log_emptied": clean, "snapshots_removed": removed})
+        return
+    click.echo(f"{done.member_id}: {done.identifiers} numbers and {done.operations} operations name nobody now")
+    say_log(clean=clean)
+
+
+def leave_nothing(db: Path) -> tuple[int, bool]:
+    """Remove what else has erased members: snapshots (how many), and former pages of the file (whether all of them)."""
+    from till_cloud import erasing, snapshots
+    from till_cloud.store import snapshots as snapshot_rows
+
+    with writing(db) as writer:
         made = writer.call(snapshot_rows.newest_first)
         for row in made:
             writer.call(lambda connection, name=row.snapshot: snapshot_rows.remove(connection, name))  # type: ignore[misc]  # mypy infers no lambda with a default
     for row in made:
         (snapshots.folder_of(db) / row.snapshot).unlink(missing_ok=True)
     with told():
-        clean = erasing.scrub(db)
-    if as_json:
-        echo_json({"erased": done, "log_emptied": clean, "snapshots_removed": len(made)})
-        return
-    click.echo(f"{done.member_id}: {done.identifiers} numbers and {done.operations} operations name nobody now")
+        return len(made), erasing.scrub(db)
+
+
+def say_log(*, clean: bool) -> None:
+    """A word where former pages are still in the log."""
     if not clean:
         click.echo("The running cloud reads its log: `tillside cloud privacy scrub` when it is quiet.", err=True)
 
@@ -57,7 +74,7 @@ def export(reference: str, db: Path) -> None:
 
 @click.group()
 def privacy() -> None:
-    """Keys that people are sealed to, and what deleted rows leave in the file."""
+    """Whom tills hold, how long people are kept, keys, slow tags of phones, what deleted rows leave in the file."""
 
 
 @privacy.command("new-key")
@@ -113,6 +130,49 @@ def add_keys(file: Path, db: Path) -> None:
     with writing(db) as writer:
         count = writer.call(lambda connection: add(connection, found))
     click.echo("no key was missing" if not count else f"keys that came: {count}")
+
+
+@privacy.command("slow-phones")
+@click.option(
+    "--begin",
+    is_flag=True,
+    help="Have them made from now on, by the running cloud. It can't be taken back: upgrade all tills before.",
+)
+@click.option(
+    "--cost",
+    type=click.Choice([str(cost) for cost in COSTS]),
+    default=str(USUAL_COST),
+    show_default=True,
+    help="With --begin: scrypt's N. Half of it halves the time of a look-up, and that of who tries phones.",
+)
+@database_option
+@json_option
+def slow_phones(db: Path, cost: str, *, begin: bool, as_json: bool) -> None:
+    """Tell how far the slow tags of phones are, or have them made.
+
+    A stolen till's tags of phones can be tried out in minutes; the slow ones in years. See
+    docs/explanation/privacy.md. A million members take the running cloud thirty hours, at half of one core; tills hear
+    of each as of any change. A till of a release before them finds members by card, and no longer by phone: its sales
+    to phones still count.
+    """
+    from till_cloud.jobs.slow_phones import progress
+    from till_cloud.store import slow_tags
+
+    if begin:
+        with writing(db) as writer:
+            had = writer.call(slow_tags.phone_tags).cost
+            if had not in (0, int(cost)):
+                raise click.ClickException(f"expected --cost {had}, which the chain has and keeps")
+            writer.call(lambda connection: slow_tags.begin(connection, int(cost)))
+    with reading(db) as connection:
+        found = progress(connection)
+    if as_json:
+        echo_json(found)
+    elif not found.cost:
+        click.echo(f"no slow tags; {found.waiting} phones by fast ones")
+    else:
+        only = "; tills record slow tags only" if found.only else ""
+        click.echo(f"phones by slow tags: {found.slow}, still by fast ones: {found.waiting}{only}")
 
 
 @privacy.command("scrub")

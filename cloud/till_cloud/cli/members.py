@@ -50,7 +50,8 @@ for _command in (
 @database_option
 @click.option("--errors", type=click.Path(dir_okay=False, path_type=Path), help="CSV of every bad line.")
 @click.option("--all-or-nothing", is_flag=True, help="Leave out a whole block of 5,000 lines if one of them is bad.")
-def import_members(file: Path, db: Path, errors: Path | None, *, all_or_nothing: bool) -> None:
+@click.option("--store", default="", help="Where they shop: only this store's tills hold them from the start.")
+def import_members(file: Path, db: Path, errors: Path | None, store: str, *, all_or_nothing: bool) -> None:
     """Add and update members from a CSV file.
 
     Columns, in any order: member_id, name, phone, card, tier, language, status, balance (opening points, whole minor
@@ -58,17 +59,23 @@ def import_members(file: Path, db: Path, errors: Path | None, *, all_or_nothing:
     referrer (member id or referral code), referral_code (made where there is none), purchases (how many they made
     before) and last_purchase (2026-01-31). Each line needs a member_id, a phone or a card. Good lines are taken, bad
     ones told, and then the exit status is 1. The same file may be imported again: opening points are given once.
+
+    New members count as seen today, in every store or in the one named: tills hold who was seen in their store lately
+    (`cloud privacy window`).
     """
     from till_cloud.centre import new_member_id
     from till_cloud.csv_members import LineReader, rows
     from till_cloud.exceptions import AdminError
     from till_cloud.importing import Importer
+    from till_cloud.jobs.windows import judge
     from till_cloud.registry import Registry
-    from till_cloud.store import meta
+    from till_cloud.store import meta, tills
 
     with contextlib.ExitStack() as stack:
         writer = stack.enter_context(writing(db))
         active = writer.call(Registry().active)
+        if store and writer.call(lambda connection: tills.store(connection, store)) is None:
+            raise AdminError(f"expected a store that was added, not {store!r}: `cloud store list` names them")
         if active is None:
             raise AdminError("expected a programme, for its rules of cards, phones and tiers: `cloud programme upload`")
         report = stack.enter_context(_fault_report(errors))
@@ -80,8 +87,10 @@ def import_members(file: Path, db: Path, errors: Path | None, *, all_or_nothing:
             new_id=new_member_id,
             report=report,
             whole_blocks=all_or_nothing,
+            store=store,
         )
         done = importer.take(rows(lines))
+        writer.call(judge)
     click.echo(
         f"{done.lines} lines: {done.added} members added, {done.updated} updated, {done.unchanged} unchanged, "
         f"{done.refused} lines not taken"

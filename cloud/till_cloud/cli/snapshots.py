@@ -18,19 +18,23 @@ NICENESS = 10
 
 @snapshot.command("make")
 @database_option
+@click.option("--store", default="", help="Of the members whom this store's tills hold; without it, of all.")
 @click.option("--low-priority", is_flag=True, help="Give way to other processes; `cloud run` makes them so.")
-def snapshot_make(db: Path, *, low_priority: bool) -> None:
-    """Make a snapshot of all members as they are now. Tills without a cache take it from then on."""
+def snapshot_make(db: Path, store: str, *, low_priority: bool) -> None:
+    """Make a snapshot of members as they are now. Tills without a cache take it from then on."""
     import os
 
     from till_cloud.cli.common import writing
+    from till_cloud.exceptions import AdminError
     from till_cloud.snapshots import make
-    from till_cloud.store import snapshots
+    from till_cloud.store import snapshots, tills
 
     if low_priority and hasattr(os, "nice"):
         os.nice(NICENESS)
-    with reading(db), told():
-        row = make(db, wall_ms=now_ms)
+    with reading(db) as connection, told():
+        if store and tills.store(connection, store) is None:
+            raise AdminError(f"expected a store that was added, not {store!r}: `cloud store list` names them")
+        row = make(db, wall_ms=now_ms, scope=store)
     with writing(db) as writer:
         writer.call(lambda connection: snapshots.add(connection, row))
     click.echo(f"{row.snapshot}: {row.members} members, {row.bytes} bytes")

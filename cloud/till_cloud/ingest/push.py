@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from till_cloud import windows
 from till_cloud.exceptions import RefusedError
 from till_cloud.granting import begin_epoch, close_left_behind, return_forgotten_vouchers
 from till_cloud.holding import FORGOTTEN_AFTER_MS, HOLD_ID, release_forgotten
@@ -238,6 +239,8 @@ def _apply(context: Context, salt: str, op: WireOp) -> OpResult:
         verdict = _rejection(context, op_id, begun_at, error.code, str(error))
     if verdict.status != "rejected":
         context.applied.add(kind)
+        if verdict.account is not None and verdict.account.status != "removed":
+            windows.see(context.book, context.place().store, verdict.account.member_id, changed_after=begun_at)
     connection, now_ms = context.book.connection, context.book.now_ms
     result = verdict.result(op_id, connection)
     ops.add_op(

@@ -1,16 +1,17 @@
 """Whose sale it is: a known member, the owner of a tag, or a provisional member made on the spot."""
 
 import re
+import sqlite3
 
 from till_cloud.ingest.context import Context, Rejected
 from till_cloud.ledger.account import Account
-from till_cloud.store import members, meta, people
+from till_cloud.store import members, meta, people, slow_tags
 from till_cloud.store.erased import mark_of
 from till_loyalty.exceptions import invariant
 from till_sync.ops import Subject
 
 MEMBER_ID = re.compile(r"m-[A-Za-z0-9_-]{1,60}")
-TAG = re.compile(r"[a-z]{1,20}:[0-9a-f]{8,64}")
+TAG = re.compile(r"[a-z]{1,20}2?:[0-9a-f]{8,64}")
 
 
 def find(context: Context, subject: Subject) -> Account | None:
@@ -27,9 +28,16 @@ def find(context: Context, subject: Subject) -> Account | None:
         owner = members.owner(book.connection, subject.tag)
         if owner is None:
             # Of somebody who was erased: the removed account earns nothing, and nobody new begins.
-            owner = members.owner(book.connection, mark_of(meta.identifier_key(book.connection), subject.tag))
+            owner = _erased(book.connection, subject.tag)
         account = None if owner is None else book.account(owner)
     return account
+
+
+def _erased(connection: sqlite3.Connection, tag: str) -> str | None:
+    """Whose mark an erased identifier left, by whichever of its tags."""
+    key = meta.identifier_key(connection)
+    names = dict.fromkeys((tag, slow_tags.kept(connection, tag)))
+    return next((owner for name in names if (owner := slow_tags.owner(connection, mark_of(key, name)))), None)
 
 
 def _check(subject: Subject) -> None:

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from till_cloud.jobs import birthdays, lending, lots, tiers, usage
+from till_cloud.jobs import birthdays, lending, lots, tiers, usage, windows
 from till_cloud.registry import Registry
 
 Transact = Callable[[Callable[[sqlite3.Connection], bool]], bool]
@@ -16,7 +16,8 @@ Transact = Callable[[Callable[[sqlite3.Connection], bool]], bool]
 class JobsDone(Struct):
     """What a run did. `expired_points` of `expired_members`; members whose points awoke, who had a birthday, moved.
 
-    `lent_points` were put at hand of tills, of `lent_members`.
+    `lent_points` were put at hand of tills, of `lent_members`. `window_left` members left a store's window, and
+    `window_back` came back into one.
     """
 
     expired_members: int = 0
@@ -28,6 +29,8 @@ class JobsDone(Struct):
     usage_removed: int = 0
     lent_members: int = 0
     lent_points: int = 0
+    window_left: int = 0
+    window_back: int = 0
 
 
 class Job(Protocol):
@@ -64,6 +67,7 @@ def run_jobs(
         birthdays.Birthdays(registry, due_ms, wall_ms),
         usage.OldUsage(due_ms, wall_ms),
         lending.Lending(registry, wall_ms),
+        windows.Windows(due_ms, wall_ms),
     )
     done = JobsDone()
     for job in jobs:

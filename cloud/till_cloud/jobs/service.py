@@ -3,10 +3,14 @@
 import asyncio
 import contextlib
 import logging
+import threading
+import time
 
 from till_cloud.centre import Centre
+from till_cloud.jobs import slow_phones
 from till_cloud.jobs.lending import Lending, waiting
 from till_cloud.jobs.running import JobsDone, run_jobs
+from till_cloud.store import slow_tags
 
 log = logging.getLogger(__name__)
 
@@ -28,20 +32,24 @@ class JobsService:
         self._period_s = period_s
         self._lending_period_s = lending_period_s
         self._lending: asyncio.Task[None] | None = None
+        self._slow: asyncio.Task[None] | None = None
         self._stop = asyncio.Event()
+        self._halt = threading.Event()
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._loop(), name="cloud-jobs")
         self._lending = asyncio.create_task(self._lend(), name="cloud-lending")
+        self._slow = asyncio.create_task(self._slow_phones(), name="cloud-slow-phones")
 
     async def stop(self) -> None:
         """End after the block under way."""
         self._stop.set()
-        for task in (self._task, self._lending):
+        self._halt.set()
+        for task in (self._task, self._lending, self._slow):
             if task is not None:
                 await task
-        self._task = self._lending = None
+        self._task = self._lending = self._slow = None
 
     async def _loop(self) -> None:
         while not self._stop.is_set():
@@ -64,6 +72,39 @@ class JobsService:
                 await asyncio.to_thread(self._lend_once)
             except Exception:  # whatever failed is tried again, as with the other jobs
                 log.exception("Points were not lent; that goes on in %.0f s", self._lending_period_s)
+
+    async def _slow_phones(self) -> None:
+        """Make slow tags of phones, at most half of the time of one core."""
+        while not self._stop.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stop.wait(), self._lending_period_s)
+            try:
+                await asyncio.to_thread(self._make_slow)
+            except Exception:  # whatever failed is tried again, as with the other jobs
+                log.exception("Slow tags of phones were not made; that goes on in %.0f s", self._lending_period_s)
+
+    def _make_slow(self) -> None:
+        centre = self._centre
+        if self._stop.is_set() or not centre.quick(slow_phones.is_due):
+            return
+        began_s = time.monotonic()
+
+        def pause() -> bool:
+            nonlocal began_s
+            until_s = 2 * time.monotonic() - began_s
+            stopping = self._halt.wait(max(0.0, until_s - time.monotonic()))
+            began_s = time.monotonic()
+            return stopping
+
+        done = slow_phones.run(
+            centre.read,
+            lambda work: centre.write(work).result(),
+            cost=centre.quick(slow_tags.phone_tags).cost,
+            registry=centre.registry,
+            wall_ms=centre.wall_ms,
+            pause=pause,
+        )
+        log.info("Slow tags of phones: %d made", done)
 
     def _lend_once(self) -> None:
         centre = self._centre

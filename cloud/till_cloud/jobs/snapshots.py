@@ -60,19 +60,21 @@ class SnapshotService:
 
     async def _once(self) -> None:
         centre, now_ms = self._centre, self._centre.wall_ms()
-        due = await asyncio.to_thread(centre.read, lambda c: snapshots.is_due(c, self._folder, now_ms))
-        if due and self.now() >= self._rest_until_s:
+        due = await asyncio.to_thread(centre.read, lambda c: snapshots.due(c, self._folder, now_ms))
+        for scope in due:
+            if self.now() < self._rest_until_s or self._stop.is_set():
+                break
             self._rest_until_s = self.now() + FAILED_REST_S
-            if await self._make():
+            if await self._make(scope):
                 self._rest_until_s = 0.0
         removed = await asyncio.to_thread(remove_old, centre, now_ms)
         if removed:
             log.info("Removed %d old snapshots", removed)
 
-    async def _make(self) -> bool:
+    async def _make(self, scope: str) -> bool:
         """Whether one was made."""
         words = [sys.executable, "-m", "till_config", "cloud", "snapshot", "make", "--low-priority"]
-        words += ["--db", str(self._centre.path)]
+        words += ["--db", str(self._centre.path), *(("--store", scope) if scope else ())]
         child = await asyncio.create_subprocess_exec(
             *words,
             stdin=asyncio.subprocess.DEVNULL,

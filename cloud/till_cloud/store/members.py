@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from till_cloud.store import usage
+from till_cloud.store import slow_tags, usage
 from till_cloud.store.facts import segments_of
 from till_loyalty.receipt import Usage
 from till_sync.wallet_use import NO_USE, WalletUse
@@ -31,7 +31,6 @@ _PROFILE = """
 SELECT member_id, status, tier, name, name_masked, phone_masked, card_masked, language
 FROM members WHERE member_id = ?
 """
-_OWNER = "SELECT member_id FROM identifiers WHERE tag = ?"
 _TAGS = "SELECT tag FROM identifiers WHERE member_id = ? ORDER BY tag"
 _ADD = """
 INSERT INTO members (member_id, status, tier, name, name_masked, phone_masked, card_masked, language, added_at_ms)
@@ -85,9 +84,11 @@ def profile(connection: sqlite3.Connection, member_id: str) -> MemberProfile | N
 
 
 def owner(connection: sqlite3.Connection, tag: str) -> str | None:
-    """The member that an identifier belongs to."""
-    row = connection.execute(_OWNER, (tag,)).fetchone()
-    return None if row is None else str(row[0])
+    """The member that an identifier belongs to, by whichever of its tags."""
+    found = slow_tags.owner(connection, tag)
+    if not found and (slow := slow_tags.slow_of(connection, tag)):
+        found = slow_tags.owner(connection, slow)
+    return found or None
 
 
 def tags(connection: sqlite3.Connection, member_id: str) -> tuple[str, ...]:
@@ -135,7 +136,7 @@ def update(connection: sqlite3.Connection, member: MemberProfile, position: int)
 
 
 def add_tags(connection: sqlite3.Connection, member_id: str, tag_list: Iterable[str]) -> None:
-    connection.executemany(_ADD_TAG, [(tag, member_id) for tag in tag_list])
+    connection.executemany(_ADD_TAG, [(slow_tags.kept(connection, tag), member_id) for tag in tag_list])
 
 
 def page(connection: sqlite3.Connection, after: int, limit: int, open_keys: Sequence[str]) -> list[MemberRow]:

@@ -11,9 +11,11 @@ from sqlite_utils.migrations import Migrations
 from till_cloud.store.heartbeats import HEARTBEATS
 from till_cloud.store.offline_spending import OFFLINE_SPENDING
 from till_cloud.store.policies import POLICIES
+from till_cloud.store.slow_tags import SLOW_TAGS
 from till_cloud.store.wallet import WALLET
 from till_cloud.store.waves import WAVES
 from till_cloud.store.whole_programme import WHOLE_PROGRAMME
+from till_cloud.store.windows import WINDOWS
 
 migrations = Migrations("tillside-cloud")
 
@@ -70,6 +72,22 @@ def waves(db: Database) -> None:
 def policies(db: Database) -> None:
     """Settings that the chain decides, by scope and version."""
     for statement in POLICIES.split(";\n"):
+        if statement.strip():
+            db.execute(statement)
+
+
+@migrations(name="0008-windows")
+def windows(db: Database) -> None:
+    """Which members each store's tills hold."""
+    for statement in WINDOWS.split(";\n"):
+        if statement.strip():
+            db.execute(statement)
+
+
+@migrations(name="0009-slow-tags")
+def slow_tags(db: Database) -> None:
+    """Which slow tags took the place of which fast ones."""
+    for statement in SLOW_TAGS.split(";\n"):
         if statement.strip():
             db.execute(statement)
 

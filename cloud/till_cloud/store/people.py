@@ -4,6 +4,7 @@ import sqlite3
 
 from msgspec import Struct
 
+from till_cloud.store import slow_tags
 from till_cloud.store.facts import segments_of
 
 MERGES_FOLLOWED = 16
@@ -122,7 +123,7 @@ def kept(connection: sqlite3.Connection, member_id: str) -> str:
 
 def put_tag(connection: sqlite3.Connection, tag: str, member_id: str) -> None:
     """Make an identifier this member's, whoever had it."""
-    connection.execute(_PUT_TAG, (tag, member_id))
+    connection.execute(_PUT_TAG, (slow_tags.kept(connection, tag), member_id))
 
 
 def go_over(connection: sqlite3.Connection, old: str, into: str) -> None:

@@ -44,6 +44,8 @@ def test_the_page_on_erasing_does_what_it_says(tmp_path: Path, monkeypatch: pyte
         ["member", "erase"],
         ["privacy", "scrub"],
         ["verify", "--db"],
+        ["privacy", "retention"],
+        ["privacy", "retention"],
     ]
     assert "m-anna" in outputs[0].splitlines()[0]
     assert "Anna K" in outputs[1]

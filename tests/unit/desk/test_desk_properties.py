@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fakes.play import Play
-from till_agent.desk import bench, reversing, selling
+from till_agent.desk import digests, reversing, selling
 from till_agent.desk.balances import Balances, Figures
 from till_loyalty import returns
 
@@ -156,8 +156,7 @@ def _any_body_under_a_uid(monkeypatch: pytest.MonkeyPatch) -> None:
     async def give_back(self: Any, uid: str, request: Any, **more: Any) -> Any:
         return await original(self, "return-x", request, **more)
 
-    monkeypatch.setattr(bench, "same_request", lambda entry, _digest: entry)
-    monkeypatch.setattr(reversing, "same_request", lambda entry, _digest: entry)
+    monkeypatch.setattr(digests.RequestDigest, "same", lambda _self, entry: entry)
     monkeypatch.setattr(reversing.Reversing, "give_back", give_back)
 
 

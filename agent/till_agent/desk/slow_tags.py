@@ -1,0 +1,65 @@
+"""Slow tags of phones at the desk: made in a thread before they are wanted, and remembered for the receipt under way.
+
+In memory only. The fast tag of a phone, from which each is made, is as good as the phone, and lives as long as a call
+or a receipt.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable
+
+from till_loyalty.identifiers import FAST_PHONE, SLOW_PHONE, slow_tag
+from till_sync.phone_tags import PhoneTags
+
+KEPT = 32
+"""Phones of receipts under way: a till has one or two, and a hub a dozen."""
+KEPT_MS = 15 * 60_000
+"""Longer than a receipt takes."""
+
+
+class SlowTags:
+    """Used on the loop. `told` is what the chain has; without slow tags everything here gives the tag back."""
+
+    def __init__(self, told: Callable[[], PhoneTags], mono_ms: Callable[[], int]) -> None:
+        self._told = told
+        self._mono_ms = mono_ms
+        self._made: dict[tuple[str, int], tuple[str, int]] = {}
+
+    @property
+    def has_any(self) -> bool:
+        """Whether the chain has slow tags at all."""
+        return self._told().cost > 0
+
+    def kept(self, tag: str) -> str:
+        """What may be kept of a number whose tag this is: the slow one, once every member of the chain has theirs."""
+        return self.names(tag)[0] if self._told().only else tag
+
+    def names(self, tag: str) -> tuple[str, ...]:
+        """All names that an identifier may have in the cache and in own operations, the newest kind first."""
+        cost = self._told().cost
+        if tag.startswith(SLOW_PHONE):
+            # Of the receipt under way, or of nobody whose fast tag is known here any more.
+            return (tag, *[fast for (fast, _), (made, _) in self._made.items() if made == tag])
+        if not cost or not tag.startswith(FAST_PHONE):
+            return (tag,)
+        # Who did not call `learn` before waits for it here, and the loop does: right all the same.
+        found = self._made.get((tag, cost)) or self._keep(tag, cost, slow_tag(tag, cost))
+        return (found[0], tag)
+
+    async def learn(self, tags: Iterable[str]) -> None:
+        """Have the slow tags of these ready; the loop goes on meanwhile."""
+        cost = self._told().cost
+        wanted = [tag for tag in tags if cost and tag.startswith(FAST_PHONE) and (tag, cost) not in self._made]
+        for tag, made in zip(wanted, await asyncio.gather(*[_in_thread(tag, cost) for tag in wanted]), strict=True):
+            self._keep(tag, cost, made)
+
+    def _keep(self, tag: str, cost: int, made: str) -> tuple[str, int]:
+        now_ms = self._mono_ms()
+        self._made = {name: each for name, each in self._made.items() if 0 <= now_ms - each[1] < KEPT_MS}
+        while len(self._made) >= KEPT:
+            del self._made[next(iter(self._made))]
+        self._made[tag, cost] = (made, now_ms)
+        return made, now_ms
+
+
+async def _in_thread(tag: str, cost: int) -> str:
+    return await asyncio.to_thread(slow_tag, tag, cost)

@@ -1,0 +1,119 @@
+"""Rules of windows are broken on purpose in a copy of the cloud or the agent: the tests that hold them must fail."""
+
+from pathlib import Path
+
+import pytest
+
+from kit.broken import Mutant, notice, pass_unbroken
+from kit.forks import Forks
+
+HERE = "tests/integration/agent_stores/test_window_tills.py::"
+
+CLOUD: list[Mutant] = [
+    (
+        "a till gets everybody's changes",
+        "windows.py",
+        "    if not asked or meta.told",
+        "    if True or meta.told",
+        HERE + "test_a_till_holds_whom_its_store_has_seen_and_nobody_else",
+    ),
+    (
+        "pages are of every store",
+        "store/windows.py",
+        "WHERE s.store = :store AND s.member_id = b.member_id AND s.inside = 1)\n    OR",
+        "WHERE s.member_id = b.member_id AND s.inside = 1)\n    OR",
+        HERE + "test_a_till_holds_whom_its_store_has_seen_and_nobody_else",
+    ),
+    (
+        "nobody is told who has left",
+        "windows.py",
+        "        elif after:  #",
+        "        elif False:  #",
+        HERE + "test_who_is_not_seen_for_long_leaves_the_till",
+    ),
+    (
+        "who is asked for is served, and nothing more",
+        "meeting.py",
+        "        windows.see(book, current.store, member_id)\n",
+        "",
+        HERE + "test_who_is_asked_for_is_served_and_comes_into_the_window",
+    ),
+    (
+        "digests are of the whole base",
+        "changes.py",
+        "    ids, last = windows.ids_after(connection, scope, after, digests.STRETCH_MEMBERS)",
+        '    ids, last = windows.ids_after(connection, "", after, digests.STRETCH_MEMBERS)',
+        HERE + "test_a_till_holds_whom_its_store_has_seen_and_nobody_else",
+    ),
+    (
+        "a former till gets its store's members",
+        "windows.py",
+        "    if not asked or meta.told",
+        "    if meta.told",
+        HERE + "test_a_former_till_gets_what_it_got",
+    ),
+    (
+        "who was lent points leaves",
+        "store/windows.py",
+        "        WHERE g.member_id = s.member_id AND g.points > 0 AND t.store = s.store)",
+        "        WHERE g.member_id = s.member_id AND g.points > 99 AND t.store = s.store)",
+        HERE + "test_who_was_lent_points_stays",
+    ),
+]
+
+AGENT: list[Mutant] = [
+    (
+        "who has left goes, whatever waits",
+        "cache/leaving.py",
+        "    if member_id in waiting or",
+        "    return False\n    if member_id in waiting or",
+        HERE + "test_a_member_with_waiting_ops_stays_until_the_cloud_has_them",
+    ),
+    (
+        "a pull from the beginning drops whom waiting ops speak of",
+        "cache/pages.py",
+        "    if waiting and gone:",
+        "    if False:",
+        HERE + "test_a_member_with_waiting_ops_stays_when_all_is_pulled_anew",
+    ),
+    (
+        "a new cache drops whom waiting ops speak of",
+        "cache/aside.py",
+        "        if serving is None or not waiting:",
+        "        if True:",
+        HERE + "test_a_new_cache_comes_from_the_stores_own_snapshot",
+    ),
+    (
+        "who has left stays for ever",
+        "cache/pages.py",
+        "        left += leaving.leave(",
+        "        left += 0 * leaving.leave(connection, [], waiting) and leaving.leave(",
+        HERE + "test_who_is_not_seen_for_long_leaves_the_till",
+    ),
+    (
+        "a stretch is never compared",
+        "cache/checking.py",
+        "    agrees = (found.count, found.digest) == (stretch.count, stretch.digest)",
+        "    agrees = True",
+        HERE + "test_a_divergence_is_found_within_the_window",
+    ),
+]
+
+
+ALL = [("till_cloud", each) for each in CLOUD] + [("till_agent", each) for each in AGENT]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("package", "mutant"), ALL, ids=[each[0] for _, each in ALL])
+def test_a_broken_rule_of_windows_is_noticed(forks: Forks, tmp_path: Path, package: str, mutant: Mutant) -> None:
+    """The mutated copy fails the tests that hold the rule."""
+    notice(forks, tmp_path, package, mutant)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("package", "mutants"), [("till_cloud", CLOUD), ("till_agent", AGENT)], ids=["cloud", "agent"])
+def test_the_unbroken_copy_passes_the_same_tests(
+    forks: Forks, tmp_path: Path, package: str, mutants: list[Mutant]
+) -> None:
+    """It is the broken rule that they notice, and not the copying."""
+    pass_unbroken(forks, tmp_path, package, mutants)

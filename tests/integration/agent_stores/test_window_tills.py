@@ -1,0 +1,294 @@
+"""A till holds the members seen in its store: they come by pages, by snapshots, by being asked for, and they leave."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from integration.agent_stores.snapshot_kit import pulling, run, served, tag
+from integration.agent_stores.test_digests_mend import planted, rounds
+from integration.agent_stores.window_kit import (
+    HERE,
+    MEMBERS,
+    THERE,
+    days,
+    held,
+    jobs,
+    member,
+    members,
+    seen,
+    till_in,
+    two_stores,
+)
+from till_cloud import snapshots, windows
+from till_cloud.exceptions import CursorError
+from till_cloud.store import snapshots as snapshot_rows
+from till_cloud.store import tills
+from till_sync import digests
+from till_sync.asking import MemberQuestion
+from till_sync.exceptions import CloudBusy
+from till_sync.wire import LeftRow, MemberRow
+from unit.cloud.cloud_kit import Chain
+
+TABLES = ("members", "balances", "tags")
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Chain:
+    return two_stores(tmp_path / "cloud.db")
+
+
+@pytest.fixture(autouse=True)
+def stretch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Short stretches, no waiting between two digests, and pages that look at few changes."""
+    monkeypatch.setattr(digests, "STRETCH_MEMBERS", 7)
+    monkeypatch.setattr("till_sync.pull.CHECK_EVERY_MS", 0)
+    monkeypatch.setattr("till_cloud.rationing.SHARE", 0)
+    monkeypatch.setattr("till_cloud.store.windows.SCAN_MEMBERS", 9)
+
+
+def test_a_till_holds_whom_its_store_has_seen_and_nobody_else(world: Chain, tmp_path: Path) -> None:
+    """Also after sales at either store: who is new in one comes to its tills, and to no other's."""
+    mine, other = world.till(), till_in(world, "s2", "k2")
+
+    async def work() -> None:
+        async with served(world) as port, pulling(tmp_path, world, mine, port) as here:
+            await here.pull()
+            assert held(here) == members(HERE)
+            other.sale("o-1", member(40), 10_000)
+            other.push()
+            mine.sale("m-1", member(50), 10_000)
+            mine.sale("m-2", member(3), 10_000)
+            mine.push()
+            await here.pull()
+            assert held(here) == members([*HERE, 50])
+            assert here.cache.by_id(member(50)).row.balance == 50 + 1000
+            assert here.cache.window_days == 90
+            await rounds(here, 12)
+            assert here.cache.divergences == 0
+
+    run(work())
+
+
+def test_who_is_not_seen_for_long_leaves_the_till(world: Chain, tmp_path: Path) -> None:
+    till = world.till()
+
+    async def work() -> None:
+        async with served(world) as port, pulling(tmp_path, world, till, port) as here:
+            await here.pull()
+            world.wall.ms += 60 * 86_400_000
+            seen(world, "s1", [1, 2])
+            assert days(world, 31).window_left == len(HERE) - 2 + len(THERE)
+            await here.pull()
+            assert held(here) == members([1, 2])
+            assert here.cache.by_tag(tag("card", 5)) is None
+            await rounds(here, 4)
+            assert here.cache.divergences == 0
+            seen(world, "s1", [5])
+            await here.pull()
+            assert here.cache.by_tag(tag("card", 5)).row.balance == 5
+
+    run(work())
+
+
+@pytest.mark.parametrize("named", ["id", "tag"])
+def test_a_member_with_waiting_ops_stays_until_the_cloud_has_them(world: Chain, tmp_path: Path, named: str) -> None:
+    """And is no divergence meanwhile, though the cloud's digests leave them out."""
+    till = world.till()
+    key = {"id": member(5), "tag": tag("phone", 5)}[named]
+
+    async def work() -> None:
+        async with served(world) as port, pulling(tmp_path, world, till, port) as here:
+            await here.pull()
+            here.cache._waiting = lambda _included: frozenset([key])
+            days(world, 91)
+            await here.pull()
+            assert held(here) == {member(5)}
+            assert here.cache.by_tag(tag("card", 5)).row.balance == 5
+            await rounds(here, 3)
+            assert here.cache.divergences == 0
+            here.cache._waiting = lambda _included: frozenset()
+            await here.pull()
+            assert held(here) == set()
+
+    run(work())
+
+
+def test_a_member_with_waiting_ops_stays_when_all_is_pulled_anew(world: Chain, tmp_path: Path) -> None:
+    """As on the day when the chain begins to keep windows: tills held the whole base until then."""
+    till = world.till()
+    judged(world, "off")
+
+    async def work() -> None:
+        async with served(world) as port, pulling(tmp_path, world, till, port) as here:
+            await here.pull()
+            assert held(here) == members(range(MEMBERS))
+            assert here.cache.window_days == 0
+            here.cache._waiting = lambda _included: frozenset([member(45)])
+            judged(world, "on")
+            await here.pull()
+            assert held(here) == members([*HERE, 45])
+            assert here.cache.by_tag(tag("card", 45)).row.balance == 45
+
+    run(work())
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_a_new_cache_comes_from_the_stores_own_snapshot(world: Chain, tmp_path: Path, *, waits: bool) -> None:
+    """Who is spoken of by waiting ops is taken over from the cache that serves."""
+    till = world.till()
+    judged(world, "off")
+
+    async def work() -> None:
+        async with served(world) as port, pulling(tmp_path, world, till, port) as here:
+            await here.pull()
+            judged(world, "on")
+            row = await asyncio.to_thread(snapshots.make, world.centre.path, wall_ms=world.wall, scope="s1")
+            world.centre.write(lambda connection: snapshot_rows.add(connection, row)).result()
+            assert row.members == len(HERE)
+            if waits:
+                here.cache._waiting = lambda _included: frozenset([tag("card", 45)])
+            here.puller._loader._not_before_ms = 0
+            await here.pull()
+            assert "snapshots" in here.requests
+            assert held(here) == members([*HERE, *([45] if waits else [])])
+            assert (here.cache.by_tag(tag("phone", 45)) is not None) is waits
+            await rounds(here, 5)
+            assert here.cache.divergences == 0
+
+    run(work())
+
+
+def test_who_is_asked_for_is_served_and_comes_into_the_window(world: Chain, tmp_path: Path) -> None:
+    """At once for the till that asked, with the next page for the others of its store; nobody is made of nothing."""
+    till, beside, other = world.till(), world.till("k2"), till_in(world, "s2", "k3")
+
+    async def work() -> None:
+        async with (
+            served(world) as port,
+            pulling(tmp_path / "1", world, till, port) as here,
+            pulling(tmp_path / "2", world, beside, port) as neighbour,
+            pulling(tmp_path / "3", world, other, port) as elsewhere,
+        ):
+            for each in (here, neighbour, elsewhere):
+                await each.pull()
+            answer = await here.client.member(MemberQuestion(tags=(tag("phone", 45),)), timeout_ms=9_000)
+            assert await here.cache.take(answer)
+            assert here.cache.by_tag(tag("card", 45)).row.balance == 45
+            nobody = await here.client.member(MemberQuestion(tags=("card:" + "0" * 32,)), timeout_ms=9_000)
+            assert nobody.member is None
+            assert not await here.cache.take(nobody)
+            for each in (here, neighbour, elsewhere):
+                await each.pull()
+            assert held(here) == held(neighbour) == members([*HERE, 45])
+            assert held(elsewhere) == members(THERE)
+            await rounds(here, 6)
+            assert here.cache.divergences == 0
+
+    for name in "123":
+        (tmp_path / name).mkdir()
+    run(work())
+
+
+def test_a_till_may_ask_so_often_an_hour(world: Chain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stolen till that tries out numbers gets no further."""
+    monkeypatch.setattr("till_cloud.meeting.ASKED_AN_HOUR", 3)
+    till = world.till()
+
+    async def work() -> None:
+        async with served(world) as port, pulling(tmp_path, world, till, port) as here:
+            question = MemberQuestion(tags=("card:" + "0" * 32,))
+            for _ in range(3):
+                await here.client.member(question, timeout_ms=9_000)
+            with pytest.raises(CloudBusy, match="3 questions"):
+                await here.client.member(question, timeout_ms=9_000)
+            world.wall.ms += 3_600_000
+            await here.client.member(question, timeout_ms=9_000)
+
+    run(work())
+
+
+@pytest.mark.parametrize(
+    "planting",
+    [
+        ("UPDATE balances SET balance = balance + 1 WHERE member_id = 'm-0000005'",),
+        ("DELETE FROM members WHERE member_id = 'm-0000005'",),
+        tuple(f"UPDATE {name} SET member_id = 'm-0000045' WHERE member_id = 'm-0000005'" for name in TABLES),
+    ],
+    ids=["a balance", "one lacks", "another is there"],
+)
+def test_a_divergence_is_found_within_the_window(world: Chain, tmp_path: Path, planting: tuple[str, ...]) -> None:
+    till = world.till()
+
+    async def work() -> None:
+        async with served(world) as port, pulling(tmp_path, world, till, port) as here:
+            await here.pull()
+            await rounds(here, 6)
+            assert here.cache.divergences == 0
+            planted(tmp_path / "cache.db", *planting)
+            await rounds(here, 8)
+            assert here.cache.divergences > 0
+            assert held(here) == members(HERE)
+            assert here.cache.by_id(member(5)).row.balance == 5
+
+    run(work())
+
+
+def test_a_former_till_gets_what_it_got(world: Chain, tmp_path: Path) -> None:
+    """Everybody, and no row that it can't read; a till that goes back to a former release begins anew."""
+    row = tills_row(world, world.till().name)
+    page = world.centre.changes(row, since="", limit=1000)
+    assert {each.member_id for each in page.rows if isinstance(each, MemberRow)} == members(range(MEMBERS))
+    assert page.window_days == 0
+    days(world, 91)
+    after = world.centre.changes(row, since=page.next, limit=1000)
+    assert not [each for each in after.rows if isinstance(each, LeftRow)]
+    mine = world.centre.changes(row, since="", limit=1000, windowed=True)
+    for since, windowed in ((mine.next, False), (after.next, True)):
+        with pytest.raises(CursorError) as refused:
+            world.centre.changes(row, since=since, limit=1000, windowed=windowed)
+        assert refused.value.stale
+    world.centre.close()
+
+
+def test_the_whole_base_by_choice_of_chain_or_store(world: Chain, tmp_path: Path) -> None:
+    row = tills_row(world, world.till().name)
+
+    def scope() -> str:
+        return world.centre.read(lambda c: windows.scope_of(c, row.store, asked=True))
+
+    def choose(store: str, count: int | None) -> None:
+        world.centre.write(lambda c: windows.choose(c, store, count, world.wall())).result()
+
+    assert scope() == "s1"
+    choose("s1", 0)
+    assert scope() == windows.WHOLE
+    choose("s1", None)
+    choose("", 0)
+    assert scope() == windows.WHOLE
+    choose("s1", 30)
+    assert scope() == "s1"
+    assert days(world, 31).window_left == len(HERE)
+    choose("s1", 60)
+    assert jobs(world).window_back == len(HERE)
+    world.centre.close()
+
+
+def test_who_was_lent_points_stays(world: Chain) -> None:
+    """A grant is no use to a till that does not know whose it is."""
+    world.till()
+    put = """INSERT INTO grants (holder, member_id, epoch, points, granted, position)
+        VALUES ('k1', 'm-0000005', 1, 2, 2, 999)"""
+    world.centre.write(lambda c: c.execute(put)).result()
+    days(world, 91)
+    inside = world.rows("SELECT store, member_id FROM window_members WHERE inside = 1")
+    assert inside == [("s1", "m-0000005")]
+    world.centre.close()
+
+
+def judged(world: Chain, value: str) -> None:
+    world.centre.write(lambda c: windows.meta.tell(c, windows.rows.JUDGED, value)).result()
+
+
+def tills_row(world: Chain, name: str) -> tills.TillRow:
+    return world.centre.read(lambda c: tills.till(c, name))
