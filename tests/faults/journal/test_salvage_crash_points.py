@@ -74,8 +74,14 @@ def calls_of(folder: Path, call: str) -> int:
 
 
 def spread(total: int, wanted: int) -> list[int]:
-    """Numbers up to `total`, evenly, the last ones for certain: a start begins with what is not ours."""
-    return sorted({total - at * (total - 1) // max(1, wanted - 1) for at in range(min(wanted, total))})
+    """Numbers up to `total`, evenly or all of them, the last ones for certain: a start begins with what is not ours."""
+    tried = min(wanted, total)
+    return sorted({total - at * (total - 1) // max(1, tried - 1) for at in range(tried)})
+
+
+def test_where_more_is_wanted_than_there_is_all_is_tried():
+    assert spread(5, 10_000) == [1, 2, 3, 4, 5]
+    assert spread(38, SOME) == [1, 20, 38]
 
 
 @pytest.mark.parametrize(
