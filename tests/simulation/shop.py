@@ -19,7 +19,7 @@ A_MOMENT_S = 1.0
 """What lies between the till's look at its clock and the answer."""
 HOLD_S = 600.0
 """As long as a hold lasts that nobody asked to last longer."""
-GONE_FOR_AGE = frozenset({"uid_conflict", "hold_used", "sale_unknown"})
+GONE_FOR_AGE = frozenset({"uid_conflict", "hold_used", "hold_unknown", "sale_unknown"})
 """What a document hears whose row was let go of: its uid, the hold that it spent, or the sale that it names and that
 went with it, is told first."""
 TRIES_OF_A_MINUTE = frozenset({"journal_unavailable", "cloud_unreachable"})
