@@ -8,6 +8,7 @@ that it would have spared; after a crash there is none.
 """
 
 import asyncio
+import contextlib
 import hashlib
 import logging
 from collections.abc import Callable
@@ -32,6 +33,8 @@ EFFECTS_SLICE = 5_000
 CHANGES_SLICE = 1_000
 """The same of changed facts, for which the bodies are read."""
 FACTS_SUFFIX = "-facts"
+DRAFT_SUFFIX = ".draft"
+"""Behind that one; what a kill leaves of it goes at the next start."""
 FORM = "1"
 """To be raised with anything that `till_agent.journal.changes` reads of a body: within one release nothing else would
 tell that what was put down lacks it."""
@@ -167,7 +170,10 @@ class Rebuilding:
         if not await self._writer.submit(_fits(known, identity), writes=False):
             return identity
         last = schema.row_id(known.epoch, known.seq)
-        self.take_changes([each for each in known.changes if identity < each[0] <= last])
+        # Of a former epoch there are no rows here after that one. Its run may have known some: of a journal that was put
+        # aside under it, whose ops came again in this epoch.
+        first = max(identity, schema.row_id(known.epoch, 0))
+        self.take_changes([each for each in known.changes if first < each[0] <= last])
         return max(identity, last)
 
 
@@ -175,16 +181,23 @@ def write(path: Path, known: PutDown) -> None:
     """Put it in the file's place, for the owner's eyes only, as the journal is. Not synced: a torn one shows by its
     digest. OSError."""
     packed = msgspec.msgpack.encode(known)
-    draft = path.with_name(path.name + ".draft")
+    draft = path.with_name(path.name + DRAFT_SUFFIX)
     draft.unlink(missing_ok=True)
-    draft.touch(mode=0o600)
-    draft.write_bytes(hashlib.sha256(packed).digest() + packed)
-    draft.replace(path)
+    try:
+        draft.touch(mode=0o600)
+        draft.write_bytes(hashlib.sha256(packed).digest() + packed)
+        draft.replace(path)
+    except OSError:
+        # Of a full disk, what was written takes the last room.
+        draft.unlink(missing_ok=True)
+        raise
 
 
 def take(path: Path, till: str) -> PutDown | None:
     """What is in the file, which is removed: it is of one start. None when it is nothing that this program put down."""
     content = b""
+    with contextlib.suppress(OSError):
+        path.with_name(path.name + DRAFT_SUFFIX).unlink(missing_ok=True)
     try:
         if path.stat().st_size <= MOST_BYTES:
             content = path.read_bytes()

@@ -1,14 +1,18 @@
 """What a till puts down at an orderly stop spares the next start to read bodies, and changes nothing that it knows."""
 
+import errno
 import json
 import random
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from integration.agent_stores.salvage_kit import spoil
 from till_agent.balances import OwnEffects
+from till_agent.exceptions import JournalUnavailable
 from till_agent.journal import rebuilding
 from till_agent.journal.schema import row_id
 from till_agent.journal.session import Session
@@ -184,3 +188,70 @@ def test_a_disk_that_takes_no_file_costs_the_next_start_its_time_alone(tmp_path:
     read.clear()
     assert known(run(sell(tmp_path, 1, 0))) == before
     assert len(read) == 3
+
+
+@pytest.mark.parametrize("is_left_by_a_kill", [True, False], ids=["killed", "full disk"])
+def test_nothing_stays_of_a_file_that_was_not_written_to_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_left_by_a_kill: bool
+) -> None:
+    """On a full disk it would take the last room, and a kill leaves it for the next start."""
+    path = tmp_path / FILE
+    draft = tmp_path / f"{FILE}.draft"
+    if is_left_by_a_kill:
+        draft.write_bytes(b"half")
+        assert rebuilding.take(path, TILL) is None
+    else:
+        known_here = rebuilding.PutDown("p", TILL, 1, 1, "00", 0, [])
+        write_bytes = Path.write_bytes
+
+        def full(where: Path, data: bytes) -> int:
+            write_bytes(where, data[:3])
+            raise OSError(errno.ENOSPC, "no room")
+
+        monkeypatch.setattr(Path, "write_bytes", full)
+        with pytest.raises(OSError, match="no room"):
+            rebuilding.write(path, known_here)
+    assert not draft.exists()
+    assert not path.exists()
+
+
+async def damaged_under_it(folder: Path) -> OwnEffects:
+    """Eight sales; the disk fails, the first sale is damaged, and the others come again in a new epoch."""
+    effects = OwnEffects()
+    async with journal_in(folder, who(folder), effects=effects) as journal:
+        for number in range(1, 9):
+            named = b'{"n":%d,' % number + body(number)[1:]
+            await journal.commit(once(draft(f"s-{number}", points=number, body=named)))
+
+        def written(session: Session) -> None:
+            session.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+
+        def failed(_session: Session) -> None:
+            raise sqlite3.OperationalError("disk I/O error")
+
+        await journal._writer.submit(written, writes=False)
+        with pytest.raises(JournalUnavailable):
+            await journal._writer.submit(failed, writes=False)
+        spoil(folder, 1)
+        await journal.commit(once(draft("s-9", points=9, body=body(9))))
+        assert journal.figures.epoch == 2
+    return effects
+
+
+@pytest.mark.parametrize("floor", [None, (1, 2)])
+def test_a_run_under_which_an_epoch_began_leaves_nothing_of_the_one_before(
+    tmp_path: Path, floor: tuple[int, int] | None
+) -> None:
+    """Each sale would count twice: as the row that was put aside, and as the one that took its place."""
+    run(damaged_under_it(tmp_path))
+
+    async def start() -> OwnEffects:
+        effects = OwnEffects()
+        async with journal_in(tmp_path, Identity(2), effects=effects, floor=floor):
+            pass
+        return effects
+
+    found = run(start())
+    (tmp_path / FILE).unlink(missing_ok=True)
+    assert known(found) == known(run(start()))
+    assert [each[0] for each in found.changes()] == [row_id(2, seq) for seq in range(1, 9)]
