@@ -170,8 +170,8 @@ class Rebuilding:
         if not await self._writer.submit(_fits(known, identity), writes=False):
             return identity
         last = schema.row_id(known.epoch, known.seq)
-        # Of a former epoch there are no rows here after that one. Its run may have known some: of a journal that was put
-        # aside under it, whose ops came again in this epoch.
+        # Of a former epoch there are no rows here after that one. That run may have known some: of a journal that was
+        # put aside under it, whose ops came again in this epoch.
         first = max(identity, schema.row_id(known.epoch, 0))
         self.take_changes([each for each in known.changes if first < each[0] <= last])
         return max(identity, last)

@@ -43,7 +43,9 @@ _LABEL = re.compile(r'="([^"]*)"')
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"|`[^`]*`|\u00ab[^\u00bb]*\u00bb")
 STATE_FILES = re.compile(
     r"^(journal|cache|spool|frontol)\.db(-wal|-shm|-journal|-witness)?(\.damaged-[0-9TZ]{15,17}(-wal|-shm|\.json)?)?$"
-    r"|^(identity|running|ready|update-state|update-wanted|policy)\.json$|^(agent\.lock|counter)$"
+    r"|^journal\.db-facts(\.draft)?$"
+    r"|^(identity|running|ready|update-state|update-wanted|policy|retired|heartbeat-head)\.json$"
+    r"|^(agent\.lock|counter|last-good\.toml|audit\.log(\.1)?)$"
 )
 """Names of our own; another's name may be anything."""
 
