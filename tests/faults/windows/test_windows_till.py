@@ -241,7 +241,7 @@ def _is_removed_and_finds_its_data_again(till: WindowsTill, book: Book) -> None:
     assert not till.layout.current.exists()
     assert {"journal.db", "identity.json", "till.toml"} <= {each.name for each in till.layout.state_dir.iterdir()}
     assert till.done()[-1] == "uninstalled"
-    till.wine.type("sc query tillside", status=None)
+    till.wine.type(r"reg query HKLM\SYSTEM\CurrentControlSet\Services\tillside", status=1)
     till.wine.type(f"{SET_UP} /S{AS_SYSTEM}")
     till.wait_selling(VERSION)
     book.sell()
@@ -264,6 +264,7 @@ def _is_mended(till: WindowsTill, book: Book) -> None:
 
 def _is_not_purged_with_a_queue(till: WindowsTill, world: World, book: Book) -> None:
     """Exit code 4, and it serves on."""
+    book.drain()
     world.line.cut()
     book.sell()
     till.wine.type(f"{UNINSTALL} /PURGE=1{WAITING}", status=4)
