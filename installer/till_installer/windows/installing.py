@@ -117,19 +117,15 @@ class Installing:
         self._put_settings(wishes)
         self.at("settings")
         try:
-            self._put_programs(folder)
-            self.at("programs")
-            self._make_service(wishes.account)
+            enrolled = self._put_in_place(
+                wishes, folder, before, is_upgrade=was_running and before not in ("", wishes.version)
+            )
+            if was_running and "till.toml" in self.changed and before == wishes.version:
+                self.say("starting the agent anew for its new settings")
+                self.manager.stop()
         except InstallerError:
-            self._leave_no_service(before)
+            self._leave_as_it_was(was_running=was_running)
             raise
-        self._switch(wishes, before)
-        self.at("switched")
-        enrolled = self._enrol(wishes.enroll_file)
-        self.at("enrolled")
-        if was_running and "till.toml" in self.changed and before == wishes.version:
-            self.say("starting the agent anew for its new settings")
-            self.manager.stop()
         self._start()
         self.at("started")
         self.changed += self._allow(wishes.pos_origins)
@@ -143,6 +139,21 @@ class Installing:
             enrolled=enrolled,
             remarks=tuple(self.remarks),
         )
+
+    def _put_in_place(self, wishes: Wishes, folder: Path, before: str, *, is_upgrade: bool) -> Enrolled:
+        """Programs, service, pointer, identity. An upgrade is rehearsed and watched beside the agent that sells, so its
+        starter is replaced behind it, for which the agent has to rest."""
+        if not is_upgrade:
+            self._put_programs(folder)
+        self.at("programs")
+        self._make_service(wishes.account)
+        self._switch(wishes, before)
+        self.at("switched")
+        if is_upgrade:
+            self._put_programs(folder)
+        enrolled = self._enrol(wishes.enroll_file)
+        self.at("enrolled")
+        return enrolled
 
     def _note(self, wishes: Wishes, before: str) -> None:
         state_dir = self.layout.state_dir
@@ -158,11 +169,14 @@ class Installing:
         self._protect(self.layout, account)
         self.at("protected")
 
-    def _leave_no_service(self, before: str) -> None:
-        """The set-up removes the files of a first installation that failed: no service may be left that needs them."""
-        if not before:
-            with contextlib.suppress(InstallerError):
+    def _leave_as_it_was(self, *, was_running: bool) -> None:
+        """The set-up removes the files of a first installation that failed: no service may be left that needs them. An
+        agent that rests for its starter sells again."""
+        with contextlib.suppress(InstallerError):
+            if not named(self.layout.current):
                 self.manager.remove()
+            elif was_running and self.manager.status().state == "stopped":
+                self.manager.start()
 
     def _must_read_journal(self, manifest: Manifest) -> None:
         """An older set-up over the data of a newer version would start, say that it can't read them, and sell nothing.

@@ -12,13 +12,16 @@ from kit.bundles import tree
 from kit.processes import free_port
 from till_agent.audit_trail import AUDIT_FILE, read
 from till_config.exceptions import ConfigError
+from till_installer.bundle.manifest import Manifest
 from till_installer.exceptions import InstallerError
 from till_installer.layout import Layout
 from till_installer.setup.exceptions import SetupError
-from till_installer.upgrade.pointers import named
+from till_installer.upgrade.engine import Upgrader
+from till_installer.upgrade.pointers import named, point
 from till_installer.upgrade.record import Records
 from till_installer.windows import installing
 from till_installer.windows.installing import STARTER, Done, Installing, Wishes
+from till_sync.heartbeat import UpdateState
 from unit.windows.windows_kit import JOURNAL, Manager, layout_in, unpack
 
 STEPS = ("compiled", "settings", "programs", "service", "protected", "switched", "enrolled", "started")
@@ -196,6 +199,45 @@ def test_without_rights_a_till_that_sells_goes_on(layout: Layout) -> None:
     with pytest.raises(InstallerError):
         put_in(layout, manager)
     assert (manager.state, named(layout.current)) == ("running", "0.1.0")
+
+
+def test_a_failure_while_the_agent_rests_does_not_leave_it_at_rest(layout: Layout, tmp_path: Path) -> None:
+    """Its starter is replaced, for which it has to rest; then something has no right, or a code is not there."""
+    manager = Manager()
+    put_in(layout, manager)
+    unpack(layout, text="another")
+    manager.refuses = {"install"}
+    with pytest.raises(InstallerError):
+        put_in(layout, manager)
+    assert (manager.calls[-3:], manager.state) == (["stop", "install", "start"], "running")
+    manager.refuses = set()
+    unpack(layout, text="a third")
+    with pytest.raises(SetupError):
+        put_in(layout, manager, enroll_file=tmp_path / "none.txt")
+    assert manager.state == "running"
+
+
+def test_a_version_with_another_starter_is_an_upgrade_all_the_same(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rehearsed and watched beside the agent that sells, which rests for its starter only when that is done."""
+    manager = Manager()
+    put_in(layout, manager)
+    unpack(layout, "0.2.0", text="another")
+    manager.calls.clear()
+    seen: list[tuple[str, list[str]]] = []
+
+    def apply(self: Upgrader, _bundle: Path, _manifest: Manifest, *, again: bool) -> UpdateState:
+        assert not again
+        seen.append((self.manager.status().state, list(manager.calls)))
+        point(layout.current, "0.2.0")
+        return UpdateState(stage="done")
+
+    monkeypatch.setattr(Upgrader, "apply", apply)
+    put_in(layout, manager, version="0.2.0")
+    assert seen == [("running", ["install"])]
+    assert (named(layout.current), manager.state) == ("0.2.0", "running")
+    assert "another" in (layout.programs / "starter/start.py").read_text()
 
 
 def test_a_repair_is_noted_and_compiles_anew(layout: Layout) -> None:

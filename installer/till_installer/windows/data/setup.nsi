@@ -129,6 +129,12 @@ Section
       SetOutPath "$TEMP"
       RMDir /r "$INSTDIR"
     ${EndIf}
+    ${If} $R2 == "1"
+    ${AndIf} ${FileExists} "$INSTDIR\nssm.exe"
+      ; It was stopped for its files. A till that is refused its repair sells on.
+      nsExec::ExecToLog '"$INSTDIR\nssm.exe" start tillside'
+      Pop $R4
+    ${EndIf}
     MessageBox MB_ICONSTOP "$(FAILED) $Data\logs\setup.log" /SD IDOK
     ${If} $0 == "error"
     ${OrIf} $0 == "timeout"
