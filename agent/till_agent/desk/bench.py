@@ -12,6 +12,7 @@ from till_agent.desk.coupons import CouponDesk
 from till_agent.desk.digests import Digests
 from till_agent.desk.finding import Finder, Found
 from till_agent.desk.knowing import Knowing, Known
+from till_agent.desk.meeting import Meeting
 from till_agent.desk.parts import DeskParts, StoreIdentity
 from till_agent.desk.problems import problem
 from till_agent.desk.slow_tags import SlowTags
@@ -61,10 +62,12 @@ class Bench:
             wallets=self.wallets,
             slow=SlowTags(parts.phone_tags, parts.clock.mono_ms),
         )
+        budget_ms = parts.settings.cloud_budget_ms
+        self.meeting = Meeting(parts.cache, parts.members, budget_ms, finder=self.finder, clock=parts.clock)
         self.digests = Digests(identity.identifier_key, self.finder.tags_of, self._identifiers, self.finder.names)
         self.allowing = Allowing(parts.cache, parts.pending, parts.holds, time, parts.epoch)
         self.balances = Balances(parts.cache, parts.pending, parts.holds, parts.gateway, self.today, self.allowing)
-        self.coupons = CouponDesk(parts.coupons, parts.pending, parts.clock, parts.settings.cloud_budget_ms)
+        self.coupons = CouponDesk(parts.coupons, parts.pending, parts.clock, budget_ms)
         self.knowing = Knowing(parts.cache, parts.pending, self.coupons, identity.store)
 
     def _cloud_key(self) -> str:

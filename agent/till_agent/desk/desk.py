@@ -1,7 +1,7 @@
 """The sale desk: everything that cash software can ask, apart from HTTP.
 
 Each call answers from this machine; only `hold`, one-time codes and, of somebody whom this till does not hold,
-`identify` and registrations ask the cloud, each within its budget. Errors are DeskProblem.
+`identify`, quotes and registrations ask the cloud, each within its budget. Errors are DeskProblem.
 """
 
 import contextlib
@@ -27,7 +27,6 @@ from till_agent.desk.codes import Codes
 from till_agent.desk.holding import Holding, open_holds
 from till_agent.desk.lending import Lending, lending_of
 from till_agent.desk.lookup import Lookup
-from till_agent.desk.meeting import Meeting
 from till_agent.desk.open_receipts import OpenReceipts
 from till_agent.desk.parts import DeskParts, DeskSettings
 from till_agent.desk.problems import problem
@@ -55,8 +54,6 @@ class _Open:
         self.recent = Recent(bench)
         self.codes = Codes(bench)
         self.registering = Registering(bench, self.codes)
-        parts = bench.parts
-        self.meeting = Meeting(parts.cache, parts.members, parts.settings.cloud_budget_ms)
 
 
 class Desk:
@@ -75,11 +72,8 @@ class Desk:
 
     async def identify(self, request: Identify, language: str | None = None) -> Member:
         """Who was scanned or keyed. Somebody not known here is no error: `known` is false, and sales accrue to them."""
-        bench, meeting = self._enrolled().bench, self._enrolled().meeting
-        await bench.finder.learn(request)
-        found = bench.finder.find(request)
-        if await meeting.meet(found):
-            found = bench.finder.find(request)
+        bench = self._enrolled().bench
+        found = await bench.meeting.find(request)
         if found.voucher is not None:
             await self._enrolled().holding.covering.check(found.voucher)
         return bench.view(found, bench.words(language)).member(bench.balances.of(found))
@@ -211,9 +205,7 @@ class Desk:
         if who is None or not self._parts.cache.window_days:
             return
         with contextlib.suppress(DeskProblem):
-            desk = self._enrolled()
-            await desk.bench.finder.learn(who)
-            await desk.meeting.meet(desk.bench.finder.find(who))
+            await self._enrolled().bench.meeting.find(who)
 
     def _enrolled(self) -> _Open:
         if self._open is None:

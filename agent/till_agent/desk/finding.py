@@ -100,6 +100,11 @@ class Finder:
         """The same of tags of earlier ops."""
         await self._slow.learn(tags)
 
+    def names_of(self, who: Identify) -> list[tuple[str, ...]]:
+        """Every tag of each number that `who` may name; nothing of a reference."""
+        given = [(name, value) for name, value in msgspec.structs.asdict(who).items() if value and name != "reference"]
+        return [self.names(tag) for name, value in given for tag in self._fast_tags(name, value)]
+
     def _fast_tags(self, name: str, value: str) -> list[str]:
         programme = self._cache.programme()
         try:

@@ -60,8 +60,8 @@ class Selling:
     async def quote(self, request: QuoteRequest) -> Quote:
         """What the receipt would give; changes nothing."""
         bench = self._bench
-        await bench.finder.learn(request.member)
-        found = bench.finder.find(request.member, pointer="/member") if request.member else None
+        who = request.member
+        found = await bench.meeting.find(who, pointer="/member", again=False) if who else None
         if found is not None and found.voucher is not None:
             await self._covering.check(found.voucher)
         figures = bench.balances.of(found) if found else None

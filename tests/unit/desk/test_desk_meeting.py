@@ -2,12 +2,27 @@
 
 import json
 
+import msgspec
 import pytest
 
-from fakes.till import ANNA_CARD, ANNA_PHONE, ANNA_TAGS, STRANGER_CARD, STRANGER_TAG, FakeTill, anna, receipt
-from till_agent.api import Identify, Member, SaleRequest
-from till_agent.exceptions import CloudUnreachable
+from fakes.till import (
+    ANNA_CARD,
+    ANNA_PHONE,
+    ANNA_TAGS,
+    KEY,
+    PROGRAMME,
+    STRANGER_CARD,
+    STRANGER_TAG,
+    FakeTill,
+    anna,
+    receipt,
+)
+from till_agent.api import Identify, Member, QuoteRequest, SaleRequest
+from till_agent.desk.meeting import ASKED_KEPT, ASKED_MS
+from till_agent.exceptions import CloudUnreachable, DeskProblem
 from till_agent.member_api import MemberCreate
+from till_loyalty.identifiers import tag
+from till_loyalty.programme import CardRange
 from till_sync.asking import MemberAnswer, MemberQuestion
 from till_sync.wire import MemberRow
 
@@ -80,6 +95,79 @@ def test_a_till_that_holds_the_whole_base_asks_nobody() -> None:
     cloud = Cloud(anna())
     assert not identify(till(cloud, days=0), card=ANNA_CARD).known
     assert cloud.asked == []
+
+
+def quoted(here: FakeTill, **who: str) -> Member:
+    member = here.run(here.desk.quote(QuoteRequest(receipt=receipt(10_000), member=Identify(**who)))).member
+    assert member is not None
+    return member
+
+
+@pytest.mark.parametrize("who", [{"card": ANNA_CARD}, {"phone": ANNA_PHONE}, {"code": ANNA_PHONE}])
+def test_a_quote_with_no_question_before_it_asks_as_well(who: dict[str, str]) -> None:
+    """Cash software that goes straight to the quote serves a regular of another store."""
+    cloud = Cloud(anna())
+    here = till(cloud)
+    for _ in range(2):
+        assert (quoted(here, **who).reference, quoted(here, **who).balance_points) == ("m-anna", 500)
+    assert len(cloud.asked) == 1
+
+
+@pytest.mark.parametrize("trouble", ["broken", "nobody"])
+def test_further_quotes_of_a_receipt_do_not_ask_again_and_a_sale_never_does(trouble: str) -> None:
+    """A scan is somebody's wish to know, and asks anew."""
+    cloud = Cloud()
+    cloud.broken = trouble == "broken"
+    here = till(cloud)
+    for _ in range(3):
+        assert not quoted(here, card=STRANGER_CARD).known
+    assert len(cloud.asked) == 1
+    identify(here, card=STRANGER_CARD)
+    assert len(cloud.asked) == 2
+    quoted(here, card=STRANGER_CARD)
+    here.run(here.desk.sell("s-1", SaleRequest(receipt=receipt(10_000), member=Identify(card=ANNA_CARD))))
+    assert len(cloud.asked) == 2
+    here.clock.advance(ASKED_MS)
+    quoted(here, card=STRANGER_CARD)
+    assert len(cloud.asked) == 3
+
+
+def test_a_quote_with_no_line_or_of_a_whole_base_asks_nobody() -> None:
+    for cloud, days in ((Cloud(anna(), online=False), 90), (Cloud(anna()), 0)):
+        assert not quoted(till(cloud, days=days), card=ANNA_CARD).known
+        assert cloud.asked == []
+
+
+def test_few_questions_are_remembered() -> None:
+    cloud = Cloud()
+    here = till(cloud)
+    phones = [f"+7916555{number:04}" for number in range(ASKED_KEPT + 1)]
+    for phone in (*phones, phones[-1]):
+        quoted(here, phone=phone)
+    assert len(cloud.asked) == ASKED_KEPT + 1
+    quoted(here, phone=phones[0])
+    assert len(cloud.asked) == ASKED_KEPT + 2
+
+
+def test_digits_of_a_card_or_a_phone_are_whoever_the_cloud_knows() -> None:
+    """Each reading is asked about: of two people neither is taken for the other."""
+    digits = ANNA_PHONE.removeprefix("+")
+    rules = msgspec.structs.replace(PROGRAMME.identifiers, cards=(CardRange(prefix="7", lengths=(11,)),))
+    boris = MemberRow(member_id="m-boris", tags=(tag(KEY, "card", digits),))
+    for rows, expected in (((anna(),), "m-anna"), ((boris,), "m-boris"), ((anna(), boris), ""), ((), "")):
+        cloud = Cloud(*rows)
+        here = till(cloud)
+        here.cache.sell_by(msgspec.structs.replace(PROGRAMME, identifiers=rules))
+        for named in (identify, quoted):
+            if expected:
+                assert named(here, code=digits).reference == expected
+            else:
+                with pytest.raises(DeskProblem, match="identifier_ambiguous"):
+                    named(here, code=digits)
+        assert cloud.asked[:2] == [
+            MemberQuestion(tags=(tag(KEY, kind, value),)) for kind, value in (("card", digits), ("phone", ANNA_PHONE))
+        ]
+        assert len(cloud.asked) == 2
 
 
 def test_who_is_a_member_elsewhere_is_not_registered_again() -> None:
