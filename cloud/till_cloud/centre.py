@@ -240,6 +240,12 @@ class Centre:
     def note_window(self, till_id: str, *, asks: bool) -> None:
         """Remember whether a till can do with its store's members: snapshots are made of what tills ask for."""
         if asks is not self.quick(lambda connection: takes_window(connection, till_id)):
+            if not asks:
+                log.warning(
+                    "Till %s asks for the whole base, not for its store's members any more: "
+                    "is it of a former release again?",
+                    till_id,
+                )
             self._writer.call(lambda connection: set_takes_window(connection, till_id, asks=asks))
 
     def stretch(self, till: TillRow, *, since: str, after: str, last: str, windowed: bool = False) -> ChangesAnswer:

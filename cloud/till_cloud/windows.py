@@ -65,7 +65,9 @@ def see_many(book: Book, store: str, placed: list[tuple[str, int]]) -> None:
 def join(book: Book, old: str, into: str) -> None:
     """Where a merged member was seen, the one kept was."""
     for store, at_ms in rows.stores_of(book.connection, old):
-        if not rows.seen_at(book.connection, store, into)[0]:
+        if rows.seen_at(book.connection, store, into)[0]:
+            rows.again(book.connection, store, into, at_ms)
+        else:
             rows.put(book.connection, store, into, at_ms, book.next_position())
 
 

@@ -121,7 +121,8 @@ SELECT i.tag, i.member_id FROM (
 WHERE m.status <> 'removed' ORDER BY i.tag
 """
 _COUNT = "SELECT count(*) FROM window_members WHERE store = ? AND inside = 1"
-_MEMBERS = "SELECT count(*) FROM members WHERE status <> 'removed'"
+# Each member has one balance, and an index of these is read ten times sooner than the members themselves.
+_MEMBERS = "SELECT count(*) FROM balances"
 
 # Who was not seen for so long, and has nothing lent to a till of the store: neither points nor a voucher.
 _OVER = """
@@ -233,7 +234,7 @@ def count(connection: sqlite3.Connection, store: str) -> int:
 
 
 def members(connection: sqlite3.Connection) -> int:
-    """Members of the chain."""
+    """Members of the chain, about: those who were removed are among them, as they are among a window's rows."""
     return int(connection.execute(_MEMBERS).fetchone()[0])
 
 

@@ -1,6 +1,7 @@
 """Slow tags of phones at the cloud: they take the place of the fast ones, each phone stays one member's, and whoever
 still names it by the fast tag is understood."""
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from msgspec.structs import replace
 
 from till_cloud.exceptions import RefusedError
 from till_cloud.jobs import slow_phones
+from till_cloud.jobs.service import JobsService
 from till_cloud.store import members, slow_tags
 from till_cloud.verify import verify
 from till_loyalty.identifiers import slow_tag
@@ -88,6 +90,45 @@ def test_it_goes_on_after_a_stop_and_tells_tills_to_record_no_others_once_all_ar
         assert make(made) == 1
         hello, page = made.centre.hello(row), made.centre.changes(row, since="", limit=10)
         assert (hello.phone_cost, hello.phone_slow_only) == (page.phone_cost, page.phone_slow_only) == (COST, True)
+
+
+def test_the_running_cloud_makes_them_by_itself_and_ends_within_a_pause(tmp_path: Path) -> None:
+    """Once somebody has asked for them; whatever failed is tried again, and a stop waits for no block to come."""
+
+    async def case(made: Chain, monkeypatch: pytest.MonkeyPatch) -> None:
+        jobs = JobsService(made.centre, lending_period_s=0.01)
+        failed: list[str] = []
+
+        def fails_once(tag: str, cost: int) -> str:
+            if not failed:
+                failed.append(tag)
+                raise OSError("no memory for it now")
+            return slow_tag(tag, cost)
+
+        monkeypatch.setattr(slow_phones, "slow_tag", fails_once)
+        jobs.start()
+        try:
+            await asyncio.to_thread(begin, made)
+            async with asyncio.timeout(60):
+                while not (await asyncio.to_thread(progress, made)).only:
+                    await asyncio.sleep(0.02)
+        finally:
+            await jobs.stop()
+        assert failed == [phone_tag(made)]
+
+    with chain(tmp_path / "c.db") as made, pytest.MonkeyPatch.context() as monkeypatch:
+        made.member("m-1", tags=(phone_tag(made),))
+        asyncio.run(case(made, monkeypatch))
+        assert tags(made) == {slow(made): "m-1"}
+        begun_in_between = JobsService(made.centre, lending_period_s=600.0)
+        asyncio.run(started_and_stopped(begun_in_between))
+
+
+async def started_and_stopped(jobs: JobsService) -> None:
+    jobs.start()
+    await asyncio.sleep(0)
+    async with asyncio.timeout(60):
+        await jobs.stop()
 
 
 def test_a_till_of_a_former_release_and_a_queue_from_before_name_the_same_members(tmp_path: Path) -> None:

@@ -90,6 +90,41 @@ def test_where_a_merged_member_was_seen_the_one_kept_was(world: Chain) -> None:
     assert ("s1", "m-2") in inside(world)
 
 
+def test_a_merged_member_who_came_lately_keeps_the_other_from_leaving(world: Chain) -> None:
+    """Both are known in the store; the one kept had not been there for long."""
+    for name in ("m-1", "m-2"):
+        world.member(name)
+
+    def merge(connection) -> None:
+        book = Book(connection, world.wall())
+        window_rows.put(connection, "s1", "m-1", book.now_ms, 0)
+        window_rows.put(connection, "s1", "m-2", book.now_ms - 89 * window_rows.DAY_MS, 0)
+        merge_by_hand(book, Registry(), "m-1", "m-2")
+        book.flush()
+
+    world.centre.write(merge).result()
+    assert world.centre.read(lambda c: window_rows.seen_at(c, "s1", "m-2")) == (True, world.wall())
+
+
+def test_the_whole_base_is_not_read_to_judge_how_much_of_it_was_imported(world: Chain) -> None:
+    """In the writer's turn, once an hour: a third of a second of a million members, and more of a cold disk."""
+    plan = world.rows(f"EXPLAIN QUERY PLAN {window_rows._MEMBERS}")
+    assert all("COVERING INDEX" in step[-1] for step in plan), plan
+
+
+def test_a_till_that_asks_for_the_whole_base_again_is_told_of(world: Chain, caplog: pytest.LogCaptureFixture) -> None:
+    """It went back to a former release, or somebody has its token. A till that never kept a window is nothing new."""
+    name = world.till().name
+    world.centre.note_window(name, asks=False)
+    world.centre.note_window(name, asks=True)
+    assert caplog.text == ""
+    for _ in range(2):
+        world.centre.note_window(name, asks=False)
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
+        f"Till {name} asks for the whole base, not for its store's members any more: is it of a former release again?"
+    ]
+
+
 @pytest.mark.parametrize("sells", [True, False])
 def test_a_database_of_a_former_release_is_read_for_who_was_where(world: Chain, *, sells: bool) -> None:
     """Who bought lately is seen there; of a chain that has not sold yet everybody is seen everywhere."""
