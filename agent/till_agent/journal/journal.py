@@ -115,6 +115,7 @@ class DiskJournal:
 
     async def stop(self, wait_seconds: float = STOP_WAIT_SECONDS) -> bool:
         """Write what waits, close. False when the disk did not answer in time."""
+        self._rebuilding.stop()
         is_closed = await self._writer.stop(wait_seconds)
         if is_closed:
             await self._rebuilding.put_down(self._figures)
@@ -263,10 +264,15 @@ class DiskJournal:
     def _opened(self, reopened: Reopened) -> None:
         """The file was opened, at start or after trouble: take from it what the loop was not told of."""
         self._reports = [*self._reports[-1:], reopened.report] if not reopened.report.reason else [reopened.report]
+        before = self._figures
         self._note_figures(reopened.figures)
         self._rebuilding.take_effects(reopened.effects)
         self._rebuilding.take_changes(reopened.changes)
         self.holds.load(reopened.holds)
+        if before.last_seq and before.epoch != reopened.figures.epoch:
+            # What was put aside came again under other ids: each of its ops would count twice.
+            self._effects.forget((before.epoch, before.last_seq))
+            self._rebuilding.load_later(self._floor)
 
     def _note_figures(self, figures: Figures) -> None:
         self._figures = figures

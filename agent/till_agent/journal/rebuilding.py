@@ -19,7 +19,7 @@ from typing import Protocol
 import msgspec
 from msgspec import Struct
 
-from till_agent.exceptions import JournalCorrupt
+from till_agent.exceptions import JournalCorrupt, JournalUnavailable
 from till_agent.journal import schema
 from till_agent.journal.figures import Figures
 from till_agent.journal.place import Place
@@ -35,6 +35,8 @@ CHANGES_SLICE = 1_000
 FACTS_SUFFIX = "-facts"
 DRAFT_SUFFIX = ".draft"
 """Behind that one; what a kill leaves of it goes at the next start."""
+LATER_PAUSE_S = 5.0
+"""Between two tries, with a disk that fails."""
 FORM = "1"
 """To be raised with anything that `till_agent.journal.changes` reads of a body: within one release nothing else would
 tell that what was put down lacks it."""
@@ -98,6 +100,7 @@ class Rebuilding:
         self._effects = effects
         self._loads = 0
         self._after = 0
+        self._later: asyncio.Task[None] | None = None
 
     async def load(self, floor: tuple[int, int] | None) -> None:
         """Rebuild what ops after `floor` did; None: those that the cloud has not acknowledged."""
@@ -110,6 +113,27 @@ class Rebuilding:
             return schema.row_id(state.epoch, state.acked_seq)
 
         await self.load_from(await self._writer.submit(first_waiting, writes=False))
+
+    def load_later(self, floor: tuple[int, int] | None) -> None:
+        """The same beside what goes on, of a journal that took the place of another while the till sells."""
+        self._later = asyncio.get_running_loop().create_task(self._load_anyway(floor))
+
+    def stop(self) -> None:
+        """What was still to be loaded is left to the next start."""
+        if self._later is not None:
+            self._later.cancel()
+
+    async def _load_anyway(self, floor: tuple[int, int] | None) -> None:
+        # Not for the next start either: until it is through, facts are missing.
+        self._loads += 1
+        while True:
+            try:
+                await self.load(floor)
+            except JournalUnavailable as exc:
+                _log.error("what own operations did can't be read yet: %s", exc)
+                await asyncio.sleep(LATER_PAUSE_S)
+            else:
+                return
 
     async def load_from(self, identity: int) -> None:
         """Rebuild what ops after a row did, in slices."""
