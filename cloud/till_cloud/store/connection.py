@@ -11,7 +11,7 @@ from till_cloud.store.files import create_private
 APPLICATION_ID = 0x54494C43
 """`PRAGMA application_id`: "TILC" says that the file is a cloud database."""
 
-SCHEMA_VERSION = 8
+SCHEMA_VERSION = 9
 """`PRAGMA user_version` that this code makes and expects: how many migrations there are."""
 
 BUSY_TIMEOUT_MS = 30_000

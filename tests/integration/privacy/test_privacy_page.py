@@ -58,9 +58,9 @@ def test_a_new_key_is_told_and_an_erasure_asks_first(tmp_path: Path) -> None:
     path = str(tmp_path / "cloud.db")
     with chain(tmp_path / "cloud.db") as made:
         made.member("m-1")
-    assert (
-        CliRunner().invoke(cloud, ["privacy", "new-key", "--db", path]).output == "keys that open what tills seal: 2\n"
-    )
+    told = CliRunner().invoke(cloud, ["privacy", "new-key", "--db", path]).output.splitlines()
+    assert told[0] == "keys that open what tills seal: 2"
+    assert "tillside cloud privacy keys" in told[1]
     refused = CliRunner().invoke(cloud, ["member", "erase", "m-1", "--db", path], input="n\n")
     assert refused.exit_code == 1
     assert "Erase m-1 for good?" in refused.output

@@ -140,7 +140,7 @@ def test_a_maker_that_fails_rests_before_it_is_tried_again(world: Chain, monkeyp
         service = SnapshotService(world.centre)
         service.now = lambda: now[0]  # type: ignore[method-assign]  # a clock in the test's hand
 
-        async def fail() -> bool:
+        async def fail(*_scope: object) -> bool:
             tried.append(now[0])
             return False
 
