@@ -40,7 +40,13 @@ ORDER BY m.member_id LIMIT :limit
 _MERGED = """
 SELECT member_id, merged_into FROM members WHERE merged_into IN (SELECT value FROM json_each(?))
 """
-_TAGS = "SELECT tag, member_id FROM identifiers WHERE member_id IN (SELECT value FROM json_each(?))"
+# And the fast tags of slow ones: operations from before these, and of former tills, name a phone by them.
+_TAGS = """
+SELECT tag, member_id FROM identifiers WHERE member_id IN (SELECT value FROM json_each(:ids))
+UNION ALL
+SELECT s.tag, i.member_id FROM identifiers i JOIN slow_tags s ON s.slow = i.tag
+WHERE i.member_id IN (SELECT value FROM json_each(:ids))
+"""
 _OPS = """
 SELECT till, epoch, seq, member_id, tag FROM ops
 WHERE member_id IN (SELECT value FROM json_each(?)) OR tag IN (SELECT value FROM json_each(?))
@@ -105,7 +111,7 @@ def operations_of(connection: sqlite3.Connection, members: Sequence[str]) -> dic
     """Every operation that speaks of each of these members; reads all operations once, whatever their number."""
     whose = {member_id: member_id for member_id in members}
     whose |= {str(old): str(into) for old, into in connection.execute(_MERGED, (_json(whose),))}
-    tags = {str(tag): whose[owner] for tag, owner in connection.execute(_TAGS, (_json(whose),))}
+    tags = {str(tag): whose[owner] for tag, owner in connection.execute(_TAGS, {"ids": _json(whose)})}
     found: dict[str, set[OpId]] = {member_id: set() for member_id in members}
     for till, epoch, seq, member_id, tag in connection.execute(_OPS, (_json(whose), _json(tags))):
         found[whose.get(member_id) or tags[tag]].add(OpId(till, epoch, seq))

@@ -114,6 +114,27 @@ def test_operations_of_many_are_those_of_each(tmp_path: Path) -> None:
         assert many["m-old"]
 
 
+def test_a_refused_operation_that_names_a_phone_by_its_former_tag_is_found_too(tmp_path: Path) -> None:
+    """It came before the chain had slow tags, or from a till of a former release, and says whose it is in its body."""
+    from till_cloud import erasing
+    from till_cloud.store import slow_tags
+
+    fast, slow = f"phone:{1:032x}", f"phone2:{1:032x}"
+    with chain(tmp_path / "cloud.db", wall=Wall(OLD_MS)) as made:
+        till = made.till()
+        made.member("m-old", tags=(slow,))
+        till.sale("s-1", fast, 10_000)
+        till.push()
+
+        def refused(connection: Any) -> None:
+            connection.execute("UPDATE ops SET status = 'rejected', member_id = '', tag = ''")
+            slow_tags.note(connection, fast, slow)
+
+        made.centre.write(refused).result()
+        (one,) = made.centre.read(lambda c: erasing.operations_of(c, "m-old"))
+        assert made.centre.read(lambda c: retention.operations_of(c, ["m-old"])) == {"m-old": [one]}
+
+
 @pytest.mark.parametrize(
     ("date", "months", "day"), [(1_900_000_000_000, 1, "2030-02-17"), (1_743_379_200_000, 1, "2025-02-28")]
 )
