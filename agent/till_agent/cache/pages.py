@@ -280,9 +280,14 @@ def claim_tags(connection: sqlite3.Connection, claims: list[tuple[str, str]], on
 
 
 def take(connection: sqlite3.Connection, answer: MemberAnswer) -> Progress:
-    """Store a member whom the cloud was asked about, ahead of the page that brings them; the cursor stays."""
-    progress = load_progress(connection)
-    rows = [] if answer.member is None else [answer.member]
+    """Store a member whom the cloud was asked about, ahead of the page that brings them; the cursor stays.
+
+    Whom a page has brought meanwhile is left alone: it may be newer than the answer.
+    """
+    progress, row = load_progress(connection), answer.member
+    if row is None or connection.execute(schema.STORED, (row.member_id,)).fetchone() is not None:
+        return progress
+    rows = [row]
     page = ChangesAnswer(
         incarnation=answer.incarnation,
         rows=tuple(rows),

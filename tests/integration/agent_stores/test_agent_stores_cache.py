@@ -14,6 +14,7 @@ import pytest
 from till_agent.audit_trail import AUDIT_FILE, read
 from till_agent.balances import OwnEffects
 from till_agent.cache import CacheStore, CacheUnavailable, open_cache, pages
+from till_sync.asking import MemberAnswer
 from till_sync.wire import ChangesAnswer, ExpiringPoints, MemberRow, OpResult, ProgrammeRow
 from unit.agent_stores.stores_kit import TILL, Identity, draft, journal_in, once, run
 
@@ -383,3 +384,21 @@ def test_a_restart_amid_the_first_pull_keeps_sight_of_acknowledged_sales(tmp_pat
             assert (balance_of(cache, "m-1"), len(effects)) == ((107, (1, 1)), 0)
 
     run(work())
+
+
+def test_an_answer_about_a_member_is_older_than_a_page_that_overtook_it(tmp_path: Path):
+    """Who was blocked in between stays blocked, until the cloud says something else."""
+
+    async def case():
+        async with cache_in(tmp_path) as cache:
+            await cache.store_page(page())
+            await cache.store_page(page(member("m-1", 500, status="blocked"), acked=2))
+            late = MemberAnswer(
+                incarnation="i-1", epoch=1, acked_seq=1, server_time_ms=1_001, member=member("m-1", 500)
+            )
+            assert await cache.take(late)
+            known = cache.by_id("m-1")
+            assert known is not None
+            assert known.row.status == "blocked"
+
+    run(case())
