@@ -1,6 +1,8 @@
 """The page on reliability names tests and planted mistakes that are there, for each of the fifteen invariants."""
 
+import ast
 import re
+from collections.abc import Iterator
 
 from house.tree import texts
 
@@ -28,3 +30,42 @@ def test_every_invariant_has_a_test_and_a_mistake_that_it_notices() -> None:
         assert all(each.startswith("test_") for each in tests), f"invariant {number}"
         missing = [each for each in sorted(mistakes) if f"def {each}(" not in code and f'"{each}"' not in code]
         assert missing == [], f"invariant {number}"
+
+
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+MARKS = "pytestmark"
+LATER = ("soak", "mutants")
+"""What the default suite leaves out: by the mark, and modules with the latter in their name."""
+
+
+def at_once(names: set[str]) -> Iterator[str]:
+    """Those tests that the default suite runs. A mark of one parameter leaves the others in it."""
+    for path, text in texts().items():
+        if not path.startswith("tests/") or not path.endswith(".py") or "mutants" in path:
+            continue
+        if names.isdisjoint(re.findall(r"def (test_\w+)\(", text)):
+            continue
+        body = ast.parse(text).body
+        tests = [each for each in body if isinstance(each, FUNCTIONS) and each.name in names]
+        if _is_later([each for each in body if isinstance(each, ast.Assign)]):
+            continue
+        for test in tests:
+            if not _is_later([each for each in test.decorator_list if "parametrize" not in ast.dump(each)]):
+                yield test.name
+
+
+def _is_later(nodes: list[ast.Assign] | list[ast.expr]) -> bool:
+    """Whether a mark stands there: of a function, or as `pytestmark`."""
+    marks = [
+        ast.dump(each) for each in nodes if not isinstance(each, ast.Assign) or ast.unparse(each.targets[0]) == MARKS
+    ]
+    return any(f"attr='{mark}'" in each for each in marks for mark in LATER)
+
+
+def test_every_invariant_has_a_test_in_the_default_suite() -> None:
+    """What runs at night alone says nothing of a change before it is taken."""
+    found = promises()
+    there = set(at_once(set().union(*(tests for tests, _ in found.values()))))
+    assert "test_the_queue_is_the_same" in there
+    assert "test_before_the_switch_it_is_undone" not in there
+    assert [number for number, (tests, _) in found.items() if not tests & there] == []
