@@ -5,6 +5,7 @@ enrolled yet.
 """
 
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -109,6 +110,10 @@ class _ending:  # noqa: N801 - used as a word
         if isinstance(error, ConfigError | OSError | click.ClickException):
             code = "config" if isinstance(error, ConfigError) else "failed"
             self._say(f"Error: {code}: {error}")
+            raise SystemExit(1) from error
+        if isinstance(error, Exception):
+            # The window of the set-up is gone by the time that somebody asks.
+            self._say(f"Error: unexpected: {''.join(traceback.format_exception(error)).rstrip()}")
             raise SystemExit(1) from error
 
 

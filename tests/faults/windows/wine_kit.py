@@ -5,8 +5,10 @@ Wine ends every service with the last program of a person's, so one is held open
 
 import contextlib
 import os
+import select
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -35,6 +37,7 @@ TYPED_TIMEOUT_S = 900.0
 UP_PATIENCE_S = 180.0
 """An agent under wine is up within ten seconds, on a busy machine a minute."""
 END_PATIENCE_S = 30.0
+LOOK_S = 0.05
 ROLL_OUT = "roll-out"
 """Folder on C: with what is brought to the till, as the page has it."""
 
@@ -105,25 +108,19 @@ class Wine:
         script = self.drive / f"typed-{self._scripts}.bat"
         text = ["@echo off", f"cd /d C:\\{ROLL_OUT}", *lines, "exit %ERRORLEVEL%"]
         script.write_text("\r\n".join(text) + "\r\n", encoding="utf-8", newline="")
-        output = script.with_suffix(".txt")
-        with output.open("wb") as written:
-            # Not into a pipe: services that this starts hold it open for as long as they run.
-            process = subprocess.Popen(
-                [WINE, "cmd", "/c", f"C:\\{script.name}"],
-                env=self._environment,
-                stdin=subprocess.PIPE,
-                stdout=written,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        try:
-            ended = process.wait(TYPED_TIMEOUT_S)
-        finally:
-            if process.poll() is None:
-                process.kill()
-            assert process.stdin is not None
-            process.stdin.close()
-        said = _text(output.read_bytes())
+        # Pipes at both ends: under wine, Python does not start with a file as its standard output.
+        process = subprocess.Popen(
+            [WINE, "cmd", "/c", f"C:\\{script.name}"],
+            env=self._environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        with process:
+            printed = _printed(process)
+        ended = process.returncode
+        said = _text(printed)
         if status is not None and ended != status:
             raise AssertionError(f"{lines} ended with {ended}, not {status}: {said} {self.tail()}")
         return said
@@ -205,6 +202,25 @@ class WindowsTill:
     def wait_silent(self) -> None:
         """Until nothing answers."""
         wait_for(lambda: probe.readiness(self.layout.state_dir) is None, "the agent to end", patience_s=UP_PATIENCE_S)
+
+
+def _printed(process: "subprocess.Popen[bytes]") -> bytes:
+    """What it prints until it ends; services that it started may hold the pipe open for as long as they run."""
+    assert process.stdout is not None
+    printed = b""
+    give_up = time.monotonic() + TYPED_TIMEOUT_S
+    while True:
+        is_over = process.poll() is not None
+        while select.select([process.stdout], [], [], 0 if is_over else LOOK_S)[0]:
+            chunk = os.read(process.stdout.fileno(), 65_536)
+            if not chunk:
+                break
+            printed += chunk
+        if is_over:
+            return printed
+        if time.monotonic() > give_up:
+            process.kill()
+        time.sleep(LOOK_S)
 
 
 def _text(data: bytes) -> str:

@@ -46,3 +46,15 @@ def test_a_refused_word_is_said_and_logged_by_the_set_up(tmp_path: Path) -> None
     assert (done.exit_code, "/CONFG=x" in done.output) == (1, True)
     assert "word" in (tmp_path / "d/logs/setup.log").read_text()
     assert not (tmp_path / "p").exists()
+
+
+def test_what_nobody_expected_is_in_the_log_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With where it was: the set-up's window is gone by the time that somebody asks."""
+
+    def break_down(*_: object, **__: object) -> None:
+        raise RuntimeError("nobody thought of this")
+
+    monkeypatch.setattr("till_installer.windows.removing.uninstall", break_down)
+    done = CliRunner().invoke(windows, ["uninstall", "--programs", str(tmp_path), "--data", str(tmp_path / "d")])
+    said = (tmp_path / "d/logs/setup.log").read_text()
+    assert (done.exit_code, "nobody thought of this" in said, "break_down" in said) == (1, True, True)
