@@ -35,7 +35,8 @@ def layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
 
 def test_data_and_audit_log_stay(layout: Layout) -> None:
     """The service goes, whether it ran or not; a second time there is nothing to do."""
-    for state in ("running", "absent"):
+    states: tuple[ServiceState, ...] = ("running", "absent")
+    for state in states:
         manager = Manager(state)
         assert not uninstall(layout, manager).purged
         assert manager.state == "absent"
