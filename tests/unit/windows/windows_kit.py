@@ -46,7 +46,7 @@ class Manager:
     kind = "stub"
 
     def __init__(self, state: ServiceState = "absent") -> None:
-        self.state = state
+        self.state: ServiceState = state
         self.calls: list[str] = []
         self.refuses: set[str] = set()
 
