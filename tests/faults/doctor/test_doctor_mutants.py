@@ -73,8 +73,8 @@ MUTANTS: list[Mutant] = [
     (
         "rows of the journal are not compared with their hashes",
         "doctor/checks_journal.py",
-        "rows += check_rows(reader, epoch, first, last)",
-        "rows += last - first + 1",
+        "bad = proof.first_bad\n",
+        "bad = None\n",
         FAULTS,
     ),
     (

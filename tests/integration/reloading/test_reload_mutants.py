@@ -59,8 +59,8 @@ INSTALLER: list[Mutant] = [
     (
         "a till is overwritten",
         "clone/importing.py",
-        "and retired(folder) is None:",
-        "and False:",
+        "(folder / IDENTITY_FILE).exists() and marker is None:",
+        "False:",
         f"{MOVED}::test_a_file_serves_once_and_only_on_a_machine_that_is_no_till",
     ),
     (

@@ -20,15 +20,15 @@ MISTAKES = {
     "a sale's digest is of the number": Mistake(
         digests.Digests,
         "sale",
-        "self._unnamed(who)",
-        "who",
+        "(*self._unnamed(who), who)",
+        "(who,)",
         partial(of_digests.test_a_sales_digest_is_of_the_tag_and_not_of_the_number, "phone"),
     ),
     "a code that is a phone is left in": Mistake(
         digests.Digests,
         "_unnamed",
-        "who.code and self._either_tag(who.code)",
-        "who.code",
+        '("code", self._either_tags)',
+        '("code", lambda text: (text,))',
         partial(of_digests.test_a_sales_digest_is_of_the_tag_and_not_of_the_number, "code that is a phone"),
     ),
     "a registration's digest is of the whole name": Mistake(
