@@ -30,7 +30,7 @@ FOUND_BY = {
     "spends_grants_of_a_lost_journal": 31,
     "keeps_grants_of_a_lost_journal": 28,
     "risks_as_much_each_time": 19,
-    "does_not_miss_what_went": 15,
+    "does_not_miss_what_went": 115,
     "lets_go_of_what_waits": 10,
     "sells_what_went_anew": 5,
     "tells_nobody_of_a_wave": 50,

@@ -44,6 +44,11 @@ def readiness(state_dir: Path) -> str | None:
     return _readyz(state_dir)
 
 
+def programs_of(version: str) -> str:
+    """`1.2.0` of `1.2.0+camera`: what follows tells bundles of the same programs apart, and the programs don't know it."""
+    return version.partition("+")[0]
+
+
 def look(state_dir: Path, version: str, *, sells: bool) -> Seen:
     """The whole look: `silent`, `not_ready`, `other_version`, `refused`, `quote_wrong`, or nothing to find fault with.
 
@@ -56,7 +61,7 @@ def look(state_dir: Path, version: str, *, sells: bool) -> Seen:
         return Seen(trouble="not_ready", detail=reason, reason=reason)
     try:
         status = ask(state_dir, "GET", "/v1/status")
-        if status["version"] != version:
+        if programs_of(status["version"]) != programs_of(version):
             return Seen(trouble="other_version", detail=f"expected {version}, not {status['version']}")
         if sells:
             quote = ask(state_dir, "POST", "/v1/quotes", PROBE_QUOTE)
