@@ -45,7 +45,7 @@ def readiness(state_dir: Path) -> str | None:
 
 
 def programs_of(version: str) -> str:
-    """`1.2.0` of `1.2.0+camera`: what follows tells bundles of the same programs apart, and the programs don't know it."""
+    """`1.2.0` of `1.2.0+camera`: what follows tells bundles of the same programs apart; they do not know it."""
     return version.partition("+")[0]
 
 
