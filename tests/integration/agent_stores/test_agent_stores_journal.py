@@ -359,7 +359,7 @@ def test_a_row_that_was_changed_is_never_read_as_if_it_were_whole(tmp_path: Path
 
 
 def test_reads_see_only_what_is_committed(tmp_path: Path):
-    """A read that is asked for between two commits runs after both, and sees both."""
+    """A read sees each commit that was asked for before it; one asked for after it may be of the same group, or not."""
 
     async def work() -> None:
         async with journal_in(tmp_path) as journal:
@@ -370,7 +370,7 @@ def test_reads_see_only_what_is_committed(tmp_path: Path):
             _, found, _ = await asyncio.gather(
                 journal.commit(once(draft("s-1"))), journal.read(find), journal.commit(once(draft("s-2")))
             )
-            assert {entry.uid for entry in found} == {"s-1", "s-2"}
+            assert {"s-1"} <= {entry.uid for entry in found} <= {"s-1", "s-2"}
 
     run(work())
 
