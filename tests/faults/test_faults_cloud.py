@@ -58,6 +58,12 @@ def nothing_acknowledged(world: World, till: Till, acked: int, *, reaches_cloud:
         assert ops_at_cloud(world, till) == acked
 
 
+def failed_or_acknowledged(world: World, till: Till, trouble: Trouble, before: int, acked: int) -> bool:
+    """Whether enough attempts failed since `before`; or the till took one for an acknowledgement and tries no other."""
+    failed = world.line.count(trouble.mode, trouble.path_end) >= before + FAILURES
+    return failed or till.admin.ask("GET", "/v1/sync")["acked_seq"] != acked
+
+
 def seen_by_store_it(till: Till, trouble: Trouble) -> None:
     """A line that brings nothing is down. Where only pushes fail the cloud is there, and what can be asked of it is."""
     told = {"offline"} if not trouble.path_end else {"offline", "sync_halted"}
@@ -96,7 +102,7 @@ def go_through(world: World, till: Till, cashier: Cashier, trouble: Trouble) -> 
     try:
         cashier.sell(SALES)
         till.admin.send("POST", "/v1/sync")
-        world.line.wait_count(trouble.mode, trouble.path_end, before + FAILURES)
+        wait_for(lambda: failed_or_acknowledged(world, till, trouble, before, acked), f"{FAILURES} attempts to fail")
         nothing_acknowledged(world, till, acked, reaches_cloud=trouble.reaches_cloud)
         seen_by_store_it(till, trouble)
         cashier.sell()
