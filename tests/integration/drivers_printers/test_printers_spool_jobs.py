@@ -1,4 +1,4 @@
-"""What a review found in the print queue: a slip printed twice, and printing that ended for good."""
+"""The print queue when things cross: no slip comes out twice, and printing never ends for good."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""Templates that took seconds, half a gigabyte, or the slip itself, until a review wrote them."""
+"""Templates that would take seconds, half a gigabyte, or the slip itself: each is bounded."""
 
 import pytest
 

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from fakes.till import ANNA_CARD, PROGRAMME, FakeTill, anna, receipt
 from till_agent.api import Identify, Quote, QuoteRequest
-from till_agent.desk import selling
+from till_agent.desk import quoting
 from till_drivers.exceptions import SlipTemplateError
 from till_loyalty.programme import Rule
 
@@ -34,7 +34,7 @@ def test_a_preview_that_fails_leaves_the_quote_whole(
     def fails(*_: object, **__: object) -> None:
         raise failure
 
-    monkeypatch.setattr(selling, "compose_quote", fails)
+    monkeypatch.setattr(quoting, "compose_quote", fails)
     with caplog.at_level(logging.ERROR):
         assert quote() == replace(whole, slip_preview="")
     assert "preview" in caplog.text
@@ -50,7 +50,7 @@ def test_an_explanation_that_fails_leaves_the_quote_whole(
     def fails(*_: object, **__: object) -> None:
         raise failure
 
-    monkeypatch.setattr(selling, "explain", fails)
+    monkeypatch.setattr(quoting, "explain", fails)
     with caplog.at_level(logging.ERROR):
         assert quote() == replace(whole, explain=())
     assert "explanation" in caplog.text

@@ -1,4 +1,4 @@
-"""Slips of which something can't be printed: they come out plainer, and IT is told. Until a review, they did not."""
+"""Slips of which something can't be printed: they come out plainer, and IT is told."""
 
 import asyncio
 from pathlib import Path

@@ -20,8 +20,6 @@ from till_sync.exceptions import CloudRefused, SaleRefused
 LIKE_NGINX = "!$&'()*+,-./:;=@_~"
 """What `proxy_pass` with a path leaves as it is when it writes a decoded path anew."""
 
-OF_THE_HOP = ("host", "content-length", "connection")
-
 
 class Proxy:
     """A reverse proxy on loopback: takes off a prefix, decodes paths and writes them anew, adds headers."""
