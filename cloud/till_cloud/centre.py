@@ -6,6 +6,7 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,6 +16,8 @@ from till_cloud.budgets import top_up, totals, wanting
 from till_cloud.enrolment import redeem_code
 from till_cloud.exceptions import RefusedError, StoreUnavailableError
 from till_cloud.facts import answer_codes
+from till_cloud.former import expect_window
+from till_cloud.founding import found
 from till_cloud.guard import TWO_HISTORIES, CloneFoundError, Guard
 from till_cloud.ingest.push import Ingest
 from till_cloud.rationing import Rationed
@@ -74,7 +77,8 @@ class Centre:
     """One open database and what tills may ask of it. Usable from several threads; `close` ends it.
 
     Writes answer futures that resolve after their commit. RefusedError says why a request is not carried out;
-    StoreUnavailableError, that the database can't be used now. `on_commit` is called in the writer's thread.
+    StoreUnavailableError, that the database can't be used now. `phone_cost` is for a new database, as of
+    `till_cloud.founding.found`. `on_commit` is called in the writer's thread.
     """
 
     def __init__(
@@ -84,6 +88,7 @@ class Centre:
         wall_ms: Callable[[], int] | None = None,
         new_id: Callable[[], str] = new_member_id,
         limits: Limits | None = None,
+        phone_cost: int = 0,
     ) -> None:
         self.path = path
         self.limits = limits or Limits()
@@ -94,7 +99,7 @@ class Centre:
         self.on_commit: Callable[[], None] = _nothing
         self._writer = Writer(path, on_commit=self._committed)
         try:
-            self._writer.call(meta.initialise)
+            self._writer.call(partial(found, phone_cost=phone_cost))
             self._readers = Readers(path)
             self._quick = open_reader(path)
         except BaseException:
@@ -102,6 +107,7 @@ class Centre:
             raise
         self._quick_lock = threading.Lock()
         self._digests = Rationed(self.wall_ms)
+        self._refused_window: set[str] = set()
 
     def _committed(self) -> None:
         self.on_commit()
@@ -238,18 +244,38 @@ class Centre:
             return self.read(page)
 
     def note_window(self, till_id: str, *, asks: bool) -> None:
-        """Remember whether a till can do with its store's members: snapshots are made of what tills ask for."""
-        if asks is not self.quick(lambda connection: takes_window(connection, till_id)):
+        """Remember whether a till can do with its store's members: snapshots are made of what tills ask for.
+
+        RefusedError 409 `window_needed` for one that asks for all of them and may not.
+        """
+        if not asks:
+            self.expect_window(till_id)
+        now_ms = self.wall_ms()
+        takes, since_ms = self.quick(lambda connection: takes_window(connection, till_id))
+        if asks is not takes or asks is not bool(since_ms):
             if not asks:
                 log.warning(
                     "Till %s asks for the whole base, not for its store's members any more: "
                     "is it of a former release again?",
                     till_id,
                 )
-            self._writer.call(lambda connection: set_takes_window(connection, till_id, asks=asks))
+            self._writer.call(lambda connection: set_takes_window(connection, till_id, asks=asks, now_ms=now_ms))
+
+    def expect_window(self, till_id: str) -> None:
+        """For a till that asks for the whole base; RefusedError 409 `window_needed`."""
+        now_ms = self.wall_ms()
+        try:
+            self.quick(lambda connection: expect_window(connection, till_id, now_ms))
+        except RefusedError:
+            if till_id not in self._refused_window:
+                log.warning("Till %s asks for the whole base and is refused: is it stolen, or an old release?", till_id)
+            self._refused_window.add(till_id)
+            raise
 
     def stretch(self, till: TillRow, *, since: str, after: str, last: str, windowed: bool = False) -> ChangesAnswer:
         """Members of a stretch as they are now; CursorError. A read: call it from a worker thread."""
+        if not windowed:
+            self.expect_window(till.till)
         now_ms = self.wall_ms()
 
         def read(connection: sqlite3.Connection) -> ChangesAnswer:

@@ -10,7 +10,7 @@ import secrets
 import sqlite3
 
 from till_cloud.exceptions import AdminError, RefusedError
-from till_cloud.store import meta, tills
+from till_cloud.store import meta, slow_tags, tills
 from till_sync.wire import EnrolmentAnswer, EnrolmentRequest
 
 CODE_LIFE_MS = 24 * 3_600_000
@@ -76,6 +76,7 @@ def _enrol(
     if till is None or store is None:
         return _refusal()
     token = secrets.token_urlsafe(TOKEN_BYTES)
+    phones = slow_tags.phone_tags(connection)
     digest = hashlib.sha256(token.encode()).hexdigest()
     if till.public_key and till.public_key != request.public_key:
         meta.keep_former_key(connection, till_id, till.public_key)
@@ -93,6 +94,8 @@ def _enrol(
         last_epoch=till.epoch,
         cloud_key=meta.cloud_key(connection),
         seal_key=meta.seal_key(connection),
+        phone_cost=phones.cost,
+        phone_slow_only=phones.only,
     )
 
 

@@ -51,13 +51,7 @@ def reserve(
     if row is not None:
         return _again(row, request, now_ms)
     book = Book(connection, now_ms)
-    account = book.account(request.member_id)
-    if account is None or account.status == "removed":
-        raise RefusedError(404, "member_unknown", "expected a member of this chain")
-    if account.status != "active":
-        raise RefusedError(
-            409, f"member_{account.status}", f"expected an active member, not one who is {account.status}"
-        )
+    account = _spender(book, request.member_id)
     if holds.open_count(connection, request.till) >= OPEN_HOLDS_LIMIT:
         raise RefusedError(
             409,
@@ -77,6 +71,23 @@ def reserve(
     if request.points > account.available:
         detail = f"expected at most {account.available} points, not {request.points}"
         raise RefusedError(409, "insufficient_points", detail, available=account.available)
+    return _answer(_granted(book, account, request, now_ms), now_ms)
+
+
+def _spender(book: Book, member_id: str) -> Account:
+    """Who may spend. RefusedError 404, 409."""
+    account = book.account(member_id)
+    if account is None or account.status == "removed":
+        raise RefusedError(404, "member_unknown", "expected a member of this chain")
+    if account.status != "active":
+        raise RefusedError(
+            409, f"member_{account.status}", f"expected an active member, not one who is {account.status}"
+        )
+    return account
+
+
+def _granted(book: Book, account: Account, request: HoldRequest, now_ms: int) -> holds.HoldRow:
+    """The hold, kept; the member's row has it."""
     draft = Draft(account, held=account.held + request.points)
     before = book.position
     book.touch(draft, book.next_position())
@@ -92,12 +103,12 @@ def reserve(
         made_at_ms=now_ms,
         expires_at_ms=now_ms + request.ttl_ms,
         balance=account.balance,
-        held=shown_held(connection, account),
+        held=shown_held(book.connection, account),
         position=account.position,
         inactive=account.inactive,
     )
-    holds.add(connection, granted)
-    return _answer(granted, now_ms)
+    holds.add(book.connection, granted)
+    return granted
 
 
 def _check_balance(connection: sqlite3.Connection, account: Account, redemption: Redemption | None) -> None:

@@ -43,6 +43,6 @@ class MeetingRoutes:
             now_ms = self._centre.wall_ms()
             self._rationing.take(till.till, now_ms)
             answer = await asyncio.wrap_future(
-                self._centre.write(lambda connection: meet(connection, till, question, now_ms))
+                self._centre.write(lambda connection: meet(connection, till, question, now_ms, self._rationing))
             )
         return Response(_encode(answer), media_type="application/json", headers={"Cache-Control": "no-store"})

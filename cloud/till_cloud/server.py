@@ -16,6 +16,7 @@ from till_cloud.busy import Busy
 from till_cloud.centre import Centre
 from till_cloud.jobs.service import JobsService
 from till_cloud.jobs.snapshots import SnapshotService
+from till_cloud.phone_costs import USUAL_COST
 from till_cloud.sending import CodeSender
 from till_sync.http.serving import Server
 
@@ -107,7 +108,13 @@ async def serve(
     stop = asyncio.Event()
     _stop_on_signals(stop)
     server = CloudServer(
-        Centre(path), hosts=hosts, port=port, send_codes=send_codes, metrics_token=metrics_token, updates=updates
+        # A chain may begin by being served.
+        Centre(path, phone_cost=USUAL_COST),
+        hosts=hosts,
+        port=port,
+        send_codes=send_codes,
+        metrics_token=metrics_token,
+        updates=updates,
     )
     jobs = JobsService(server.centre)
     snapshots = SnapshotService(server.centre)

@@ -161,11 +161,6 @@ class Slots:
         """Slots given out and neither used nor forgotten."""
         return len(self._promised)
 
-    @property
-    def work_ms(self) -> float:
-        """Expected time of all pushes that are being served."""
-        return self._work_ms
-
     def wait_ms(self, till: str) -> int:
         """0: this till may push now, and `begin` is to follow. Else its slot, which is its own; -1: no slot is left."""
         now_ms = self._now_ms()

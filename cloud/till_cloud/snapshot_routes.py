@@ -10,8 +10,10 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
-from till_cloud import snapshots, windows
+from till_cloud import former, snapshots, windows
 from till_cloud.centre import Centre
+from till_cloud.exceptions import RefusedError
+from till_cloud.store.snapshots import SnapshotRow
 from till_cloud.store.tills import TillRow
 from till_sync.wire import PATHS, SnapshotAnswer
 
@@ -58,12 +60,23 @@ class SnapshotRoutes:
 
         return self._centre.read(read)
 
+    def _file(self, till: TillRow, wanted: str) -> tuple[Path, SnapshotRow]:
+        """One of all members, for a till that may have them, or of its own store's."""
+        now_ms = self._centre.wall_ms()
+
+        def read(connection: sqlite3.Connection) -> tuple[Path, SnapshotRow]:
+            may_all = former.may_have_all(connection, till.till, now_ms)
+            scopes = (till.store, windows.WHOLE) if may_all else (till.store,)
+            if not any(snapshots.is_of(connection, wanted, scope) for scope in scopes):
+                raise RefusedError(404, "snapshot_gone", "expected a snapshot of this till's own members")
+            return snapshots.file_of(connection, self._folder, wanted)
+
+        return self._centre.read(read)
+
     async def file(self, request: Request) -> Response:
         """The till that asks is named by the query, for all tills share the path."""
-        self._check(request, request.query_params.get("till", ""))
+        till = self._check(request, request.query_params.get("till", ""))
         wanted = request.path_params["snapshot"]
-        path, row = await run_in_threadpool(
-            self._centre.read, lambda connection: snapshots.file_of(connection, self._folder, wanted)
-        )
+        path, row = await run_in_threadpool(self._file, till, wanted)
         headers = {"ETag": f'"{row.sha256}"', "Cache-Control": "private, max-age=31536000, immutable"}
         return _SnapshotResponse(path, media_type="application/octet-stream", headers=headers)

@@ -63,7 +63,7 @@ def scopes(connection: sqlite3.Connection, now_ms: int) -> list[str]:
     asked: set[str] = set()
     for till in tills.all_tills(connection):
         if till.enrolled_at_ms and now_ms - max(till.enrolled_at_ms, till.seen_at_ms) <= FORGOTTEN_TILL_MS:
-            takes = window_rows.takes(connection, till.till)
+            takes, _ = window_rows.takes(connection, till.till)
             asked.add(windows.scope_of(connection, till.store, asked=takes))
     return sorted(asked or {windows.WHOLE})
 
@@ -162,6 +162,11 @@ def old(connection: sqlite3.Connection, folder: Path, now_ms: int) -> list[Snaps
     """Rows that may go: not the newest, and not fetched from for a while, or without a file."""
     best = [newest(connection, folder, scope) for scope in scopes(connection, now_ms)]
     return [row for row in snapshots.newest_first(connection) if row not in best and not _is_used(folder, row, now_ms)]
+
+
+def is_of(connection: sqlite3.Connection, snapshot: str, scope: str) -> bool:
+    """Whether the file has the members of that scope."""
+    return snapshot.startswith(f"{_named(scope)}-{meta.incarnation(connection)}-")
 
 
 def remove_files(folder: Path, kept: Sequence[SnapshotRow], now_ms: int) -> int:

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import click
 
 from till_config.exceptions import ConfigError, PolicyError
-from till_config.installed import CONFIG_VARIABLE, FINDING_HELP, found_config
+from till_config.installed import CONFIG_VARIABLE, FINDING_HELP, config_if_any, found_config
 from till_config.layers import Layers, PolicyText, kept_policy, layered, load, settings_with
 from till_config.loading import read, settings_of
 from till_config.settings import Settings
@@ -63,7 +63,15 @@ def show(file: Path, policy_file: Path | None) -> None:
 
 @config.command(short_help="Say what KEY means and where its value comes from.")
 @click.argument("key")
-@click.option("--config", "file", type=_FILE, help="The till's configuration; without it, defaults are explained.")
+@click.option(
+    "--config",
+    "file",
+    type=_FILE,
+    envvar=CONFIG_VARIABLE,
+    show_envvar=True,
+    callback=config_if_any,
+    help="The till's configuration; without it, the installed one's, and where there is none the defaults.",
+)
 @_policy_option()
 def explain(key: str, file: Path | None, policy_file: Path | None) -> None:
     """Say what KEY (`bridge.port`, `scanners[0].port`) is set to, where that comes from, and what it means.

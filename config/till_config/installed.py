@@ -30,16 +30,22 @@ def missing_fix() -> str:
     )
 
 
-def found_config(_ctx: click.Context, _option: click.Parameter, given: Path | None) -> Path:
-    """The option's callback: what was named, else the installed one. A ClickException where that is not there."""
-    if given is not None:
-        return given
-    path = installed_config()
+def config_if_any(_ctx: click.Context, _option: click.Parameter, given: Path | None) -> Path | None:
+    """The option's callback of a command that can do without: what was named, else the installed one, if there is."""
+    path = installed_config() if given is None else given
     try:
         path.stat()
     except FileNotFoundError:
-        raise click.ClickException(f"{missing_words(path)}: {missing_fix()}") from None
+        return given
     except OSError:
         # It may be there and closed to this user: reading it says so.
         return path
+    return path
+
+
+def found_config(ctx: click.Context, option: click.Parameter, given: Path | None) -> Path:
+    """The same of one that can't. A ClickException where nothing was named and none is installed."""
+    path = config_if_any(ctx, option, given)
+    if path is None:
+        raise click.ClickException(f"{missing_words(installed_config())}: {missing_fix()}")
     return path

@@ -5,7 +5,9 @@ never for the list of groups, so that `tillside config check` doesn't pay for th
 """
 
 import importlib.metadata
+import sys
 from importlib.metadata import EntryPoint
+from typing import Any
 
 import click
 
@@ -84,6 +86,16 @@ class LazyGroup(click.Group):
         if rows:
             with formatter.section("Commands"):
                 formatter.write_dl(rows)
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """As click's; Ctrl-C while the words are being read ends as it does later, not with click's own status 1."""
+        try:
+            return super().make_context(info_name, args, parent, **extra)
+        except KeyboardInterrupt:
+            click.echo("\nStopped.", err=True)
+            sys.exit(STATUS_INTERRUPTED)
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the command; an unusable configuration ends any of them with its list of problems and status 1.

@@ -33,15 +33,16 @@ _PAGE_HEAD = """\
 <!-- Made from config/till_config/settings.py by `make reference`; a test keeps it current. -->
 
 One TOML file holds the settings of a till. Every key has a default, except those marked *required*; a file with nothing
-in it is a till that sells on its own, with no cloud, scanner or printer. Nothing else has a say: no environment
-variable changes a setting. No secret stands in it: tokens and keys are kept in `agent.state_dir`.
+in it is a till that sells on its own, with no cloud, scanner or printer. The chain's policy is stronger than the file,
+key by key ([configure a till](../how-to/configure-a-till.md)); no environment variable changes a setting. No secret
+stands in it: tokens and keys are kept in `agent.state_dir`.
 
 - `tillside config check FILE` lists every problem with line and column, what was expected, and the nearest key.
 - `tillside config show FILE` prints the settings in force, defaults included.
 - `tillside config explain KEY --config FILE` says what a key means and where its value comes from.
 - `tillside config defaults` prints a commented file with every key, to start from.
 
-A file with a problem is refused whole, and an agent that runs keeps the settings it has.
+A file with a problem is refused whole: the agent goes on, and starts again, by the last good one.
 """
 
 

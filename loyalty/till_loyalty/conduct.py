@@ -37,10 +37,11 @@ Code = Literal["many_a_day", "mostly_one_cashier", "close_together", "typed_card
 _FIRST: tuple[Code, ...] = ("many_a_day", "mostly_one_cashier", "close_together")
 
 
-class Done(Struct, frozen=True):
+class Done(Struct, frozen=True, gc=False):
     """A receipt on a member's card, or (`back`) goods of one brought back with points that it had earned.
 
     `place` orders what one till did; `day` is the store's date (ISO); `late`: the member was added after the total.
+    A till keeps thousands; they hold nothing that could lead back to them, so Python need not look for it.
     """
 
     place: int

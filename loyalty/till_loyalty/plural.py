@@ -7,6 +7,8 @@ programme's places. The decimal mark is a comma, in English a point. From five d
 no-break space, in all five languages: a comma would be read as a decimal mark by four of them.
 """
 
+from collections.abc import Mapping
+
 from till_loyalty.money import minor_points
 from till_loyalty.programme import Programme
 
@@ -46,11 +48,7 @@ def grouped(number: int) -> str:
 def points_number(programme: Programme, language: str, points: int) -> str:
     """Minor points as a number for people: `12,50`, `-3`."""
     whole, fraction = divmod(abs(points), minor_points(programme.points_exponent))
-    sign = "-" if points < 0 else ""
-    if not fraction:
-        return f"{sign}{grouped(whole)}"
-    mark = "." if language == "en" else ","
-    return f"{sign}{grouped(whole)}{mark}{fraction:0{programme.points_exponent}d}"
+    return _number(programme, language, points < 0, whole, fraction)
 
 
 def points_text(programme: Programme, language: str, points: int) -> str:
@@ -59,13 +57,26 @@ def points_text(programme: Programme, language: str, points: int) -> str:
     A programme that has no name in the language lends it from English, Russian, or any it has; with no name at all the
     number stands alone.
     """
-    number = points_number(programme, language, points)
-    named = programme.points_name
-    naming = next((each for each in (language, *_FALLBACK_ORDER, *sorted(named)) if each in named), None)
-    if naming is None:
-        return number
     whole, fraction = divmod(abs(points), minor_points(programme.points_exponent))
+    number = _number(programme, language, points < 0, whole, fraction)
+    named = programme.points_name
+    naming = language if language in named else _lender(named)
+    if not naming:
+        return number
     wanted = _FRACTION_FORMS.get(naming, ("other",)) if fraction else (plural_form(naming, whole),)
     forms = named[naming]
-    name = next((forms[form] for form in (*wanted, *forms) if forms.get(form)), "")
+    name = forms.get(wanted[0]) or next((forms[form] for form in (*wanted, *forms) if forms.get(form)), "")
     return f"{number} {name}".strip()
+
+
+def _number(programme: Programme, language: str, is_negative: bool, whole: int, fraction: int) -> str:
+    sign = "-" if is_negative else ""
+    if not fraction:
+        return f"{sign}{grouped(whole)}"
+    mark = "." if language == "en" else ","
+    return f"{sign}{grouped(whole)}{mark}{fraction:0{programme.points_exponent}d}"
+
+
+def _lender(named: Mapping[str, object]) -> str:
+    """Whose name of the points is taken instead; "" where there is none."""
+    return next((each for each in (*_FALLBACK_ORDER, *sorted(named)) if each in named), "")

@@ -6,7 +6,7 @@ and the current period reaches, so that a tier once reached lasts to the end of 
 in a tier that spending doesn't give.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import date
 from functools import lru_cache
 from typing import NamedTuple
@@ -15,8 +15,6 @@ from till_loyalty.programme import Programme, Tier
 
 LIFE = "life"
 """The one period of a programme that counts all that a member ever spent."""
-TIER_LAG_MS = 10 * 60 * 1000
-"""So long after a move a till may still sell by the tier before it: it pulls every few seconds, but clocks differ."""
 PERIODS_KEPT = 64
 """Names of periods whose predecessors are remembered: each sale that counts for a tier asks for one."""
 _PARTS = {"month": 12, "quarter": 4, "year": 1}
@@ -50,15 +48,6 @@ def period_before(period: str) -> str:
         return ""
     parts = 1 if not part else 4 if mark else 12
     return _name(int(year) * parts + int(number or 1) - 2, parts)
-
-
-def next_period_begins(programme: Programme, day: date) -> date | None:
-    """The first day of the next period: when the tiers of the past one are settled. None: never."""
-    parts = _PARTS.get(programme.tier_period)
-    if parts is None:
-        return None
-    years, part = divmod(day.year * parts + _place(programme, day) + 1, parts)
-    return date(years, part * (12 // parts) + 1, 1) if years <= date.max.year else None
 
 
 def carried_minor(programme: Programme, spent: Mapping[str, int], day: date) -> int:
@@ -117,17 +106,6 @@ def move_of(programme: Programme, tier: str, spent: Mapping[str, int], day: date
     least = thresholds.get(tier, 0)
     reached = [each.id for each in _by_spend(programme) if least < each.from_spend_minor <= carried]
     return TierMove(tier, after, tuple(reached))
-
-
-def tier_for_sale(claimed: str, current: str, moves: Iterable[tuple[str, int]], sold_at_ms: int) -> str:
-    """The tier by which a sale is counted that a till made as for a member of tier `claimed`.
-
-    `moves` are (tier before, moment) of the member's moves; `sold_at_ms` is no later than now. The claim holds if the
-    member left that tier no sooner than `TIER_LAG_MS` before the sale, else the `current` tier does.
-    """
-    if claimed == current or any(before == claimed and at_ms > sold_at_ms - TIER_LAG_MS for before, at_ms in moves):
-        return claimed
-    return current
 
 
 def _by_spend(programme: Programme) -> list[Tier]:

@@ -15,6 +15,9 @@ from till_cloud.cli.common import (
     time_text,
     writing,
 )
+from till_cloud.phone_costs import COSTS, USUAL_COST
+
+NO_SLOW_TAGS = "off"
 
 TILL_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 FLAGS_SHOWN = 1_000
@@ -23,15 +26,43 @@ FLAGS_SHOWN = 1_000
 @click.command()
 @database_option
 @click.option("--restored", is_flag=True, help="The file is a restored backup: tills must pull everything again.")
-def init(db: Path, *, restored: bool) -> None:
-    """Make the database, or bring an older one up to date."""
-    from till_cloud.store import meta
+@click.option(
+    "--phone-cost",
+    type=click.Choice([*(str(cost) for cost in COSTS), NO_SLOW_TAGS]),
+    help="Of a new chain: scrypt's N of its phones' slow tags, chosen once; off: none, while tills of 0.1 are to find "
+    f"members by phone. Default: {USUAL_COST}.",
+)
+def init(db: Path, phone_cost: str | None, *, restored: bool) -> None:
+    """Make the database of a new chain, or bring an older one up to date.
+
+    A new chain has slow tags of phones from its first day, so that a stolen till's can't be tried out in minutes (see
+    docs/explanation/privacy.md). A chain that is there keeps what it has: `cloud privacy slow-phones` begins them.
+    """
+    import sqlite3
+
+    from till_cloud.exceptions import AdminError
+    from till_cloud.founding import found
+    from till_cloud.store import meta, slow_tags
+
+    wanted = USUAL_COST if phone_cost is None else 0 if phone_cost == NO_SLOW_TAGS else int(phone_cost)
+
+    def begin(connection: sqlite3.Connection) -> bool:
+        is_new = found(connection, phone_cost=wanted)
+        had = slow_tags.phone_tags(connection).cost
+        if phone_cost is not None and had != wanted:
+            instead = f"of {had}, which it keeps" if had else "of none, which `cloud privacy slow-phones` can begin"
+            raise AdminError(f"expected no --phone-cost for a chain that is there and has a cost {instead}")
+        if restored:
+            meta.set_incarnation(connection, meta.new_incarnation())
+        return is_new
 
     with writing(db, create=True) as writer:
-        if restored:
-            writer.call(lambda connection: meta.set_incarnation(connection, meta.new_incarnation()))
+        is_new = writer.call(begin)
         incarnation = writer.call(meta.incarnation)
     click.echo(f"{db} is ready, incarnation {incarnation}")
+    if is_new:
+        told = f"slow ones, of cost {wanted}" if wanted else "fast ones only, which can be tried out in minutes"
+        click.echo(f"Tags of phones: {told}.", err=True)
 
 
 @click.group()

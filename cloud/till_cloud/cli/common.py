@@ -46,7 +46,10 @@ def told() -> Iterator[None]:
 
 @contextlib.contextmanager
 def writing(path: Path, *, create: bool = False) -> Iterator["Writer"]:
-    """The database open for changes, its schema brought up to date. The running cloud goes on meanwhile."""
+    """The database open for changes, its schema brought up to date. The running cloud goes on meanwhile.
+
+    `create`: it may be new, and to found it is left to the caller.
+    """
     from till_cloud.store import meta
     from till_cloud.store.writer import Writer
 
@@ -55,7 +58,8 @@ def writing(path: Path, *, create: bool = False) -> Iterator["Writer"]:
             _expect_file(path)
         writer = Writer(path)
         try:
-            writer.call(meta.initialise)
+            if not create:
+                writer.call(meta.initialise)
             yield writer
         finally:
             writer.close()

@@ -5,10 +5,7 @@ from pathlib import Path
 import click
 
 from till_cloud.cli.common import database_option, echo_json, json_option, now_ms, reading, told, writing
-
-USUAL_COST = 2**14
-COSTS = (2**13, USUAL_COST, 2**15, 2**16)
-"""Of scrypt's N: from 27 ms and 8 MB of a processor of today on, each twice as much; small tills take longer."""
+from till_cloud.phone_costs import COSTS, USUAL_COST
 
 
 @click.command()
@@ -148,12 +145,12 @@ def add_keys(file: Path, db: Path) -> None:
 @database_option
 @json_option
 def slow_phones(db: Path, cost: str, *, begin: bool, as_json: bool) -> None:
-    """Tell how far the slow tags of phones are, or have them made.
+    """Tell how far the slow tags of phones are, or have them made for a chain that was begun without.
 
-    A stolen till's tags of phones can be tried out in minutes; the slow ones in years. See
-    docs/explanation/privacy.md. A million members take the running cloud thirty hours, at half of one core; tills hear
-    of each as of any change. A till of a release before them finds members by card, and no longer by phone: its sales
-    to phones still count.
+    `cloud init` begins a new chain with them. A stolen till's tags of phones can be tried out in minutes; the slow ones
+    in years. See docs/explanation/privacy.md. A million members take the running cloud thirty hours, at half of one
+    core; tills hear of each as of any change. A till of a release before them finds members by card, and no longer by
+    phone: its sales to phones still count.
     """
     from till_cloud.jobs.slow_phones import progress
     from till_cloud.store import slow_tags

@@ -16,7 +16,14 @@ if TYPE_CHECKING:
 __all__ = ["privacy", "retention", "window"]
 
 IDS_SHOWN = 20
+TILLS_SHOWN = 8
 """On the terminal; `--json` prints them all."""
+
+_FORMER = {
+    "auto": "one that has not for 14 days is refused (auto)",
+    "open": "none is refused (open)",
+    "closed": "each is refused (closed)",
+}
 
 
 @privacy.command("window")
@@ -25,14 +32,23 @@ IDS_SHOWN = 20
 @click.option("--days", type=int, help="Tills hold who was seen in their store in so many days (7 to 3650).")
 @click.option("--whole-base", is_flag=True, help="Tills hold every member of the chain.")
 @click.option("--default", "unset", is_flag=True, help="Do as the chain does; the chain: 90 days.")
+@click.option(
+    "--former",
+    type=click.Choice(["auto", "open", "closed"]),
+    help="Tills that ask for the whole base, as those of former releases do: auto refuses one that has kept to its "
+    "store's members for 14 days, open none, closed all.",
+)
 @json_option
-def window(db: Path, store: str, days: int | None, *, whole_base: bool, unset: bool, as_json: bool) -> None:
+def window(
+    db: Path, store: str, days: int | None, former: str | None, *, whole_base: bool, unset: bool, as_json: bool
+) -> None:
     """Choose whom tills hold, or show it. A stolen till has the people whom it holds.
 
     Seen is who buys, returns, registers or gets a card at a till of the store, and whom a till asked the cloud for.
     With a line every member is served anywhere; without one, a member whom the till does not hold earns and can't
     spend.
     """
+    from till_cloud import former as former_tills
     from till_cloud import windows
     from till_cloud.store import meta, tills
     from till_cloud.store import windows as rows
@@ -43,6 +59,9 @@ def window(db: Path, store: str, days: int | None, *, whole_base: bool, unset: b
         wanted = None if unset else rows.WHOLE_BASE if whole_base else days
         with writing(db) as writer:
             writer.call(lambda connection: windows.choose(connection, store, wanted, now_ms()))
+    if former is not None:
+        with writing(db) as writer:
+            writer.call(lambda connection: former_tills.choose(connection, former))
     with reading(db) as connection:
         everywhere = rows.count(connection, rows.EVERYWHERE)
         kept = meta.told(connection, rows.JUDGED) == "on"
@@ -52,13 +71,19 @@ def window(db: Path, store: str, days: int | None, *, whole_base: bool, unset: b
             if store in ("", row.store)
         ]
         chain_days = rows.days_of(connection, rows.EVERYWHERE)
+        everywhere_days = rows.days_everywhere(connection)
+        mode, whole = former_tills.mode(connection), former_tills.whole_base_tills(connection)
     if as_json:
         listed = [{"store": name, "days": number, "members": count} for name, number, count in shown]
-        echo_json({"chain_days": chain_days, "in_force": kept, "everywhere": everywhere, "stores": listed})
+        told = {"chain_days": chain_days, "in_force": kept, "everywhere": everywhere, "stores": listed}
+        echo_json({**told, "former": mode, "whole_base_tills": whole})
         return
     if not kept:
         click.echo("Tills hold the whole base for now: most of it was imported for no store, or not looked at yet.")
-    click.echo(f"{everywhere} members count for every store, until their import is {chain_days or 'any'} days old")
+    click.echo(f"{everywhere} members count for every store, until their import is {everywhere_days or 'any'} days old")
+    click.echo(
+        f"{len(whole)} tills ask for the whole base: {', '.join(whole[:TILLS_SHOWN]) or 'none'}; {_FORMER[mode]}"
+    )
     echo_table(("store", "days", "members"), [(name, str(number or "all"), count) for name, number, count in shown])
 
 

@@ -4,6 +4,7 @@ Decision: docs/decisions/0013. Each job works in blocks, each a short transactio
 served meanwhile. A block may be lost, done again, or done after years: what is due is found in the ledger itself.
 """
 
-from till_cloud.jobs.running import JobsDone, Transact, run_jobs
+from till_cloud.jobs.done import JobsDone
+from till_cloud.jobs.running import Transact, run_jobs
 
 __all__ = ["JobsDone", "Transact", "run_jobs"]

@@ -3,19 +3,16 @@
 import sqlite3
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from till_cloud import awarding
+from till_cloud.jobs.done import JobsDone
 from till_cloud.ledger.book import Book
 from till_cloud.registry import Registry
 from till_cloud.store import events, jobs
 from till_loyalty.events import CATCH_UP_DAYS, on_day
 from till_loyalty.programme import Event, Programme
-
-if TYPE_CHECKING:
-    from till_cloud.jobs.running import JobsDone
 
 BLOCK_MEMBERS = 1_000
 """Members looked at in one transaction."""
@@ -79,7 +76,7 @@ class Birthdays:
             self._members.add(member_id)
             self._points += given
 
-    def tell(self, done: "JobsDone") -> None:
+    def tell(self, done: JobsDone) -> None:
         done.birthday_members += len(self._members)
         done.birthday_points += self._points
 

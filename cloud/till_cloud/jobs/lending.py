@@ -6,17 +6,14 @@ to lend them then. Another programme begins from the start, for all may be lent 
 
 import sqlite3
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from till_cloud.granting import REST_MS, lends, share_out
+from till_cloud.jobs.done import JobsDone
 from till_cloud.ledger.book import Book
 from till_cloud.registry import Registry, Version
 from till_cloud.store import grants, jobs, meta
-
-if TYPE_CHECKING:
-    from till_cloud.jobs.running import JobsDone
 
 JOB = "lending"
 
@@ -66,7 +63,7 @@ class Lending:
             self._points += account.granted - before
             self._members.add(member_id)
 
-    def tell(self, done: "JobsDone") -> None:
+    def tell(self, done: JobsDone) -> None:
         done.lent_members += len(self._members)
         done.lent_points += self._points
 

@@ -2,14 +2,11 @@
 
 import sqlite3
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
+from till_cloud.jobs.done import JobsDone
 from till_cloud.ledger.account import Draft
 from till_cloud.ledger.book import Book
 from till_cloud.ledger.expiring import expire_due
-
-if TYPE_CHECKING:
-    from till_cloud.jobs.running import JobsDone
 
 BLOCK_LOTS = 1_000
 """Lots of one transaction: some tens of milliseconds, which a till's push may have to wait."""
@@ -50,7 +47,7 @@ class Waking:
         book.flush()
         return len(found) == BLOCK_LOTS
 
-    def tell(self, done: "JobsDone") -> None:
+    def tell(self, done: JobsDone) -> None:
         done.awoken_members += len(self._awoken)
 
 
@@ -81,6 +78,6 @@ class Expiry:
             self._after = found[-1]
         return len(found) == BLOCK_LOTS
 
-    def tell(self, done: "JobsDone") -> None:
+    def tell(self, done: JobsDone) -> None:
         done.expired_members += len(self._members)
         done.expired_points += self._points

@@ -4,33 +4,12 @@ import sqlite3
 from collections.abc import Callable
 from typing import Protocol
 
-from msgspec import Struct
-
 from till_cloud.jobs import birthdays, lending, lots, tiers, usage, windows
+from till_cloud.jobs.done import JobsDone
 from till_cloud.registry import Registry
 
 Transact = Callable[[Callable[[sqlite3.Connection], bool]], bool]
 """Runs a block in one transaction of the database, and answers what the block answers."""
-
-
-class JobsDone(Struct):
-    """What a run did. `expired_points` of `expired_members`; members whose points awoke, who had a birthday, moved.
-
-    `lent_points` were put at hand of tills, of `lent_members`. `window_left` members left a store's window, and
-    `window_back` came back into one.
-    """
-
-    expired_members: int = 0
-    expired_points: int = 0
-    awoken_members: int = 0
-    birthday_members: int = 0
-    birthday_points: int = 0
-    tier_moves: int = 0
-    usage_removed: int = 0
-    lent_members: int = 0
-    lent_points: int = 0
-    window_left: int = 0
-    window_back: int = 0
 
 
 class Job(Protocol):

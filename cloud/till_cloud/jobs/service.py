@@ -8,8 +8,9 @@ import time
 
 from till_cloud.centre import Centre
 from till_cloud.jobs import slow_phones
+from till_cloud.jobs.done import JobsDone
 from till_cloud.jobs.lending import Lending, waiting
-from till_cloud.jobs.running import JobsDone, run_jobs
+from till_cloud.jobs.running import run_jobs
 from till_cloud.store import slow_tags
 
 log = logging.getLogger(__name__)

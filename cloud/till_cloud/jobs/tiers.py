@@ -3,17 +3,14 @@
 import sqlite3
 from collections.abc import Callable
 from datetime import date
-from typing import TYPE_CHECKING
 
+from till_cloud.jobs.done import JobsDone
 from till_cloud.ledger.account import Draft
 from till_cloud.ledger.book import Book
 from till_cloud.registry import Registry
 from till_cloud.store import facts, jobs, tiers
 from till_loyalty.programme import Programme
 from till_loyalty.tiers import move_of, moves_by_spend, period_before, period_of
-
-if TYPE_CHECKING:
-    from till_cloud.jobs.running import JobsDone
 
 BLOCK_MEMBERS = 2_000
 """Members looked at in one transaction; few of them move."""
@@ -80,5 +77,5 @@ class TierPeriods:
             self._after = found[-1][0]
         return len(found) == BLOCK_MEMBERS
 
-    def tell(self, done: "JobsDone") -> None:
+    def tell(self, done: JobsDone) -> None:
         done.tier_moves += self._moves

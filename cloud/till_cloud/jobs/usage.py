@@ -3,13 +3,10 @@
 import sqlite3
 from collections.abc import Callable
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
+from till_cloud.jobs.done import JobsDone
 from till_cloud.store import jobs
 from till_loyalty.limits import period_key
-
-if TYPE_CHECKING:
-    from till_cloud.jobs.running import JobsDone
 
 JOB = "usage"
 BLOCK_ROWS = 5_000
@@ -54,5 +51,5 @@ class OldUsage:
         jobs.set_done(connection, JOB, today.isoformat(), self._wall_ms())
         return False
 
-    def tell(self, done: "JobsDone") -> None:
+    def tell(self, done: JobsDone) -> None:
         done.usage_removed += self._removed

@@ -1,24 +1,25 @@
 """Lets members out of the windows of stores where they were not seen for long, and back in where a window was widened.
 
-Once an hour, block by block; the last one judges whether tills hold their store's members (`till_cloud.windows`).
+Once an hour, block by block; the last one judges whether tills hold their store's members (`till_cloud.windows`). A
+chain that is small, as each is on its first day, is judged in every run: what it looks like is another by the next.
 """
 
 import sqlite3
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
+from till_cloud.jobs.done import JobsDone
 from till_cloud.ledger.book import Book
 from till_cloud.store import jobs, meta, tills
 from till_cloud.store import windows as rows
 from till_cloud.windows import JOB
 
-if TYPE_CHECKING:
-    from till_cloud.jobs.running import JobsDone
-
 BLOCK_MEMBERS = 1_000
 """Members of one transaction: some ten milliseconds, which a till's push may have to wait."""
 
 PERIOD_MS = 3_600_000
+
+SMALL_MEMBERS = 10_000
+"""Counted within a millisecond."""
 
 KEPT_DAYS = 180
 """How long the row of who left stays: a till that was away for longer finds out by digests who has left."""
@@ -36,6 +37,8 @@ class Windows:
     def block(self, connection: sqlite3.Connection) -> bool:
         hour = str(self._due_ms // PERIOD_MS)
         if jobs.done_to(connection, JOB) == hour:
+            if rows.is_small(connection, SMALL_MEMBERS):
+                judge(connection)
             return False
         book = Book(connection, self._wall_ms())
         stores = [rows.EVERYWHERE, *(row.store for row in tills.all_stores(connection))]
@@ -49,7 +52,10 @@ class Windows:
 
     def _move(self, book: Book, store: str) -> bool:
         """Let some of a store's members out or in, and forget who left long ago; whether there were any."""
-        days = rows.days_of(book.connection, store)
+        if store == rows.EVERYWHERE:
+            days = rows.days_everywhere(book.connection)
+        else:
+            days = rows.days_of(book.connection, store)
         if days == rows.WHOLE_BASE:
             return False
         before_ms = self._due_ms - days * rows.DAY_MS
@@ -62,7 +68,7 @@ class Windows:
         self._back += len(came)
         return bool(gone or came or forgotten)
 
-    def tell(self, done: "JobsDone") -> None:
+    def tell(self, done: JobsDone) -> None:
         done.window_left += self._left
         done.window_back += self._back
 
@@ -70,10 +76,16 @@ class Windows:
 def judge(connection: sqlite3.Connection) -> None:
     """Whether tills hold their store's members: not while most of the base was imported for no store in particular.
 
-    In between what was judged before stands, so that tills don't pull anew again and again.
+    In between what was judged before stands, so that tills don't pull anew again and again. A base without anybody says
+    nothing yet.
     """
     everywhere, members = rows.count(connection, rows.EVERYWHERE), rows.members(connection)
+    before = judged = meta.told(connection, rows.JUDGED)
+    if not members:
+        return
     if 2 * everywhere >= members:
-        meta.tell(connection, rows.JUDGED, "off")
+        judged = "off"
     elif 4 * everywhere <= members:
-        meta.tell(connection, rows.JUDGED, "on")
+        judged = "on"
+    if judged != before:
+        meta.tell(connection, rows.JUDGED, judged)

@@ -1,17 +1,21 @@
 """Opening the cloud's database: pragmas, the gate that keeps writers of several processes apart, and migrations."""
 
 import contextlib
+import logging
 import sqlite3
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from till_cloud.exceptions import StoreFormatError, StoreUnavailableError
 from till_cloud.store.files import create_private
 
+log = logging.getLogger(__name__)
+
 APPLICATION_ID = 0x54494C43
 """`PRAGMA application_id`: "TILC" says that the file is a cloud database."""
 
-SCHEMA_VERSION = 9
+SCHEMA_VERSION = 10
 """`PRAGMA user_version` that this code makes and expects: how many migrations there are."""
 
 BUSY_TIMEOUT_MS = 30_000
@@ -22,6 +26,12 @@ WRITER_CACHE_KIB = 64 * 1024
 
 CHECKPOINT_PAGES = 8_000
 """WAL pages after which a commit also checkpoints: 32 MB, so that a burst of pushes pays for it seldom."""
+
+TELL_EVERY_S = 5.0
+"""How often a long migration says that it goes on."""
+
+STEPS_BETWEEN = 200_000
+"""Of SQLite's machine, between two looks at the clock: some milliseconds."""
 
 
 class Gate:
@@ -117,9 +127,11 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
     from till_cloud.store.copying import keep_former
     from till_cloud.store.migrations import migrations
 
+    clock = _Telling(path)
     if found:
-        keep_former(connection, path, found)
+        keep_former(connection, path, found, clock.tell)
     database = sqlite_utils.Database(connection)
+    connection.set_progress_handler(clock.tell, STEPS_BETWEEN)
     # All migrations and the version in one transaction: a file is of one release or of the next, never in between, so
     # that the former release can go on with it when an upgrade fails. Within it, each migration is a savepoint.
     connection.execute("BEGIN IMMEDIATE")
@@ -132,6 +144,24 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+    finally:
+        connection.set_progress_handler(None, 0)
+
+
+class _Telling:
+    """Says now and then that a schema is still being brought up to date: nobody is to take a long one for hung."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._began = self._told = time.monotonic()
+
+    def tell(self) -> int:
+        """0, by which SQLite goes on."""
+        now = time.monotonic()
+        if now - self._told >= TELL_EVERY_S:
+            self._told = now
+            log.warning("%s is being brought up to date, for %.0f s so far", self._path, now - self._began)
+        return 0
 
 
 def check_format(connection: sqlite3.Connection, path: Path) -> None:

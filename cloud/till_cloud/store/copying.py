@@ -5,6 +5,7 @@ import logging
 import os
 import shutil
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 from till_cloud.store.files import create_private
@@ -15,8 +16,14 @@ ROOM_FACTOR = 2
 """Free room wanted, in sizes of the database, for the copy and for what a migration writes beside it."""
 
 
-def write_copy(source: sqlite3.Connection, target: Path) -> int:
+COPIED_PAGES = 20_000
+"""Of 4 KB, copied at once where somebody is told how far it is: some tenths of a second."""
+
+
+def write_copy(source: sqlite3.Connection, target: Path, tell: Callable[[], object] | None = None) -> int:
     """Copy what `source` sees to `target`, in place of what was there; gives its bytes. Readable by its owner only.
+
+    `tell` is called now and then; only where nobody else writes, or the copy begins anew each time.
 
     OSError or sqlite3.Error when the disk refuses; what was there stays then.
     """
@@ -25,7 +32,10 @@ def write_copy(source: sqlite3.Connection, target: Path) -> int:
         draft.unlink(missing_ok=True)
         create_private(draft)
         with contextlib.closing(sqlite3.connect(draft)) as copy:
-            source.backup(copy)
+            if tell is None:
+                source.backup(copy)
+            else:
+                source.backup(copy, pages=COPIED_PAGES, progress=lambda *_: tell())
             # One file without companions: it can be carried away, and read where nothing can be written.
             copy.execute("PRAGMA journal_mode=DELETE")
         with draft.open("rb") as written:
@@ -43,7 +53,9 @@ def kept_as(path: Path, version: int) -> Path:
     return path.with_name(f"{path.name}.schema-{version}")
 
 
-def keep_former(connection: sqlite3.Connection, path: Path, version: int) -> None:
+def keep_former(
+    connection: sqlite3.Connection, path: Path, version: int, tell: Callable[[], object] | None = None
+) -> None:
     """Before a migration: keep the file as the former release knows it, which can't read what comes after.
 
     Where there is no room for it, or the disk refuses, the upgrade goes on without, and says so: it is for going back
@@ -57,7 +69,7 @@ def keep_former(connection: sqlite3.Connection, path: Path, version: int) -> Non
         log.warning("no room to keep %s as schema %d has it (%s): back only by a backup", path, version, room)
         return
     try:
-        write_copy(connection, target)
+        write_copy(connection, target, tell)
     except (OSError, sqlite3.Error) as error:
         log.warning("%s can't be kept as schema %d has it (%s): back only by a backup", path, version, error)
         return

@@ -18,9 +18,14 @@ FORMER_KEYS_LIMIT = 4
 """Of one till: a machine that was replaced so often since a file was made has nothing to carry any more."""
 
 
+def is_founded(connection: sqlite3.Connection) -> bool:
+    """Whether the database is a chain's already."""
+    return connection.execute(_READ, ("incarnation",)).fetchone() is not None
+
+
 def initialise(connection: sqlite3.Connection) -> None:
     """Give a new database its incarnation and key; a database that has them keeps them. Within a transaction."""
-    if connection.execute(_READ, ("incarnation",)).fetchone() is None:
+    if not is_founded(connection):
         connection.execute(_WRITE, ("incarnation", new_incarnation()))
         connection.execute(_WRITE, ("secure_delete", "yes"))  # nothing was ever deleted from it otherwise
         connection.execute(_WRITE, ("identifier_key", secrets.token_hex(IDENTIFIER_KEY_BYTES)))

@@ -15,7 +15,7 @@ from till_cloud.store.slow_tags import SLOW_TAGS
 from till_cloud.store.wallet import WALLET
 from till_cloud.store.waves import WAVES
 from till_cloud.store.whole_programme import WHOLE_PROGRAMME
-from till_cloud.store.windows import WINDOWS
+from till_cloud.store.windows import WINDOW_SINCE, WINDOWS
 
 migrations = Migrations("tillside-cloud")
 
@@ -88,6 +88,14 @@ def windows(db: Database) -> None:
 def slow_tags(db: Database) -> None:
     """Which slow tags took the place of which fast ones."""
     for statement in SLOW_TAGS.split(";\n"):
+        if statement.strip():
+            db.execute(statement)
+
+
+@migrations(name="0010-window-since")
+def window_since(db: Database) -> None:
+    """Since when each till keeps to its store's members."""
+    for statement in WINDOW_SINCE.split(";\n"):
         if statement.strip():
             db.execute(statement)
 

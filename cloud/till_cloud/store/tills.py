@@ -67,7 +67,7 @@ UPDATE tills SET epoch = ?, salt = ?, acked_seq = ?, head_hash = ?, seen_at_ms =
 """
 _ENROL = """
 UPDATE tills SET token_sha256 = ?, enrolled_at_ms = ?, public_key = ?, counter = 0, quarantined_at_ms = 0,
-    quarantine_reason = ''
+    quarantine_reason = '', window_since_ms = 0
 WHERE till = ?
 """
 _ADD_KEY = "UPDATE tills SET public_key = ?, counter = 0 WHERE till = ? AND public_key = ''"

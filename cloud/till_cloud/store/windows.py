@@ -53,6 +53,14 @@ so is everybody of a chain that has not sold yet. `members.seen_at_ms`: the last
 who was erased for their age, and why.
 """
 
+WINDOW_SINCE = """
+ALTER TABLE tills ADD COLUMN window_since_ms INTEGER NOT NULL DEFAULT 0 CHECK (window_since_ms >= 0);
+
+UPDATE tills SET window_since_ms = CAST(strftime('%s', 'now') AS INTEGER) * 1000 WHERE takes_window = 1
+"""
+"""Since when a till has asked for its store's members without a question for the whole base in between; 0: it does not.
+"""
+
 EVERYWHERE = ""
 """The store of a row that counts for every store, and of the setting that is the chain's."""
 
@@ -123,6 +131,7 @@ WHERE m.status <> 'removed' ORDER BY i.tag
 _COUNT = "SELECT count(*) FROM window_members WHERE store = ? AND inside = 1"
 # Each member has one balance, and an index of these is read ten times sooner than the members themselves.
 _MEMBERS = "SELECT count(*) FROM balances"
+_IS_SMALL = "SELECT count(*) <= ? FROM (SELECT 1 FROM balances LIMIT ? + 1)"
 
 # Who was not seen for so long, and has nothing lent to a till of the store: neither points nor a voucher.
 _OVER = """
@@ -143,8 +152,8 @@ SELECT member_id, seen_at_ms FROM window_members WHERE store = ? AND inside = 0 
 """
 _KEEP_SEEN = "UPDATE members SET seen_at_ms = max(seen_at_ms, ?) WHERE member_id = ?"
 _FORGET = "DELETE FROM window_members WHERE store = ? AND member_id = ?"
-_TAKES = "SELECT takes_window FROM tills WHERE till = ?"
-_SET_TAKES = "UPDATE tills SET takes_window = ? WHERE till = ?"
+_TAKES = "SELECT takes_window, window_since_ms FROM tills WHERE till = ?"
+_SET_TAKES = "UPDATE tills SET takes_window = ?, window_since_ms = ? WHERE till = ?"
 
 
 def seen_at(connection: sqlite3.Connection, store: str, member_id: str) -> tuple[bool, int]:
@@ -181,6 +190,15 @@ def days_of(connection: sqlite3.Connection, store: str) -> int:
     """How many days a store's tills remember who was seen there; `WHOLE_BASE`: everybody, for ever."""
     row = connection.execute(_DAYS, (store,)).fetchone()
     return DEFAULT_DAYS if row is None else int(row[1])
+
+
+def days_everywhere(connection: sqlite3.Connection) -> int:
+    """How long members of an import for no store count for every store: the chain's days. Where the chain's tills hold
+    the whole base, the most that a store was given, whose tills alone look at it; `WHOLE_BASE` where none was."""
+    chain = days_of(connection, EVERYWHERE)
+    if chain != WHOLE_BASE:
+        return chain
+    return max(settings(connection).values(), default=WHOLE_BASE)
 
 
 def settings(connection: sqlite3.Connection) -> dict[str, int]:
@@ -238,6 +256,11 @@ def members(connection: sqlite3.Connection) -> int:
     return int(connection.execute(_MEMBERS).fetchone()[0])
 
 
+def is_small(connection: sqlite3.Connection, limit: int) -> bool:
+    """Whether the chain has so many members at most; it looks no further."""
+    return bool(connection.execute(_IS_SMALL, (limit, limit)).fetchone()[0])
+
+
 def over(connection: sqlite3.Connection, store: str, before_ms: int, limit: int) -> list[str]:
     """Who is to leave a store's window: not seen since then, and nothing of theirs is lent there."""
     named = {"store": store, "before": before_ms, "limit": limit}
@@ -267,11 +290,12 @@ def forget(connection: sqlite3.Connection, store: str, before_ms: int, limit: in
     return len(gone)
 
 
-def takes(connection: sqlite3.Connection, till: str) -> bool:
-    """Whether the till asks for its store's members only."""
+def takes(connection: sqlite3.Connection, till: str) -> tuple[bool, int]:
+    """Whether the till asks for its store's members only, and since when it has asked for nothing else; 0 where it
+    does not, or was enrolled anew and has not asked yet."""
     row = connection.execute(_TAKES, (till,)).fetchone()
-    return row is not None and row[0] == 1
+    return (False, 0) if row is None else (row[0] == 1, int(row[1]))
 
 
-def set_takes(connection: sqlite3.Connection, till: str, *, asks: bool) -> None:
-    connection.execute(_SET_TAKES, (int(asks), till))
+def set_takes(connection: sqlite3.Connection, till: str, *, asks: bool, now_ms: int) -> None:
+    connection.execute(_SET_TAKES, (int(asks), now_ms if asks else 0, till))

@@ -16,6 +16,7 @@ import httpx
 import pytest
 from click.testing import CliRunner, Result
 
+from till_cloud.phone_costs import USUAL_COST
 from till_config.main import main
 from till_loyalty.programme_document import example_text
 
@@ -110,6 +111,7 @@ def test_a_chain_is_set_up_served_and_stopped(shop: Shop) -> None:
 def test_commands_work_beside_a_running_cloud(shop: Shop) -> None:
     """What a command adds is served at once, and nothing waits for the server to stop."""
     with shop.serving() as (_, port):
+        assert json.loads(shop.out("privacy", "slow-phones", "--json"))["cost"] == USUAL_COST  # begun by being served
         shop.set_up()
         shop.run("member", "import", shop.file("m.csv", "name,phone,balance\nИван Петров,89161234567,1500\n"))
         code = shop.out("till", "add", "K1", "--store", "s1").split()[-1]

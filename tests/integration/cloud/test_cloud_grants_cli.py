@@ -7,9 +7,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
-from till_config.main import main
+from kit.commands import tillside
 from unit.cloud.grants_kit import LendingChain
 
 
@@ -25,8 +24,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def run(*words: str, status: int = 0) -> str:
-    done = CliRunner().invoke(main, ["cloud", *words])
-    assert done.exit_code == status, done.output
+    done = tillside("cloud", *words, status=status)
     return done.stdout if status == 0 else done.output
 
 
@@ -47,12 +45,12 @@ def test_silent_tills_that_have_points_are_listed_with_what_to_do(path: Path) ->
         connection.execute("UPDATE tills SET seen_at_ms = ?", (int(time.time() * 1000) - 31 * 86_400_000,))
     (row,) = json.loads(run("grant", "list", "--stale", "30", "--json", *db))
     assert (row["till"], row["members"], row["points"]) == ("k1", 1, 600)
-    done = CliRunner().invoke(main, ["cloud", "grant", "list", "--stale", "30", *db])
+    done = tillside("cloud", "grant", "list", "--stale", "30", *db)
     assert "600" in done.stdout
     assert "grant revoke --till TILL --removed" in done.stderr
     assert json.loads(run("grant", "list", "--stale", "32", "--json", *db)) == []
     assert json.loads(run("grant", "list", "--stale", "30", "--till", "k2", "--json", *db)) == []
-    assert "revoke" not in CliRunner().invoke(main, ["cloud", "grant", "list", "--stale", "32", *db]).output
+    assert "revoke" not in tillside("cloud", "grant", "list", "--stale", "32", *db).output
     run("grant", "revoke", "--till", "k1", *db)
     assert json.loads(run("grant", "list", "--stale", "30", "--json", *db)) == []
 

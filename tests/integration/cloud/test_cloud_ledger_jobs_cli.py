@@ -9,10 +9,9 @@ import time
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
+from kit.commands import tillside
 from till_cloud.verify import verify
-from till_config.main import main
 from unit.cloud.cloud_kit import NOON_MS, Wall
 from unit.cloud.cloud_ledger_kit import DAY_MS, shop
 
@@ -36,8 +35,7 @@ def old_points(tmp_path: Path) -> Path:
 
 
 def run(*words: str, status: int = 0) -> str:
-    done = CliRunner().invoke(main, ["cloud", *words])
-    assert done.exit_code == status, done.output
+    done = tillside("cloud", *words, status=status)
     return done.stdout if status == 0 else done.output
 
 

@@ -6,13 +6,13 @@ from pathlib import Path
 import httpx
 import msgspec
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 from msgspec.structs import replace
 
 from integration.cloud.cloud_http_kit import TillClient, run, served
+from kit.commands import tillside
 from till_cloud.store import tills
 from till_cloud.verify import verify
-from till_config.main import main
 from till_loyalty.programme import Rule
 from till_loyalty.programme_document import EXAMPLES, example_text, parse_programme, programme_json
 from till_loyalty.rule_parts import Coupon, Limit, Who
@@ -32,9 +32,7 @@ RULES = programme(
 
 
 def command(db: Path, *words: str, status: int = 0) -> Result:
-    done = CliRunner().invoke(main, ["cloud", *words, "--db", str(db)])
-    assert done.exit_code == status, done.output
-    return done
+    return tillside("cloud", *words, "--db", db, status=status)
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

@@ -4,17 +4,14 @@ import json
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
-from till_config.main import main
+from kit.commands import tillside
 from unit.cloud.cloud_kit import Chain
 
 
 def run(db: Path, *words: str, status: int = 0) -> Result:
-    done = CliRunner().invoke(main, ["cloud", *words, "--db", str(db)])
-    assert done.exit_code == status, done.output
-    assert done.exception is None or isinstance(done.exception, SystemExit)
-    return done
+    return tillside("cloud", *words, "--db", db, status=status)
 
 
 @pytest.fixture

@@ -5,21 +5,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 
 from integration.cloud.cloud_http_kit import run
 from integration.cloud.signing_kit import NOON_MS, Signer, World, push_body, world
+from kit.commands import tillside
 from till_cloud import changes
-from till_config.main import main
 from till_sync import keys, signing
 from till_sync.exceptions import CloudRefused, CloudUnreachable, IdentityError, IdentityRefused
 from till_sync.identity import IDENTITY_FILE, load_identity, save_identity
 
 
 def command(world: World, *words: str) -> str:
-    done = CliRunner().invoke(main, ["cloud", *words, "--db", str(world.chain.centre.path)])
-    assert done.exit_code == 0, done.output
-    return done.stdout
+    return tillside("cloud", *words, "--db", world.chain.centre.path).stdout
 
 
 async def command_beside(world: World, *words: str) -> str:

@@ -4,10 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
+from kit.commands import tillside
 from till_cloud.store import meta
-from till_config.main import main
 from till_loyalty.identifiers import tag
 from till_loyalty.programme import CardRange, Identifiers, RotatingCode
 from unit.cloud.cloud_kit import chain, programme
@@ -26,8 +25,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def run(*words: str, status: int = 0) -> str:
-    done = CliRunner().invoke(main, ["cloud", "wallet", *words])
-    assert done.exit_code == status, done.output
+    done = tillside("cloud", "wallet", *words, status=status)
     return done.stdout if status == 0 else done.output
 
 

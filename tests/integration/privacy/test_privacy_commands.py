@@ -56,6 +56,21 @@ def test_show_counts_and_names_nobody(state_dir: Path) -> None:
     assert "sale operations" in shown.stdout
 
 
+def test_show_counts_the_journal_of_an_agent_that_runs(state_dir: Path) -> None:
+    """Which has it to itself; what was copied to be counted is gone."""
+    told: list[Any] = []
+
+    async def beside() -> None:
+        till = load_identity(state_dir / "identity.json").till
+        async with journal_in(state_dir, Identity(0), till=till):
+            told.append(await asyncio.to_thread(command, state_dir, "show"))
+
+    run(beside())
+    assert told[0]["unread"] == []
+    assert [each["count"] for each in told[0]["holdings"] if each["what"] == "sale operations"] == [ACKED + 20]
+    assert list(state_dir.glob(".carry-*")) == []
+
+
 def test_prune_leaves_what_no_balance_includes_and_refuses_beside_an_agent(
     state_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

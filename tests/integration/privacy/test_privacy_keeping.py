@@ -135,6 +135,31 @@ def test_a_refused_operation_that_names_a_phone_by_its_former_tag_is_found_too(t
         assert made.centre.read(lambda c: retention.operations_of(c, ["m-old"])) == {"m-old": [one]}
 
 
+def test_a_refused_operation_counts_for_each_whom_it_names_however_a_till_wrote_it(tmp_path: Path) -> None:
+    """Two people in one body, and a name that is no tag of ours; others' bodies are read and left alone."""
+    from till_cloud import erasing
+
+    ours, odd = f"card:{7:032x}", "CARD/ 7"
+    with chain(tmp_path / "cloud.db", wall=Wall(OLD_MS)) as made:
+        till = made.till()
+        for name, tag in (("m-old", ours), ("m-odd", odd), ("m-no", f"card:{8:032x}")):
+            made.member(name, tags=(tag,))
+        till.sale("s-1", "m-no", 10_000)
+        till.push()
+
+        def refused(connection: Any) -> None:
+            # Megabytes of one letter, and what the letters before a tag could be taken for.
+            body = f'{{"subject": {{"tag": "x{ours}"}}, "card": "{"a" * 500_000}", "note": "{odd}"}}'.encode()
+            connection.execute("UPDATE ops SET status = 'rejected', member_id = '', tag = '', body = ?", (body,))
+
+        made.centre.write(refused).result()
+        names = ["m-old", "m-odd", "m-no"]
+        many = made.centre.read(lambda c: retention.operations_of(c, names))
+        assert [len(many[name]) for name in names] == [1, 1, 0]
+        for name in names:
+            assert made.centre.read(lambda c, name=name: erasing.operations_of(c, name)) == many[name]
+
+
 @pytest.mark.parametrize(
     ("date", "months", "day"), [(1_900_000_000_000, 1, "2030-02-17"), (1_743_379_200_000, 1, "2025-02-28")]
 )
@@ -156,3 +181,17 @@ def test_whom_tills_hold_is_chosen_by_chain_and_store(tmp_path: Path) -> None:
     assert "whole base for now" in command(db, "window")
     with chain(db, wall=Wall(NOW_MS), rules=programme(2)) as made:
         assert made.centre.read(lambda c: windows.scope_of(c, "s1", asked=True)) == windows.WHOLE
+
+
+def test_whether_tills_of_former_releases_get_the_whole_base_is_chosen(tmp_path: Path) -> None:
+    """It is told which tills still ask for it."""
+    db = tmp_path / "cloud.db"
+    base(db)
+    shown = command(db, "window", "--json")
+    assert (shown["former"], shown["whole_base_tills"]) == ("auto", ["k1"])
+    for mode, told in (("closed", "each is refused"), ("open", "none is refused"), ("auto", "for 14 days is refused")):
+        assert f"1 tills ask for the whole base: k1; {told}" in command(db, "window", "--former", mode).replace(
+            "one that has not ", ""
+        )
+        assert command(db, "window", "--json")["former"] == mode
+    command(db, "window", "--former", "never", status=2)

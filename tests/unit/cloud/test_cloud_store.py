@@ -4,6 +4,7 @@ import sqlite3
 import threading
 from concurrent.futures import Future
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import sqlite_utils
@@ -55,6 +56,22 @@ def test_every_earlier_schema_becomes_todays(tmp_path: Path, version: int) -> No
     connection = sqlite3.connect(old)
     assert connection.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
     connection.close()
+
+
+def test_a_long_upgrade_says_that_it_goes_on(
+    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Every five seconds, by the copy for the way back and by the statements; a short one says nothing."""
+    made_at(path, 7)
+    Writer(path).close()
+    assert "is being brought" not in caplog.text
+    made_at(short := path.with_name("d.db"), 7)
+    clock = iter(range(0, 10**6, 3))
+    monkeypatch.setattr("till_cloud.store.connection.time", SimpleNamespace(monotonic=lambda: next(clock)))
+    monkeypatch.setattr("till_cloud.store.connection.STEPS_BETWEEN", 50)
+    Writer(short).close()
+    told = [record.getMessage() for record in caplog.records if "is being brought" in record.getMessage()]
+    assert told[:2] == [f"{short} is being brought up to date, for {seconds} s so far" for seconds in (6, 12)]
 
 
 def test_opening_again_changes_nothing(path: Path) -> None:

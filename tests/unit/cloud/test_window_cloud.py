@@ -1,5 +1,6 @@
 """Which members a store's tills are to hold: by imports, operations, merges, and in a database of a former release."""
 
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from till_cloud import snapshots, windows
 from till_cloud.csv_members import LineReader, rows
 from till_cloud.importing import Importer
+from till_cloud.jobs.running import run_jobs
 from till_cloud.jobs.windows import judge
 from till_cloud.ledger.book import Book
 from till_cloud.merging import merge_by_hand
@@ -104,6 +106,45 @@ def test_a_merged_member_who_came_lately_keeps_the_other_from_leaving(world: Cha
 
     world.centre.write(merge).result()
     assert world.centre.read(lambda c: window_rows.seen_at(c, "s1", "m-2")) == (True, world.wall())
+
+
+def jobs(world: Chain) -> None:
+    run_jobs(lambda block: world.centre.write(block).result(), registry=world.centre.registry, wall_ms=world.wall)
+
+
+def test_a_new_chain_is_looked_at_with_its_first_member_and_a_large_one_each_hour(
+    world: Chain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cloud runs before there is anybody: tills would hold the whole base for an hour, whatever the jobs' command
+    is told to do. What is judged as before is not written again."""
+    jobs(world)
+    assert judged(world) == ""
+    till = world.till()
+    world.member("m-1")
+    till.sale("a", "m-1", 10_000)
+    till.push()
+    jobs(world)
+    assert judged(world) == "on"
+
+    def again(connection: sqlite3.Connection) -> int:
+        before = connection.total_changes
+        judge(connection)
+        return connection.total_changes - before
+
+    assert world.centre.write(again).result() == 0
+    monkeypatch.setattr("till_cloud.jobs.windows.SMALL_MEMBERS", 3)
+    for name in ("m-2", "m-3"):
+        world.member(name)
+        world.centre.write(lambda c, name=name: window_rows.put(c, "", name, world.wall(), 1)).result()
+    jobs(world)
+    assert judged(world) == "off"
+    for name in ("m-4", "m-5", "m-6", "m-7", "m-8"):
+        world.member(name)
+    jobs(world)
+    assert judged(world) == "off"
+    world.wall.ms += 3_600_000
+    jobs(world)
+    assert judged(world) == "on"
 
 
 def test_the_whole_base_is_not_read_to_judge_how_much_of_it_was_imported(world: Chain) -> None:

@@ -37,6 +37,27 @@ def test_config_of_the_installed_till_is_found_by_itself(
     assert "state_dirr" in done.output
 
 
+def test_a_key_is_explained_as_the_till_has_it_wherever_its_file_was_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the variable, or where set-up put it; the defaults are explained only where there is no till."""
+    path = tmp_path / "till.toml"
+    monkeypatch.setattr(installed, "installed_config", lambda: path)
+
+    def explained() -> str:
+        done = CliRunner().invoke(main, ["config", "explain", "bridge.port"])
+        assert done.exit_code == 0, done.output
+        return done.output.partition("\n  default")[0]
+
+    assert explained() == "bridge.port = 17532\n  from:     the default"
+    path.write_text("[bridge]\nport = 17533\n")
+    assert explained() == f"bridge.port = 17533\n  from:     {path}:2:1"
+    other = tmp_path / "other.toml"
+    other.write_text("[bridge]\nport = 17534\n")
+    monkeypatch.setenv(installed.CONFIG_VARIABLE, str(other))
+    assert explained() == f"bridge.port = 17534\n  from:     {other}:2:1"
+
+
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 def test_config_that_is_nowhere_is_told_in_the_same_words(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]

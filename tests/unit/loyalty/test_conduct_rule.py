@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kit.mistakes import Mistake, broken
 from till_loyalty import conduct
 from till_loyalty.conduct import Done, Signal, flags
-from unit.desk.test_desk_offline_mutants import Mistake, broken
 
 TODAY = "2026-11-22"
 HOUR = 3_600_000

@@ -189,13 +189,6 @@ MISTAKES = {
         "True",
         of_tiers.test_nothing_moves_without_a_period_or_a_threshold,
     ),
-    "a move counts for sales long before it": mistake(
-        tiers,
-        "tier_for_sale",
-        "at_ms > sold_at_ms - TIER_LAG_MS",
-        "at_ms >= sold_at_ms - TIER_LAG_MS",
-        of_tiers.test_a_sale_counts_by_the_tier_of_its_time,
-    ),
     "a period follows itself": mistake(
         tiers, "period_before", "or 1) - 2", "or 1) - 1", of_tiers.test_periods_follow_one_another
     ),

@@ -4,15 +4,14 @@ import json
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
+from kit.commands import tillside
 from till_cloud import policies
 from till_cloud.exceptions import AdminError, RefusedError
 from till_cloud.store import tills
 from till_cloud.store.policies import Scope
 from till_cloud.waves.moving import StartOrder, advance, start
 from till_config import ConfigError
-from till_config.main import main
 from till_sync import keys
 from till_sync.heartbeat import Policy, policy_bytes
 from unit.cloud.cloud_kit import Chain, chain
@@ -123,9 +122,7 @@ def test_the_commands(world: Chain, tmp_path: Path) -> None:
     bad.write_text("[bridge]\nport = 1\n[slip]\n")
 
     def run(*words: str, status: int = 0) -> str:
-        done = CliRunner().invoke(main, ["cloud", "policy", *words, "--db", db])
-        assert done.exit_code == status, done.output
-        return done.output
+        return tillside("cloud", "policy", *words, "--db", db, status=status).output
 
     assert run("put", str(good), "--store", "s1") == "Policy 1 of store s1 is on its way to the tills.\n"
     said = run("put", str(bad), status=1)
