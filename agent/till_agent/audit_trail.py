@@ -1,39 +1,34 @@
 """What people did to this till, in a file that only grows: `audit.log` in the state directory, one JSON object a line.
 
 Each line holds the hash of the line before it, so that a line that was changed, taken out or moved shows. No line holds
-anything of members, and of who did it only the number of the system's account.
+anything of members, and of who did it only the number of the system's account. A large file is put aside as
+`audit.log.1`, and the one after it begins with a line that is chained to its last.
 """
 
-import contextlib
-import errno
 import hashlib
 import io
 import logging
 import os
-import stat
 import sys
-import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 from msgspec import Struct
 
+from till_agent import audit_file
+from till_agent.audit_file import FORMER_FILE
+
 log = logging.getLogger(__name__)
 
 AUDIT_FILE = "audit.log"
-FORMER_FILE = "audit.log.1"
 SIZE_LIMIT_BYTES = 8 * 1024 * 1024
 """Some 30,000 lines: more than a till has in its life. A larger file is put aside, and the chain goes on in a new one;
 the one before it goes, so that the disk is never filled."""
 TAIL_BYTES = 16 * 1024
 """The last line lies within; a line takes at most 4 KB."""
 DETAIL_LIMIT = 500
-LOCK_TRIES = 100
-LOCK_PAUSE_S = 0.02
-"""Two seconds: an upgrade waits for nobody who holds this file."""
 FACTS_LIMIT = 12
 FIRST = "0" * 64
 CONTINUED = "log_continued"
@@ -81,6 +76,7 @@ class BadLine(Struct, frozen=True, kw_only=True):
 
     line: int
     detail: str
+    file: str = AUDIT_FILE
 
 
 _encode = msgspec.json.Encoder(order="sorted").encode
@@ -92,23 +88,42 @@ def note(state_dir: Path, what: What, **facts: str | int) -> bool:
     Facts are codes, versions, counts and names of files: never a member's, a token or a key.
     """
     told = {name: str(value)[:DETAIL_LIMIT] for name, value in list(facts.items())[:FACTS_LIMIT]}
+    path = state_dir / AUDIT_FILE
     try:
-        with _locked(state_dir) as file:
+        with audit_file.held(path) as file:
             before = _last(file)
-            line = Line(
-                seq=before.seq + 1 if before else 1,
-                at_ms=time.time_ns() // 1_000_000,
-                what=what,
-                account=os.getuid() if sys.platform != "win32" else -1,
-                facts=told,
-                prev=before.hash if before else FIRST,
-            )
-            file.write(_encode(msgspec.structs.replace(line, hash=hash_of(line))) + b"\n")
-            os.fsync(file.fileno())
+            if file.seek(0, os.SEEK_END) > SIZE_LIMIT_BYTES:
+                _put_aside(file, path)
+            new: list[Line] = []
+            if file.seek(0, os.SEEK_END) == 0 and (former := _last_former(path.with_name(FORMER_FILE))) is not None:
+                before = _after(former, CONTINUED, -1, {"after": FORMER_FILE})
+                new.append(before)
+            account = os.getuid() if sys.platform != "win32" else -1
+            new.append(_after(before, what, account, told))
+            audit_file.append(file, b"".join(_encode(line) + b"\n" for line in new))
     except OSError as error:
         log.warning("what was done could not be written into the audit log: %s: %s", what, error.strerror or error)
         return False
     return True
+
+
+def read_both(state_dir: Path) -> tuple[list[Line], BadLine | None]:
+    """All lines of the file that was put aside and of the one in use, up to the first that does not fit. OSError."""
+    found = _read_both(state_dir)
+    # Between two readings a file may have been put aside: what is wrong is so the second time too.
+    return found if found[1] is None else _read_both(state_dir)
+
+
+def _read_both(state_dir: Path) -> tuple[list[Line], BadLine | None]:
+    former, bad = read(state_dir / FORMER_FILE)
+    if bad is not None:
+        return former, msgspec.structs.replace(bad, file=FORMER_FILE)
+    lines, bad = read(state_dir / AUDIT_FILE)
+    if former and lines and former[0].hash == lines[0].hash:
+        return lines, bad  # cut off when it was copied and not emptied yet: all of it is here too
+    if lines and (gap := _gap(former[-1] if former else None, lines[0])):
+        return former, BadLine(line=1, detail=gap)
+    return former + lines, bad
 
 
 def read(path: Path) -> tuple[list[Line], BadLine | None]:
@@ -151,67 +166,54 @@ def _misfit(line: Line, before: Line | None, number: int) -> BadLine | None:
     return None
 
 
-@contextlib.contextmanager
-def _locked(state_dir: Path) -> Iterator[io.FileIO]:
-    """The file, for this process alone, at its end; anew when it has grown too large. OSError."""
-    path = state_dir / AUDIT_FILE
-    with _open(path) as file:
-        _lock(file)
-        if file.seek(0, os.SEEK_END) <= SIZE_LIMIT_BYTES:
-            yield file
-            return
-        before = _last(file)
-        path.replace(path.with_name(FORMER_FILE))
-    with _open(path) as file:
-        _lock(file)
-        if before is not None:
-            went_on = Line(
-                seq=before.seq + 1,
-                at_ms=time.time_ns() // 1_000_000,
-                what=CONTINUED,
-                account=-1,
-                facts={"after": FORMER_FILE},
-                prev=before.hash,
-            )
-            file.write(_encode(msgspec.structs.replace(went_on, hash=hash_of(went_on))) + b"\n")
-        yield file
+def _gap(former: Line | None, first: Line) -> str:
+    """Why the file in use does not go on where the one that was put aside ends; "" when it does."""
+    if former is None:
+        return f"expected {FORMER_FILE}, which entry {first.seq} goes on from" if first.what == CONTINUED else ""
+    if first.prev != former.hash or first.seq != former.seq + 1:
+        return f"expected entry {former.seq + 1} here, which goes on from {FORMER_FILE}, not {first.seq}"
+    return ""
 
 
-def _open(path: Path) -> io.FileIO:
-    flags = os.O_RDWR | os.O_CREAT
-    for name in ("O_BINARY", "O_CLOEXEC", "O_NOFOLLOW", "O_NONBLOCK"):
-        flags |= getattr(os, name, 0)
-    file = io.FileIO(os.open(path, flags, 0o600), "r+")
+def _after(before: Line | None, what: str, account: int, facts: dict[str, str]) -> Line:
+    line = Line(
+        seq=before.seq + 1 if before else 1,
+        at_ms=time.time_ns() // 1_000_000,
+        what=what,
+        account=account,
+        facts=facts,
+        prev=before.hash if before else FIRST,
+    )
+    return msgspec.structs.replace(line, hash=hash_of(line))
+
+
+def _put_aside(file: io.FileIO, path: Path) -> None:
+    """Where that can't be done now, the file goes on as it is: what was done must be written down."""
     try:
-        if sys.platform != "win32" and os.geteuid() == 0:
-            _give(file.fileno(), path)
+        audit_file.put_aside(file, path)
+    except OSError as error:
+        log.warning("the audit log could not be put aside: %s", error.strerror or error)
+
+
+def _last_former(path: Path) -> Line | None:
+    """The last line of the file that was put aside; None where there is none that can be read."""
+    try:
+        return _decoded(audit_file.tail(path, TAIL_BYTES))
     except OSError:
-        file.close()
-        raise
-    return file
-
-
-def _give(handle: int, path: Path) -> None:
-    """Whoever installs and upgrades is root; the file is the agent's, like all else in the folder.
-
-    The folder is the agent's too: what root writes to and gives away there must be no second name of a file of others.
-    """
-    found, owner = os.fstat(handle), path.parent.stat()
-    if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1 or found.st_uid not in (0, owner.st_uid):
-        raise OSError(errno.EPERM, "expected a file of the agent's with one name", str(path))
-    os.fchown(handle, owner.st_uid, owner.st_gid)
+        return None
 
 
 def _last(file: io.FileIO) -> Line | None:
-    """The last whole line; a piece of one behind it is cut off. The file stands at its end after this."""
-    size = file.seek(0, os.SEEK_END)
-    file.seek(max(0, size - TAIL_BYTES))
-    tail = file.read()
+    """The last whole line; a piece of one behind it is cut off."""
+    tail = audit_file.tail_of(file, TAIL_BYTES)
     whole = tail.rfind(b"\n") + 1
     if whole < len(tail):
-        file.truncate(size - (len(tail) - whole))
-        file.seek(0, os.SEEK_END)
-    last = tail[:whole].rstrip(b"\n").rpartition(b"\n")[2]
+        file.truncate(file.seek(0, os.SEEK_END) - (len(tail) - whole))
+    return _decoded(tail[:whole])
+
+
+def _decoded(tail: bytes) -> Line | None:
+    last = tail.rstrip(b"\n").rpartition(b"\n")[2]
     if not last:
         return None
     try:
@@ -219,21 +221,3 @@ def _last(file: io.FileIO) -> Line | None:
     except msgspec.DecodeError:
         # Somebody wrote into it. What comes now is chained to nothing, and `read` names the bad line.
         return None
-
-
-def _lock(file: io.FileIO) -> None:
-    """Held until the file is closed; the commands that write take microseconds. OSError when another keeps it."""
-    if sys.platform == "win32":
-        import msvcrt
-
-        file.seek(0)
-        msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)
-    else:
-        import fcntl
-
-        for _ in range(LOCK_TRIES):
-            with contextlib.suppress(BlockingIOError):
-                fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return
-            threading.Event().wait(LOCK_PAUSE_S)
-        raise OSError(errno.EWOULDBLOCK, "another program holds it")

@@ -25,6 +25,7 @@ class FakeCache:
         self.seen: Seen | None = None
         self.grants: dict[str, CachedGrant] = {}
         self.window_days = 0
+        self.filling = False
         if programme is not None:
             self.sell_by(programme)
 

@@ -9,7 +9,7 @@ import msgspec
 
 from till_agent.cache import leaving, pages, schema
 from till_agent.cache.opening import SIDE_FILES, open_writer
-from till_agent.cache.pages import Progress, save_progress
+from till_agent.cache.pages import Progress, Waiting, save_progress
 from till_agent.ports import Seen
 from till_sync import snapshot_layout
 from till_sync.exceptions import SnapshotUnusable
@@ -17,6 +17,7 @@ from till_sync.snapshot_file import unpack
 from till_sync.wire import ChangesAnswer, ProgrammeRow, SnapshotAnswer
 
 NEXT_SUFFIX = ".next"
+SNAPSHOT_SUFFIX = ".snapshot"
 
 
 class Aside:
@@ -26,6 +27,7 @@ class Aside:
         self.path = cache.with_name(cache.name + NEXT_SUFFIX)
         self._till = till
         self._connection: sqlite3.Connection | None = None
+        self._removed: set[str] = set()
         self.progress = Progress(till=till)
 
     def build(self, snapshot: Path, answer: SnapshotAnswer, serving: sqlite3.Connection | None) -> None:
@@ -48,29 +50,32 @@ class Aside:
         # While pages are fetched, the disk may take what it has not taken yet; `finish` waits for the rest.
         self._connection, self.progress = open_writer(self.path, self._till)
 
-    def write_page(self, page: ChangesAnswer, seen: Seen | None) -> bool:
-        """Store a page; whether the new cache is complete with it. sqlite3.Error."""
+    def write_page(self, page: ChangesAnswer, seen: Seen | None, waiting: Waiting) -> bool:
+        """Store a page; whether the new cache is complete with it. `waiting`: whom own ops speak of that it does not
+        include. sqlite3.Error."""
         connection = self._opened()
         connection.execute("BEGIN IMMEDIATE")
         try:
-            after = pages.write_page(connection, self.progress, page, seen)
+            after = pages.write_page(connection, self.progress, page, seen, waiting)
             connection.execute("COMMIT")
         except BaseException:
             connection.execute("ROLLBACK")
             raise
         self.progress = after
+        self._removed |= pages.removed_by(page)
         return not after.filling
 
     def carry_over(
         self, serving: sqlite3.Connection | None, base: tuple[int, int], waiting: frozenset[str] | None
     ) -> None:
-        """Take from the cache that serves whom waiting ops speak of, where the new one does not have them."""
+        """Take from the cache that serves whom waiting ops speak of, where the new one does not have them; not who was
+        erased, of whom nothing is to stay."""
         connection = self._opened()
         if serving is None or not waiting:
             return
         connection.execute("BEGIN IMMEDIATE")
         try:
-            carried = leaving.carry_over(serving, connection, base, waiting)
+            carried = leaving.carry_over(serving, connection, base, waiting, self._removed)
             self.progress = msgspec.structs.replace(self.progress, members=self.progress.members + carried)
             save_progress(connection, self.progress)
             connection.execute("COMMIT")

@@ -11,6 +11,7 @@ import msgspec
 from till_agent.cache import leaving, pages, schema, search_index
 from till_agent.cache.pages import Progress, save_progress
 from till_agent.cache.rows import as_member, tags_of
+from till_agent.cache.turns import in_turns
 from till_sync import digests
 from till_sync.snapshot_rows import balance_columns, pack
 from till_sync.wire import ChangesAnswer, MemberRow, StretchDigest
@@ -28,11 +29,12 @@ def compare(connection: sqlite3.Connection, progress: Progress, page: ChangesAns
         return progress, True
     included = (page.epoch, page.acked_seq)
     rows = []
-    for columns in connection.execute(schema.STRETCH, _limits(stretch)):
-        member = as_member(columns, progress.base)
-        if member.included > included:
-            return progress, True
-        rows.append(member.row)
+    for part in in_turns(connection.execute(schema.STRETCH, _limits(stretch)).fetchall()):
+        for columns in part:
+            member = as_member(columns, progress.base)
+            if member.included > included:
+                return progress, True
+            rows.append(member.row)
     keys = digests.open_keys(page.server_time_ms)
     found = digests.digest_of(_as_found(connection, rows), keys, after=stretch.after, last=stretch.last)
     agrees = (found.count, found.digest) == (stretch.count, stretch.digest)
@@ -51,13 +53,17 @@ def compare(connection: sqlite3.Connection, progress: Progress, page: ChangesAns
     return after, agrees
 
 
-def mend(connection: sqlite3.Connection, page: ChangesAnswer, stretch: StretchDigest) -> Progress:
-    """Put the members of a stretch in place of what the cache has there."""
+def mend(
+    connection: sqlite3.Connection, page: ChangesAnswer, stretch: StretchDigest, waiting: frozenset[str]
+) -> Progress:
+    """Put the members of a stretch in place of what the cache has there, but for those whom waiting ops speak of."""
     progress = pages.load_progress(connection)
     included = (page.epoch, page.acked_seq)
     rows = {row.member_id: row for row in page.rows if isinstance(row, MemberRow) and row.status != "removed"}
     limits = _limits(stretch)
     for member_id, data in connection.execute(schema.STRETCH_IDS, limits).fetchall():
+        if member_id not in rows and leaving.keep(connection, member_id, waiting):
+            continue
         connection.executemany(schema.DROP_TAG, [(tag, member_id) for tag in _tags(data)])
         if member_id not in rows:
             connection.execute(schema.DROP_MEMBER, (member_id,))
@@ -82,9 +88,11 @@ def mend(connection: sqlite3.Connection, page: ChangesAnswer, stretch: StretchDi
 
 def _as_found(connection: sqlite3.Connection, rows: list[MemberRow]) -> Iterator[MemberRow]:
     """The rows with those tags alone that lead to them: a card that nobody is found by is a difference too."""
-    for row in rows:
-        leading = [tag for tag in row.tags if connection.execute(schema.OWNER, (tag,)).fetchone() == (row.member_id,)]
-        yield row if len(leading) == len(row.tags) else msgspec.structs.replace(row, tags=tuple(leading))
+    for part in in_turns(rows):
+        for row in part:
+            found = [(tag, connection.execute(schema.OWNER, (tag,)).fetchone()) for tag in row.tags]
+            leading = [tag for tag, owner in found if owner == (row.member_id,)]
+            yield row if len(leading) == len(row.tags) else msgspec.structs.replace(row, tags=tuple(leading))
 
 
 def _limits(stretch: StretchDigest) -> tuple[str, str]:

@@ -75,14 +75,18 @@ def drop(connection: sqlite3.Connection, member_id: str, data: bytes) -> None:
 
 
 def carry_over(
-    source: sqlite3.Connection, target: sqlite3.Connection, base: tuple[int, int], waiting: frozenset[str]
+    source: sqlite3.Connection,
+    target: sqlite3.Connection,
+    base: tuple[int, int],
+    waiting: frozenset[str],
+    removed: set[str],
 ) -> int:
-    """Take those whom waiting ops speak of into a new cache that did not bring them; how many.
+    """Take those whom waiting ops speak of into a new cache that did not bring them, but for `removed`; how many.
 
     `base`: what rows of a snapshot include in the former cache.
     """
     carried = 0
-    for member_id in sorted({found for key in waiting if (found := _owner(source, key))}):
+    for member_id in sorted({found for key in waiting if (found := _owner(source, key))} - removed):
         member = source.execute(_MEMBER, (member_id,)).fetchone()
         balance = source.execute(_BALANCE, (member_id,)).fetchone()
         if member is None or balance is None or target.execute(schema.STORED, (member_id,)).fetchone() is not None:

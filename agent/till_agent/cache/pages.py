@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -13,6 +13,7 @@ from till_agent.audit_trail import note
 from till_agent.cache import grants, leaving, schema, search_index
 from till_agent.cache.programmes import read_programme
 from till_agent.cache.rows import shown_of, tags_of, without_tag
+from till_agent.cache.turns import in_turns
 from till_agent.ports import Seen, Shares
 from till_loyalty.receipt import Place
 from till_sync.asking import MemberAnswer
@@ -170,12 +171,16 @@ def leaves(progress: Progress, page: ChangesAnswer) -> bool:
     return (progress.filling and not page.more) or any(isinstance(row, LeftRow) for row in page.rows)
 
 
+def removed_by(page: ChangesAnswer) -> set[str]:
+    """Whom the cloud erased, or merged into others."""
+    return {row.member_id for row in page.rows if isinstance(row, MemberRow) and row.status == "removed"}
+
+
 class Erased:
     """How many members of this cache a page takes away: the cloud erased them, or merged them into others."""
 
     def __init__(self, by_id: Callable[[str], object], page: ChangesAnswer) -> None:
-        gone = [row.member_id for row in page.rows if isinstance(row, MemberRow) and row.status == "removed"]
-        self._count = sum(by_id(each) is not None for each in gone)
+        self._count = sum(by_id(each) is not None for each in removed_by(page))
 
     async def note(self, state_dir: Path) -> None:
         """Into the audit log, once the page is kept: how many, and no name of any."""
@@ -194,12 +199,11 @@ def begin_anew(connection: sqlite3.Connection) -> Progress:
 def judge(connection: sqlite3.Connection, epoch: int, results: tuple[OpResult, ...]) -> None:
     """Balances right after own ops; those of members that are not cached come with a page."""
     base = load_progress(connection).base
-    for result in results:
-        if not result.member_id:
-            continue
-        at = (epoch, result.seq)
-        statement = schema.JUDGE_BALANCE if at > base else schema.JUDGE_BALANCE_SINCE_SNAPSHOT
-        connection.execute(statement, (result.balance, result.held, result.position, *at, result.member_id, *at))
+    for part in in_turns([result for result in results if result.member_id]):
+        for result in part:
+            at = (epoch, result.seq)
+            statement = schema.JUDGE_BALANCE if at > base else schema.JUDGE_BALANCE_SINCE_SNAPSHOT
+            connection.execute(statement, (result.balance, result.held, result.position, *at, result.member_id, *at))
 
 
 def _floor(progress: Progress, page: ChangesAnswer, included: tuple[int, int]) -> tuple[int, int]:
@@ -223,6 +227,19 @@ def _write_members(
 ) -> int:
     """Store members, tags and balances. Gives how many more members there are; `shown` gets the ids of those of whom a
     till shows something else than before."""
+    on_page = {row.member_id for row in rows}
+    return sum([_write_some(connection, progress, page, part, on_page, shown) for part in in_turns(rows)])
+
+
+def _write_some(
+    connection: sqlite3.Connection,
+    progress: Progress,
+    page: ChangesAnswer,
+    rows: Sequence[MemberRow],
+    on_page: set[str],
+    shown: list[str],
+) -> int:
+    """Some rows of a page, on which there are `on_page`."""
     included = (page.epoch, page.acked_seq)
     other = _is_other(progress, page)
     put_members: list[tuple[str, int, bytes]] = []
@@ -257,7 +274,7 @@ def _write_members(
     connection.executemany(schema.DROP_MEMBER, drop_members)
     connection.executemany(schema.DROP_BALANCE, drop_members)
     connection.executemany(schema.PUT_MEMBER, put_members)
-    claim_tags(connection, put_tags, {row.member_id for row in rows})
+    claim_tags(connection, put_tags, on_page)
     written = connection.executemany(schema.PUT_BALANCE, newer).rowcount
     if written < len(newer):
         # Verdicts came before this page was read; what it says of facts they did not bring.

@@ -9,8 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from till_agent.cache import checking, grants, leaving, pages, schema
-from till_agent.cache.aside import Aside
+from till_agent.cache import checking, grants, leaving, pages, schema, turns
+from till_agent.cache.aside import SNAPSHOT_SUFFIX, Aside
+from till_agent.cache.crossing import Crossing
 from till_agent.cache.exceptions import CacheUnavailable, DamagedCacheError
 from till_agent.cache.former import FormerProgrammes
 from till_agent.cache.opening import clear_away, is_damage, open_writer, put_in_place
@@ -30,7 +31,6 @@ _log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-SNAPSHOT_SUFFIX = ".snapshot"
 STOP_WAIT_SECONDS = 5.0
 """For a page that is being written; what is not finished is pulled again."""
 
@@ -58,6 +58,7 @@ class CacheStore:
         self._path = path
         self._waiting = waiting
         self._keeps = False
+        self._crossing = Crossing()
         self._till = till
         self._on_complete = on_complete
         self._clock = clock
@@ -107,7 +108,8 @@ class CacheStore:
         return self._look_up(schema.BY_ID, member_id)
 
     def programme(self) -> CachedProgramme | None:
-        """The programme to sell by, parsed when it came."""
+        """The programme to sell by, parsed when it came. Whoever asks for it sells: members are written with pauses."""
+        turns.pace.called()
         return self._programme
 
     def programme_version(self, programme_id: str, version: int) -> Programme | None:
@@ -161,10 +163,8 @@ class CacheStore:
 
     @property
     def floor(self) -> tuple[int, int] | None:
-        """The last own op (epoch, seq) that every cached balance includes; None when there was no page yet.
-
-        (0, 0) is a floor as well: there are balances, and they include no own op.
-        """
+        """The last own op (epoch, seq) that every cached balance includes, (0, 0) where they include none; None when
+        there was no page yet."""
         return self._progress.floor if self._progress.as_of_ms else None
 
     @property
@@ -178,8 +178,8 @@ class CacheStore:
         return self._progress.allotted.window_days
 
     async def take(self, answer: MemberAnswer) -> bool:
-        """Store whom the cloud was asked about; False for nobody, or from another cloud than the cache's."""
-        if answer.member is None or answer.incarnation != self._progress.incarnation:
+        """Store whom the cloud was asked about; False for nobody, from another cloud than the cache's, or too late."""
+        if answer.incarnation != self._progress.incarnation or not self._crossing.takes(answer):
             return False
         self._progress = await self._write(lambda connection: pages.take(connection, answer))
         return True
@@ -212,6 +212,7 @@ class CacheStore:
 
     async def check_after(self) -> str:
         """After which member the next digest is wanted."""
+        self._crossing.asked()
         return self._progress.checked_to
 
     async def apart(self) -> StretchDigest | None:
@@ -220,13 +221,14 @@ class CacheStore:
 
     async def mend(self, page: ChangesAnswer) -> None:
         """Put the members of `page.stretch` in place of those in the cache; the cursor stays."""
-        stretch, self._apart = page.stretch, None
+        stretch, self._apart, self._keeps = page.stretch, None, True
         if stretch is not None and not self._progress.filling:
-            self._progress = await self._write(lambda connection: checking.mend(connection, page, stretch))
+            waiting = self._waiting((page.epoch, page.acked_seq))
+            self._progress = await self._write(lambda connection: checking.mend(connection, page, stretch, waiting))
 
     async def store_page(self, page: ChangesAnswer) -> None:
         """Rows and cursor in one transaction; CacheUnavailable when it can't be kept."""
-        seen = pages.seen_by(self._clock)
+        seen, page = pages.seen_by(self._clock), self._crossing.brought(page)
         erased = pages.Erased(self.by_id, page)
         looks = self._keeps or self._aside is not None or pages.leaves(self._progress, page)
         waiting = self._waiting((page.epoch, page.acked_seq)) if looks else None
@@ -267,7 +269,7 @@ class CacheStore:
     async def _store_aside(self, aside: Aside, page: ChangesAnswer, seen: Seen | None, waiting: Waiting) -> None:
         """A page for the new cache; with the last one it takes the place of the one that serves."""
         try:
-            complete = await self._in_thread(lambda: aside.write_page(page, seen))
+            complete = await self._in_thread(lambda: aside.write_page(page, seen, waiting))
             if complete:
                 await self._in_thread(lambda: aside.carry_over(self._writer, self._progress.base, waiting))
                 await self._swap(aside)

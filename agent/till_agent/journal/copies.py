@@ -7,6 +7,7 @@ nobody holds any more is swept when the next copy is made, and when the agent st
 import contextlib
 import os
 import secrets
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,22 @@ TRIES = 10
 """A sweep may take away a lock file between its making and its locking."""
 FORMER_AGE_S = 3_600.0
 """A former release made copies without a lock file; none was needed for as long."""
+
+
+def is_held(journal: Path) -> bool:
+    """Whether another program has the journal to itself, as an agent that runs does."""
+    if not journal.is_file():
+        return False
+    connection = sqlite3.connect(journal, timeout=0, isolation_level=None)
+    try:
+        connection.execute("PRAGMA schema_version").fetchone()
+    except sqlite3.OperationalError as exc:
+        return exc.sqlite_errorcode == sqlite3.SQLITE_BUSY
+    except sqlite3.Error:
+        return False
+    finally:
+        connection.close()
+    return False
 
 
 @contextlib.contextmanager

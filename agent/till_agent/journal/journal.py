@@ -34,6 +34,9 @@ T = TypeVar("T")
 LIST_LIMIT = 1_000
 """Ops in one answer of the list."""
 
+VERDICTS_AT_ONCE = 250
+"""Verdicts of one transaction: a sale that comes meanwhile waits for one, a millisecond and a sync, or shares it."""
+
 
 class VerdictSink(Protocol):
     """Where verdicts go besides the journal: `till_agent.cache.CacheStore`."""
@@ -150,8 +153,16 @@ class DiskJournal:
             await self._begin_anew("chain", str(exc), self._place.keeper.last_epoch, exc)
             return await self._gather(max_ops, max_bytes, incarnation)
 
-    async def _gather(self, max_ops: int, max_bytes: int, incarnation: str) -> PushRequest | None:
-        builder = outbox.BatchBuilder(max_ops, max_bytes)
+    async def batch_after(
+        self, last: tuple[int, int], *, max_ops: int, max_bytes: int, incarnation: str
+    ) -> PushRequest | None:
+        """What follows `last` in its epoch, checked as by `next_batch`; JournalCorrupt changes nothing here."""
+        return await self._gather(max_ops, max_bytes, incarnation, last)
+
+    async def _gather(
+        self, max_ops: int, max_bytes: int, incarnation: str, last: tuple[int, int] = (0, 0)
+    ) -> PushRequest | None:
+        builder = outbox.BatchBuilder(max_ops, max_bytes, last)
         while not builder.full:
             epoch, first, room = builder.epoch, builder.next_seq, builder.room
             part = await self._writer.submit(_slice_reader(epoch, first, room), writes=False)
@@ -163,13 +174,14 @@ class DiskJournal:
     async def record(self, epoch: int, acked_seq: int, results: tuple[OpResult, ...]) -> None:
         """Store verdicts and the acknowledged position, then hand the verdicts to the cache.
 
-        HistoryConflict when they speak of ops that were never made.
+        The position comes with the last of them: until then they are as those of ops whose answer was lost.
+        HistoryConflict when they speak of ops that were never made; then none is stored.
         """
-
-        def run(session: Session) -> None:
-            outbox.record_results(session, epoch, acked_seq, results)
-
-        await self._writer.submit(run, writes=True)
+        upto = max(acked_seq, max([result.seq for result in results], default=0))
+        for first in range(0, max(1, len(results)), VERDICTS_AT_ONCE):
+            part = results[first : first + VERDICTS_AT_ONCE]
+            is_last = first + VERDICTS_AT_ONCE >= len(results)
+            await self._writer.submit(_recorder(epoch, acked_seq if is_last else 0, part, upto), writes=True)
         if self._verdicts is not None:
             await self._verdicts.record_results(epoch, results)
 
@@ -307,6 +319,10 @@ async def open_journal(
 
 def _slice_reader(epoch: int, first: int, room: int) -> "Callable[[Session], outbox.Slice | None]":
     return lambda session: outbox.read_slice(session, epoch, first, room)
+
+
+def _recorder(epoch: int, acked_seq: int, part: tuple[OpResult, ...], upto: int) -> "Callable[[Session], None]":
+    return lambda session: outbox.record_results(session, epoch, acked_seq, part, upto)
 
 
 def _checker(epoch: int, first: int, last: int) -> Callable[[Session], int]:

@@ -20,8 +20,8 @@ from till_sync.ops import (
 from till_sync.ports import Clock
 from till_sync.wire import HelloAnswer, OpResult, PushRequest, WireOp
 
-SLICE_OPS = 100
-"""Ops read before commits get their turn; about 2 ms."""
+SLICE_OPS = 50
+"""Ops read before commits get their turn; about a millisecond."""
 ENVELOPE_BYTES = 128
 """What `{"seq":...,"fingerprint":"...","body":...}` adds to a body, rounded up."""
 
@@ -51,9 +51,10 @@ def read_slice(session: Session, epoch: int, first_seq: int, limit: int) -> Slic
 
 
 class BatchBuilder:
-    """Gathers slices until the batch is full."""
+    """Gathers slices until the batch is full: of the oldest waiting ops, or of those after `last` (epoch, seq)."""
 
-    def __init__(self, max_ops: int, max_bytes: int) -> None:
+    def __init__(self, max_ops: int, max_bytes: int, last: tuple[int, int] = (0, 0)) -> None:
+        self._last = last
         self._max_ops = max_ops
         self._left_bytes = max_bytes
         self._ops: list[WireOp] = []
@@ -64,13 +65,13 @@ class BatchBuilder:
 
     @property
     def epoch(self) -> int:
-        """Of the ops gathered; 0 before the first."""
-        return self._first.state.epoch if self._first else 0
+        """Of the ops gathered; before the first that of `last`, or 0."""
+        return self._first.state.epoch if self._first else self._last[0]
 
     @property
     def next_seq(self) -> int:
         """What the next slice begins with."""
-        return self._ops[-1].seq + 1 if self._ops else 0
+        return (self._ops[-1].seq if self._ops else self._last[1]) + 1
 
     @property
     def room(self) -> int:
@@ -100,9 +101,11 @@ class BatchBuilder:
         self.full = len(self._ops) >= self._max_ops or self._left_bytes <= 0
 
     def request(self, incarnation: str, clock: Clock, waiting: int) -> PushRequest | None:
-        """The batch, or None when nothing was gathered. `waiting`: ops without an answer now, this batch's too."""
+        """The batch, or None when nothing was gathered. `waiting`: ops without an answer now, this batch's too, and
+        those under way."""
         if self._first is None or not self._ops:
             return None
+        before = self._ops[0].seq - 1 - self._first.state.acked_seq
         return PushRequest(
             protocol=self._protocol,
             epoch=self._first.state.epoch,
@@ -115,7 +118,7 @@ class BatchBuilder:
             sent_mono_ms=clock.mono_ms(),
             boot=clock.boot,
             ops=tuple(self._ops),
-            remaining=max(0, waiting - len(self._ops)),
+            remaining=max(0, waiting - before - len(self._ops)),
         )
 
 
@@ -137,16 +140,14 @@ def _protocol(checked: CheckedRow) -> int:
     return protocol_of(row.kind, row.hold)
 
 
-def record_results(session: Session, epoch: int, acked_seq: int, results: tuple[OpResult, ...]) -> None:
-    """Store verdicts and the acknowledged position; HistoryConflict when they speak of ops that were never made."""
+def record_results(session: Session, epoch: int, acked_seq: int, results: tuple[OpResult, ...], upto: int) -> None:
+    """Store verdicts of an answer about ops up to `upto`, and the acknowledged position unless it is 0; HistoryConflict
+    when some of these ops were never made."""
     state = next((each for each in session.epochs if each.epoch == epoch), None)
     if state is None:
         raise HistoryConflict(f"expected an answer about an epoch of this journal, not {epoch}")
-    largest = max((result.seq for result in results), default=0)
-    if acked_seq > state.last_seq or largest > state.last_seq:
-        raise HistoryConflict(
-            f"expected ops of epoch {epoch} up to {state.last_seq}, not an answer about {max(acked_seq, largest)}"
-        )
+    if upto > state.last_seq:
+        raise HistoryConflict(f"expected ops of epoch {epoch} up to {state.last_seq}, not an answer about {upto}")
     session.record(epoch, acked_seq, results)
 
 

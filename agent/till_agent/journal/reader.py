@@ -86,9 +86,10 @@ class EntryReader:
         rows = self.connection.execute(schema.SALES_BEFORE, (before or schema.LARGEST_ID, limit))
         return [(OpId(self.till, *schema.split_id(identity)), size) for identity, size in rows]
 
-    def made_before(self, before: int, limit: int) -> list[tuple[int, int]]:
-        """Row ids and times of rows before one, newest first."""
-        return self.connection.execute(schema.MADE_BEFORE, (before, limit)).fetchall()
+    def made_before(self, before: int) -> tuple[int, int] | None:
+        """Row id and time of the last row before an id; None when there is none."""
+        columns = self.connection.execute(schema.MADE_BEFORE, (before,)).fetchone()
+        return None if columns is None else (columns[0], columns[1])
 
     def done_after(self, after: int, limit: int) -> list[tuple[int, str, str, int, bytes]]:
         """Sales, voids and returns after a row, in order: row id, kind, subject's key, time, body."""

@@ -123,10 +123,11 @@ SALES_BEFORE = (
     "SELECT e.id, length(e.body) FROM entries e NOT INDEXED WHERE e.id < ? AND e.kind = 'sale' "
     "ORDER BY e.id DESC LIMIT ?"
 )
-# When the rows before one were made, newest first; what was sold and brought back after one, in order; and a uid.
-MADE_BEFORE = "SELECT id, at_wall_ms FROM entries WHERE id < ? ORDER BY id DESC LIMIT ?"
+# When the row before one was made; what was sold and brought back after one, in order, for the same
+# reason along the rows; and a uid.
+MADE_BEFORE = "SELECT id, at_wall_ms FROM entries WHERE id < ? ORDER BY id DESC LIMIT 1"
 DONE_AFTER = (
-    "SELECT id, kind, subject_key, at_wall_ms, body FROM entries WHERE id > ? "
+    "SELECT id, kind, subject_key, at_wall_ms, body FROM entries NOT INDEXED WHERE id > ? "
     "AND kind IN ('sale', 'void', 'return') ORDER BY id LIMIT ?"
 )
 UID_OF = "SELECT uid FROM entries WHERE id = ?"
@@ -153,7 +154,7 @@ EFFECTS_AFTER = (
 EFFECTS_WITHOUT_INDEX = EFFECTS_AFTER.replace("INDEXED BY entries_effects", "NOT INDEXED")
 # Ops that may have changed facts of members, with the bodies that say which.
 CHANGES_AFTER = (
-    "SELECT id, kind, subject_key, body FROM entries WHERE id > ? "
+    "SELECT id, kind, subject_key, body FROM entries NOT INDEXED WHERE id > ? "
     "AND kind IN ('sale', 'void', 'return', 'grant-release') "
     "ORDER BY id LIMIT ?"
 )

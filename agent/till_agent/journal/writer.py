@@ -1,9 +1,9 @@
 """The one thread that owns the journal's one connection, and group commit.
 
 Everything that waits when the thread looks is written in one transaction and made durable by one sync. Each piece of
-work runs in a savepoint, so that one that fails is undone alone. Answers go back to the loop only after the commit.
-After any database error the connection is closed, never used again: what a failed sync left behind in memory is not
-what is on the disk, and asking a second time would be told "done".
+work runs in a savepoint, so that one that fails is undone alone; one that is by itself needs none. Answers go back to
+the loop only after the commit. After any database error the connection is closed, never used again: what a failed sync
+left behind in memory is not what is on the disk, and asking a second time would be told "done".
 """
 
 import asyncio
@@ -220,7 +220,13 @@ class Writer:
         outcomes: list[Outcome] = []
         try:
             session.connection.execute("BEGIN IMMEDIATE")
-            outcomes.extend(_apply(session, job) for job in jobs)
+            if len(jobs) == 1:
+                outcomes.append(_apply_alone(session, jobs[0]))
+                if not session.connection.in_transaction:
+                    self._deliver(outcomes, None)
+                    return
+            else:
+                outcomes.extend(_apply(session, job) for job in jobs)
             self._at_disk = True
             session.connection.execute("COMMIT")
             self.transactions += 1
@@ -339,6 +345,19 @@ class Writer:
         except RuntimeError:
             # The loop is closed: nobody waits for an answer any more. What was committed is in the file.
             _log.debug("the loop ended before the journal did")
+
+
+def _apply_alone(session: Session, job: Job[Any]) -> Outcome:
+    """Run the one job of a transaction, which its failure ends, without a savepoint: two statements less."""
+    before = session.epochs
+    try:
+        return job, job.run(session), None
+    except Exception as exc:
+        if isinstance(exc, sqlite3.Error) and not isinstance(exc, _OF_ITS_OWN_MAKING):
+            raise
+        session.connection.execute("ROLLBACK")
+        session.epochs = before
+        return job, None, exc
 
 
 def _apply(session: Session, job: Job[Any]) -> Outcome:

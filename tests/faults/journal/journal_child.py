@@ -12,7 +12,7 @@ from pathlib import Path
 
 from faults.journal import journal_mutants
 from till_agent.balances import OwnEffects
-from till_agent.journal import DiskJournal, EpochKeeper, Place, connect, open_journal
+from till_agent.journal import DiskJournal, EpochKeeper, Place, connect, open_journal, pruning
 from till_agent.ports import Draft
 from till_sync.asking import HoldAnswer, HoldRequest
 from till_sync.wire import OpResult
@@ -22,6 +22,8 @@ LARGE = 20_000
 SHORT_LOG_BYTES = 96 * 1024
 """Less than the day writes: some commits find room, later ones lengthen the log."""
 DAY = tuple(f"s-{number}" for number in range(1, 11))
+ACKED = 3
+"""Of the day, when the cloud has answered; its first rows are let go of then, as if they were old."""
 
 
 def say(line: str) -> None:
@@ -45,10 +47,11 @@ def save_epoch(folder: Path, epoch: int) -> None:
     os.close(handle)
 
 
-def place_in(folder: Path) -> Place:
-    """The child's journal."""
+def place_in(folder: Path, acked: int = ACKED) -> Place:
+    """The child's journal, with a cache that includes the first `acked` of its first epoch."""
     keeper = EpochKeeper(last_epoch(folder), lambda epoch: save_epoch(folder, epoch))
-    return Place(path=folder / "journal.db", till=TILL, keeper=keeper, clock=StepClock())
+    path, clock = folder / "journal.db", StepClock()
+    return Place(path=path, till=TILL, keeper=keeper, clock=clock, included=lambda: (1, acked))
 
 
 def draft_of(uid: str) -> Draft:
@@ -68,7 +71,8 @@ async def sell(journal: DiskJournal, uid: str) -> None:
 
 
 async def day(folder: Path) -> None:
-    """Sales alone and together, a hold, verdicts, a copy of the log into the file, a stop."""
+    """Sales alone and together, a hold, verdicts, old rows that go, a copy of the log into the file, a stop."""
+    pruning.LEAST_DAYS, pruning.NEWEST_ROWS = -1, 1
     journal = await open_journal(place_in(folder), OwnEffects())
     say(f"open {journal.report.reason or 'whole'}")
     await sell(journal, DAY[0])
@@ -91,11 +95,16 @@ async def day(folder: Path) -> None:
         say(f"failed hold {type(exc).__name__}")
     await sell(journal, "s-7")
     try:
-        await journal.record(journal.figures.epoch, 3, tuple(OpResult(seq=n, status="applied") for n in (1, 2, 3)))
-        say("acked 3")
+        verdicts = tuple(OpResult(seq=seq, status="applied") for seq in range(1, ACKED + 1))
+        await journal.record(journal.figures.epoch, ACKED, verdicts)
+        say(f"acked {ACKED}")
     except Exception as exc:
         say(f"failed record {type(exc).__name__}")
     await sell(journal, "s-8")
+    try:
+        say(f"pruned {await journal.prune(-1)}")
+    except Exception as exc:
+        say(f"failed prune {type(exc).__name__}")
     try:
         await journal._writer.submit(lambda session: session.checkpoint(), writes=False)
     except Exception as exc:

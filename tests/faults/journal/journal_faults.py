@@ -13,8 +13,11 @@ import pytest
 from faults.journal import journal_child
 from faults.journal.journal_nest import live_under
 from till_agent.balances import OwnEffects
-from till_agent.journal import EntryReader, open_journal
+from till_agent.journal import EntryReader, open_journal, schema
+from till_agent.journal.exceptions import UidForgotten
+from till_agent.journal.marks import mark_of
 from till_agent.journal.place import OpenReport
+from till_agent.journal.session import Session
 from till_agent.ports import Entry
 from unit.agent_stores.stores_kit import once, run
 
@@ -77,13 +80,17 @@ def check_day(folder: Path, lines: list[str]) -> OpenReport:
             assert report.damage is None, report
             if lines:
                 assert report.reason == "", report
+            gone = await journal._writer.submit(_went, writes=False)
+            assert len(gone) < max(journal.figures.acked_seq, 1), f"{gone} went, and the cloud may lack them"
             for line in lines:
                 word, _, rest = line.partition(" ")
                 if word == "sold":
                     wanted = journal_child.draft_of(rest)
                     entry = await journal.read(functools.partial(_find, rest))
-                    assert entry is not None, f"{rest} was acknowledged and is gone"
-                    assert (entry.body, entry.answer) == (wanted.body, wanted.answer)
+                    assert entry is not None or rest in gone, f"{rest} was acknowledged and is gone"
+                    assert entry is None or (entry.body, entry.answer) == (wanted.body, wanted.answer)
+                elif word == "pruned":
+                    assert len(gone) == int(rest)
                 elif word == "hold":
                     stored = await journal._writer.submit(lambda session: session.hold("h-1"), writes=False)
                     assert stored is not None
@@ -96,18 +103,33 @@ def check_day(folder: Path, lines: list[str]) -> OpenReport:
             assert (stored is not None and stored.state == "used") == (used is not None)
             before = journal.figures.last_seq
             sold = [await journal.read(functools.partial(_find, uid)) for uid in journal_child.DAY]
-            assert before == sum(entry is not None for entry in sold)
+            assert before == sum(entry is not None for entry in sold) + len(gone)
             sellable = used is not None or (stored is not None and stored.state == "granted")
             for uid in journal_child.DAY:
-                if uid != "s-7" or sellable:
+                if uid in gone:
+                    with pytest.raises(UidForgotten):
+                        await journal.commit(once(journal_child.draft_of(uid)))
+                elif uid != "s-7" or sellable:
                     await journal.commit(once(journal_child.draft_of(uid)))
             entries = await journal.read(lambda reader: reader.recent(100))
-            assert len({entry.uid for entry in entries}) == len(entries) == len(journal_child.DAY) - (not sellable)
+            left = len(journal_child.DAY) - len(gone) - (not sellable)
+            assert len({entry.uid for entry in entries}) == len(entries) == left
             return report
         finally:
             assert await journal.stop()
 
     return run(work())
+
+
+def _went(session: Session) -> set[str]:
+    """Sales of the day whose rows were let go of: each left a mark, and none of them has a row."""
+    if session.connection.execute(schema.HAS_PRUNED).fetchone() is None:
+        return set()
+    marks = {row[0] for row in session.connection.execute("SELECT mark FROM pruned")}
+    gone = {uid for uid in journal_child.DAY if mark_of("sale", uid) in marks}
+    assert len(gone) == len(marks)
+    assert not [uid for uid in gone if session.reader.find("sale", uid) is not None]
+    return gone
 
 
 def _find(uid: str, reader: EntryReader) -> Entry | None:

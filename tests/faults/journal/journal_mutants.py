@@ -7,7 +7,19 @@ from msgspec.structs import replace
 
 from till_agent.balances import _Effects
 from till_agent.cache import pages, schema
-from till_agent.journal import DiskJournal, aside, carry, connect, outbox, reader, salvage, witness, wreck, writer
+from till_agent.journal import (
+    DiskJournal,
+    aside,
+    carry,
+    connect,
+    outbox,
+    pruning,
+    reader,
+    salvage,
+    witness,
+    wreck,
+    writer,
+)
 from till_agent.journal.chain import row_hash
 from till_agent.journal.reader import EntryReader
 from till_agent.journal.rebuilding import Rebuilding
@@ -193,6 +205,22 @@ def _failed_sync_tried_again() -> tuple[Any, str, Any]:
     return writer.Writer, "_write", mutant
 
 
+def _rows_go_before_their_marks() -> tuple[Any, str, Any]:
+    """Old rows are let go of in a transaction of their own, and then it is noted which they were."""
+    whole = pruning._let_go
+
+    def mutant(session: Session, rows: Any) -> None:
+        execute = session.connection.execute
+        execute(pruning._DROP_TRIGGER)
+        for row in rows:
+            execute("DELETE FROM entries WHERE id = ?", (row[0],))
+        for statement in (pruning._TRIGGER, "COMMIT", "BEGIN IMMEDIATE", "SAVEPOINT job"):
+            execute(statement)
+        whole(session, rows)
+
+    return pruning, "_let_go", mutant
+
+
 MUTANTS = {
     "synchronous off": lambda: (_opening(), "connect", _pragma("OFF")),
     "synchronous normal": lambda: (_opening(), "connect", _pragma("NORMAL")),
@@ -211,6 +239,7 @@ MUTANTS = {
     "moved aside silently": _moved_aside_silently,
     "damaged row carried": _damaged_row_carried,
     "failed sync tried again": _failed_sync_tried_again,
+    "rows go before their marks": _rows_go_before_their_marks,
 }
 
 

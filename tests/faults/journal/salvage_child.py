@@ -10,8 +10,8 @@ from till_agent.journal import open_journal
 
 
 async def main(folder: Path) -> None:
-    """Open, sell once, close."""
-    journal = await open_journal(journal_child.place_in(folder), OwnEffects())
+    """Open, sell once, close. The cache includes nothing: what was acknowledged is counted, and no row is old."""
+    journal = await open_journal(journal_child.place_in(folder, 0), OwnEffects())
     journal_child.say(f"open {journal.report.reason or 'whole'}")
     await journal_child.sell(journal, "s-new")
     await journal.stop()

@@ -43,7 +43,7 @@ def check(folder: Path) -> None:
 
     async def work() -> None:
         effects = OwnEffects()
-        journal = await open_journal(place_in(folder), effects)
+        journal = await open_journal(place_in(folder, ACKED), effects)
         try:
             await journal.verify()
             entries = await journal.read(lambda reader: reader.recent(100))

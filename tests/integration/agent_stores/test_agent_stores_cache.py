@@ -1,11 +1,9 @@
 """The cache on real SQLite: pages, verdicts, tags that move, members that go, programmes."""
 
 import asyncio
-import contextlib
 import hashlib
 import json
 import sqlite3
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -13,39 +11,15 @@ import pytest
 
 from till_agent.audit_trail import AUDIT_FILE, read
 from till_agent.balances import OwnEffects
-from till_agent.cache import CacheStore, CacheUnavailable, open_cache, pages
+from till_agent.cache import CacheStore, CacheUnavailable, pages
 from till_sync.asking import MemberAnswer
-from till_sync.wire import ChangesAnswer, ExpiringPoints, MemberRow, OpResult, ProgrammeRow
-from unit.agent_stores.stores_kit import TILL, Identity, draft, journal_in, once, run
-
-
-@contextlib.asynccontextmanager
-async def cache_in(folder: Path, **other: Any) -> AsyncIterator[CacheStore]:
-    """A cache that is stopped at the end."""
-    cache = await open_cache(folder / "cache.db", other.pop("till", TILL), **other)
-    try:
-        yield cache
-    finally:
-        assert await cache.stop()
+from till_sync.wire import ExpiringPoints, MemberRow, OpResult, ProgrammeRow
+from unit.agent_stores.stores_kit import Identity, cache_in, draft, journal_in, once, page, run
 
 
 def member(member_id: str, balance: int = 0, *tags: str, **other: Any) -> MemberRow:
     """A member's row."""
     return MemberRow(member_id=member_id, balance=balance, tags=tags, **other)
-
-
-def page(*rows: Any, acked: int = 0, **other: Any) -> ChangesAnswer:
-    """A last page, as of own op `acked`."""
-    fields: dict[str, Any] = {
-        "incarnation": "i-1",
-        "rows": rows,
-        "next": f"after {acked}",
-        "more": False,
-        "epoch": 1,
-        "acked_seq": acked,
-        "server_time_ms": 1_000 + acked,
-    }
-    return ChangesAnswer(**(fields | other))
 
 
 def balance_of(cache: CacheStore, member_id: str) -> tuple[int, tuple[int, int]] | None:

@@ -4,24 +4,13 @@ import asyncio
 import contextlib
 import random
 import sqlite3
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from till_agent.cache import CacheStore, CacheUnavailable, open_cache
+from till_agent.cache import CacheUnavailable
 from till_sync.wire import ChangesAnswer, MemberRow, OpResult
-from unit.agent_stores.stores_kit import TILL, run
-
-
-@contextlib.asynccontextmanager
-async def cache_in(folder: Path, till: str = TILL) -> AsyncIterator[CacheStore]:
-    """A cache that is stopped at the end."""
-    cache = await open_cache(folder / "cache.db", till)
-    try:
-        yield cache
-    finally:
-        assert await cache.stop()
+from unit.agent_stores.stores_kit import cache_in, run
 
 
 def page_of(count: int, acked: int = 1) -> ChangesAnswer:

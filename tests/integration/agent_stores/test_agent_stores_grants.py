@@ -1,42 +1,17 @@
 """Grants in the cache on real SQLite, and what the real journal says of them after a restart."""
 
-import contextlib
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from till_agent.cache import CacheStore, open_cache
 from till_agent.cache.reading import Reader
 from till_agent.ports import CachedGrant, Seen
 from till_sync.asking import HoldRequest
-from till_sync.wire import ChangesAnswer, GrantRow, MemberRow
-from unit.agent_stores.stores_kit import TILL, StepClock, journal_in, run
+from till_sync.wire import GrantRow, MemberRow
+from unit.agent_stores.stores_kit import TILL, StepClock, cache_in, journal_in, page, run
 
 ANNA = "m-anna"
-
-
-@contextlib.asynccontextmanager
-async def cache_in(folder: Path, clock: StepClock | None = None) -> AsyncIterator[CacheStore]:
-    cache = await open_cache(folder / "cache.db", TILL, clock=clock)
-    try:
-        yield cache
-    finally:
-        assert await cache.stop()
-
-
-def page(*rows: Any, acked: int = 0, **other: Any) -> ChangesAnswer:
-    fields: dict[str, Any] = {
-        "incarnation": "i-1",
-        "rows": rows,
-        "next": f"after {acked}",
-        "more": False,
-        "epoch": 1,
-        "acked_seq": acked,
-        "server_time_ms": 1_000 + acked,
-    }
-    return ChangesAnswer(**(fields | other))
 
 
 def grant(points: int, member_id: str = ANNA, **other: Any) -> GrantRow:
@@ -132,11 +107,11 @@ def test_when_the_newest_page_came_outlives_a_restart(tmp_path: Path) -> None:
 
     async def test() -> None:
         clock = StepClock()
-        async with cache_in(tmp_path, clock) as cache:
+        async with cache_in(tmp_path, clock=clock) as cache:
             assert cache.seen is None
             await cache.store_page(page(MemberRow(member_id=ANNA)))
             clock.mono += 500
-        async with cache_in(tmp_path, clock) as cache:
+        async with cache_in(tmp_path, clock=clock) as cache:
             assert cache.seen == Seen(mono_ms=1_000, boot="boot-1", wall_ms=1_700_000_000_000)
 
     run(test())

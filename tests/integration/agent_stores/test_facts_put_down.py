@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import hashlib
 import json
 import random
 import sqlite3
@@ -15,6 +16,7 @@ from integration.agent_stores.salvage_kit import spoil
 from till_agent.balances import OwnEffects
 from till_agent.exceptions import JournalUnavailable
 from till_agent.journal import rebuilding
+from till_agent.journal.changes import pack_change
 from till_agent.journal.schema import row_id
 from till_agent.journal.session import Session
 from till_sync.wire import HelloAnswer
@@ -22,6 +24,7 @@ from unit.agent_stores.stores_kit import TILL, Identity, draft, journal_in, once
 
 FILE = "journal.db-facts"
 MEMBERS = ("m-1", "m-2", "m-3")
+KINDS = ("sale", "void", "return", "grant-release")
 
 
 @pytest.fixture(autouse=True)
@@ -264,3 +267,28 @@ def test_of_an_epoch_that_was_put_aside_nothing_counts(tmp_path: Path, floor: tu
     strange = [(row_id(1, seq), "m-1", told.changes[0][2]) for seq in range(1, 9)]
     rebuilding.write(tmp_path / FILE, msgspec.structs.replace(told, changes=[*strange, *told.changes], after=0))
     assert known(run(start())) == known(found)
+
+
+WHOLE = {
+    "kind": "sale",
+    "clock": {"business_date": "2026-01-05", "hour": 9},
+    "sale_op": "t-7:1:3",
+    "usage": [{"rule": "r", "per": "code", "key": "SPRING", "amount": 3, "uses": 1}],
+    "result": {
+        "accruals": [{"rule": "r", "points": 5, "active_from": "2026-02-01"}],
+        "discounts": [{"rule": "d", "amount_minor": 70}],
+        "redeemed_points": 9,
+    },
+    "points": 4,
+    "wallet": {"token": 2, "rotating": 3},
+}
+READ = "41a8dd82697e"
+"""Of what is read of these bodies in the form that `rebuilding.FORM` names."""
+
+
+def test_a_form_names_what_is_read_of_a_body() -> None:
+    """Who changes what is read raises `rebuilding.FORM`, and this digest with it: what an earlier build of the same
+    release put down lacks it, and nothing else would tell."""
+    bodies = [(kind, {**WHOLE, "kind": kind, "hold": hold}) for kind in KINDS for hold in ("", "g-1", "f-1", "h-1")]
+    read = b"".join(pack_change(kind, json.dumps(each).encode()) for kind, each in bodies)
+    assert (rebuilding.FORM, hashlib.sha256(read).hexdigest()[:12]) == ("1", READ)

@@ -35,9 +35,9 @@ async def sell(journal: DiskJournal, first: int, last: int) -> None:
         await journal.commit(once(draft(f"s-{number}")))
 
 
-def told(journal: DiskJournal, clock: StepClock) -> list[tuple[str, str]]:
-    """What status says of the queue: code and level."""
-    facts = Facts(
+def facts_of(journal: DiskJournal, clock: StepClock) -> Facts:
+    """Of a till that is well but for its queue."""
+    return Facts(
         not_ready="",
         detail="",
         now_wall_ms=clock.wall,
@@ -48,7 +48,11 @@ def told(journal: DiskJournal, clock: StepClock) -> list[tuple[str, str]]:
         has_programme=True,
         devices=(),
     )
-    return [(each.code, each.level) for each in problems(facts) if each.code.startswith("queue")]
+
+
+def told(journal: DiskJournal, clock: StepClock) -> list[tuple[str, str]]:
+    """What status says of the queue: code and level."""
+    return [(each.code, each.level) for each in problems(facts_of(journal, clock)) if each.code.startswith("queue")]
 
 
 def test_it_warns_from_80_percent_on_and_goes_on_selling_past_the_limit(
@@ -110,18 +114,7 @@ def test_status_says_how_much_for_how_long_and_one_thing_to_do(tmp_path: Path, l
         async with journal_in(tmp_path, clock=clock) as journal:
             await sell(journal, 1, 45)
             clock.wall += 3 * DAY_MS
-            facts = Facts(
-                not_ready="",
-                detail="",
-                now_wall_ms=clock.wall,
-                has_cloud_url=True,
-                figures=journal.figures,
-                report=None,
-                worker=None,
-                has_programme=True,
-                devices=(),
-            )
-            return next(each.text for each in problems(facts) if each.code == "queue_near_limit")
+            return next(each.text for each in problems(facts_of(journal, clock)) if each.code == "queue_near_limit")
 
     assert asyncio.run(work()) == (
         "45 operations wait for the cloud (limit 50), the oldest for 3 days (limit 30): mend the line, "

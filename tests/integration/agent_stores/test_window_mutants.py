@@ -9,7 +9,46 @@ from kit.forks import Forks
 
 HERE = "tests/integration/agent_stores/test_window_tills.py::"
 
+TURNS = "tests/integration/agent_stores/test_cache_turns.py::"
+
+FORMER = "tests/unit/cloud/test_window_former.py::"
+
 CLOUD: list[Mutant] = [
+    (
+        "a stolen till's token gets the whole base",
+        "former.py",
+        "and not (since_ms and now_ms - since_ms >= KEPT_DAYS * DAY_MS):",
+        "and True:",
+        FORMER + "test_a_till_that_kept_its_window_for_long_does_not_get_the_whole_base",
+    ),
+    (
+        "an upgrade can't be taken back",
+        "former.py",
+        "and not (since_ms and now_ms - since_ms >= KEPT_DAYS * DAY_MS):",
+        "and not since_ms:",
+        FORMER + "test_an_upgrade_can_be_taken_back_for_a_while",
+    ),
+    (
+        "a stretch is of everybody",
+        "centre.py",
+        "        if not windowed:\n            self.expect_window(till.till)\n",
+        "",
+        FORMER + "test_the_chain_chooses",
+    ),
+    (
+        "a till gets another store's file",
+        "snapshot_routes.py",
+        "if not any(snapshots.is_of(connection, wanted, scope) for scope in scopes):",
+        "if not scopes:",
+        HERE + "test_a_till_gets_the_files_of_its_own_members_only",
+    ),
+    (
+        "strangers are asked about without end",
+        "meeting.py",
+        "            over = len(wider) > STRANGERS_AN_HOUR and",
+        "            over = False and",
+        HERE + "test_a_till_asks_about_so_many_strangers_an_hour",
+    ),
     (
         "a till gets everybody's changes",
         "windows.py",
@@ -61,7 +100,65 @@ CLOUD: list[Mutant] = [
     ),
 ]
 
+CROSSING = "tests/integration/agent_stores/test_window_crossing.py::"
+
 AGENT: list[Mutant] = [
+    (
+        "members are written with pauses though nobody sells",
+        "cache/turns.py",
+        "if first and self._pauses > 0:",
+        "if first:",
+        TURNS + "test_members_are_written_with_pauses_only_after_somebody_has_asked_to_sell",
+    ),
+    (
+        "members are written without pauses beside sales",
+        "cache/store.py",
+        "turns.pace.called()",
+        "turns.pace",
+        TURNS + "test_members_are_written_with_pauses_only_after_somebody_has_asked_to_sell",
+    ),
+    (
+        "a new cache keeps who left while it was made",
+        "cache/aside.py",
+        "pages.write_page(connection, self.progress, page, seen, waiting)",
+        "pages.write_page(connection, self.progress, page, seen, None)",
+        CROSSING + "test_who_leaves_while_a_new_cache_is_built_is_not_in_it",
+    ),
+    (
+        "a digest of before an answer is compared",
+        "cache/crossing.py",
+        "if self._is_met else page",
+        "if False else page",
+        CROSSING + "test_a_digest_made_before_somebody_was_asked_for_is_no_divergence",
+    ),
+    (
+        "after an answer no digest is compared any more",
+        "cache/crossing.py",
+        "        self._is_met = False\n\n    def takes",
+        "        self._is_met = self._is_met\n\n    def takes",
+        CROSSING + "test_a_digest_made_before_somebody_was_asked_for_is_no_divergence",
+    ),
+    (
+        "an answer is taken whatever was told since",
+        "cache/crossing.py",
+        "answer.server_time_ms <= self._gone",
+        "answer.server_time_ms < -1 + 0 * self._gone",
+        CROSSING + "test_an_answer_that_comes_after_the_news_that_they_went_is_too_late",
+    ),
+    (
+        "mending drops whom waiting ops speak of",
+        "cache/checking.py",
+        "        if member_id not in rows and leaving.keep(",
+        "        if False and leaving.keep(",
+        CROSSING + "test_mending_keeps_whom_waiting_ops_speak_of",
+    ),
+    (
+        "who was erased is taken over into a new cache",
+        "cache/aside.py",
+        "        self._removed |= pages.removed_by(page)\n",
+        "",
+        CROSSING + "test_who_was_erased_is_not_taken_over_into_a_new_cache",
+    ),
     (
         "who has left goes, whatever waits",
         "cache/leaving.py",

@@ -20,14 +20,16 @@ from integration.agent_stores.window_kit import (
     till_in,
     two_stores,
 )
-from till_cloud import snapshots, windows
+from till_cloud import former, snapshots, windows
 from till_cloud.exceptions import CursorError
+from till_cloud.meeting import HOUR_MS
 from till_cloud.store import snapshots as snapshot_rows
 from till_cloud.store import tills
 from till_sync import digests
 from till_sync.asking import MemberQuestion
-from till_sync.exceptions import CloudBusy
-from till_sync.wire import LeftRow, MemberRow
+from till_sync.exceptions import CloudBusy, CloudRefused
+from till_sync.retry_after import SLOT_LIMIT_MS, RetryAfter
+from till_sync.wire import LeftRow, MemberRow, SnapshotAnswer
 from unit.cloud.cloud_kit import Chain
 
 TABLES = ("members", "balances", "tags")
@@ -200,10 +202,86 @@ def test_a_till_may_ask_so_often_an_hour(world: Chain, tmp_path: Path, monkeypat
             question = MemberQuestion(tags=("card:" + "0" * 32,))
             for _ in range(3):
                 await here.client.member(question, timeout_ms=9_000)
-            with pytest.raises(CloudBusy, match="3 questions"):
+            with pytest.raises(CloudBusy, match="3 questions") as refused:
                 await here.client.member(question, timeout_ms=9_000)
-            world.wall.ms += 3_600_000
+            left_ms = HOUR_MS - world.wall.ms % HOUR_MS
+            assert refused.value.retry_after == RetryAfter(min(left_ms, SLOT_LIMIT_MS), slot=True)
+            world.wall.ms += left_ms
             await here.client.member(question, timeout_ms=9_000)
+
+    run(work())
+
+
+def test_a_till_asks_about_so_many_strangers_an_hour(
+    world: Chain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each number counts once, however it is asked about, and nobody of its own store; past them nothing is told."""
+    monkeypatch.setattr("till_cloud.meeting.STRANGERS_AN_HOUR", 5)
+    till = world.till()
+    strange = MemberQuestion(tags=tuple(f"card:{number:032}" for number in range(4)))
+    of_another_store, too_many = MemberQuestion(tags=(tag("card", 45),)), MemberQuestion(tags=(tag("card", 46),))
+
+    async def work() -> None:
+        async with served(world) as port, pulling(tmp_path, world, till, port) as here:
+
+            async def ask(question: MemberQuestion) -> str:
+                answer = await here.client.member(question, timeout_ms=9_000)
+                return answer.member.member_id if answer.member is not None else ""
+
+            for _ in range(2):
+                assert await ask(strange) == ""
+                assert await ask(of_another_store) == member(45)
+            with pytest.raises(CloudBusy, match="at most 5 numbers"):
+                await ask(too_many)
+            assert await ask(MemberQuestion(tags=(tag("card", 5),))) == member(5)
+            assert await ask(strange) == ""
+            world.wall.ms += 3_600_000
+            assert await ask(too_many) == member(46)
+
+    run(work())
+    told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert [each.partition(":")[0] for each in told] == ["Till k1 asks about more people than a store meets"]
+
+
+def test_a_till_gets_the_files_of_its_own_members_only(world: Chain, tmp_path: Path) -> None:
+    """Nobody fetches another store's, nor the whole base's once that is refused."""
+    till = world.till()
+    made: dict[str, SnapshotAnswer] = {}
+
+    async def work() -> None:
+        async with served(world) as port, pulling(tmp_path, world, till, port) as here:
+            for scope in ("s1", "s2", windows.WHOLE):
+                row = await asyncio.to_thread(snapshots.make, world.centre.path, wall_ms=world.wall, scope=scope)
+                world.centre.write(lambda connection, row=row: snapshot_rows.add(connection, row)).result()
+                made[scope] = SnapshotAnswer(
+                    snapshot=row.snapshot,
+                    format=row.format,
+                    cursor="",
+                    bytes=row.bytes,
+                    sha256=row.sha256,
+                    members=row.members,
+                    as_of_ms=0,
+                    incarnation="",
+                    server_time_ms=0,
+                )
+
+            async def fetch(scope: str) -> str:
+                try:
+                    await here.client.snapshot_bytes(made[scope], 0, 16)
+                except CloudRefused as refused:
+                    return refused.code
+                return ""
+
+            gone = "snapshot_gone"
+            assert [await fetch(scope) for scope in ("s1", "s2", windows.WHOLE)] == ["", gone, ""]
+            world.centre.write(lambda connection: former.choose(connection, "closed")).result()
+            assert [await fetch(scope) for scope in ("s1", "s2", windows.WHOLE)] == ["", gone, gone]
+            # As a former release asks, which knows nothing of windows: its pulls halt by this, and no push does.
+            here.client._protocol = 2
+            with pytest.raises(CloudRefused, match="409 window_needed: expected a till") as refused:
+                await here.client.changes("", limit=10)
+            assert type(refused.value) is CloudRefused
+            assert (refused.value.code, refused.value.retryable) == ("window_needed", False)
 
     run(work())
 

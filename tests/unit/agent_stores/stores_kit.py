@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from till_agent.balances import OwnEffects
+from till_agent.cache import CacheStore, open_cache
 from till_agent.journal import DiskJournal, EntryReader, EpochKeeper, Place, open_journal
 from till_agent.ports import Draft, Entry
 from till_sync.ops import Subject
+from till_sync.wire import ChangesAnswer
 
 T = TypeVar("T")
 
@@ -97,3 +99,27 @@ async def journal_in(
         yield journal
     finally:
         assert await journal.stop()
+
+
+@contextlib.asynccontextmanager
+async def cache_in(folder: Path, **other: Any) -> AsyncIterator[CacheStore]:
+    """A cache that is stopped at the end."""
+    cache = await open_cache(folder / "cache.db", other.pop("till", TILL), **other)
+    try:
+        yield cache
+    finally:
+        assert await cache.stop()
+
+
+def page(*rows: Any, acked: int = 0, **other: Any) -> ChangesAnswer:
+    """A last page, as of own op `acked`."""
+    fields: dict[str, Any] = {
+        "incarnation": "i-1",
+        "rows": rows,
+        "next": f"after {acked}",
+        "more": False,
+        "epoch": 1,
+        "acked_seq": acked,
+        "server_time_ms": 1_000 + acked,
+    }
+    return ChangesAnswer(**(fields | other))

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from integration.bridge.agent_kit import TILL, enrol_by_hand
+from till_agent.audit_trail import AUDIT_FILE, note
 from till_agent.beating import TOLD_HEAD_FILE, ToldHead
 from till_agent.journal import schema
 from till_agent.journal.chain import FIRST, Row, row_hash
@@ -208,6 +209,19 @@ def test_a_journal_that_was_put_aside_can_be_proven_too(state_dir: Path) -> None
     (state_dir / "journal.db").rename(state_dir / "journal.db.damaged-x")
     assert verify(state_dir, "--file", "journal.db.damaged-x")[0] == 0
     assert verify(state_dir)[0] == 1
+
+
+def test_the_audit_log_is_proven_with_it(state_dir: Path) -> None:
+    """A whole journal beside an audit log that somebody was at is not what was written."""
+    for version in ("1.0.0", "1.1.0"):
+        note(state_dir, "upgraded", to_version=version)
+    status, found = verify(state_dir)
+    assert (status, found["whole"], found["audit_log"]) == (0, True, {"lines": 2, "bad": None})
+    path = state_dir / AUDIT_FILE
+    path.write_bytes(path.read_bytes().replace(b"1.1.0", b"1.0.9"))
+    status, found = verify(state_dir)
+    assert (status, found["whole"], found["first_bad"]) == (3, False, None)
+    assert (found["audit_log"]["bad"]["file"], found["audit_log"]["bad"]["line"]) == (AUDIT_FILE, 2)
 
 
 def test_it_says_so_in_words(state_dir: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from till_agent import audit_trail
+from till_agent import audit_file, audit_trail
 from till_agent.audit_trail import AUDIT_FILE, FORMER_FILE, note, read
 from till_config.main import main
 
@@ -105,7 +105,7 @@ def test_a_disk_that_takes_nothing_stops_nothing(tmp_path: Path, caplog: pytest.
 def test_one_who_keeps_the_file_to_himself_holds_nobody_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Root writes into it too, and the agent's user could hold its lock for ever."""
     fcntl = pytest.importorskip("fcntl")
-    monkeypatch.setattr(audit_trail, "LOCK_PAUSE_S", 0)
+    monkeypatch.setattr(audit_file, "LOCK_PAUSE_S", 0)
     path = filled(tmp_path)
     with path.open("rb") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
