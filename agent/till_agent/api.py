@@ -64,9 +64,9 @@ class Member(Struct, frozen=True, kw_only=True):
     spendable_points: int
     unconfirmed_points: int
     spendable_reason: str
-    """"" when everything may be spent; else a stable code: unknown_member, blocked, provisional, held, inactive,
-    disabled; without a line to the cloud: offline, offline_grant, offline_floor, floor_till_limit, floor_hours,
-    offline_proof; voucher."""
+    """"" when everything may be spent; else a stable code: unknown_member, not_here, blocked, provisional, held,
+    inactive, disabled; without a line to the cloud: offline, offline_grant, offline_floor, floor_till_limit,
+    floor_hours, offline_proof; voucher."""
     as_of_ms: int
     """Cloud's time that the confirmed part stands for; 0: never confirmed."""
     offline: bool

@@ -26,8 +26,11 @@ DONE_LIMIT = 50_000
 """Receipts that are kept in mind, some 6 MB; a busy till has 10,000 of members in the window. Past it the oldest go."""
 SLICE_ROWS = 25
 """Rows whose bodies are read in one turn of the journal's thread: a few milliseconds, between commits."""
-SLICE_TIMES = 1_000
-"""Rows of which only the time is read."""
+STEP_ROWS = 250
+"""Rows between two whose times are read to find where the window begins; reading each would take a second of a long
+queue. So up to as many are read that are older than the window, and let go at once."""
+STEPS = 20
+"""Such steps in one turn of the journal's thread: a millisecond."""
 SALES_SHOWN = 20
 FLAGS_LIMIT = 200
 """Cards that one answer names; a till with more has a fault in its cash software."""
@@ -196,17 +199,13 @@ class ConductWatch:
 
     async def _begin(self, pause_s: float) -> int:
         since_ms = beginning_ms(self._today())
-        before = schema.LARGEST_ID
-        for _ in range(DONE_LIMIT // SLICE_TIMES):
-            rows = await self._journal.read(_times_before(before))
-            older = next((identity for identity, at_ms in rows if at_ms < since_ms), None)
-            if older is not None:
-                return older
-            if len(rows) < SLICE_TIMES:
-                return 0
-            before = rows[-1][0]
+        upto, found = schema.LARGEST_ID, False
+        for _ in range(DONE_LIMIT // STEP_ROWS // STEPS):
+            upto, found = await self._journal.read(_steps_back(upto, since_ms))
+            if found:
+                break
             await asyncio.sleep(pause_s)
-        return before
+        return upto
 
 
 def shown(flag: CardFlag, uids: tuple[str, ...], language: str) -> Flag:
@@ -235,23 +234,15 @@ def shown(flag: CardFlag, uids: tuple[str, ...], language: str) -> Flag:
 
 def of_journal(reader: EntryReader, today: str, language: str) -> Flags:
     """The same of a journal at rest, at once."""
-    conduct, upto = Conduct(), _start(reader, beginning_ms(today))
+    conduct, upto, found_it = Conduct(), schema.LARGEST_ID, False
+    while not found_it:
+        upto, found_it = _steps_back(upto, beginning_ms(today))(reader)
     while rows := reader.done_after(upto, SLICE_ROWS):
         conduct.take(rows, today)
         upto = rows[-1][0]
     found = conduct.found()
     told = [shown(each, _uids(each.flagged)(reader), language) for each in found[:FLAGS_LIMIT]]
     return Flags(flags=tuple(told), count=len(found), days=WINDOW_DAYS)
-
-
-def _start(reader: EntryReader, since_ms: int) -> int:
-    before = schema.LARGEST_ID
-    while rows := reader.made_before(before, SLICE_TIMES):
-        for identity, at_ms in rows:
-            if at_ms < since_ms:
-                return identity
-        before = rows[-1][0]
-    return 0
 
 
 def beginning_ms(today: str) -> int:
@@ -277,5 +268,19 @@ def _rows_after(upto: int) -> Callable[[EntryReader], list[Row]]:
     return lambda reader: reader.done_after(upto, SLICE_ROWS)
 
 
-def _times_before(before: int) -> Callable[[EntryReader], list[tuple[int, int]]]:
-    return lambda reader: reader.made_before(before, SLICE_TIMES)
+def _steps_back(upto: int, since_ms: int) -> Callable[[EntryReader], tuple[int, bool]]:
+    """Steps towards the first row, or one that is older than the window: where it came to, and whether that is it."""
+
+    def query(reader: EntryReader) -> tuple[int, bool]:
+        place = upto
+        for _ in range(STEPS):
+            row = reader.made_before(place)
+            if row is None:
+                return 0, True
+            identity, at_ms = row
+            if at_ms < since_ms:
+                return identity, True
+            place = max(0, identity - STEP_ROWS)
+        return place, False
+
+    return query

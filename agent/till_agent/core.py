@@ -13,18 +13,17 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from till_agent.api import QueuedOp
 from till_agent.balances import OwnEffects
 from till_agent.cache import CacheStore, CacheUnavailable
 from till_agent.conduct import ConductWatch
 from till_agent.desk import Desk, DeskParts, DeskSettings, StoreIdentity
 from till_agent.devices import Resolved
-from till_agent.exceptions import CloudUnreachable, DeskProblem, HoldRefused
-from till_agent.gateways import confirmations_of, coupons_of, members_of, sales_of
+from till_agent.exceptions import DeskProblem
+from till_agent.gateways import Gateways, gateways_of
 from till_agent.giving_back import GivingBack
 from till_agent.identity_file import CloudKey, change_identity, keep_epoch
 from till_agent.journal import DiskJournal, EpochKeeper, Place
-from till_agent.ports import HoldGateway
+from till_agent.queued import Queue
 from till_agent.registrations import Registrations
 from till_agent.scanned import Scanned
 from till_agent.slips.desk import SlipPrinter, SpoolSlipDesk
@@ -36,14 +35,10 @@ from till_config.settings import Settings
 from till_drivers.ports import Scan
 from till_drivers.spool import Spool
 from till_loyalty.programme import Identifiers
-from till_sync import exceptions as sync_errors
-from till_sync.asking import HoldAnswer, HoldRequest
 from till_sync.client import CloudClient
 from till_sync.counters import COUNTER_FILE, Counter
-from till_sync.holds import CloudHoldGateway, NoHoldGateway
 from till_sync.httpx_transport import HttpxTransport
 from till_sync.identity import Identity
-from till_sync.ops import OpId
 from till_sync.ports import Clock
 from till_sync.secured import SecuredTransport
 from till_sync.status import WorkerStatus
@@ -141,67 +136,6 @@ class Core:
         return programme.programme.identifiers if programme else Identifiers()
 
 
-class Queue:
-    """The journal as a list of ops, for the bridge and the command line."""
-
-    def __init__(self, journal: DiskJournal, till: str) -> None:
-        self._journal = journal
-        self._till = till
-
-    async def listed(self, *, waiting_only: bool, limit: int, verdict: str = "") -> tuple[int, tuple[QueuedOp, ...]]:
-        """See `till_agent.bridge.context.QueueCalls`."""
-        figures = self._journal.figures
-        if verdict:
-            return figures.waiting, tuple(await self._journal.list_rejected(limit, verdict))
-        if waiting_only:
-            return figures.waiting, tuple(await self._journal.list_ops(limit=limit))
-        after = OpId(self._till, figures.epoch, max(0, figures.last_seq - limit))
-        newest = await self._journal.list_ops(after=after, waiting_only=False, limit=limit)
-        return figures.waiting, tuple(reversed(newest))
-
-    async def one(self, seq: int, epoch: int | None) -> tuple[QueuedOp, bytes] | None:
-        """See `till_agent.bridge.context.QueueCalls`."""
-        figures = self._journal.figures
-        found = await self._journal.show(OpId(self._till, epoch or figures.epoch, seq))
-        if found is None:
-            return None
-        entry, verdict = found
-        waits = entry.op_id.epoch == figures.epoch and seq > figures.acked_seq
-        shown = QueuedOp(
-            op=str(entry.op_id),
-            kind=entry.kind,
-            uid=entry.uid,
-            at_wall_ms=entry.at_wall_ms,
-            status=verdict.status if verdict else "waiting" if waits else "acknowledged",
-            code=verdict.code if verdict else "",
-            bytes=len(entry.body),
-        )
-        return shown, entry.body
-
-
-class TranslatedGateway:
-    """The cloud's hold gateway with the errors that the desk knows."""
-
-    def __init__(self, gateway: CloudHoldGateway | NoHoldGateway) -> None:
-        self._gateway = gateway
-
-    @property
-    def online(self) -> bool:
-        """Whether the last exchange with the cloud succeeded."""
-        return self._gateway.online
-
-    async def reserve(self, request: HoldRequest, *, budget_ms: int) -> HoldAnswer:
-        """See `till_agent.ports.HoldGateway`."""
-        try:
-            return await self._gateway.reserve(request, budget_ms=budget_ms)
-        except sync_errors.HoldRefused as exc:
-            raise HoldRefused(
-                exc.code, exc.detail, available_points=exc.available_points, tries_left=exc.tries_left
-            ) from exc
-        except sync_errors.CloudUnreachable as exc:
-            raise CloudUnreachable(str(exc)) from exc
-
-
 async def open_core(identity: Identity, around: Surroundings) -> Core:
     """Open the stores and build the rest. JournalUnavailable when there is no disk to sell on; else it comes up."""
     clock, state_dir = around.clock, around.identity_path.parent
@@ -222,9 +156,9 @@ async def open_core(identity: Identity, around: Surroundings) -> Core:
     )
     journal = DiskJournal(place, effects, cache, begins_anew=True)
     await _start_stores(cache, journal, registrations)
-    http, client, worker, gateway = _sync_parts(identity, around, journal, cache)
+    http, client, worker, asked = _sync_parts(identity, around, journal, cache)
     watch, slip_desk = slip_parts(identity, around, cache)
-    nudge = worker.nudge if worker is not None else _nobody
+    nudge = worker.nudge_urgently if worker is not None else _nobody
     key = CloudKey(identity, around.identity_path, client)
     desk = Desk(
         DeskParts(
@@ -233,15 +167,15 @@ async def open_core(identity: Identity, around: Surroundings) -> Core:
             cache=cache,
             pending=effects,
             holds=journal.holds,
-            gateway=gateway,
+            gateway=asked.holds,
             slips=slip_desk,
             clock=clock,
             settings=desk_settings(around),
             templates=watch.templates,
-            confirmations=confirmations_of(client, worker),
-            coupons=coupons_of(client, worker),
-            sales=sales_of(client, worker),
-            members=members_of(client, worker),
+            confirmations=asked.confirmations,
+            coupons=asked.coupons,
+            sales=asked.sales,
+            members=asked.members,
             epoch=lambda: journal.figures.epoch,
             epoch_began_ms=lambda: journal.figures.began_wall_ms,
             nudge=nudge,
@@ -334,10 +268,10 @@ def _nobody() -> None:
 
 def _sync_parts(
     identity: Identity, around: Surroundings, journal: DiskJournal, cache: CacheStore
-) -> tuple[HttpxTransport | None, CloudClient | None, SyncWorker | None, HoldGateway]:
+) -> tuple[HttpxTransport | None, CloudClient | None, SyncWorker | None, Gateways]:
     cloud = around.settings.cloud
     if not cloud.url:
-        return None, None, None, TranslatedGateway(NoHoldGateway())
+        return None, None, None, Gateways()
     path = around.identity_path
     http = HttpxTransport(
         cloud.url, connect_timeout_ms=cloud.connect_timeout_ms, request_timeout_ms=cloud.request_timeout_ms
@@ -366,7 +300,7 @@ def _sync_parts(
         settings=WorkerSettings(poll_interval_ms=cloud.poll_interval_ms, spread_ms=cloud.spread_ms),
         on_status=around.on_sync,
     )
-    return http, client, worker, TranslatedGateway(CloudHoldGateway(client, worker.line))
+    return http, client, worker, gateways_of(client, worker)
 
 
 async def stop_part(name: str, stop: Callable[[], Awaitable[object]], timeout_s: float = STOP_TIMEOUT_S) -> None:

@@ -1,14 +1,18 @@
 """The cloud's gateways with the errors that the desk knows."""
 
-from collections.abc import Awaitable
+import contextlib
+from collections.abc import Iterator
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
-from till_agent.exceptions import CloudUnreachable, CodeRefused, SaleRefused
+from till_agent.exceptions import CloudUnreachable, CodeRefused, HoldRefused, SaleRefused
 from till_sync import exceptions as sync_errors
 from till_sync.asking import (
     ConfirmationAnswer,
     ConfirmationRequest,
     CouponAnswer,
     CouponQuestion,
+    HoldAnswer,
+    HoldRequest,
     MemberAnswer,
     MemberQuestion,
     SaleAnswer,
@@ -17,117 +21,121 @@ from till_sync.asking import (
 from till_sync.client import CloudClient
 from till_sync.confirmations import CloudConfirmations
 from till_sync.coupons import CloudCouponGateway
+from till_sync.holds import CloudHoldGateway, NoHoldGateway
 from till_sync.meeting import CloudMemberGateway
 from till_sync.sales import CloudSaleGateway
 from till_sync.worker import SyncWorker
 
 
-class TranslatedConfirmations:
-    """Implements `till_agent.ports.ConfirmationGateway`."""
+class _OnALine(Protocol):
+    @property
+    def online(self) -> bool: ...
 
-    def __init__(self, gateway: CloudConfirmations) -> None:
+
+GatewayT = TypeVar("GatewayT", bound=_OnALine)
+
+
+class _Translated(Generic[GatewayT]):
+    def __init__(self, gateway: GatewayT) -> None:
         self._gateway = gateway
 
     @property
     def online(self) -> bool:
         """Whether the last exchange with the cloud succeeded."""
         return self._gateway.online
+
+
+@contextlib.contextmanager
+def _translating() -> Iterator[None]:
+    try:
+        yield
+    except sync_errors.CloudUnreachable as exc:
+        raise CloudUnreachable(str(exc)) from exc
+
+
+class TranslatedHolds(_Translated[CloudHoldGateway | NoHoldGateway]):
+    """Implements `till_agent.ports.HoldGateway`."""
+
+    async def reserve(self, request: HoldRequest, *, budget_ms: int) -> HoldAnswer:
+        """See `till_agent.ports.HoldGateway`."""
+        with _translating():
+            try:
+                return await self._gateway.reserve(request, budget_ms=budget_ms)
+            except sync_errors.HoldRefused as exc:
+                raise HoldRefused(
+                    exc.code, exc.detail, available_points=exc.available_points, tries_left=exc.tries_left
+                ) from exc
+
+
+class TranslatedConfirmations(_Translated[CloudConfirmations]):
+    """Implements `till_agent.ports.ConfirmationGateway`."""
 
     async def start(self, request: ConfirmationRequest, *, budget_ms: int) -> ConfirmationAnswer:
         """See `till_agent.ports.ConfirmationGateway`."""
-        return await _translated(self._gateway.start(request, budget_ms=budget_ms))
+        with _translating(), _refusing():
+            return await self._gateway.start(request, budget_ms=budget_ms)
 
     async def give(self, confirmation: str, code: str, *, budget_ms: int) -> ConfirmationAnswer:
         """See `till_agent.ports.ConfirmationGateway`."""
-        return await _translated(self._gateway.give(confirmation, code, budget_ms=budget_ms))
+        with _translating(), _refusing():
+            return await self._gateway.give(confirmation, code, budget_ms=budget_ms)
 
 
-class TranslatedCoupons:
+@contextlib.contextmanager
+def _refusing() -> Iterator[None]:
+    try:
+        yield
+    except sync_errors.ConfirmationRefused as exc:
+        raise CodeRefused(exc.code, exc.detail) from exc
+
+
+class TranslatedCoupons(_Translated[CloudCouponGateway]):
     """Implements `till_agent.ports.CouponGateway`."""
-
-    def __init__(self, gateway: CloudCouponGateway) -> None:
-        self._gateway = gateway
 
     async def ask(self, question: CouponQuestion, *, budget_ms: int) -> CouponAnswer:
         """See `till_agent.ports.CouponGateway`."""
-        try:
+        with _translating():
             return await self._gateway.ask(question, budget_ms=budget_ms)
-        except sync_errors.CloudUnreachable as exc:
-            raise CloudUnreachable(str(exc)) from exc
 
 
-class TranslatedMembers:
+class TranslatedMembers(_Translated[CloudMemberGateway]):
     """Implements `till_agent.ports.MemberGateway`."""
-
-    def __init__(self, gateway: CloudMemberGateway) -> None:
-        self._gateway = gateway
-
-    @property
-    def online(self) -> bool:
-        """Whether the last exchange with the cloud succeeded."""
-        return self._gateway.online
 
     async def find(self, question: MemberQuestion, *, budget_ms: int) -> MemberAnswer:
         """See `till_agent.ports.MemberGateway`."""
-        try:
+        with _translating():
             return await self._gateway.find(question, budget_ms=budget_ms)
-        except sync_errors.CloudUnreachable as exc:
-            raise CloudUnreachable(str(exc)) from exc
 
 
-class TranslatedSales:
+class TranslatedSales(_Translated[CloudSaleGateway]):
     """Implements `till_agent.ports.SaleGateway`."""
-
-    def __init__(self, gateway: CloudSaleGateway) -> None:
-        self._gateway = gateway
-
-    @property
-    def online(self) -> bool:
-        """Whether the last exchange with the cloud succeeded."""
-        return self._gateway.online
 
     async def find(self, question: SaleQuestion, *, budget_ms: int) -> SaleAnswer:
         """See `till_agent.ports.SaleGateway`."""
-        try:
-            return await self._gateway.find(question, budget_ms=budget_ms)
-        except sync_errors.SaleRefused as exc:
-            raise SaleRefused(exc.code, exc.detail, choices=exc.choices) from exc
-        except sync_errors.CloudUnreachable as exc:
-            raise CloudUnreachable(str(exc)) from exc
+        with _translating():
+            try:
+                return await self._gateway.find(question, budget_ms=budget_ms)
+            except sync_errors.SaleRefused as exc:
+                raise SaleRefused(exc.code, exc.detail, choices=exc.choices) from exc
 
 
-def sales_of(client: CloudClient | None, worker: SyncWorker | None) -> TranslatedSales | None:
-    """The gateway of a till that has a cloud."""
-    if client is None or worker is None:
-        return None
-    return TranslatedSales(CloudSaleGateway(client, worker.line))
+class Gateways(NamedTuple):
+    """Whom a till asks; without a cloud there is nobody."""
+
+    holds: TranslatedHolds = TranslatedHolds(NoHoldGateway())
+    confirmations: TranslatedConfirmations | None = None
+    coupons: TranslatedCoupons | None = None
+    members: TranslatedMembers | None = None
+    sales: TranslatedSales | None = None
 
 
-def members_of(client: CloudClient | None, worker: SyncWorker | None) -> TranslatedMembers | None:
-    """The gateway of a till that has a cloud."""
-    if client is None or worker is None:
-        return None
-    return TranslatedMembers(CloudMemberGateway(client, worker.line))
-
-
-def coupons_of(client: CloudClient | None, worker: SyncWorker | None) -> TranslatedCoupons | None:
-    """The gateway of a till that has a cloud."""
-    if client is None or worker is None:
-        return None
-    return TranslatedCoupons(CloudCouponGateway(client, worker.line))
-
-
-def confirmations_of(client: CloudClient | None, worker: SyncWorker | None) -> TranslatedConfirmations | None:
-    """The gateway of a till that has a cloud."""
-    if client is None or worker is None:
-        return None
-    return TranslatedConfirmations(CloudConfirmations(client, worker.line))
-
-
-async def _translated(exchange: Awaitable[ConfirmationAnswer]) -> ConfirmationAnswer:
-    try:
-        return await exchange
-    except sync_errors.ConfirmationRefused as exc:
-        raise CodeRefused(exc.code, exc.detail) from exc
-    except sync_errors.CloudUnreachable as exc:
-        raise CloudUnreachable(str(exc)) from exc
+def gateways_of(client: CloudClient, worker: SyncWorker) -> Gateways:
+    """The gateways of a till that has a cloud; `worker` knows how its line is."""
+    line = worker.line
+    return Gateways(
+        holds=TranslatedHolds(CloudHoldGateway(client, line)),
+        confirmations=TranslatedConfirmations(CloudConfirmations(client, line)),
+        coupons=TranslatedCoupons(CloudCouponGateway(client, line)),
+        members=TranslatedMembers(CloudMemberGateway(client, line)),
+        sales=TranslatedSales(CloudSaleGateway(client, line)),
+    )

@@ -11,7 +11,7 @@ log = logging.getLogger(__name__)
 
 
 class GivingBack:
-    """One task on the loop. `nudge` sends what was written: at the cloud somebody may wait for it."""
+    """One task on the loop. `nudge` sends what was written, at once: at the cloud somebody may wait for it."""
 
     def __init__(self, desk: Desk, nudge: Callable[[], None]) -> None:
         self._desk = desk

@@ -8,10 +8,12 @@ from typing import Any
 
 from msgspec import Struct
 
+from till_agent.journal.carrying_out import CarryingError, copied
+from till_agent.journal.copies import is_held
 from till_sync.ops import is_sealed
 
 WAIT_S = 2.0
-"""The running agent keeps its journal to itself: then it is said so, soon."""
+"""For another program's transaction."""
 
 
 class Holding(Struct, frozen=True, kw_only=True):
@@ -43,9 +45,9 @@ def holdings(state_dir: Path) -> tuple[list[Holding], list[str]]:
         if not path.is_file():
             continue
         try:
-            with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=WAIT_S)) as connection:
+            with _opened(path) as connection:
                 found += list(read(connection))
-        except sqlite3.Error as exc:
+        except (sqlite3.Error, CarryingError, OSError) as exc:
             unread.append(f"{name}: {exc}")
     aside = [each for each in state_dir.glob("journal.db.damaged-*") if each.suffix != ".json"]
     if aside:
@@ -55,6 +57,17 @@ def holdings(state_dir: Path) -> tuple[list[Holding], list[str]]:
             Holding(file="journal.db.damaged-*", what="files", count=len(aside), oldest_wall_ms=oldest, note=note)
         )
     return found, unread
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[sqlite3.Connection]:
+    """To read. A running agent is the only one on its journal: a copy of that then. CarryingError, OSError."""
+    with contextlib.ExitStack() as stack:
+        opening = f"{path.absolute().as_uri()}?mode=ro"
+        if is_held(path):
+            # With a log beside it, which only who may write can read.
+            opening = f"{stack.enter_context(copied(path)).absolute().as_uri()}?mode=rw"
+        yield stack.enter_context(contextlib.closing(sqlite3.connect(opening, uri=True, timeout=WAIT_S)))
 
 
 def _journal(connection: sqlite3.Connection) -> Iterator[Holding]:

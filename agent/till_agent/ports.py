@@ -172,6 +172,11 @@ class Cache(Protocol):
         ...
 
     @property
+    def filling(self) -> bool:
+        """Is a pull from the beginning under way, so that members may be missing?"""
+        ...
+
+    @property
     def window_days(self) -> int:
         """In how many days the members held here were seen in this store; 0: these are all that the chain has."""
         ...

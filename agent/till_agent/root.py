@@ -7,6 +7,7 @@ in when it comes.
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import os
 import signal
@@ -28,7 +29,7 @@ from till_agent.bridge.tokens import Client, Tokens, load_tokens
 from till_agent.core import STOP_TIMEOUT_S, Core, Surroundings, open_core, release_abandoned, stop_part
 from till_agent.exceptions import JournalCorrupt, JournalUnavailable
 from till_agent.facade import Agent
-from till_agent.footprint import give_back, settle
+from till_agent.footprint import LOOK_S, Resting, give_back, keep_big_apart, settle
 from till_agent.hardware import start_printing, start_scanners
 from till_agent.instance import RUNNING_FILE, StateDir, told_ready
 from till_agent.journal.copies import sweep
@@ -57,8 +58,9 @@ LOCK_PAUSE_S = 0.1
 """Three tries in 0.2 s: a command holds the lock for microseconds, another agent for ever."""
 SETTLE_S = 3.0
 """What is loaded after the start, for the first scan, slip and exchange with the cloud, is there by then."""
-GIVE_BACK_S = 300.0
-"""A pull of many members leaves megabytes free, which others on a till of 2 GB can use."""
+GIVE_BACK_LOOKS = 1_200
+"""Looks whether the till rests before memory is given back, five minutes: a pull of many members leaves megabytes free,
+which others on a till of 2 GB can use."""
 CONDUCT_S = 60.0
 """Pause between two looks at what was sold; whoever asks for the flags has one at once."""
 CONDUCT_PAUSE_S = 0.05
@@ -307,11 +309,15 @@ async def _warm_up() -> None:
 
 async def _keep_small(clock: Clock) -> None:
     """Let go of what the start and the first exchange with the cloud have used, then of what is used now and then."""
+    await asyncio.to_thread(keep_big_apart)
     await clock.sleep(SETTLE_S)
     settle()
+    resting, looks = Resting(), itertools.count(1)
     while True:
-        await clock.sleep(GIVE_BACK_S)
-        await asyncio.to_thread(give_back)
+        await clock.sleep(LOOK_S)
+        resting.look()
+        if next(looks) % GIVE_BACK_LOOKS == 0:
+            await asyncio.to_thread(give_back)
 
 
 def _load_slow_parts() -> None:

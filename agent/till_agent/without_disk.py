@@ -24,24 +24,16 @@ from till_agent.api import (
 from till_agent.balances import OwnEffects
 from till_agent.bridge.context import QueueCalls
 from till_agent.cache import CacheStore
-from till_agent.core import (
-    CACHE_FILE,
-    JOURNAL_FILE,
-    Surroundings,
-    TranslatedGateway,
-    desk_settings,
-    slip_parts,
-    store_of,
-)
+from till_agent.core import CACHE_FILE, JOURNAL_FILE, Surroundings, desk_settings, slip_parts, store_of
 from till_agent.desk import Desk, DeskParts
 from till_agent.desk.answers import Answered
 from till_agent.desk.problems import problem
+from till_agent.gateways import Gateways
 from till_agent.journal import DiskJournal, EpochKeeper, Place
 from till_agent.member_api import CardAttach, CodeAnswer, CodeRequest, MemberCreate
 from till_agent.page_api import MembersFound, Sales, SoldLines
 from till_agent.ports import Entry, StoredHold
 from till_loyalty.programme import Programme
-from till_sync.holds import NoHoldGateway
 from till_sync.identity import Identity
 
 
@@ -105,7 +97,7 @@ class PlainDesk:
         """A plain sale is answered with `kept` false; any other is refused by the journal that is not there."""
         return await self._desk.sell(uid, request)
 
-    async def identify(self, request: Identify, language: str | None = None) -> Member:
+    async def identify(self, request: Identify, language: str | None = None, *, alone: bool = False) -> Member:
         """Refused."""
         _refuse(self._why)
 
@@ -184,7 +176,7 @@ def _desk_without_files(identity: Identity, around: Surroundings) -> Desk:
             cache=cache,
             pending=effects,
             holds=journal.holds,
-            gateway=TranslatedGateway(NoHoldGateway()),
+            gateway=Gateways().holds,
             slips=slips,
             clock=clock,
             settings=desk_settings(around),

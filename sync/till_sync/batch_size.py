@@ -14,10 +14,16 @@ class BatchSize:
         self._own_ceiling = ceiling
         self._target_ms = target_ms
         self._current = min(initial, ceiling)
+        self._grows = True
 
     @property
     def current(self) -> int:
         return self._current
+
+    @property
+    def expected(self) -> int:
+        """What it will be after the exchange under way, if that goes as the one before it."""
+        return min(2 * self._current, self._ceiling, self._limit) if self._grows else self._current
 
     def limit(self, ceiling: int) -> None:
         """What the other end takes at most; learnt anew from each of its answers."""
@@ -26,9 +32,10 @@ class BatchSize:
 
     def done(self, count: int, elapsed_ms: int) -> None:
         """An exchange of `count` took that long."""
+        self._grows = elapsed_ms < self._target_ms // 2
         if elapsed_ms > 2 * self._target_ms:
             self._set(count // 2)
-        elif elapsed_ms < self._target_ms // 2 and count >= self._current:
+        elif self._grows and count >= self._current:
             self._set(self._current * 2)
 
     def too_slow(self, count: int) -> None:

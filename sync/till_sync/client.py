@@ -104,6 +104,10 @@ class CloudClient:
         self._seal_key = ""
         self._phone_tags: PhoneTags | None = None
 
+    def mono_ms(self) -> int:
+        """What its waits are measured by."""
+        return self._clock.mono_ms()
+
     @property
     def skew_ms(self) -> int | None:
         """Cloud's time minus the till's wall clock at the last quick exchange; None before the first."""

@@ -2,7 +2,7 @@
 
 A value that does not stand there itself stands as `credential:NAME` or `dpapi:BASE64`. With a credential `tillside-key`
 (`LoadCredential=` or `LoadCredentialEncrypted=`, bound to the TPM) in the unit, the private key is in memory that only
-the service sees; a file that still has the same key lets it go as soon as it is written again. DPAPI binds to the
+the service sees; a file that still has the same key lets it go when the service starts. DPAPI binds to the
 machine, for the service and an administrator's commands are two users. It was never run on real Windows here.
 """
 
@@ -31,7 +31,7 @@ class Sealer(Protocol):
 
 def kept_form(secret: str, *, sealer: Sealer | None = None, environment: Mapping[str, str] = os.environ) -> str:
     """How a secret is to stand in the identity file. IdentityError when Windows seals nothing."""
-    if secret and secret == _credential(CREDENTIAL, environment):
+    if is_given(secret, environment):
         return _CREDENTIAL_MARK + CREDENTIAL
     sealer = sealer or this_sealer()
     if not secret or sealer is None:
@@ -61,6 +61,17 @@ def opened(kept: str, *, sealer: Sealer | None = None, environment: Mapping[str,
         return sealer.unseal(base64.b64decode(kept.removeprefix(_DPAPI_MARK), validate=True)).decode()
     except (OSError, binascii.Error, UnicodeDecodeError) as error:
         raise IdentityError(f"a secret was sealed by another machine, or altered: {error}") from error
+
+
+def is_given(secret: str, environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether systemd gives this process that very secret by a credential."""
+    return bool(secret) and secret == _credential(CREDENTIAL, environment)
+
+
+def is_out_of_reach(kept: str, environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether it stands in a credential that this process was not given: a command, beside the service that was."""
+    name = kept.removeprefix(_CREDENTIAL_MARK)
+    return kept.startswith(_CREDENTIAL_MARK) and not _credential(name, environment)
 
 
 def this_sealer() -> Sealer | None:

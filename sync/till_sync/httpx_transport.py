@@ -1,6 +1,8 @@
 """The real transport: one pooled httpx client. httpx is loaded at the first exchange, not at the agent's start."""
 
 import asyncio
+import contextlib
+import importlib
 import logging
 import ssl
 import sys
@@ -112,7 +114,10 @@ class HttpxTransport:
 
 
 def load_httpx() -> None:
-    """Import httpx without its command line, which would bring rich and pygments: 7 MB and two thirds of the time."""
+    """Import httpx without its command line, which would bring rich and pygments: 7 MB and two thirds of the time.
+
+    And what httpx would import with the first exchange, on the loop: 50 ms in which a sale waits.
+    """
     with _import_lock:
         if "httpx" in sys.modules:
             return
@@ -123,6 +128,9 @@ def load_httpx() -> None:
             import httpx  # noqa: F401 - for its effect on sys.modules
         finally:
             sys.modules.pop(name, None)
+        for used in ("httpcore", "anyio._backends._asyncio"):
+            with contextlib.suppress(ImportError):  # another release may have other parts
+                importlib.import_module(used)
 
 
 async def _read(answer: "httpx.Response", limit_bytes: int) -> Reply:

@@ -81,6 +81,7 @@ class Identity(Struct, frozen=True, kw_only=True):
                 last_epoch=max(last_epoch, answer.last_epoch),
                 cloud_key=answer.cloud_key,
                 seal_key=answer.seal_key if is_key(answer.seal_key) else "",
+                phone_tags=PhoneTags(cost=answer.phone_cost, only=answer.phone_slow_only),
                 private_key=private_key,
             )
         )
@@ -122,15 +123,23 @@ class Identity(Struct, frozen=True, kw_only=True):
 def load_identity(path: Path) -> Identity:
     """Read the file. IdentityMissing when there is none, IdentityError when it is not an identity.
 
-    A file that others may read is used all the same, since a till must sell; its mode is put right and it is said.
+    A file that others may read is used all the same, since a till must sell; its mode is put right and it is said. One
+    that still has the key which systemd gives by a credential lets it go.
     """
-    identity = read_identity(path)
+    identity, raw = _read(path), path.read_bytes()
     _keep_private(path)
+    if custody.is_given(identity.private_key) and identity.private_key.encode() in raw:
+        with contextlib.suppress(IdentityError):  # a full disk: at the next start then, for a till must sell
+            save_identity(path, identity)
     return identity
 
 
 def read_identity(path: Path) -> Identity:
-    """The same for whoever only looks: nothing is put right."""
+    """The same for whoever only looks: nothing is put right; a private key that only the service sees is "" here."""
+    return _read(path, looks_only=True)
+
+
+def _read(path: Path, *, looks_only: bool = False) -> Identity:
     try:
         if path.stat().st_size > IDENTITY_LIMIT_BYTES:
             raise IdentityError(f"expected at most {IDENTITY_LIMIT_BYTES} bytes in {path}")
@@ -143,6 +152,8 @@ def read_identity(path: Path) -> Identity:
         identity = msgspec.json.decode(raw, type=Identity)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise IdentityError(f"expected an identity in {path}: {error}") from None
+    if looks_only and custody.is_out_of_reach(identity.private_key):
+        identity = structs.replace(identity, private_key="")
     secrets = {name: custody.opened(getattr(identity, name)) for name in _SECRETS}
     return _checked(structs.replace(identity, **secrets))
 

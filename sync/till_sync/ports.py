@@ -58,6 +58,19 @@ class Outbox(Protocol):
         ...
 
 
+@runtime_checkable
+class AheadOutbox(Outbox, Protocol):
+    """An outbox from which the next batch can be read while one is under way."""
+
+    async def batch_after(
+        self, last: tuple[int, int], *, max_ops: int, max_bytes: int, incarnation: str
+    ) -> PushRequest | None:
+        """As `next_batch`, of the ops after `last` (epoch, seq), up to which a batch is under way; it changes nothing.
+        None when none follow it in its epoch.
+        """
+        ...
+
+
 class CacheSink(Protocol):
     """The cache as the pull loop sees it."""
 

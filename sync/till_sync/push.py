@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import Struct
 
+from till_sync.ahead import Ahead
 from till_sync.batch_size import BatchSize
 from till_sync.client import CloudClient
 from till_sync.exceptions import (
@@ -20,7 +21,7 @@ from till_sync.exceptions import (
     SyncError,
 )
 from till_sync.parking import PARK_WAITS_MS, PARKED_PROTOCOL, Culprit, control, is_strange, speaks_of_ops
-from till_sync.ports import Clock, Outbox
+from till_sync.ports import AheadOutbox, Clock, Outbox
 from till_sync.wire import HelloAnswer, Limits, PushAnswer, PushRequest
 
 FIRST_BATCH_OPS = 100
@@ -88,6 +89,7 @@ class Pusher:
         self._ops = BatchSize(initial=FIRST_BATCH_OPS, ceiling=MOST_BATCH_OPS)
         self._bytes = BatchSize(initial=Limits().max_bytes, ceiling=MOST_BATCH_BYTES, floor=LEAST_BATCH_BYTES)
         self._batch: _Batch | None = None
+        self._ahead: Ahead[_Batch] = Ahead()
         self._culprit = Culprit(clock=clock, waits_ms=park_waits_ms)
         self._failed: _Batch | None = None
         self._protocol = 0
@@ -103,6 +105,7 @@ class Pusher:
     def greeted(self, hello: HelloAnswer) -> None:
         """The journal has been compared with this hello: start from there, with what the cloud takes."""
         self._batch = None
+        self._ahead.drop()
         self._known = (hello.epoch, hello.acked_seq)
         self._protocol = hello.protocol
         self._ops.forget()
@@ -117,6 +120,14 @@ class Pusher:
         batch = await self._next(incarnation)
         if batch is None:
             return Pushed(0, more=False)
+        self._read_ahead(batch)
+        try:
+            return await self._send(batch)
+        except BaseException:
+            self._ahead.drop()
+            raise
+
+    async def _send(self, batch: _Batch) -> Pushed:
         count = batch.last_seq - batch.first_seq + 1
         started_ms = self._clock.mono_ms()
         self._count_sending(batch)
@@ -134,6 +145,7 @@ class Pusher:
             raise
         took_ms = self._clock.mono_ms() - started_ms
         check_answer(batch.request, answer, known=self.known_position)
+        await self._ahead.settle()  # so that nothing moves in the journal while it is read
         await self._outbox.record(batch.request.epoch, batch.last_seq, answer.results)
         self._batch = None
         self._count_verdicts(answer)
@@ -190,16 +202,43 @@ class Pusher:
         if batch is not None and batch.request.incarnation == incarnation and self._is_fresh(batch):
             return batch
         most_ops = min(self._ops.current, self._culprit.most_ops or self._ops.current)
+        ahead = self._ahead.take()
+        if ahead is not None and self._may_go(ahead, incarnation, most_ops):
+            self._batch = ahead
+            return ahead
         request = await self._outbox.next_batch(
             max_ops=most_ops, max_bytes=self._bytes.current, incarnation=incarnation
         )
         if request is None:
             self._batch = None
             return None
-        first_seq, last_seq = check_order(request)
-        request = self._culprit.stand_in(request)
-        self._batch = _Batch(request, msgspec.json.encode(request), self._clock.mono_ms(), first_seq, last_seq)
+        self._batch = self._made(self._culprit.stand_in(request))
         return self._batch
+
+    def _read_ahead(self, batch: _Batch) -> None:
+        """Read what follows `batch` while that is under way: the cloud would wait for it else."""
+        outbox = self._outbox
+        if batch.request.remaining > 0 and self._culprit.most_ops is None and isinstance(outbox, AheadOutbox):
+            self._ahead.begin(self._following(outbox, batch))
+
+    async def _following(self, outbox: AheadOutbox, batch: _Batch) -> _Batch | None:
+        request = await outbox.batch_after(
+            (batch.request.epoch, batch.last_seq),
+            max_ops=self._ops.expected,
+            max_bytes=self._bytes.current,
+            incarnation=batch.request.incarnation,
+        )
+        return None if request is None else self._made(request)
+
+    def _may_go(self, ahead: _Batch, incarnation: str, most_ops: int) -> bool:
+        """Whether what was read ahead is what would be read now, or as good."""
+        searching = self._culprit.most_ops is not None
+        fits = ahead.last_seq - ahead.first_seq < most_ops and len(ahead.encoded) <= self._bytes.current
+        return fits and not searching and ahead.request.incarnation == incarnation and self._is_fresh(ahead)
+
+    def _made(self, request: PushRequest) -> _Batch:
+        first_seq, last_seq = check_order(request)
+        return _Batch(request, msgspec.json.encode(request), self._clock.mono_ms(), first_seq, last_seq)
 
     def _is_fresh(self, batch: _Batch) -> bool:
         return self._clock.mono_ms() - batch.made_mono_ms <= RESEND_AGE_MS
@@ -220,6 +259,7 @@ class Pusher:
 
     def _shrink(self, batch: _Batch, count: int, error: BatchTooLarge) -> None:
         self._batch = None
+        self._ahead.drop()
         if count == 1:
             size = len(batch.encoded)
             self._failed = batch

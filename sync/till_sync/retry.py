@@ -6,8 +6,6 @@ Pure but for the clock and the randomness that are handed in; waiting is the wor
 from random import Random
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
-
 from till_sync.exceptions import (
     CloudBusy,
     CloudRefused,
@@ -126,13 +124,6 @@ class Backoff:
 
     def _uniform(self, low: int, high: int) -> int:
         return self._random.randint(low, max(low, high))
-
-
-class LineState(Struct, frozen=True):
-    """`online`: the last exchange got a word of our cloud to this till. `down`: an outage, found by probes only."""
-
-    online: bool
-    down: bool
 
 
 class Line:

@@ -332,3 +332,5 @@ class EnrolmentAnswer(Struct, frozen=True, kw_only=True):
     last_epoch: Count = 0
     cloud_key: str = ""
     seal_key: str = ""
+    phone_cost: Cost = 0
+    phone_slow_only: bool = False

@@ -1,7 +1,9 @@
 """The task that keeps till and cloud together: rounds by need and by time, back-off when they fail, never the end."""
 
 import asyncio
+import importlib
 import logging
+import sys
 from collections.abc import Callable
 from random import Random
 
@@ -25,6 +27,10 @@ POLL_INTERVAL_MS = 2_000
 
 POLL_JITTER = 0.2
 """Share by which polls are spread, so that tills that started together do not stay together."""
+
+PUSH_GAP_MS = 100
+"""From the push of one sale to that of the next: in a rush they go out together. One by one each would cost over 2 ms
+of the till's processor and a sync of its disk beside the next sale, and the cloud as much."""
 
 STOP_TIMEOUT_MS = 2_000
 """An exchange is dropped at once; what is being stored by the journal's own thread is done long before this."""
@@ -91,10 +97,12 @@ class SyncWorker:
         )
         self._task: asyncio.Task[None] | None = None
         self._nudged = asyncio.Event()
+        self._urgent = asyncio.Event()
         self._asked = asyncio.Event()
         self._waiters: list[asyncio.Future[None]] = []
         self._more = False
         self._pull_due_mono_ms = 0
+        self._push_due_mono_ms = 0
         self._next_mono_ms = 0
         self._halted = ""
         self._last_error = ""
@@ -152,6 +160,11 @@ class SyncWorker:
         """There is a new op: push soon. A wait after a failure is not cut short."""
         self._nudged.set()
 
+    def nudge_urgently(self) -> None:
+        """As `nudge`, where somebody waits for the op at the cloud: it does not gather with others."""
+        self._urgent.set()
+        self._nudged.set()
+
     async def sync_now(self, *, timeout_ms: int = SYNC_NOW_TIMEOUT_MS) -> WorkerStatus:
         """Run a round now, whatever wait is under way, and tell how it ended (`last_error`, `halted`).
 
@@ -166,6 +179,9 @@ class SyncWorker:
         return self.status
 
     async def _run(self) -> None:
+        if "tenacity" not in sys.modules:
+            # Some 40 ms, in which the loop would serve nobody.
+            await asyncio.to_thread(importlib.import_module, "tenacity")
         from tenacity import AsyncRetrying, retry_if_exception_type, stop_never
 
         retrying = AsyncRetrying(
@@ -183,6 +199,7 @@ class SyncWorker:
         waiters, self._waiters = self._waiters, []
         self._asked.clear()
         self._nudged.clear()
+        self._urgent.clear()
         try:
             await self._round(manual=bool(waiters))
             self._halted = self._last_error = ""
@@ -217,6 +234,15 @@ class SyncWorker:
             await self._wait(max(0, self._rounds.slot_mono_ms - now_ms), self._asked)
         elif not self._more:
             await self._wait(max(0, self._pull_due_mono_ms - now_ms), self._asked, self._nudged)
+            if self._nudged.is_set():
+                await self._let_gather()
+
+    async def _let_gather(self) -> None:
+        """A sale soon after the one before it waits for those that come with it."""
+        early_ms = self._push_due_mono_ms - self._clock.mono_ms()
+        if early_ms > 0:
+            await self._wait(early_ms, self._asked, self._urgent)
+        self._push_due_mono_ms = self._clock.mono_ms() + PUSH_GAP_MS
 
     async def _enter_gently(self, spread_ms: int) -> None:
         log.info("The line is back; going on in %d ms", spread_ms)

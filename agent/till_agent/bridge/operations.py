@@ -22,6 +22,7 @@ from till_agent.bridge.pairing_shapes import PAIRINGS
 from till_agent.bridge.report_operations import REPORTS
 from till_agent.bridge.settings_shapes import SETTINGS
 from till_agent.bridge.shapes import (
+    ALONE,
     ANY,
     CODE,
     COLUMNS,
@@ -53,6 +54,7 @@ _WHO = {
     409: "identifier_ambiguous",
     422: "identifier_invalid, identifier_choice, bank_card",
 }
+_LOOK_UP = {503: "too_busy"}
 _RECEIPT = _WHO | {
     422: "identifier_invalid, identifier_choice, bank_card, receipt_invalid, receipt_empty, receipt_too_large, "
     "line_number_repeated, minimum_price_too_high, codes_too_many",
@@ -68,7 +70,7 @@ OPERATIONS = (
         request=QuoteRequest,
         answer=Quote,
         summary="What a receipt would give; changes nothing.",
-        problems=_RECEIPT,
+        problems=_RECEIPT | _LOOK_UP,
     ),
     Operation(
         id="identify",
@@ -79,8 +81,8 @@ OPERATIONS = (
         request=Identify,
         answer=Member,
         summary="Whose card, phone or code this is, and what they have.",
-        query_parameters=(LANGUAGE,),
-        problems=_WHO,
+        query_parameters=(LANGUAGE, ALONE),
+        problems=_WHO | _LOOK_UP,
     ),
     Operation(
         id="sell",
@@ -167,9 +169,10 @@ OPERATIONS = (
         summary="Reserve points at the cloud for one receipt; expires by itself.",
         problems=_WHO
         | {
-            409: "insufficient_points, hold_refused, sale_exists, member_unknown, member_blocked, member_provisional, "
-            "redemption_disabled, proof_required, proof_invalid, pin_wrong, pin_locked, pin_not_set",
-            503: "cloud_unreachable",
+            409: "insufficient_points, hold_refused, sale_exists, member_unknown, member_not_here, member_blocked, "
+            "member_provisional, redemption_disabled, proof_required, proof_invalid, pin_wrong, pin_locked, "
+            "pin_not_set",
+            503: "cloud_unreachable, too_busy",
         },
     ),
     Operation(
@@ -223,10 +226,10 @@ OPERATIONS = (
         summary="Have a one-time code sent to a member who wants to spend much, then hand in what they say.",
         problems={
             404: "reference_unknown",
-            409: "member_unknown, phone_mismatch, codes_not_sent, uid_conflict",
+            409: "member_unknown, member_not_here, phone_mismatch, codes_not_sent, uid_conflict",
             422: "identifier_invalid, identifier_choice, bank_card",
             429: "too_many_codes",
-            503: "cloud_unreachable, code_not_sent",
+            503: "cloud_unreachable, code_not_sent, too_busy",
         },
     ),
     Operation(

@@ -20,7 +20,9 @@ def handlers(bridge: Bridge) -> dict[str, Handler]:
         return Answer(answered.body)
 
     async def identify(call: Call) -> Answer:
-        return Answer(_encode(await bridge.core.desk.identify(call.body, call.parameters.get("language"))))
+        found = call.parameters
+        alone = found.get("alone") == "true"
+        return Answer(_encode(await bridge.core.desk.identify(call.body, found.get("language"), alone=alone)))
 
     async def quote(call: Call) -> Answer:
         return Answer(_encode(await bridge.core.desk.quote(call.body)))

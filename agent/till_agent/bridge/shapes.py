@@ -98,7 +98,7 @@ class Operation(Struct, frozen=True, kw_only=True):
 UID = Parameter(name="uid", pattern=re.compile(UID_PATTERN), description="The client's own id of the document.")
 REFERENCE = Parameter(
     name="reference",
-    pattern=re.compile(r"^(m-[A-Za-z0-9._-]{1,64}|(card|phone):[0-9a-f]{32})$"),
+    pattern=re.compile(r"^(m-[A-Za-z0-9._-]{1,64}|(card|phone2?):[0-9a-f]{32})$"),
     description="`reference` of a member, as it was answered.",
 )
 HOLD = Parameter(
@@ -127,6 +127,12 @@ COLUMNS = Parameter(
     minimum=16,
     maximum=80,
     description="Letters on a line, 16 to 80; the printer's own when left out.",
+)
+ALONE = Parameter(
+    name="alone",
+    pattern=re.compile(r"^(true|false)$"),
+    choices=("true", "false"),
+    description="`true`: as this till knows it by itself, for lists of many; the cloud is not asked about strangers.",
 )
 LANGUAGE = Parameter(
     name="language",

@@ -8,6 +8,7 @@ import click
 from till_agent.cli.options import config_option, echo_json, json_option
 
 if TYPE_CHECKING:
+    from till_agent.audit_trail import BadLine, Line
     from till_agent.journal.proving import Proof
 
 BROKEN = 3
@@ -21,7 +22,7 @@ def audit() -> None:
     """Nothing of its own to do."""
 
 
-@audit.command(short_help="Prove every row of the journal, and name the first that is not as written.")
+@audit.command(short_help="Prove each row of the journal and each line of the audit log.")
 @config_option
 @json_option
 @click.option("--file", "name", metavar="NAME", help="A journal that was put aside, in the state directory.")
@@ -29,7 +30,8 @@ def verify(config: Path, as_json: bool, name: str | None) -> None:
     """Check every row of the journal against the hash chain, whether an agent runs or not. Nothing is written.
 
     Names the first row that was changed, is missing or was moved, and rows that are gone from the end: up to where the
-    cloud has acknowledged, the witness file says, or the last heartbeat told.
+    cloud has acknowledged, the witness file says, or the last heartbeat told. In the audit log (`tillside audit list`),
+    the first line that was changed, is missing or was moved.
 
     Exit status 0: all is as it was written. 3: it is not. 1: it could not be looked at.
     """
@@ -49,14 +51,34 @@ def verify(config: Path, as_json: bool, name: str | None) -> None:
             proof = prove(view.reader, told, _Progress(total).more)
     except (AgentUnreachableError, JournalCorrupt) as exc:
         raise click.ClickException(str(exc)) from exc
+    lines, bad_line = ([], None) if name else _audit_log(state_dir)
+    whole = proof.first_bad is None and bad_line is None
     if as_json:
         import msgspec
 
-        echo_json(msgspec.to_builtins(proof) | {"whole": proof.first_bad is None})
+        audit_log = {"lines": len(lines), "bad": msgspec.to_builtins(bad_line)}
+        echo_json(msgspec.to_builtins(proof) | ({} if name else {"audit_log": audit_log}) | {"whole": whole})
     else:
         _show(proof)
-    if proof.first_bad is not None:
+        if bad_line is not None:
+            _show_line(state_dir, bad_line)
+        elif not name:
+            click.echo(f"{len(lines)} lines of the audit log are as they were written")
+    if not whole:
         raise SystemExit(BROKEN)
+
+
+def _audit_log(state_dir: Path) -> "tuple[list[Line], BadLine | None]":
+    from till_agent.audit_trail import AUDIT_FILE, read_both
+
+    try:
+        return read_both(state_dir)
+    except OSError as exc:
+        raise click.ClickException(f"expected to read {state_dir / AUDIT_FILE}: {exc.strerror}") from exc
+
+
+def _show_line(state_dir: Path, bad: "BadLine") -> None:
+    click.echo(f"Line {bad.line} of {state_dir / bad.file} is not what was written: {bad.detail}")
 
 
 class _Progress:
@@ -96,14 +118,10 @@ def list_(config: Path, as_json: bool, limit: int) -> None:
 
     Exit status 3 when a line of the audit log is not what was written.
     """
-    from till_agent.audit_trail import AUDIT_FILE, read
     from till_config import load
 
-    path = Path(load(config).agent.state_dir) / AUDIT_FILE
-    try:
-        lines, bad = read(path)
-    except OSError as exc:
-        raise click.ClickException(f"expected to read {path}: {exc.strerror}") from exc
+    state_dir = Path(load(config).agent.state_dir)
+    lines, bad = _audit_log(state_dir)
     if as_json:
         import msgspec
 
@@ -121,6 +139,6 @@ def list_(config: Path, as_json: bool, limit: int) -> None:
         else:
             click.echo("Nothing was done to this till yet.")
         if bad is not None:
-            click.echo(f"Line {bad.line} of {path} is not what was written: {bad.detail}")
+            _show_line(state_dir, bad)
     if bad is not None:
         raise SystemExit(BROKEN)

@@ -101,32 +101,17 @@ def open_live_view(state_dir: Path) -> Iterator[JournalView]:
     AgentUnreachableError as `open_view`, also when there is no room for the copy.
     """
     from till_agent.journal.carrying_out import CarryingError, copied
+    from till_agent.journal.copies import is_held
 
     journal = state_dir / JOURNAL_FILE
     with contextlib.ExitStack() as stack:
         name = journal.name
-        if _is_held(journal):
+        if is_held(journal):
             try:
                 name = stack.enter_context(copied(journal)).name
             except (CarryingError, OSError) as exc:
                 raise AgentUnreachableError(f"the journal of the agent that runs can't be copied: {exc}") from exc
         yield stack.enter_context(open_view(state_dir, name))
-
-
-def _is_held(journal: Path) -> bool:
-    """Whether another program has the journal to itself, as an agent that runs does."""
-    if not journal.is_file():
-        return False
-    connection = sqlite3.connect(journal, timeout=0, isolation_level=None)
-    try:
-        connection.execute("PRAGMA schema_version").fetchone()
-    except sqlite3.OperationalError as exc:
-        return exc.sqlite_errorcode == sqlite3.SQLITE_BUSY
-    except sqlite3.Error:
-        return False
-    finally:
-        connection.close()
-    return False
 
 
 def _epochs(connection: sqlite3.Connection) -> tuple[EpochState, ...]:

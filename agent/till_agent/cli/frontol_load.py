@@ -110,7 +110,7 @@ def _asking(state_dir: Path, wanted: bool) -> "Iterator[Callable[[Client], Known
         def member(client: "Client") -> "Known | None":
             who = Identify(card=client.card) if client.card else Identify(phone=client.phone)
             try:
-                found = till.identify(who)
+                found = till.identify(who, alone="true")
             except (ConflictError, InvalidError, NotFoundError):
                 return None  # no number of the chain's, or one that could be two members'
             if not found.known:

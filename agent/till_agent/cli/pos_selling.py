@@ -122,6 +122,9 @@ def _redeem(session: Session, words: list[str]) -> Any:
         raise
     if receipt.quote is not None:
         session.screen.quote(receipt, receipt.quote)
+        member = receipt.quote.member
+        if receipt.wish and receipt.hold is None and member is not None and member.spendable_text:
+            session.screen.say(f"  {member.spendable_text}")
     return {"quote": receipt.quote, "hold": receipt.hold}
 
 

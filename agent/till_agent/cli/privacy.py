@@ -22,7 +22,7 @@ def privacy() -> None:
 def show(config: Path, *, as_json: bool) -> None:
     """Show what the till's files hold of people: kinds, counts and ages, nothing personal.
 
-    A running agent keeps its journal to itself; the command says which file it could not read.
+    Beside a running agent, which keeps its journal to itself, a copy of that is counted.
     """
     import time
 

@@ -66,11 +66,16 @@ class AsyncCalls(ABC):
         return await self._call("quote", Quote, request=request, timeout_ms=timeout_ms)
 
     async def identify(
-        self, request: Identify, *, language: Language | None = None, timeout_ms: int | None = None
+        self,
+        request: Identify,
+        *,
+        language: Language | None = None,
+        alone: Literal["true", "false"] | None = None,
+        timeout_ms: int | None = None,
     ) -> Member:
         """Whose card, phone or code this is, and what they have."""
         return await self._call(
-            "identify", Member, query={"language": language}, request=request, timeout_ms=timeout_ms
+            "identify", Member, query={"language": language, "alone": alone}, request=request, timeout_ms=timeout_ms
         )
 
     async def sell(self, uid: str, request: SaleRequest, *, timeout_ms: int | None = None) -> Sale:

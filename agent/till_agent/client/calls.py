@@ -65,9 +65,18 @@ class Calls(ABC):
         """What a receipt would give; changes nothing."""
         return self._call("quote", Quote, request=request, timeout_ms=timeout_ms)
 
-    def identify(self, request: Identify, *, language: Language | None = None, timeout_ms: int | None = None) -> Member:
+    def identify(
+        self,
+        request: Identify,
+        *,
+        language: Language | None = None,
+        alone: Literal["true", "false"] | None = None,
+        timeout_ms: int | None = None,
+    ) -> Member:
         """Whose card, phone or code this is, and what they have."""
-        return self._call("identify", Member, query={"language": language}, request=request, timeout_ms=timeout_ms)
+        return self._call(
+            "identify", Member, query={"language": language, "alone": alone}, request=request, timeout_ms=timeout_ms
+        )
 
     def sell(self, uid: str, request: SaleRequest, *, timeout_ms: int | None = None) -> Sale:
         """Commit a sale: durable on this till before the answer leaves. The same uid and body give it again."""

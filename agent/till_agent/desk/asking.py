@@ -15,8 +15,7 @@ async def coupon(bench: Bench, code: str, reference: str | None, language: str |
 
     DeskProblem `reference_unknown`.
     """
-    await bench.finder.learn(Identify(reference=reference) if reference else None)
-    found = bench.finder.find(Identify(reference=reference)) if reference else None
+    found = await bench.meeting.find(Identify(reference=reference), again=False) if reference else None
     normal = normalise_code(code)
     if found is not None:
         await bench.learn_codes(found, (normal,))

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from till_agent.desk.allowing import ALLOWING_REASONS, Allowed, Allowing
-from till_agent.desk.finding import Found
+from till_agent.desk.found import Found
 from till_agent.ports import Cache, CachedMember, HoldGateway, HoldStore, PendingBalances, PendingFacts
 from till_sync.ops import Cover, cover_of
 

@@ -5,12 +5,14 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from till_agent.desk.allowing import Allowing
+from till_agent.desk.aside import aside
 from till_agent.desk.balances import Balances, Figures
 from till_agent.desk.clock import store_clock
 from till_agent.desk.cloud_time import CloudTime
 from till_agent.desk.coupons import CouponDesk
 from till_agent.desk.digests import Digests
-from till_agent.desk.finding import Finder, Found
+from till_agent.desk.finding import Finder
+from till_agent.desk.found import Found
 from till_agent.desk.knowing import Knowing, Known
 from till_agent.desk.meeting import Meeting
 from till_agent.desk.parts import DeskParts, StoreIdentity
@@ -18,7 +20,7 @@ from till_agent.desk.problems import problem
 from till_agent.desk.slow_tags import SlowTags
 from till_agent.desk.views import View
 from till_agent.desk.wallets import Wallets
-from till_agent.exceptions import JournalUnavailable
+from till_agent.exceptions import DeskProblem, JournalUnavailable
 from till_agent.journal.exceptions import HoldNotOpen, UidForgotten
 from till_agent.ports import CachedProgramme, Committed, Draft, Entry, JournalReader, PendingFacts
 from till_agent.slips.compose import member_language
@@ -63,7 +65,9 @@ class Bench:
             slow=SlowTags(parts.phone_tags, parts.clock.mono_ms),
         )
         budget_ms = parts.settings.cloud_budget_ms
-        self.meeting = Meeting(parts.cache, parts.members, budget_ms, finder=self.finder, clock=parts.clock)
+        self.meeting = Meeting(
+            parts.cache, parts.members, budget_ms, finder=self.finder, clock=parts.clock, line=parts.gateway
+        )
         self.digests = Digests(identity.identifier_key, self.finder.tags_of, self._identifiers, self.finder.names)
         self.allowing = Allowing(parts.cache, parts.pending, parts.holds, time, parts.epoch)
         self.balances = Balances(parts.cache, parts.pending, parts.holds, parts.gateway, self.today, self.allowing)
@@ -98,6 +102,17 @@ class Bench:
             programme = current.programme if current else None
         return Words(supported(*languages, self.parts.settings.language), programme)
 
+    def stranger(self, found: Found, pointer: str) -> DeskProblem:
+        """Why somebody who is no member here, or whom the cloud has not told of, can't spend."""
+        if found.cached is not None:
+            told = self.words().problem("member_provisional")
+            detail = "expected a member whom the cloud has told of"
+            return problem("member_unknown", detail, pointer=pointer, cashier=told)
+        if self.meeting.is_nobody(found):
+            return problem("member_unknown", "expected a member of the chain", pointer=pointer)
+        detail = "expected a member whom this till holds, or a cloud that says who it is"
+        return problem("member_not_here", detail, pointer=pointer)
+
     async def learn_codes(self, found: Found, codes: Sequence[str]) -> None:
         """Ask the cloud about coupon codes of limited use, within the budget."""
         programme = self.programme
@@ -126,6 +141,7 @@ class Bench:
             words=words,
             offline=self.offline,
             has_programme=self.programme is not None,
+            is_nobody=self.meeting.is_nobody(found),
             now_ms=self.parts.clock.wall_ms(),
             time_zone=self.identity.time_zone,
         )
@@ -170,10 +186,10 @@ def _unavailable(exc: JournalUnavailable) -> Exception:
 
 
 async def work(size: int, limit: int, function: Callable[..., T], *args: Any) -> T:
-    """Run `function` here, or in a thread when `size` is above `limit`."""
+    """Run `function` here, or in a thread of its own when `size` is above `limit`."""
     if size <= limit:
         return function(*args)
-    return await asyncio.to_thread(function, *args)
+    return await aside(function, *args)
 
 
 def sale_body(entry: Entry) -> SaleBody:

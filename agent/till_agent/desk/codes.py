@@ -6,12 +6,14 @@ request sends no second message.
 
 import hashlib
 import hmac
+from functools import partial
 from typing import Literal
 
 from msgspec import Struct
 
 from till_agent.api import Identify, Message
 from till_agent.desk.bench import Bench
+from till_agent.desk.patience import ask
 from till_agent.desk.problems import problem
 from till_agent.exceptions import CloudUnreachable, CodeRefused
 from till_agent.member_api import CodeAnswer, CodeRequest, CodeState
@@ -65,7 +67,8 @@ class Codes:
         name = self.id_of(asked)
         if asked.code:
             try:
-                return _state(await gateway.give(name, asked.code, budget_ms=budget_ms))
+                given = partial(gateway.give, name, asked.code, budget_ms=budget_ms)
+                return _state(await ask(budget_ms, given, of="code"))
             except CodeRefused as exc:
                 if exc.code != "confirmation_unknown":
                     raise
@@ -78,16 +81,16 @@ class Codes:
             member_id=asked.member_id,
             language=asked.language,
         )
-        return _state(await gateway.start(request, budget_ms=budget_ms))
+        return _state(await ask(budget_ms, lambda: gateway.start(request, budget_ms=budget_ms), of="code"))
 
     async def to_spend(self, request: CodeRequest) -> CodeAnswer:
-        """The code for a large redemption. DeskProblem member_unknown, phone_mismatch, or why there is no code."""
+        """The code for a large redemption. DeskProblem phone_mismatch, of a stranger, or why there is
+        no code."""
         bench = self._bench
-        await bench.finder.learn(request.member)
+        found = await bench.meeting.find(request.member, pointer="/member", again=False)
         await bench.finder.learn(Identify(phone=request.phone))
-        found = bench.finder.find(request.member, pointer="/member")
         if found.cached is None or not found.subject.member_id:
-            raise problem("member_unknown", "expected a member known to this till", pointer="/member")
+            raise bench.stranger(found, "/member")
         tag, phone = bench.finder.identifier("phone", request.phone, pointer="/phone")
         if not {tag, *bench.finder.names(tag)} & {*found.cached.row.tags}:
             raise problem("phone_mismatch", "expected the member's own phone", pointer="/phone")

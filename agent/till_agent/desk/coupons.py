@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
+from till_agent.desk.patience import ask
 from till_agent.exceptions import CloudUnreachable
 from till_agent.ports import CouponGateway, PendingBalances
 from till_loyalty import identifiers, rotating
@@ -50,7 +51,8 @@ class CouponDesk:
 
     async def learn(self, programme: Programme | None, member_id: str, codes: Sequence[str], *, online: bool) -> None:
         """Ask the cloud about the codes of limited use that nothing fresh is known of; within the budget, or not."""
-        if not codes or programme is None or self._gateway is None or not online:
+        gateway, budget_ms = self._gateway, self._budget_ms
+        if not codes or programme is None or gateway is None or not online:
             return
         coupons = coupons_by_code(programme.coupons)
         wanted = {
@@ -62,7 +64,7 @@ class CouponDesk:
             return
         question = CouponQuestion(codes=tuple(wanted), member_id=member_id)
         try:
-            answer = await self._gateway.ask(question, budget_ms=self._budget_ms)
+            answer = await ask(budget_ms, lambda: gateway.ask(question, budget_ms=budget_ms))
         except CloudUnreachable as exc:
             log.info("coupon codes could not be asked about: %s", exc)
             return

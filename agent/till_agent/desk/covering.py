@@ -9,7 +9,7 @@ from functools import partial
 
 from till_agent.api import Hold, HoldCreate
 from till_agent.desk.bench import Bench
-from till_agent.desk.finding import Found
+from till_agent.desk.found import Found
 from till_agent.desk.problems import problem
 from till_agent.exceptions import JournalUnavailable
 from till_agent.ports import CachedGrant, Draft, JournalReader, StoredHold

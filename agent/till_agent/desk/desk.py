@@ -1,7 +1,8 @@
 """The sale desk: everything that cash software can ask, apart from HTTP.
 
 Each call answers from this machine; only `hold`, one-time codes and, of somebody whom this till does not hold,
-`identify`, quotes and registrations ask the cloud, each within its budget. Errors are DeskProblem.
+`identify`, quotes and registrations ask the cloud, and returns about sales elsewhere. Whatever a call asks, it waits
+for one budget in all, and for one of one-time codes besides where it asks for such. Errors are DeskProblem.
 """
 
 import contextlib
@@ -29,7 +30,9 @@ from till_agent.desk.lending import Lending, lending_of
 from till_agent.desk.lookup import Lookup
 from till_agent.desk.open_receipts import OpenReceipts
 from till_agent.desk.parts import DeskParts, DeskSettings
+from till_agent.desk.patience import bounded
 from till_agent.desk.problems import problem
+from till_agent.desk.quoting import Quoting
 from till_agent.desk.recent import Recent
 from till_agent.desk.registering import Registering
 from till_agent.desk.reversing import Reversing
@@ -47,6 +50,7 @@ class _Open:
 
     def __init__(self, bench: Bench) -> None:
         self.bench = bench
+        self.quoting = Quoting(bench)
         self.selling = Selling(bench)
         self.reversing = Reversing(bench)
         self.holding = Holding(bench)
@@ -64,30 +68,42 @@ class Desk:
         self._open = _Open(Bench(parts, parts.identity)) if parts.identity is not None else None
         self.receipts = OpenReceipts(parts.clock.mono_ms)
 
+    def mono_ms(self) -> int:
+        """What the budgets of calls are measured by."""
+        return self._parts.clock.mono_ms()
+
     def use(self, settings: DeskSettings) -> None:
         """Work by these from the next call on; what is under way ends by those before. `cloud_budget_ms` stays."""
         self._parts = replace(self._parts, settings=settings)
         if self._open is not None:
             self._open.bench.parts = self._parts
 
-    async def identify(self, request: Identify, language: str | None = None) -> Member:
-        """Who was scanned or keyed. Somebody not known here is no error: `known` is false, and sales accrue to them."""
+    @bounded
+    async def identify(self, request: Identify, language: str | None = None, *, alone: bool = False) -> Member:
+        """Who was scanned or keyed. Somebody not known here is no error: `known` is false, and sales accrue to them.
+
+        `alone`: the cloud is not asked. Of a list of thousands nobody waits for one, and the cloud answers a till so
+        many questions an hour, which are for customers who stand there.
+        """
         bench = self._enrolled().bench
-        found = await bench.meeting.find(request)
+        found = await bench.meeting.find(request, alone=alone)
         if found.voucher is not None:
             await self._enrolled().holding.covering.check(found.voucher)
         return bench.view(found, bench.words(language)).member(bench.balances.of(found))
 
+    @bounded
     async def quote(self, request: QuoteRequest) -> Quote:
         """What the receipt would give; changes nothing."""
-        quote = await self._enrolled().selling.quote(request)
+        quote = await self._enrolled().quoting.quote(request)
         self.receipts.touched(request.sale_uid)
         return quote
 
+    @bounded
     async def coupon(self, code: str, reference: str | None = None, language: str | None = None) -> Coupon:
         """Whether a coupon's code is good for this member, here and now; may ask the cloud, within the budget."""
         return await coupon(self._enrolled().bench, code, reference, language)
 
+    @bounded
     async def hold(self, request: HoldCreate) -> Hold:
         """Reserve points at the cloud, within the budget."""
         held = await self._enrolled().holding.hold(request)
@@ -104,10 +120,12 @@ class Desk:
         self.receipts.finished(uid)
         return answered
 
+    @bounded
     async def void(self, sale_uid: str, language: str | None = None) -> Answered:
         """Cancel a whole sale of which nothing was returned; idempotent."""
         return await self._enrolled().reversing.void(sale_uid, language=language)
 
+    @bounded
     async def give_back(
         self, uid: str, request: ReturnRequest, language: str | None = None, *, print_slip: bool = True
     ) -> Answered:
@@ -122,6 +140,7 @@ class Desk:
         """The newest sales of this till, or those before a place of the list."""
         return await self._enrolled().recent.sales(limit, before)
 
+    @bounded
     async def lines(self, uid: str) -> SoldLines:
         """The lines of a sale of this till, and what of each may still come back."""
         return await self._enrolled().recent.lines(uid)
@@ -130,16 +149,20 @@ class Desk:
         """Members by what a person remembers of their own name and numbers."""
         return await self._enrolled().recent.members(query, limit, language)
 
+    @bounded
     async def register(self, request: MemberCreate, *, commit: bool = True) -> Answered:
         """Register a person: what is still needed, or a member, durable when this returns; `commit` False: a try."""
-        await self._meet(Identify(phone=request.phone) if request.phone else None)
+        if request.phone:
+            await self._meet(Identify(phone=request.phone))
         return await self._enrolled().registering.register(request, commit=commit)
 
+    @bounded
     async def attach_card(self, reference: str, request: CardAttach) -> Answered:
         """Give a member a card; durable when this returns."""
-        await self._meet(Identify(card=request.card))
+        await self._meet(Identify(card=request.card), Identify(reference=reference))
         return await self._enrolled().registering.attach(reference, request)
 
+    @bounded
     async def confirm(self, request: CodeRequest) -> CodeAnswer:
         """Have a code sent, or hand one in, for a large redemption; asks the cloud within a budget of its own."""
         return await self._enrolled().codes.to_spend(request)
@@ -200,12 +223,13 @@ class Desk:
             words = Words(supported(language, self._parts.settings.language))
         return words.problem(code, values, status=status)
 
-    async def _meet(self, who: Identify | None) -> None:
-        """Ask the cloud about somebody who may be a member already; what is wrong with a number is told by others."""
-        if who is None or not self._parts.cache.window_days:
+    async def _meet(self, *people: Identify) -> None:
+        """Ask the cloud about those who may be members already; what is wrong with a number is told by others."""
+        if not self._parts.cache.window_days:
             return
-        with contextlib.suppress(DeskProblem):
-            await self._enrolled().bench.meeting.find(who)
+        for who in people:
+            with contextlib.suppress(DeskProblem):
+                await self._enrolled().bench.meeting.find(who)
 
     def _enrolled(self) -> _Open:
         if self._open is None:

@@ -72,7 +72,7 @@ class Digests:
         """Of a registration. Another spelling of a name, or year of birth, makes no other registration."""
         bare = {"name": mask_name(request.name), "birth_date": request.birth_date[-MONTH_AND_DAY:], "sex": ""}
         card = request.card and self._tags_of("card", request.card)[0]
-        phones = self._phone_tags(request.phone) if request.phone else (None,)
+        phones = self._either_tags(request.phone) if request.phone else (None,)
         unnamed = [replace(request, phone=phone, card=card, **bare) for phone in phones]
         return self._of((kind, request.uid, each) for each in (*unnamed, request))
 
@@ -92,7 +92,7 @@ class Digests:
         if who.reference and not who.reference.startswith(FAST_PHONE):
             return []
         for name, tags_of in (
-            ("phone", self._phone_tags),
+            ("phone", self._either_tags),
             ("scan", self._either_tags),
             ("code", self._either_tags),
             ("reference", self._references),
@@ -102,11 +102,9 @@ class Digests:
                 return [replace(who, **{name: each}) for each in tags_of(value)]
         return [replace(who, card=self._tags_of("card", who.card)[0])] if who.card else []
 
-    def _phone_tags(self, text: str) -> tuple[str, ...]:
-        """Of the number that the text stands for; of the text where it stands for none, which no row will hold."""
-        return self._tags_of("phone", self._phone(text) or text)
-
     def _either_tags(self, text: str) -> tuple[str, ...]:
+        """Of the phone that the text stands for, else of a card. Keyed as a phone, it is in no row then; a slow tag of
+        it, which nobody has made beforehand, would keep the loop waiting for nothing."""
         phone = self._phone(text)
         return self._tags_of("phone", phone) if phone else self._tags_of("card", text)
 

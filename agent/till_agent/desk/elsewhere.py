@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from till_agent.api import ReturnRequest, SoldAt
+from till_agent.desk.patience import ask
 from till_agent.desk.problems import problem
 from till_agent.exceptions import CloudUnreachable, SaleRefused
 from till_agent.ports import Entry, JournalReader, SaleGateway
@@ -34,10 +35,11 @@ class Elsewhere:
         """A sale that this till's journal does not have. DeskProblem sale_unknown, sale_elsewhere (no line),
         sale_ambiguous with `choices`, sale_voided."""
         unknown = f"expected a sale of the chain, not {request.sale_uid!r}"
-        if self._gateway is None:
+        gateway, budget_ms = self._gateway, self._budget_ms
+        if gateway is None:
             raise problem("sale_unknown", f"expected a sale of this till, not {request.sale_uid!r}", pointer=POINTER)
         where = request.sold_at or NOWHERE
-        if not self._gateway.online:
+        if not gateway.online:
             raise _no_line("the cloud is out of reach")
         question = SaleQuestion(
             sale_uid=request.sale_uid,
@@ -47,7 +49,7 @@ class Elsewhere:
             date=where.date,
         )
         try:
-            found = await self._gateway.find(question, budget_ms=self._budget_ms)
+            found = await ask(budget_ms, lambda: gateway.find(question, budget_ms=budget_ms))
         except CloudUnreachable as exc:
             raise _no_line(str(exc)) from exc
         except SaleRefused as exc:
@@ -63,11 +65,12 @@ class Elsewhere:
     async def told(self, entry: Entry) -> SaleAnswer | None:
         """What the cloud says of a sale of this till, so that goods that came back to other tills count; None when it
         does not say: the journal alone decides then, and the cloud counts all of it again."""
-        if self._gateway is None or not self._gateway.online:
+        gateway, budget_ms = self._gateway, self._budget_ms
+        if gateway is None or not gateway.online:
             return None
         question = SaleQuestion(sale_uid=entry.uid, of_till=entry.op_id.till)
         try:
-            found = await self._gateway.find(question, budget_ms=self._budget_ms)
+            found = await ask(budget_ms, lambda: gateway.find(question, budget_ms=budget_ms))
         except (CloudUnreachable, SaleRefused) as exc:
             log.info("sale %s could not be asked about: %s", entry.op_id, exc)
             return None

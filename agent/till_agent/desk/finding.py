@@ -7,10 +7,10 @@ import re
 from collections.abc import Callable, Iterable
 
 import msgspec
-from msgspec import Struct
 from msgspec.structs import replace
 
 from till_agent.api import Identify
+from till_agent.desk.found import Found
 from till_agent.desk.problems import of_identifier, problem
 from till_agent.desk.slow_tags import SlowTags
 from till_agent.desk.wallets import Wallets, refuse_static, with_card
@@ -25,8 +25,6 @@ from till_loyalty.rotating import Shown
 from till_sync import vouchers, wallet
 from till_sync.ops import OpId, RegisterBody, Subject
 from till_sync.phone_tags import NO_SLOW_TAGS
-from till_sync.vouchers import Voucher
-from till_sync.wallet_use import NO_USE, WalletUse
 from till_sync.wire import MemberFacts, MemberRow
 
 _SHOPS_OWN = CardRange(prefix="2", lengths=(13,), check="ean13")
@@ -34,23 +32,6 @@ _SHOPS_OWN = CardRange(prefix="2", lengths=(13,), check="ean13")
 _ANY = CardRange(lengths=tuple(range(4, 33)))
 TAG = re.compile(r"(card|phone2?):[0-9a-f]{32}")
 MEMBER_ID = re.compile(r"m-[A-Za-z0-9._-]{1,64}")
-
-
-class Found(Struct, frozen=True, kw_only=True):
-    """Whose sale it is. `cached` is None for somebody this till does not know; its row has no `member_id` yet for
-    somebody who registered here and whom the cloud has not told of. `keys` are all names own ops may have used for
-    them; the masked number is of what was scanned or keyed just now."""
-
-    subject: Subject
-    cached: CachedMember | None
-    keys: tuple[str, ...]
-    card_masked: str = ""
-    phone_masked: str = ""
-    voucher: Voucher | None = None
-    """The voucher by which they were named; `reference` then is its text."""
-    reference: str = ""
-    wallet: WalletUse = NO_USE
-    """The wallet code by which they were named; none in the usual case."""
 
 
 class Finder:
@@ -85,20 +66,22 @@ class Finder:
         """Every tag of whose tag this is, the one that may be kept first."""
         return tuple(dict.fromkeys((self._slow.kept(tag), *self._slow.names(tag))))
 
-    async def learn(self, who: Identify | None) -> None:
+    async def learn(self, who: Identify | None, *, of_sale: bool = False) -> None:
         """Make the slow tags of whom `who` may name, in a thread: to be awaited before anything else is asked of them.
 
-        What is wrong with `who` is for `find` to say.
+        What is wrong with `who` is for `find` to say. `of_sale`: it waits for no call that is none; else DeskProblem
+        `too_busy` where there are too many.
         """
         if who is None or not self._slow.has_any:
             return
         named = [(name, value) for name, value in msgspec.structs.asdict(who).items() if value and name != "card"]
         for name, value in named:
-            await self._slow.learn([value] if name == "reference" else self._fast_tags(name, value))
+            tags = [value] if name == "reference" else self._fast_tags(name, value)
+            await self._slow.learn(tags, of_sale=of_sale)
 
-    async def learn_tags(self, tags: Iterable[str]) -> None:
+    async def learn_tags(self, tags: Iterable[str], *, of_sale: bool = False) -> None:
         """The same of tags of earlier ops."""
-        await self._slow.learn(tags)
+        await self._slow.learn(tags, of_sale=of_sale)
 
     def names_of(self, who: Identify) -> list[tuple[str, ...]]:
         """Every tag of each number that `who` may name; nothing of a reference."""
@@ -113,26 +96,26 @@ class Finder:
             return []
         return [identifiers.tag(self._key, each.kind, each.value) for each in known]
 
-    def find(self, who: Identify, *, pointer: str = "", lenient: bool = False) -> Found:
+    def find(self, who: Identify, *, pointer: str = "", lenient: bool = False, paid: bool = False) -> Found:
         """The member or tag that `who` names; `pointer` is where `who` stands in the request.
 
-        `lenient` takes a member id that this cache does not hold for what it says: a sale is a fact, and the cloud
-        knows members that a fresh cache does not. DeskProblem identifier_choice, identifier_invalid, bank_card,
-        identifier_ambiguous, reference_unknown, or one of wallet codes.
+        `lenient` takes a member id that this cache does not hold for what it says: the cloud knows members that a
+        fresh cache does not. `paid`: a wallet code stays good that was shown in time. DeskProblem identifier_choice,
+        identifier_invalid, bank_card, identifier_ambiguous, reference_unknown, or one of wallet codes.
         """
         name, value = _only_one(who, pointer)
         pointer = f"{pointer}/{name}"
         if value.startswith(vouchers.PREFIX):
             return self._by_voucher(value, pointer)
         if value.startswith(wallet.PREFIX) and self._wallets is not None:
-            return self._by_token(value, pointer, self._wallets)
+            return self._by_token(value, pointer, self._wallets, paid)
         if name == "reference":
             return self._by_reference(value, pointer, lenient)
         programme = self._cache.programme()
         shown = self._wallets.shown(value) if self._wallets is not None and name != "phone" else None
         try:
             if shown is not None and programme is not None and self._wallets is not None:
-                return self._by_shown(shown, programme.programme.identifiers, pointer, self._wallets)
+                return self._by_shown(shown, programme.programme.identifiers, pointer, self._wallets, paid)
             if programme is not None:
                 candidates = _candidates(name, value, programme.programme.identifiers)
             else:
@@ -143,6 +126,10 @@ class Finder:
         if programme is not None and any(_is_bare(each, programme.programme.identifiers) for each in candidates):
             raise refuse_static(pointer)
         return self._by_identifiers(candidates, pointer)
+
+    def of_sale(self, who: Identify) -> Found:
+        """The same for a sale, which is a fact."""
+        return self.find(who, pointer="/member", lenient=True, paid=True)
 
     def by_subject(self, subject: Subject) -> Found | None:
         """Whose an earlier op was, as known now; None for a sale with no member."""
@@ -255,18 +242,18 @@ class Finder:
         found = self.by_subject(subject) or Found(subject=subject, cached=None, keys=(subject.key,))
         return replace(found, voucher=voucher, reference=text)
 
-    def _by_token(self, text: str, pointer: str, wallets: Wallets) -> Found:
+    def _by_token(self, text: str, pointer: str, wallets: Wallets, paid: bool) -> Found:
         """The member that the chain's cloud signed for, if the code is good for this receipt."""
         token = wallets.token(text, pointer)
         subject = Subject(member_id=token.member_id)
         found = self.by_subject(subject) or Found(subject=subject, cached=None, keys=(subject.key,))
-        return wallets.take_token(token, found, pointer)
+        return wallets.take_token(token, found, pointer, paid=paid)
 
-    def _by_shown(self, shown: Shown, rules: Identifiers, pointer: str, wallets: Wallets) -> Found:
+    def _by_shown(self, shown: Shown, rules: Identifiers, pointer: str, wallets: Wallets, paid: bool) -> Found:
         """Whose card a changing code names, if the code is good for this receipt. IdentifierError."""
         card = identifiers.parse_card(shown.card, rules)
         found = self._by_identifiers([Identifier("card", card)], pointer)
-        return wallets.take_shown(with_card(shown, card), found, pointer)
+        return wallets.take_shown(with_card(shown, card), found, pointer, paid=paid)
 
     def _by_reference(self, reference: str, pointer: str, lenient: bool) -> Found:
         if TAG.fullmatch(reference):

@@ -14,7 +14,8 @@ from till_agent.api import Hold, HoldCreate, SaleRequest
 from till_agent.desk.allowing import OFFLINE
 from till_agent.desk.bench import Bench, sale_body
 from till_agent.desk.covering import Covering, hold_prefix
-from till_agent.desk.finding import Found
+from till_agent.desk.found import Found
+from till_agent.desk.patience import ask
 from till_agent.desk.problems import problem
 from till_agent.exceptions import CloudUnreachable, DeskProblem, HoldRefused, JournalUnavailable
 from till_agent.ports import Draft, Entry, JournalReader, StoredHold
@@ -51,8 +52,8 @@ class Holding:
         An open hold of the same receipt and member that covers the wish is handed out again; a smaller one is given
         back first. DeskProblem when the member can't spend, the cloud refuses or is not reached.
         """
-        await self._bench.finder.learn(request.member)
-        found = self._spender(request)
+        member = await self._bench.meeting.find(request.member, pointer="/member", again=False)
+        found = self._spender(request, member)
         if found.voucher is not None:
             await self.covering.check(found.voucher)
         self._check_balance(request, found)
@@ -67,7 +68,7 @@ class Holding:
                 await self._give_back(stored)
                 stored = None
             # A page may have come while others had their turn, or the disk.
-            found = self._spender(request)
+            found = self._spender(request, self._bench.finder.find(request.member, pointer="/member"))
             # The cloud may hold what was asked for before: it is asked for the same again.
             cover = self.covering.cover_of(request, found) if stored is None else ""
             if cover:
@@ -116,17 +117,16 @@ class Holding:
             count += 1
         return count
 
-    def _spender(self, request: HoldCreate) -> Found:
+    def _spender(self, request: HoldCreate, found: Found) -> Found:
         """The member, who must be known here and free to spend."""
-        found = self._bench.finder.find(request.member, pointer="/member")
         self._bench.wallets.expect_unused(found, "/member")
         if found.cached is None:
-            raise problem("member_unknown", "expected a member known to this till", pointer="/member")
+            raise self._bench.stranger(found, "/member")
         status = found.cached.row.status
         if status in ("blocked", "provisional"):
             raise problem(f"member_{status}", f"expected a member who may spend, not a {status} one", pointer="/member")
         if not found.subject.member_id:
-            raise problem("member_unknown", "expected a member whom the cloud has told of", pointer="/member")
+            raise self._bench.stranger(found, "/member")
         programme = self._bench.programme
         if programme is None or not programme.programme.redemption.enabled:
             raise problem("redemption_disabled", "expected a programme that lets points be spent")
@@ -225,7 +225,8 @@ class Holding:
         a line that is gone leaves it here, to be spent without one."""
         gateway, grant = self._bench.parts.gateway, self._bench.allowing.grant(wanted.member_id)
         try:
-            return await gateway.reserve(replace(wanted, own_grant=grant), budget_ms=budget_ms)
+            first = replace(wanted, own_grant=grant)
+            return await ask(budget_ms, lambda: gateway.reserve(first, budget_ms=budget_ms))
         except HoldRefused as exc:
             if exc.code == "insufficient_points" and grant and exc.available_points >= 0:
                 raise HoldRefused(exc.code, exc.detail, available_points=exc.available_points + grant) from exc
@@ -233,7 +234,7 @@ class Holding:
                 raise
         # The cloud waits a moment for it.
         self._bench.parts.nudge()
-        return await gateway.reserve(wanted, budget_ms=budget_ms)
+        return await ask(budget_ms, lambda: gateway.reserve(wanted, budget_ms=budget_ms))
 
     async def _forget(self, hold: str) -> None:
         try:

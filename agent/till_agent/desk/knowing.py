@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from till_agent.desk.coupons import CouponDesk, tidy
-from till_agent.desk.finding import Found
+from till_agent.desk.found import Found
 from till_agent.ports import Cache, PendingBalances, PendingFacts
 from till_loyalty.limits import period_key
 from till_loyalty.programme import Programme

@@ -37,6 +37,7 @@ PROBLEMS = MappingProxyType(
         "wallet_used": Kind(409),
         "wallet_static": Kind(409),
         "member_unknown": Kind(409),
+        "member_not_here": Kind(409, retryable=True),
         "member_blocked": Kind(409),
         "member_provisional": Kind(409),
         # becoming a member
@@ -49,6 +50,7 @@ PROBLEMS = MappingProxyType(
         "codes_not_sent": Kind(409),
         "code_not_sent": Kind(503, retryable=True),
         "too_many_codes": Kind(429, retryable=True),
+        "too_busy": Kind(503, retryable=True),
         # the receipt
         "receipt_invalid": Kind(422),
         "receipt_empty": Kind(422),

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from till_agent.cache.matching import wanted
 from till_agent.desk.bench import BIG_BODY_BYTES, Bench, sale_body, work
 from till_agent.desk.elsewhere import Back, Elsewhere, own_backs, reversals
-from till_agent.desk.finding import Found
+from till_agent.desk.found import Found
 from till_agent.desk.lookup import state_of, sync_of
 from till_agent.desk.problems import problem
 from till_agent.desk.reversing import SALE, VOID

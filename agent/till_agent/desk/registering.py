@@ -16,7 +16,7 @@ from till_agent.desk.bench import Bench
 from till_agent.desk.clock import store_clock
 from till_agent.desk.codes import NOT_SENT, Asked, Codes, code_message
 from till_agent.desk.digests import RequestDigest
-from till_agent.desk.finding import Found
+from till_agent.desk.found import Found
 from till_agent.desk.problems import problem
 from till_agent.exceptions import CloudUnreachable, CodeRefused
 from till_agent.member_api import CardAttach, CardAttached, CodeState, ConsentText, MemberCreate, MemberCreated

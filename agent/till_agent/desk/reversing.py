@@ -15,7 +15,7 @@ from till_agent.desk.bench import BIG_BODY_BYTES, Bench, sale_body, work
 from till_agent.desk.clock import store_clock
 from till_agent.desk.digests import RequestDigest
 from till_agent.desk.elsewhere import Elsewhere, is_meant, own_backs, reversals
-from till_agent.desk.finding import Found
+from till_agent.desk.found import Found
 from till_agent.desk.problems import of_return, problem
 from till_agent.desk.views import View, reversal_messages
 from till_agent.ports import Committed, Draft, Entry, JournalReader
@@ -72,7 +72,7 @@ class Reversing:
             raise problem("sale_unknown", f"expected a sale of this till, not {sale_uid!r}")
         body = await work(len(entry.body), BIG_BODY_BYTES, sale_body, entry)
         told = await self._elsewhere.told(entry)
-        await self._bench.finder.learn_tags([body.subject.tag])
+        await self._bench.finder.learn_tags([body.subject.tag], of_sale=True)
         sold = self._sold_here(entry, body, told, language)
         return await self._commit(partial(self._decide_void, sold=sold, digest=digest))
 
@@ -98,10 +98,10 @@ class Reversing:
             body = await work(len(entry.body), BIG_BODY_BYTES, sale_body, entry)
             if is_meant(body, entry.op_id.till, request.sold_at):
                 known = await self._elsewhere.told(entry)
-                await self._bench.finder.learn_tags([body.subject.tag])
+                await self._bench.finder.learn_tags([body.subject.tag], of_sale=True)
                 return self._sold_here(entry, body, known, language)
         told = await self._elsewhere.find(request)
-        await self._bench.finder.learn_tags([told.subject.tag])
+        await self._bench.finder.learn_tags([told.subject.tag], of_sale=True)
         return self._known_now(told.sale_uid, told.op, told.subject, told.result, told.usage, told, language)
 
     def _sold_here(self, entry: Entry, body: SaleBody, told: SaleAnswer | None, language: str | None) -> Sold:

@@ -1,44 +1,35 @@
-"""Sales: what a receipt would give, and its commit. The rules run before the journal's turn; nothing here waits for
-the network or writes the cache."""
+"""Sales and their commit. The rules run before the journal's turn; nothing here waits for the network or writes the
+cache."""
 
-import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import Any, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from till_agent.api import DiscountTaken, Member, Quote, QuoteRequest, Sale, SaleRequest
+from till_agent.api import DiscountTaken, Sale, SaleRequest
 from till_agent.desk.answers import Answered, encode
 from till_agent.desk.balances import Figures
-from till_agent.desk.bench import BIG_RECEIPT_LINES, Bench, work
+from till_agent.desk.bench import Bench
+from till_agent.desk.counting import calculated
 from till_agent.desk.covering import Covering, voucher_of
 from till_agent.desk.digests import RequestDigest
-from till_agent.desk.finding import Found, entry_of
-from till_agent.desk.holding import RELEASE, hold_for_sale, open_holds, usable
+from till_agent.desk.finding import entry_of
+from till_agent.desk.found import Found
+from till_agent.desk.holding import RELEASE, hold_for_sale, usable
 from till_agent.desk.knowing import Known
-from till_agent.desk.problems import of_receipt, problem
-from till_agent.desk.rule_views import points_later, proof_messages, redeemable, rule_messages
-from till_agent.desk.views import hold_messages, quote_messages, sale_messages
+from till_agent.desk.problems import problem
+from till_agent.desk.rule_views import points_later, rule_messages
+from till_agent.desk.views import hold_messages, sale_messages
 from till_agent.exceptions import DeskProblem
 from till_agent.ports import CachedProgramme, Committed, Draft, Entry, JournalReader, StoredHold
-from till_agent.slips.compose import SlipContext, compose_quote
-from till_agent.slips.making import plain_enough
-from till_agent.slips.preview import preview_text
-from till_loyalty import engine
-from till_loyalty.exceptions import ReceiptError
-from till_loyalty.explain_result import explain
 from till_loyalty.limits import usage_of
-from till_loyalty.receipt import Receipt, StoreClock, Usage
+from till_loyalty.receipt import Usage
 from till_loyalty.results import Calculation, DiscountGiven, Reason
 from till_sync.ops import OP_BODY_LIMIT_BYTES, SaleBody, Subject, cover_of, encode_body
 from till_sync.ports import Clock
 
-log = logging.getLogger(__name__)
-
 SALE = "sale"
-T = TypeVar("T")
 
 
 class Prepared(Struct, frozen=True, kw_only=True):
@@ -51,82 +42,16 @@ class Prepared(Struct, frozen=True, kw_only=True):
 
 
 class Selling:
-    """Quotes and sales."""
+    """Sales."""
 
     def __init__(self, bench: Bench) -> None:
         self._bench = bench
         self._covering = Covering(bench)
 
-    async def quote(self, request: QuoteRequest) -> Quote:
-        """What the receipt would give; changes nothing."""
-        bench = self._bench
-        who = request.member
-        found = await bench.meeting.find(who, pointer="/member", again=False) if who else None
-        if found is not None and found.voucher is not None:
-            await self._covering.check(found.voucher)
-        figures = bench.balances.of(found) if found else None
-        if request.codes and found is not None:
-            await bench.learn_codes(found, request.codes)
-        programme = bench.programme
-        spendable = figures.spendable + self._held(request.sale_uid, found) if figures else 0
-        known = bench.known(found, figures, request.local_time, request.codes, spendable)
-        calculation = await _calculate(programme, known, request.receipt, request.redeem_points, None)
-        words = bench.words(request.language)
-        member = bench.view(found, words).member(figures) if found and figures else None
-        rules = programme.programme if programme else None
-        told = (
-            *rule_messages(words, rules, calculation, known.held_back, request.codes),
-            *proof_messages(words, rules, calculation),
-        )
-        return Quote(
-            calculation=calculation,
-            offline=known.offline,
-            as_of_ms=figures.as_of_ms if figures else bench.parts.cache.as_of_ms,
-            slip_preview=_or_without(
-                "the slip's preview", "", self._preview, calculation, member, known.clock, request.language
-            )
-            if request.slip_preview
-            else "",
-            member=member,
-            messages=(*quote_messages(words, calculation, figures, request.redeem_points), *told),
-            redeemable=redeemable(rules, calculation) if found else None,
-            explain=_or_without("the explanation", (), explain, rules, calculation, words.language)
-            if request.explain and rules
-            else (),
-        )
-
-    def _held(self, sale_uid: str | None, found: Found | None) -> int:
-        """Points of this member in good holds for that sale."""
-        if not sale_uid or found is None:
-            return 0
-        clock, member_id = self._bench.parts.clock, found.subject.member_id
-        holds = [each for each in open_holds(self._bench, sale_uid) if each.state == "granted" and usable(each, clock)]
-        return sum([each.points for each in holds if each.member_id == member_id])
-
-    def _preview(self, calculation: Calculation, member: Member | None, clock: StoreClock, language: str | None) -> str:
-        """The slip as text, in the language it would be printed in; "" for a receipt with no member: it gets none."""
-        if member is None:
-            return ""
-        bench = self._bench
-        words = bench.words(language, member.language)
-        context = SlipContext(
-            store_name=bench.identity.store_name,
-            time_zone=bench.identity.time_zone,
-            at_wall_ms=bench.parts.clock.wall_ms(),
-            moment=words.local_moment(clock.local_time),
-            today=clock.business_date,
-        )
-        return plain_enough(
-            lambda wanted: compose_quote(calculation, member, context, words, templates=wanted),
-            lambda blocks: preview_text(blocks, bench.parts.settings.columns),
-            words=words,
-            templates=bench.parts.templates,
-        )
-
     async def sell(self, uid: str, request: SaleRequest) -> Answered:
         """Commit a sale, or hand back the answer that the same sale got before."""
         bench = self._bench
-        await bench.finder.learn(request.member)
+        await bench.finder.learn(request.member, of_sale=True)
         digest = bench.digests.sale(SALE, uid, request)
         try:
             prepared = await self._prepare(uid, request)
@@ -173,7 +98,7 @@ class Selling:
 
     async def _prepare(self, uid: str, request: SaleRequest) -> Prepared:
         bench = self._bench
-        found = bench.finder.find(request.member, pointer="/member", lenient=True) if request.member else None
+        found = bench.finder.of_sale(request.member) if request.member else None
         figures = bench.balances.of(found) if found else None
         hold = hold_for_sale(uid, request, found, bench)
         held = hold.points if hold else 0
@@ -181,7 +106,7 @@ class Selling:
         least = programme.programme.redemption.minimum_balance_points if programme and held else 0
         spendable = _spendable(figures, max(held, least), held, request)
         known = bench.known(found, figures, request.local_time, request.codes, spendable)
-        calculation = await _calculate(
+        calculation = await calculated(
             programme, known, request.receipt, request.redeem_points, _taken(request.discounts)
         )
         _check_redeemed(request, calculation, found)
@@ -258,15 +183,6 @@ class Selling:
                 *rule_messages(words, rules, calculation, held_back, request.codes),
             ),
         )
-
-
-def _or_without(name: str, without: T, make: Callable[..., T], *values: Any) -> T:
-    """What a quote can do without; a failure is for the log, never for the customer who waits."""
-    try:
-        return make(*values)
-    except Exception:  # a chain's own template and words may fail in any way: the figures stand without them
-        log.exception("%s could not be made; the quote goes out without it", name)
-        return without
 
 
 def _find(reader: JournalReader, *, uid: str) -> Entry | None:
@@ -371,30 +287,3 @@ def _check_redeemed(request: SaleRequest, calculation: Calculation, found: Found
         pointer="/redeem_points",
         allowed_points=calculation.redeemed_points,
     )
-
-
-async def _calculate(
-    programme: CachedProgramme | None,
-    known: Known,
-    receipt: Receipt,
-    wish: int,
-    taken: tuple[DiscountGiven, ...] | None,
-) -> Calculation:
-    """By the rules, or without any; `taken` None: a quote, for which the discounts are worked out."""
-    try:
-        if programme is None:
-            # Without rules nothing may be spent; the sale is told so by what it gets.
-            return engine.empty_calculation(receipt, redeem_points=wish, taken=taken or ())
-        rules = partial(
-            engine.calculate,
-            redeem_points=wish,
-            place=known.place,
-            codes=known.codes,
-            budgets=known.budgets,
-            offline=known.offline,
-            taken=taken,
-        )
-        size = len(receipt.lines)
-        return await work(size, BIG_RECEIPT_LINES, rules, programme.programme, known.state, receipt, known.clock)
-    except ReceiptError as exc:
-        raise of_receipt(exc) from exc

@@ -2,11 +2,19 @@
 
 In memory only. The fast tag of a phone, from which each is made, is as good as the phone, and lives as long as a call
 or a receipt.
+
+One at a time, whoever asks: each takes 16 MB at the usual cost, and a core, of which a small till has one for its sales
+too. Who asks for a phone that is being made waits for that. A sale does not queue behind those who only look somebody
+up: it has a turn of its own, so two are made at once at most, and so have voids and returns. Whoever only looks
+somebody up does not wait for long: as many as the bridge has connections would be served for a quarter of a minute.
 """
 
 import asyncio
 from collections.abc import Callable, Iterable
+from datetime import timedelta
 
+from till_agent.desk.aside import aside
+from till_agent.desk.problems import problem
 from till_loyalty.identifiers import FAST_PHONE, SLOW_PHONE, slow_tag
 from till_sync.phone_tags import PhoneTags
 
@@ -14,6 +22,9 @@ KEPT = 32
 """Phones of receipts under way: a till has one or two, and a hub a dozen."""
 KEPT_MS = 15 * 60_000
 """Longer than a receipt takes."""
+TURN_MS = 3_000
+"""How long a look-up waits for its turn: for fifty others, on a processor of today. Cash software has often given up by
+then."""
 
 
 class SlowTags:
@@ -23,6 +34,7 @@ class SlowTags:
         self._told = told
         self._mono_ms = mono_ms
         self._made: dict[tuple[str, int], tuple[str, int]] = {}
+        self._turn, self._sales_turn = asyncio.Lock(), asyncio.Lock()
 
     @property
     def has_any(self) -> bool:
@@ -45,12 +57,28 @@ class SlowTags:
         found = self._made.get((tag, cost)) or self._keep(tag, cost, slow_tag(tag, cost))
         return (found[0], tag)
 
-    async def learn(self, tags: Iterable[str]) -> None:
-        """Have the slow tags of these ready; the loop goes on meanwhile."""
+    async def learn(self, tags: Iterable[str], *, of_sale: bool = False) -> None:
+        """Have the slow tags of these ready; the loop goes on meanwhile. `of_sale`: ahead of all that is no sale's,
+        and however long that takes; else DeskProblem `too_busy` where too many others are before."""
         cost = self._told().cost
-        wanted = [tag for tag in tags if cost and tag.startswith(FAST_PHONE) and (tag, cost) not in self._made]
-        for tag, made in zip(wanted, await asyncio.gather(*[_in_thread(tag, cost) for tag in wanted]), strict=True):
-            self._keep(tag, cost, made)
+        for tag in tags:
+            if not cost or not tag.startswith(FAST_PHONE) or (tag, cost) in self._made:
+                continue
+            turn = self._sales_turn if of_sale else self._turn
+            await self._take(turn, patient=of_sale)
+            try:
+                if (tag, cost) not in self._made:  # nor by whoever had the turn before
+                    self._keep(tag, cost, await aside(slow_tag, tag, cost))
+            finally:
+                turn.release()
+
+    @staticmethod
+    async def _take(turn: asyncio.Lock, *, patient: bool) -> None:
+        try:
+            async with asyncio.timeout(None if patient else timedelta(milliseconds=TURN_MS).total_seconds()):
+                await turn.acquire()
+        except TimeoutError:
+            raise problem("too_busy", "expected fewer phones to be looked up at once") from None
 
     def _keep(self, tag: str, cost: int, made: str) -> tuple[str, int]:
         now_ms = self._mono_ms()
@@ -59,7 +87,3 @@ class SlowTags:
             del self._made[next(iter(self._made))]
         self._made[tag, cost] = (made, now_ms)
         return made, now_ms
-
-
-async def _in_thread(tag: str, cost: int) -> str:
-    return await asyncio.to_thread(slow_tag, tag, cost)

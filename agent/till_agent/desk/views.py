@@ -9,7 +9,7 @@ from msgspec import Struct
 from till_agent.api import Expiring, Member, Message, Offered, SaleRequest
 from till_agent.desk.allowing import ALLOWING_REASONS
 from till_agent.desk.balances import SPENDING_REASONS, Figures
-from till_agent.desk.finding import Found
+from till_agent.desk.found import Found
 from till_agent.texts import Words, local_datetime
 from till_loyalty.results import Calculation, Reversal
 
@@ -22,8 +22,11 @@ OFFERS_SHOWN = 5
 """Coupons that a member is told of; a slip is no catalogue."""
 NO_END = "9999-12-31"
 
+NOT_HERE = "not_here"
+"""`spendable_reason` of somebody whom this till does not hold and nobody can be asked about."""
+
 WHY_NOT = {
-    "unknown_member": "member_unknown",
+    "unknown_member": "member_provisional",
     "blocked": "member_blocked",
     "provisional": "member_provisional",
     "disabled": "redeem_disabled",
@@ -60,6 +63,8 @@ class View(Struct, frozen=True, kw_only=True):
     has_programme: bool
     now_ms: int
     time_zone: str
+    is_nobody: bool = False
+    """Somebody not known here, whom nobody in the chain knows either."""
 
     def member(self, figures: Figures) -> Member:
         """The member with those figures; for somebody not known here only what was scanned, masked."""
@@ -72,7 +77,7 @@ class View(Struct, frozen=True, kw_only=True):
                 balance_points=figures.balance,
                 spendable_points=0,
                 unconfirmed_points=figures.unconfirmed,
-                spendable_reason=figures.reason,
+                spendable_reason=figures.reason if self.is_nobody else NOT_HERE,
                 as_of_ms=0,
                 offline=self.offline,
                 card_masked=self.found.card_masked,
@@ -112,11 +117,20 @@ class View(Struct, frozen=True, kw_only=True):
             return ""
         if not self.has_programme:
             return self.words.message("no_programme").text
+        if self.found.cached is None:
+            return self._stranger.text
         if figures.reason in WHY_NOT:
             return self.words.message(WHY_NOT[figures.reason]).text
         if figures.reason == "inactive":
             return self.words.message("points_inactive", points=figures.inactive).text
         return "".join([message.text for message in _why_not_all(self.words, figures)])
+
+    @property
+    def _stranger(self) -> Message:
+        """What is said of somebody not known here: nobody has that number, or nobody can be asked who it is."""
+        if self.is_nobody:
+            return self.words.message("member_unknown")
+        return self.words.message("member_not_here", level="warning")
 
     def _offers(self, held: tuple[str, ...]) -> tuple[Offered, ...]:
         """Coupons of the programme that the member holds, as far as they are good today."""
@@ -144,7 +158,7 @@ class View(Struct, frozen=True, kw_only=True):
         words, cached = self.words, self.found.cached
         said: list[Message] = []
         if cached is None:
-            said.append(words.message("member_unknown"))
+            said.append(self._stranger)
         elif cached.row.status == "blocked":
             said.append(words.message("member_blocked", level="warning"))
         elif cached.row.status == "provisional":
@@ -154,6 +168,8 @@ class View(Struct, frozen=True, kw_only=True):
         said += _why_not_all(words, figures)
         if cached is None:
             return tuple(said)
+        if figures.balance < 0:
+            said.append(words.message("balance_negative", points=figures.balance))
         if figures.inactive:
             said.append(words.message("points_inactive", points=figures.inactive))
         if figures.unconfirmed:

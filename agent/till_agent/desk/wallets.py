@@ -7,12 +7,12 @@ member's row the cloud tells it to every till.
 
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from till_agent.desk.cloud_time import CloudTime
+from till_agent.desk.found import Found
 from till_agent.desk.problems import problem
 from till_agent.ports import Cache, PendingBalances
 from till_loyalty import rotating
@@ -23,9 +23,6 @@ from till_sync.exceptions import WalletCodeRefused
 from till_sync.ports import Clock
 from till_sync.wallet import Token
 from till_sync.wallet_use import NO_USE, WalletUse
-
-if TYPE_CHECKING:
-    from till_agent.desk.finding import Found
 
 SKEW_MS = 60_000
 """By which this till's idea of the cloud's time may be behind the truth: a month of a quartz clock without a line."""
@@ -47,10 +44,12 @@ _SAID = {
 
 
 class _Opened(Struct, frozen=True):
-    """A code that was shown and found good, and when (monotonic)."""
+    """A code that was shown and found good, and when (monotonic). `known`: with the member's row, which says what other
+    tills saw used; of somebody not known here it counts once more when the cloud has told of them."""
 
     use: WalletUse
     since_ms: int
+    known: bool
 
 
 class Wallets:
@@ -100,17 +99,17 @@ class Wallets:
         except WalletCodeRefused as exc:
             raise _refused(exc.code, pointer) from None
 
-    def take_token(self, token: Token, found: "Found", pointer: str) -> "Found":
-        """That a token is good for this receipt; DeskProblem wallet_used, wallet_expired."""
+    def take_token(self, token: Token, found: Found, pointer: str, *, paid: bool = False) -> Found:
+        """That a token is good for this receipt, or for one that is `paid` was when it was shown; DeskProblem
+        wallet_used, wallet_expired."""
         now_ms = self._time.now_ms()
         over = now_ms is not None and now_ms >= token.expires_at_s * 1000 + SKEW_MS
         use = WalletUse(token=token.counter)
-        self._take(use, found, "wallet_expired" if over else "", pointer, timed=now_ms is not None)
+        self._take(use, found, "wallet_expired" if over else "", pointer, timed=now_ms is not None, paid=paid)
         return replace(found, wallet=use)
 
-    def take_shown(self, shown: Shown, found: "Found", pointer: str) -> "Found":
-        """That a changing code is good for this receipt; DeskProblem wallet_key_unknown, wallet_invalid, wallet_used,
-        wallet_stale."""
+    def take_shown(self, shown: Shown, found: Found, pointer: str, *, paid: bool = False) -> Found:
+        """The same of a changing code; DeskProblem wallet_key_unknown, wallet_invalid, wallet_used, wallet_stale."""
         rules, secrets = self._rules, self._secrets()
         if rules is None or not secrets:
             raise _refused(wallet.KEY_UNKNOWN, pointer)
@@ -120,20 +119,20 @@ class Wallets:
         now_ms = self._time.now_ms()
         stale = now_ms is not None and not rotating.is_fresh(began_s, now_ms, rules)
         use = WalletUse(rotating=began_s)
-        self._take(use, found, "wallet_stale" if stale else "", pointer, timed=now_ms is not None)
+        self._take(use, found, "wallet_stale" if stale else "", pointer, timed=now_ms is not None, paid=paid)
         return replace(found, wallet=use)
 
-    def used(self, found: "Found") -> WalletUse:
+    def used(self, found: Found) -> WalletUse:
         """The newest codes that sales used, as far as this till knows: by the member's row, and by own sales since."""
         own = self._used_here(found)
         return own.newest(found.cached.row.facts.wallet) if found.cached is not None else own
 
-    def _used_here(self, found: "Found") -> WalletUse:
+    def _used_here(self, found: Found) -> WalletUse:
         """The newest codes that sales of this till used, of those that the member's row does not include yet."""
         cached = found.cached
         return self._pending.facts(found.keys, cached.facts_included if cached is not None else (0, 0)).wallet
 
-    def expect_unused(self, found: "Found", pointer: str) -> None:
+    def expect_unused(self, found: Found, pointer: str) -> None:
         """Before points are reserved: shown here in time or not, a code that a sale used elsewhere meanwhile opens
         nobody's account; nobody has paid by it yet. DeskProblem wallet_used."""
         if found.wallet and not found.wallet.is_after(self.used(found)):
@@ -172,21 +171,31 @@ class Wallets:
             if key in self._opened and not self._opened[key].use.is_after(used):
                 del self._opened[key]
 
-    def _take(self, use: WalletUse, found: "Found", over: str, pointer: str, *, timed: bool) -> None:
-        opened = self._open_for(found)
-        if opened is not None and opened.use == use:
+    def _take(self, use: WalletUse, found: Found, over: str, pointer: str, *, timed: bool, paid: bool) -> None:
+        opened, known = self._open_for(found), found.cached is not None
+        shown_ms = opened.since_ms if opened is not None and opened.use == use else None
+        if opened is not None and shown_ms is not None and (paid or opened.known or not known):
             return
         if not use.is_after(self.used(found)):
+            self._close(use, found)
             raise _refused("wallet_used", pointer)
-        if over:
-            raise _refused(over, pointer)
-        self.on_trust += not timed
-        self._opened[found.subject.key] = _Opened(use, self._clock.mono_ms())
+        if shown_ms is None:
+            if over:
+                raise _refused(over, pointer)
+            self.on_trust += not timed
+            shown_ms = self._clock.mono_ms()
+        self._opened[found.subject.key] = _Opened(use, shown_ms, known)
         self._opened.move_to_end(found.subject.key)
         while len(self._opened) > OPEN_LIMIT:
             self._opened.popitem(last=False)
 
-    def _open_for(self, found: "Found") -> _Opened | None:
+    def _close(self, use: WalletUse, found: Found) -> None:
+        """Forget that a code was shown: nobody sells by it."""
+        for key in found.keys:
+            if key in self._opened and self._opened[key].use == use:
+                del self._opened[key]
+
+    def _open_for(self, found: Found) -> _Opened | None:
         """The newest of what was shown under any of a member's names, if it was not long ago."""
         shown = [opened for key in found.keys if (opened := self._opened.get(key)) is not None]
         newest = max(shown, key=lambda opened: opened.since_ms, default=None)

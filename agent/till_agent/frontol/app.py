@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from till_agent.bridge.answers import Answer, send_answer
 from till_agent.desk.bench import BIG_RECEIPT_LINES, work
+from till_agent.desk.patience import one_call
 from till_agent.exceptions import DeskProblem, JournalCorrupt, JournalUnavailable
 from till_agent.frontol.answers import Body, bad, encoded
 from till_agent.frontol.clients import Clients
@@ -126,7 +127,9 @@ class FrontolApp:
             log.warning("expected Frontol to call /document, /client or /extra/client")
             return bad("request_bad", self._sentence("request_bad", 422))
         try:
-            return await handler(read_json(raw))
+            # A call of Frontol is several of the desk, and all of them wait for the cloud within one budget.
+            with one_call(self._agent.clock.mono_ms):
+                return await handler(read_json(raw))
         except BadDocument as error:
             log.warning("Frontol sent what can't be read: %s", error, extra={"operation": name})
             return bad("request_bad", self._sentence("request_bad", 422))

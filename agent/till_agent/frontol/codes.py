@@ -33,6 +33,7 @@ NUMBERS = MappingProxyType(
         "member_blocked": 306,
         "member_provisional": 307,
         "client_missing": 308,
+        "member_not_here": 309,
         "wallet_invalid": 320,
         "wallet_other_chain": 321,
         "wallet_key_unknown": 322,

@@ -16,7 +16,6 @@ from till_agent.exceptions import DeskProblem
 from till_agent.frontol.answers import Body, good, money_of, points_for, windows
 from till_agent.frontol.counter import Counter
 from till_agent.frontol.documents import LONGEST_HOLD_MS, Documents, with_codes
-from till_agent.frontol.drafts import Draft
 from till_agent.frontol.settling import as_told, sold
 from till_agent.frontol.shapes import Document
 from till_agent.frontol.slips import slips_of
@@ -27,8 +26,8 @@ from till_sync.ops import Payment
 log = logging.getLogger(__name__)
 
 SALE = "sale"
-TRIES_LIMIT = 6
-"""A receipt has five parts that it may be sold without."""
+TRIES_LIMIT = 8
+"""A receipt has five parts that it may be sold without, and three ways to name its buyer."""
 PAYMENTS_LIMIT = 50
 """As `SaleRequest.payments` has it."""
 KINDS = {"cash": "cash", "creditcard": "card"}
@@ -36,7 +35,8 @@ KINDS = {"cash": "cash", "creditcard": "card"}
 OF_POINTS = (
     *("redemption_disabled", "redemption_needs_hold", "redemption_exceeds", "member_blocked", "member_provisional"),
     *("hold_unknown", "hold_expired", "hold_used", "hold_mismatch", "hold_refused", "insufficient_points"),
-    *("points_lent", "offline_limit", "proof_required", "proof_invalid", "member_unknown", "cloud_unreachable"),
+    *("points_lent", "offline_limit", "proof_required", "proof_invalid", "cloud_unreachable"),
+    *("member_unknown", "member_not_here"),
 )
 OF_HOLDS = ("redemption_needs_hold", "hold_unknown", "hold_expired", "hold_used", "hold_mismatch", "hold_refused")
 """Where points may be had after all, by another hold."""
@@ -117,7 +117,7 @@ class Confirming:
             (each for each in desk.open_holds(document.uid) if each.state == "granted"), key=lambda h: h.points
         )
         hold = holds[-1] if holds else None
-        member = await self._member(document, draft)
+        member = self._counter.named(document.who, draft)
         if member is None and points and hold is not None:
             member = Identify(reference=hold.member_id)
         return SaleRequest(
@@ -135,15 +135,6 @@ class Confirming:
             codes=document.codes,
         )
 
-    async def _member(self, document: Document, draft: Draft | None) -> Identify | None:
-        try:
-            return await self._counter.member(document.who, draft)
-        except DeskProblem as exc:
-            if exc.code in NOTHING_WRITTEN:
-                raise
-            self._note(document, exc)
-            return None
-
     async def _sell(self, document: Document, request: SaleRequest) -> bytes:
         """Sell it, without what can't be."""
         desk = self._counter.desk
@@ -158,12 +149,25 @@ class Confirming:
                     held_anew = True
                     request = await self._held_anew(document, request)
                     continue
-                weaker = _without(document, request, exc)
+                weaker = self._named_otherwise(document, request, exc) or _without(document, request, exc)
                 if weaker is None:
                     raise
                 self._note(document, exc)
                 request = weaker
         return (await desk.sell(document.uid, request)).body
+
+    def _named_otherwise(self, document: Document, request: SaleRequest, exc: DeskProblem) -> SaleRequest | None:
+        """The same buyer by what else tells of them: a card that may be a phone too was given as a card, and points
+        that were reserved for the receipt are somebody's. None where nothing does."""
+        who = request.member
+        if who is None or not exc.code.startswith(OF_CLIENT):
+            return None
+        if exc.code == "identifier_ambiguous" and who.code is not None:
+            return replace(request, member=Identify(card=document.who.card))
+        held = [each for each in self._counter.desk.open_holds(document.uid) if each.hold == request.hold]
+        if who.reference is not None or not held or not request.redeem_points:
+            return None
+        return replace(request, member=Identify(reference=held[0].member_id))
 
     async def _free_the_rest(self, document: Document) -> None:
         """Points that were reserved for this receipt and were not for its buyer in the end."""

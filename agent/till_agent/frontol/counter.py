@@ -40,11 +40,16 @@ class Counter(Struct, frozen=True, kw_only=True):
         """In the till's language."""
         return Words(self.agent.language, programme) if programme is not None else Words(self.agent.language)
 
-    async def member(self, who: Who, draft: Draft | None) -> Identify | None:
-        """Who buys. A wallet code or voucher may be over by now: within a receipt it is known as it was answered."""
+    def named(self, who: Who, draft: Draft | None) -> Identify | None:
+        """Who buys, as it was told. A wallet code or voucher may be over by now: within a receipt it is known as it was
+        answered."""
         if draft is not None and draft.reference and draft.who.same(who):
             return Identify(reference=draft.reference)
-        asked = whose(who)
+        return whose(who)
+
+    async def member(self, who: Who, draft: Draft | None) -> Identify | None:
+        """The same as the desk can take it; may ask the cloud, so it is not for a sale."""
+        asked = self.named(who, draft)
         if asked is None or asked.code is None:
             return asked
         try:

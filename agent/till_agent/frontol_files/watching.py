@@ -375,7 +375,7 @@ async def _references(core: Core, cards: tuple[str, ...]) -> tuple[tuple[str, ..
     unnamed = 0
     for card in cards:
         try:
-            found.append((await core.desk.identify(Identify(code=card[:2000]))).reference)
+            found.append((await core.desk.identify(Identify(code=card[:2000]), alone=True)).reference)
         except DeskProblem:
             unnamed += 1
     return tuple(dict.fromkeys(found)), unnamed

@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from till_config.exceptions import ConfigError, PolicyError
-from till_config.layers import POLICY_FILE, Layers, PolicyText, layered, settings_with
+from till_config.layers import POLICY_FILE, PolicyText, layered, settings_with
 from till_config.loading import Source, read, settings_of
 from till_config.settings import DEFAULT_STATE_DIR, Settings
 from till_sync import keys
@@ -60,7 +60,7 @@ def settings_at_start(config: Path) -> Start:
         local = read(config)
         own = settings_of(local)
     except ConfigError as error:
-        return _by_last_good(config, _state_dir_of(config), error)
+        return _by_last_good(config, state_dir_of(config) or DEFAULT_STATE_DIR, error)
     policy, trouble = kept_policy(Path(own.agent.state_dir))
     if policy is None:
         return Start(settings=own, config=config, local=local, policy_trouble=trouble)
@@ -162,12 +162,12 @@ def _by_last_good(config: Path, folder: str, error: ConfigError) -> Start:
     )
 
 
-def _state_dir_of(config: Path) -> str:
-    """Where the last good file would lie, as far as a bad one says; the default when it says nothing."""
+def state_dir_of(config: Path) -> str:
+    """Where the last good file would lie, as far as a bad one says; "" when it says nothing: in the usual place."""
     try:
         text = config.read_bytes()[:SEARCHED_CHARACTERS].decode("utf-8", "replace")
     except OSError:
-        return DEFAULT_STATE_DIR
+        return ""
     found: object = None
     with contextlib.suppress(tomllib.TOMLDecodeError, ValueError, RecursionError):
         agent = tomllib.loads(text).get("agent")
@@ -177,9 +177,4 @@ def _state_dir_of(config: Path) -> str:
         found = (match[1] or match[2]) if match else None
     if isinstance(found, str) and found.isprintable() and os.path.isabs(found):  # noqa: PTH117 - as the checker says
         return found
-    return DEFAULT_STATE_DIR
-
-
-def layers_of(start: Start) -> Layers:
-    """Whose word is in force, key by key."""
-    return layered(start.local, start.policy)
+    return ""

@@ -102,7 +102,7 @@ class FakeDesk:
         self._calls = calls
         self._sold: dict[str, Any] = {}
 
-    async def identify(self, request: Identify, language: str | None = None) -> Member:
+    async def identify(self, request: Identify, language: str | None = None, *, alone: bool = False) -> Member:
         self._calls.append(("identify", request))
         return MEMBER
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Self
 
 from integration.bridge.serving_kit import cloud_served, tillside
+from kit.phones import make_slow
 from till_config import load
 from till_config.settings import Settings
 
@@ -31,6 +32,13 @@ PROOF = 'proof = ["code"]\nproof_above_points = 10000\n'
 
 def chain_of(folder: Path) -> Path:
     """A database with a store, Kim with 500 points, and the supermarket's rules with registration by code."""
+    path = begun(folder)
+    make_slow(path)
+    return path
+
+
+def begun(folder: Path) -> Path:
+    """The same as the commands leave it, with the slow tags of phones still to be made."""
     path = folder / "cloud.db"
     (folder / "members.csv").write_text(MEMBERS, encoding="utf-8")
     text = files("till_loyalty").joinpath("data", "examples", "supermarket.toml").read_text(encoding="utf-8")

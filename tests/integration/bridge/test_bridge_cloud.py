@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 from integration.bridge.agent_kit import body_of, live_agent, receipt
 from integration.bridge.serving_kit import cloud_served, tillside
+from kit.phones import make_slow
 from till_agent.bridge.tokens import read_token
 from till_config import load
 from till_config.main import main
@@ -31,6 +32,7 @@ def database(tmp_path: Path) -> Path:
     tillside("cloud", "programme", "upload", "--db", str(path), str(programme))
     tillside("cloud", "store", "add", "s1", "--db", str(path), "--name", "Shop", "--time-zone", "Asia/Almaty")
     tillside("cloud", "member", "import", "--db", str(path), str(tmp_path / "members.csv"))
+    make_slow(path)
     return path
 
 

@@ -13,6 +13,7 @@ import pytest
 from integration.bridge.agent_kit import LiveAgent, body_of, live_agent, receipt
 from integration.bridge.registration_kit import Line, enrolled
 from integration.bridge.serving_kit import cloud_served, tillside
+from kit.phones import make_slow
 from till_sync.identity import IDENTITY_FILE, load_identity, save_identity
 
 MEMBERS = "member_id,name,phone,card,tier,language,status,balance\nm-kim,Ким,+79161231235,,silver,ru,active,50000\n"
@@ -32,6 +33,7 @@ def chain(folder: Path, redemption: str = "") -> Path:
     tillside("cloud", "programme", "upload", "--db", str(path), str(folder / "programme.toml"))
     tillside("cloud", "store", "add", "s1", "--db", str(path), "--name", "Shop", "--time-zone", "Asia/Almaty")
     tillside("cloud", "member", "import", "--db", str(path), str(folder / "members.csv"))
+    make_slow(path)
     return path
 
 

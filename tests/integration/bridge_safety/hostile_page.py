@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 from integration.bridge_safety.hostile import Group, Row
+from integration.bridge_safety.hostile_operations import GUARDED
 from integration.bridge_safety.hostile_wire import TABLE
 
 HEAD = """# What hostile requests get
@@ -13,12 +14,17 @@ HEAD = """# What hostile requests get
 {count} requests that a page, a program or a mistake may send, each sent over a socket to a real agent with a journal
 by `tests/integration/bridge_safety`. After each, nothing has happened: no op, hold, print, registration, token or
 event, and no operation that changes something was done. [Who may call](bridge.md#who-may-call) has the rules.
+
+Besides these, each of the {operations} operations that need a token is asked for by another name, by foreign pages, by
+nobody, by a stranger and by a program that lacks its scope, with the same outcome.
 """
 
 
 def page() -> str:
     """The whole page."""
-    return HEAD.format(count=sum(len(group.rows) for group in TABLE)) + "".join(_section(group) for group in TABLE)
+    return HEAD.format(count=sum(len(group.rows) for group in TABLE), operations=len(GUARDED)) + "".join(
+        _section(group) for group in TABLE
+    )
 
 
 def _section(group: Group) -> str:

@@ -14,6 +14,7 @@ import pytest
 from integration.bridge.agent_kit import LiveAgent, live_agent, settings_for
 from integration.bridge.bridge_kit import ORIGIN, WAIT_S, Reply, read_reply
 from integration.bridge_safety.hostile import BODY, END, Row
+from integration.bridge_safety.hostile_operations import DONE_UNSEEN
 from integration.bridge_safety.safety_kit import by_page, code_for, enrolled
 from till_agent.bridge import limits, lockout
 from till_agent.bridge.token_files import revoke, rotate
@@ -25,15 +26,12 @@ from till_sync.http import protocol
 CLIENTS = (
     ClientSettings(name="pos", scopes=("sale", "register")),
     ClientSettings(name="kiosk", scopes=("register",)),
+    ClientSettings(name="shelf", scopes=("sale",)),
     ClientSettings(name="frontol", scopes=("sale", "register")),
     ClientSettings(name="admin", scopes=("sale", "register", "admin")),
 )
 HASTY_HEAD_S = 0.2
 HASTY_BODY_MS = 100
-WRITES = frozenset(
-    {"release", "forget_pairing", "pair", "pairing_code", "print", "try_printer", "sync_now", "read_tokens"}
-)
-"""Operations whose doing leaves no row in the till's files, or not at once."""
 
 Effects = dict[str, object]
 
@@ -64,6 +62,8 @@ class World:
             "PORT": str(live.port),
             "TOKEN": self._token("pos"),
             "KIOSK": self._token("kiosk"),
+            "SHELF": self._token("shelf"),
+            "MASTER": self._token("admin"),
             "REVOKED": revoked,
             "USEDCODE": code,
             "SIGNED": f"FrontolAuth {signed}",
@@ -99,7 +99,9 @@ class World:
         agent = self.live.running.agent
         core = agent.open_core
         assert core is not None
-        done = {key: count for key, count in agent.figures._answered.items() if key[0] in WRITES and key[1] == "2xx"}
+        done = {
+            key: count for key, count in agent.figures._answered.items() if key[0] in DONE_UNSEEN and key[1] == "2xx"
+        }
         tokens = hashlib.sha256()
         for path in sorted((self.state_dir / "tokens").iterdir()):
             tokens.update(path.name.encode() + path.read_bytes())

@@ -7,8 +7,11 @@ import pytest
 
 from integration.bridge_safety import hostile_page
 from integration.bridge_safety.hostile import Row, sell
+from integration.bridge_safety.hostile_operations import GUARDED, WHO_MAY, rows_of
 from integration.bridge_safety.hostile_wire import TABLE
 from integration.bridge_safety.hostile_world import World, told, world_at
+from till_agent.bridge.operations import OPERATIONS
+from till_agent.bridge.shapes import Operation
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "reference" / "bridge-safety.md"
 QUICK = [(f"{group.title}: {row.name}", row) for group in TABLE if not group.hasty for row in group.rows]
@@ -39,6 +42,20 @@ def test_slow_request_is_cut_off_and_does_nothing(hasty: World, row: Row) -> Non
     before = hasty.effects()
     assert told(hasty, row) == ""
     assert hasty.effects() == before
+
+
+@pytest.mark.parametrize("operation", GUARDED, ids=[each.id for each in GUARDED])
+def test_operation_is_refused_to_those_whom_it_is_not_for(world: World, operation: Operation) -> None:
+    """With a token that may do everything where it is not the token that is wrong."""
+    before = world.effects()
+    assert [f"{row.name}: {wrong}" for row in rows_of(operation) if (wrong := told(world, row))] == []
+    assert world.effects() == before
+
+
+def test_each_operation_is_for_those_who_may_and_no_others() -> None:
+    """The scopes as they were meant, and an operation that is new has its own."""
+    meant = {each: scope for scope, names in WHO_MAY.items() for each in names.split()}
+    assert {each.id: each.scope for each in OPERATIONS} == meant
 
 
 def test_request_with_nothing_wrong_is_seen_to_do_something(world: World) -> None:

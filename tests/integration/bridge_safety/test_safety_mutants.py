@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from integration.bridge_safety.hostile_operations import GUARDED, rows_of
 from integration.bridge_safety.hostile_wire import TABLE
 from integration.bridge_safety.hostile_world import World, told, world_at
 from till_agent.bridge import checks, endpoint, guard, pairing, server, tokens
@@ -120,6 +121,8 @@ MUTANTS: list[tuple[str, Any, str, Callable[..., Any], str]] = [
     ("no limit of heads", server.BridgeProtocol, "_count_head", passes, "Too much"),
 ]
 
+OF_OPERATIONS = {"any host", "any origin", "no fetch metadata", "any method", "any body", "any token", "any scope"}
+
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=[mutant[0] for mutant in MUTANTS])
 def test_check_that_is_left_out_is_noticed(
@@ -131,3 +134,15 @@ def test_check_that_is_left_out_is_noticed(
     assert any(told(world, row) for row in rows), "no row notices"
     monkeypatch.undo()
     assert [row.name for row in rows[:3] if told(world, row)] == [], "mended, the rows pass again"
+
+
+@pytest.mark.parametrize("mutant", [each for each in MUTANTS if each[0] in OF_OPERATIONS], ids=lambda mutant: mutant[0])
+def test_operation_that_is_open_to_more_is_noticed(
+    world: World, monkeypatch: pytest.MonkeyPatch, mutant: tuple[str, Any, str, Callable[..., Any], str]
+) -> None:
+    _, owner, name, broken, _ = mutant
+    rows = [row for each in GUARDED if each.id == "print_note" for row in rows_of(each)]
+    monkeypatch.setattr(owner, name, broken)
+    assert any(told(world, row) for row in rows), "no row notices"
+    monkeypatch.undo()
+    assert [row.name for row in rows if told(world, row)] == [], "mended, the rows pass again"

@@ -42,6 +42,14 @@ def journalled(agent: LiveAgent) -> list[str]:
     return [op["uid"] for op in agent.call("GET", "/v1/queue?which=newest&limit=1000", client="admin").json["ops"]]
 
 
+def test_a_wish_that_can_not_be_met_says_why(agent: LiveAgent) -> None:
+    """The quote has no line for it: the cashier would think that nothing was understood."""
+    ran = run(agent.running.state_dir, "card 2900000000025\nmilk 100\nredeem 50\nclose", "--language", "en")
+    assert ran.exit_code == 0, ran.output
+    told = "the customer is not on this till"
+    assert told in " ".join(ran.stdout.partition("redeem 50")[2].partition("close")[0].split()), ran.stdout
+
+
 def test_a_day_is_rung_up_by_a_script(agent: LiveAgent) -> None:
     """Lines, member, quote, payments, slips, a return by line, a void, the last receipts."""
     script = f"""

@@ -3,7 +3,6 @@
 import hashlib
 import http.client
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import partial
@@ -119,8 +118,3 @@ def entries(agent: LiveAgent) -> list[tuple[str, str]]:
 
     found: list[tuple[str, str]] = agent.on_loop(read)
     return found
-
-
-def on_core(agent: LiveAgent, work: Callable[[Any], Any]) -> Any:
-    """Run `work` on the agent's loop with its core."""
-    return agent.on_loop(lambda: work(agent.running.agent.open_core))

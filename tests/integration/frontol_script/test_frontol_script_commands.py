@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from integration.frontol_script.frontol_script_kit import SCRIPT, Host, checks, edit, install, tillside
+from integration.frontol_script.frontol_script_kit import SCRIPT, Host, checks, edit, install
 from integration.frontol_script.test_frontol_script_es3 import syntax_error
+from kit.commands import tillside
 from till_installer.frontol.exceptions import SettingsBlockError
 from till_installer.frontol.settings_block import faults, filled, read_settings
 

@@ -73,8 +73,8 @@ INSTALLER: list[Mutant] = [
     (
         "the file serves twice",
         "clone/sealed.py",
-        "    if head.salt == SPENT:",
-        "    if False:",
+        "salt=SPENT)",
+        "salt=head.salt)",
         f"{MOVED}::test_a_file_serves_once_and_only_on_a_machine_that_is_no_till",
     ),
 ]

@@ -69,9 +69,11 @@ class Selling:
         self.number = first
         self.took_ms: list[float] = []
         self.most_mib = 0
+        self.goes_home = False
+        """Set, the cashier ends after the sale under way: broken off in it, a sale is committed after all looked."""
 
     async def run(self) -> None:
-        while True:
+        while not self.goes_home:
             await self.sell()
             self.most_mib = max(self.most_mib, rss_mib())
             await asyncio.sleep(SALE_EVERY_S)
@@ -109,8 +111,8 @@ async def drain_while_selling(folder: Path, maker: Till, url: str, count: int) -
                 assert not task.done()
                 seen.append((journal.figures.acked_seq, selling.number))
             took_s = time.perf_counter() - started
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            selling.goes_home = True
+            await task
             while journal.figures.waiting:
                 worker.nudge()
                 await asyncio.sleep(0.02)

@@ -63,7 +63,7 @@ MUTANTS: list[Mutant] = [
         "a portal's 401 halts the till",
         "answers.py",
         'return NotOurCloud(f"expected an answer of our protocol, not {reply.status} without a problem")',
-        "return _REFUSALS.get(reply.status, NotOurCloud)('x', status=reply.status)",
+        "kind = _REFUSALS.get(reply.status)\n        return kind('', status=reply.status) if kind else NotOurCloud('')",
         UNIT + "test_sync_client.py::test_a_status_without_a_problem_is_a_stranger_s",
     ),
     (
@@ -86,6 +86,34 @@ MUTANTS: list[Mutant] = [
         "await self._outbox.record(batch.request.epoch, batch.last_seq, answer.results)",
         "self._batch = None\n        await self._outbox.record(batch.request.epoch, batch.last_seq, answer.results)",
         UNIT + "test_sync_push.py::test_an_answer_that_could_not_be_stored_is_asked_for_again",
+    ),
+    (
+        "what somebody waits for at the cloud gathers with sales",
+        "worker.py",
+        "await self._wait(early_ms, self._asked, self._urgent)",
+        "await self._wait(early_ms, self._asked)",
+        UNIT + "test_sync_worker.py::test_what_somebody_waits_for_at_the_cloud_gathers_with_nothing",
+    ),
+    (
+        "what was read ahead is kept when the batch before it failed",
+        "push.py",
+        "        except BaseException:\n            self._ahead.drop()\n            raise",
+        "        except BaseException:\n            raise",
+        UNIT + "test_push_ahead.py::test_a_rest_that_fits_into_the_half_of_a_batch_waits_for_that_batch_too",
+    ),
+    (
+        "a pull over a slow line keeps the push waiting",
+        "pull.py",
+        " and (not stored or self._clock.mono_ms() < until_ms):",
+        ":",
+        UNIT + "test_sync_pull.py::test_a_pull_over_a_slow_line_gives_the_push_its_turn_sooner",
+    ),
+    (
+        "what was read ahead is sent however old it is",
+        "push.py",
+        " and ahead.request.incarnation == incarnation and self._is_fresh(ahead)",
+        " and ahead.request.incarnation == incarnation",
+        UNIT + "test_push_ahead.py::test_what_was_read_is_given_up_when_the_cloud_takes_less_has_changed_or_it_is_old",
     ),
     (
         "more is acknowledged to the journal than the batch",

@@ -219,6 +219,6 @@ def test_points_that_expire_soon_are_named_with_the_stores_date() -> None:
 def test_the_answer_speaks_the_language_asked_for() -> None:
     """The till's own where none is asked for."""
     till = FakeTill(language="kk")
-    assert identify(till, card=STRANGER_CARD).messages[0].text.startswith("Сатып алушы бұл кассаға әзірге белгісіз.")
+    assert identify(till, card=STRANGER_CARD).messages[0].text.startswith("Мұндай карта немесе телефон тіркелмеген")
     member = till.run(till.desk.identify(Identify(card=STRANGER_CARD), "en"))
-    assert member.messages[0].text.startswith("This till does not know the customer yet.")
+    assert member.messages[0].text.startswith("This card or phone is not registered")

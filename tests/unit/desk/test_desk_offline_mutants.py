@@ -1,29 +1,12 @@
 """For each rule of spending without the cloud: a desk that breaks it is found out by the test named beside it."""
 
-import inspect
-import sys
-import textwrap
-from collections.abc import Callable
-from typing import Any, NamedTuple
-
 import pytest
 
+from kit.mistakes import Mistake, must_be_caught
 from till_agent import own_facts
 from till_agent.desk import allowing, cloud_time, covering, holding
-from till_agent.exceptions import DeskProblem
 from till_agent.journal import changes
 from unit.desk import test_desk_offline_spending as of_spending
-
-
-class Mistake(NamedTuple):
-    """In `holder.name`, `old` becomes `new`; `caught_by` fails."""
-
-    holder: Any
-    name: str
-    old: str
-    new: str
-    caught_by: Callable[[], None]
-
 
 MISTAKES = {
     "a grant is whole again after a restart": Mistake(
@@ -141,28 +124,7 @@ MISTAKES = {
 }
 
 
-def broken(mistake: Mistake) -> Any:
-    """The function or property with its mistake in it."""
-    right = inspect.getattr_static(mistake.holder, mistake.name)
-    function = right.fget if isinstance(right, property) else right
-    source = textwrap.dedent(inspect.getsource(function))
-    assert source.count(mistake.old) == 1, source
-    source = source.replace("@property\n", "").replace(mistake.old, mistake.new)
-    names: dict[str, Any] = {}
-    exec(compile(source, "mutant", "exec", dont_inherit=True), function.__globals__, names)
-    return property(names[mistake.name]) if isinstance(right, property) else names[mistake.name]
-
-
 @pytest.mark.parametrize("name", MISTAKES)
 def test_a_mistake_is_caught(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The test passes without the mistake and fails with it."""
-    mistake = MISTAKES[name]
-    mistake.caught_by()
-    right = getattr(mistake.holder, mistake.name)
-    wrong = broken(mistake)
-    monkeypatch.setattr(mistake.holder, mistake.name, wrong)
-    for title, module in list(sys.modules.items()):
-        if title.startswith(("till_agent.", "fakes.")) and getattr(module, mistake.name, None) is right:
-            monkeypatch.setattr(module, mistake.name, wrong)
-    with pytest.raises((AssertionError, DeskProblem, pytest.fail.Exception)):
-        mistake.caught_by()
+    must_be_caught(MISTAKES[name], monkeypatch)

@@ -1,7 +1,9 @@
 """A till whose chain has slow tags of phones: it finds members by either kind, records what the chain says, and answers
 a repeated request from before as then."""
 
+import asyncio
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -11,8 +13,10 @@ from fakes.confirmations import CODE
 from fakes.till import ANNA_CARD, ANNA_PHONE, ANNA_TAGS, KEY, FakeTill, anna, receipt
 from till_agent.api import HoldCreate, Identify, SaleRequest
 from till_agent.desk import slow_tags
+from till_agent.desk.aside import aside
 from till_agent.exceptions import DeskProblem
 from till_agent.member_api import MemberCreate
+from till_agent.texts import LANGUAGES
 from till_loyalty.identifiers import slow_tag, tag
 from till_sync.ops import decode_body, names_slow_phone
 from till_sync.phone_tags import PhoneTags
@@ -22,6 +26,7 @@ MAKING, ONLY = PhoneTags(cost=2), PhoneTags(cost=2, only=True)
 CARD_TAG, FAST = ANNA_TAGS
 SLOW = slow_tag(FAST, 2)
 STRANGER = "+79165554433"
+WAIT_S = 60.0
 STRANGER_FAST = tag(KEY, "phone", STRANGER)
 STRANGER_SLOW = slow_tag(STRANGER_FAST, 2)
 WAYS = {
@@ -141,3 +146,145 @@ def test_the_loop_waits_for_no_slow_tag_and_one_receipt_makes_one(monkeypatch: p
     till.run(till.desk.identify(who))
     assert len(made) == slow_tags.KEPT + 3
     assert threading.get_ident() not in made
+
+
+def test_fifty_who_look_up_at_once_take_turns_and_no_sale_waits_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each phone once, whoever asks for it; at a till with one core there are two under way at most."""
+    gate, counting = threading.Event(), threading.Lock()
+    made: list[str] = []
+    under_way = most = 0
+
+    def watched(fast: str, cost: int) -> str:
+        nonlocal under_way, most
+        with counting:
+            made.append(fast)
+            under_way += 1
+            most = max(most, under_way)
+        if most > 2:
+            gate.set()  # which fails below, and not by waiting
+        if fast != STRANGER_FAST:
+            gate.wait(WAIT_S)
+        with counting:
+            under_way -= 1
+        return slow_tag(fast, cost)
+
+    monkeypatch.setattr(slow_tags, "slow_tag", watched)
+    monkeypatch.setattr(slow_tags, "TURN_MS", int(WAIT_S * 1000))
+    till = till_with(ONLY, SLOW)
+
+    async def case() -> None:
+        phones = [f"+7916555{number // 2:04}" for number in range(50)]
+        looking = [asyncio.create_task(till.desk.identify(Identify(phone=phone))) for phone in phones]
+        try:
+            async with asyncio.timeout(WAIT_S):
+                while not made:
+                    await asyncio.sleep(0.001)
+                for uid, who in (("u1", Identify(phone=STRANGER)), ("u2", Identify(card=ANNA_CARD))):
+                    await till.desk.sell(uid, SaleRequest(receipt=receipt(10_000), member=who))
+            assert not any(each.done() for each in looking)
+        finally:
+            gate.set()
+        assert len(await asyncio.gather(*looking)) == 50
+
+    till.run(case())
+    assert (most, len(made)) == (2, 26)
+
+
+def test_who_waits_too_long_for_a_turn_is_told_so_and_a_sale_and_its_void_are_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The connections of a hub's cash software would have to be served for a quarter of a minute. Whoever is told may
+    try again at once: a turn that was not waited for is nobody's."""
+    gate = threading.Event()
+
+    def slow(fast: str, cost: int) -> str:
+        if fast not in (FAST, STRANGER_FAST):
+            gate.wait(WAIT_S)
+        return slow_tag(fast, cost)
+
+    monkeypatch.setattr(slow_tags, "slow_tag", slow)
+    till = till_with(ONLY, SLOW)
+    former = SaleRequest(receipt=receipt(10_000), member=Identify(reference=FAST))
+
+    def of_phone(number: int) -> SaleRequest:
+        return SaleRequest(receipt=receipt(10_000), member=Identify(phone=f"+7916555{number:04}"))
+
+    async def look(number: int) -> str:
+        try:
+            await till.desk.identify(Identify(phone=f"+7916555{number:04}"))
+        except DeskProblem as problem:
+            told = [till.desk.sentence(problem.code, language=each) for each in LANGUAGES]
+            return problem.code if all(told) and problem.retryable else "untold"
+        return "served"
+
+    async def case() -> None:
+        first = asyncio.create_task(look(0))
+        try:
+            await asyncio.sleep(0)
+            monkeypatch.setattr(slow_tags, "TURN_MS", 1)
+            assert await asyncio.gather(*[look(number) for number in range(1, 5)]) == ["too_busy"] * 4
+            await till.desk.sell("u1", SaleRequest(receipt=receipt(10_000), member=Identify(phone=STRANGER)))
+            await till.desk.void("u1")
+            await till.desk.sell("u2", former)
+            waiting = [asyncio.create_task(till.desk.sell(f"s{number}", of_phone(number))) for number in (8, 9)]
+            await asyncio.sleep(0.05)  # in which whoever is not patient is told
+        finally:
+            gate.set()
+        assert len(await asyncio.gather(*waiting)) == 2
+        assert await first == "served"
+        monkeypatch.setattr(slow_tags, "TURN_MS", int(WAIT_S * 1000))
+        assert await asyncio.gather(*[look(number) for number in range(1, 5)]) == ["served"] * 4
+
+    till.run(case())
+
+
+def test_a_sale_waits_for_no_thread_that_looks_up_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A resolver that says nothing keeps each thread of the loop's pool for many seconds, and a line that is cut is
+    tried again meanwhile."""
+    monkeypatch.setattr("till_agent.desk.counting.BIG_RECEIPT_LINES", 0)
+    gate, till = threading.Event(), till_with(ONLY, SLOW)
+
+    async def case() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_default_executor(ThreadPoolExecutor(1))
+        resolving = loop.run_in_executor(None, gate.wait, WAIT_S)
+        try:
+            await till.desk.sell("u1", SaleRequest(receipt=receipt(10_000), member=Identify(phone=STRANGER)))
+            assert not resolving.done()
+        finally:
+            gate.set()
+            await resolving
+
+    till.run(case())
+
+
+def test_what_is_done_aside_raises_to_whoever_waits_and_to_nobody_else() -> None:
+    gate = threading.Event()
+
+    def fails() -> None:
+        gate.wait(WAIT_S)
+        raise ValueError("no")
+
+    async def case() -> None:
+        gone, waits = asyncio.create_task(aside(fails)), asyncio.create_task(aside(fails))
+        await asyncio.sleep(0)
+        gone.cancel()
+        await asyncio.gather(gone, return_exceptions=True)
+        gate.set()
+        with pytest.raises(ValueError, match="no"):
+            await waits
+
+    asyncio.run(case())
+
+
+def test_what_reads_as_no_phone_has_no_slow_tag_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The loop waited for it: nobody makes one beforehand of a text that is no phone."""
+    made: list[str] = []
+    monkeypatch.setattr(slow_tags, "slow_tag", lambda fast, _cost: made.append(fast) or fast)
+    till = till_with(ONLY)
+    with pytest.raises(DeskProblem) as caught:
+        sell(till, "u1", Identify(phone="12345"))
+    assert (caught.value.code, made) == ("identifier_invalid", [])
+    with pytest.raises(DeskProblem):
+        till.run(till.desk.register(MemberCreate(uid="r-1", phone="12345", consent=AGREED)))
+    assert made == []

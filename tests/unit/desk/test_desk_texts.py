@@ -22,7 +22,7 @@ from till_loyalty.plural import FORMS
 from till_loyalty.programme import Programme
 
 SENTENCES = ("problems", "messages", "slip")
-GENERAL = {"request_bad", "agent_failed", "too_busy"}
+GENERAL = {"request_bad", "agent_failed"}
 OTHERS = tuple(language for language in LANGUAGES if language != "ru")
 ALPHABETS = {
     "ru": "абвгдеёжзийклмнопрстуфхцчшщъыьэюя",

@@ -4,10 +4,9 @@ from functools import partial
 
 import pytest
 
+from kit.mistakes import Mistake, must_be_caught
 from till_agent.desk import digests
-from till_agent.exceptions import DeskProblem
 from unit.desk import test_desk_digests as of_digests
-from unit.desk.test_desk_offline_mutants import Mistake, broken
 
 MISTAKES = {
     "former digests are forgotten": Mistake(
@@ -51,8 +50,4 @@ MISTAKES = {
 @pytest.mark.parametrize("name", MISTAKES)
 def test_a_mistake_with_digests_is_caught(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The test passes without the mistake and fails with it."""
-    mistake = MISTAKES[name]
-    mistake.caught_by()
-    monkeypatch.setattr(mistake.holder, mistake.name, broken(mistake))
-    with pytest.raises((AssertionError, pytest.fail.Exception, DeskProblem)):
-        mistake.caught_by()
+    must_be_caught(MISTAKES[name], monkeypatch)

@@ -1,5 +1,6 @@
 """Members by Frontol: who somebody is, and a new one by describe, check and execute."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,13 @@ from msgspec.structs import replace
 from fakes.confirmations import CODE
 from fakes.till import ANNA_CARD, ANNA_PHONE, PROGRAMME
 from kit.frontol_documents import position
+from till_agent.desk.patience import LEAST_MS
 from till_agent.desk.problems import PROBLEMS
+from till_agent.exceptions import CloudUnreachable
 from till_agent.frontol.codes import NUMBERS, OTHER, number_of
 from till_agent.texts import LANGUAGES, catalogue
 from till_loyalty.programme import Registration
+from till_sync.asking import MemberAnswer, MemberQuestion
 from unit.desk.test_desk_texts import ALPHABETS, placeholders
 from unit.frontol_api.frontol_api_till import FrontolTill, cash
 
@@ -46,7 +50,30 @@ def test_who_somebody_is_and_what_they_have() -> None:
 def test_somebody_unknown_is_said_to_be() -> None:
     answer = FrontolTill().post("/client", {"client": {"mobilePhone": PHONE}})
     assert answer["code"] == 0
-    assert answer["cashierInformation"][0]["text"].startswith("Покупатель пока не известен этой кассе.")
+    assert answer["cashierInformation"][0]["text"].startswith("Такая карта или телефон не зарегистрированы")
+
+
+def test_a_call_of_frontol_waits_for_the_cloud_within_one_budget() -> None:
+    """A card is asked about twice within the call when the first question, which took nearly all of the time, was not
+    answered."""
+    till = FrontolTill()
+    asked: list[MemberQuestion] = []
+
+    class Members:
+        online = True
+
+        async def find(self, question: MemberQuestion, *, budget_ms: int) -> MemberAnswer:
+            asked.append(question)
+            if len(asked) > 1:
+                await asyncio.sleep(60)
+            till.clock.advance(budget_ms - LEAST_MS)
+            raise CloudUnreachable("too busy")
+
+    till.cache.window_days = 90
+    till.members = Members()
+    till.restart()
+    answer = till.post("/client", {"client": {"card": CARD}})
+    assert (answer["code"], len(asked)) == (0, 2)
 
 
 def test_the_form_asks_what_the_programme_asks(till: FrontolTill) -> None:

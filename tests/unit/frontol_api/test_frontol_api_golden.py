@@ -83,6 +83,8 @@ STORIES: dict[str, list[Call | str]] = {
         doc("payByBonus", *LINES, client={"card": ANNA_CARD}, payment={"amount": 10}),
         doc("confirm", *LINES, client={"card": ANNA_CARD}, payments=[cash(150)]),
         ("/client", {"client": {"card": ANNA_CARD}}),
+        ("/client", {"client": {"mobilePhone": NEW}}),
+        doc("payByBonus", *LINES, client={"mobilePhone": NEW}, payment={"amount": 10}),
     ],
     "refund": [
         doc("confirm", *LINES, client=ANNA, payments=[cash(150)]),
@@ -97,6 +99,7 @@ STORIES: dict[str, list[Call | str]] = {
         ("/client/", {"client": {"card": "4276123412341234"}}),
         ("/client", {"client": {}}),
         ("/ascii/client", {"client": {"mobilePhone": NEW}}),
+        doc("payByBonus", *LINES, client={"mobilePhone": NEW}, payment={"amount": 10}),
     ],
     "registration": [
         ("/extra/client", {"action": "describe", "client": {"mobilePhone": NEW}}),

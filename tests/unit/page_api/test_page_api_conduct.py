@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fakes.till import ANNA_CARD, ANNA_PHONE, FakeTill, anna, receipt
+from kit.mistakes import Mistake, must_be_caught
 from till_agent import conduct
 from till_agent.api import Identify, ReturnLineRequest, ReturnRequest, SaleRequest
 from till_agent.conduct import Conduct, ConductWatch, Row, beginning_ms
 from till_agent.journal.schema import row_id
 from till_loyalty.conduct import Done, flags
 from till_sync.ops import OpId, decode_body
-from unit.desk.test_desk_offline_mutants import Mistake, broken
 
 TODAY = "2026-11-22"
 DAY_MS = 86_400_000
@@ -157,8 +157,8 @@ class Rows:
         await asyncio.sleep(0)
         return query(self)
 
-    def made_before(self, before: int, limit: int) -> list[tuple[int, int]]:
-        return [(row[0], row[3]) for row in reversed(self.rows) if row[0] < before][:limit]
+    def made_before(self, before: int) -> tuple[int, int] | None:
+        return next(((row[0], row[3]) for row in reversed(self.rows) if row[0] < before), None)
 
     def done_after(self, after: int, limit: int) -> list[Row]:
         return [row for row in self.rows if row[0] > after][:limit]
@@ -170,21 +170,22 @@ class Rows:
 def of_weeks() -> None:
     """The first look begins three weeks back and goes on from where it was; each slice is a turn of its own."""
     now = beginning_ms(TODAY) + 22 * DAY_MS
-    old = [sale(seq, "m-1", "7", 40, now - 40 * DAY_MS) for seq in range(1, 40)]
-    new = [sale(seq, "m-1", "7", 1, now - DAY_MS + seq) for seq in range(40, 90)]
+    old = [sale(seq, "m-1", "7", 40, now - 40 * DAY_MS) for seq in range(1, 301)]
+    new = [sale(seq, "m-1", "7", 1, now - DAY_MS + seq) for seq in range(301, 351)]
     journal = Rows([*old, *new])
 
     async def work() -> None:
         watch = ConductWatch(journal, lambda: TODAY)
         await watch.look()
         assert len(watch.conduct) == 50
-        assert journal.turns == 4
-        journal.rows.append(sale(90, "m-1", "7", 0, now))
+        # One for two steps, to 350 and 100, and eleven for the 250 rows after that.
+        assert journal.turns == 12
+        journal.rows.append(sale(351, "m-1", "7", 0, now))
         before = journal.turns
         found = await watch.told("ru")
         assert journal.turns == before + 2
         (flag,) = found.flags
-        assert (flag.receipts, flag.sales[:2], len(flag.sales), found.count) == (51, ("u90", "u89"), 20, 1)
+        assert (flag.receipts, flag.sales[:2], len(flag.sales), found.count) == (51, ("u351", "u350"), 20, 1)
         assert "чеков" in flag.signals[0].text
 
     asyncio.run(work())
@@ -234,15 +235,11 @@ MISTAKES = {
     ),
     "a flag stays for ever": Mistake(Conduct, "_let_go", "self._order[0][1].day < self._since", "False", of_days),
     "cards are mixed up": Mistake(Conduct, "_add", "setdefault(key, [])", 'setdefault("m-1", [])', of_busy_card),
-    "the weeks before count": Mistake(ConductWatch, "_begin", "return older", "return 0", of_weeks),
+    "the weeks before count": Mistake(ConductWatch, "_begin", "return upto", "return 0", of_weeks),
 }
 
 
 @pytest.mark.parametrize("name", MISTAKES)
 def test_a_mistake_in_the_watch_is_caught(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The test passes without the mistake and fails with it."""
-    mistake = MISTAKES[name]
-    mistake.caught_by()
-    monkeypatch.setattr(mistake.holder, mistake.name, broken(mistake))
-    with pytest.raises((AssertionError, KeyError, ValueError)):
-        mistake.caught_by()
+    must_be_caught(MISTAKES[name], monkeypatch, KeyError, ValueError)

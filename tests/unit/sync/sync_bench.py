@@ -2,6 +2,8 @@
 
 from collections.abc import Awaitable, Callable
 
+import tenacity  # noqa: F401 - loaded here, a worker does not wait for its thread, which no test's clock moves
+
 from till_sync.client import CloudClient
 from till_sync.parking import PARK_WAITS_MS
 from till_sync.status import WorkerStatus

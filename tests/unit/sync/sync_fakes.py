@@ -123,6 +123,8 @@ class FakeOutbox:
         self.hellos: list[HelloAnswer] = []
         self.fail_record: list[Exception] = []
         self.fail_reconcile: list[Exception] = []
+        self.read_ahead: list[tuple[int, int]] = []
+        self.fail_ahead: list[Exception] = []
         self.mangle: Callable[[PushRequest], PushRequest] | None = None
         self.add(count)
 
@@ -135,9 +137,20 @@ class FakeOutbox:
         return len(self.bodies) - self.acked
 
     async def next_batch(self, *, max_ops: int, max_bytes: int, incarnation: str) -> PushRequest | None:
+        return self._batch(self.acked, max_ops, max_bytes, incarnation)
+
+    async def batch_after(
+        self, last: tuple[int, int], *, max_ops: int, max_bytes: int, incarnation: str
+    ) -> PushRequest | None:
+        self.read_ahead.append(last)
+        if self.fail_ahead:
+            raise self.fail_ahead.pop(0)
+        return self._batch(last[1], max_ops, max_bytes, incarnation) if last[0] == self.epoch else None
+
+    def _batch(self, after: int, max_ops: int, max_bytes: int, incarnation: str) -> PushRequest | None:
         chosen: list[WireOp] = []
         size = 0
-        for seq in range(self.acked + 1, len(self.bodies) + 1):
+        for seq in range(after + 1, len(self.bodies) + 1):
             body = self.bodies[seq - 1]
             size += len(body)
             if chosen and (len(chosen) >= max_ops or size > max_bytes):
@@ -152,12 +165,13 @@ class FakeOutbox:
             salt=SALT,
             incarnation=incarnation,
             first_seq=chosen[0].seq,
-            prev_hash=f"h{self.acked}" if self.acked else "",
+            prev_hash=f"h{after}" if after else "",
             head_hash=f"h{chosen[-1].seq}",
             sent_wall_ms=self._clock.wall_ms(),
             sent_mono_ms=self._clock.mono_ms(),
             boot=self._clock.boot,
             ops=tuple(chosen),
+            remaining=len(self.bodies) - chosen[-1].seq,
         )
         return self.mangle(request) if self.mangle is not None else request
 

@@ -12,6 +12,7 @@ import pytest
 from till_sync.enrol import enrol
 from till_sync.exceptions import CloudRefused, CloudUnreachable, IdentityError, IdentityMissing
 from till_sync.identity import Identity, load_identity, save_identity
+from till_sync.phone_tags import NO_SLOW_TAGS, PhoneTags
 from till_sync.wire import EnrolmentAnswer, EnrolmentRequest
 from unit.sync.sync_fakes import FakeClock, FakeCloud, json_reply, problem_reply, run
 
@@ -36,6 +37,14 @@ def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
     loaded = load_identity(path)
     assert loaded == IDENTITY.with_epoch(3)
     assert loaded.key == bytes.fromhex("0badc0de" * 8)
+
+
+def test_an_enrolment_tells_which_tags_of_phones_the_chain_has(tmp_path: Path) -> None:
+    """A cloud from before them tells nothing; what was told is there at the first start, with no line too."""
+    assert IDENTITY.phone_tags == NO_SLOW_TAGS
+    told = Identity.of(msgspec.structs.replace(ANSWER, phone_cost=8192, phone_slow_only=True))
+    save_identity(tmp_path / "identity.json", told)
+    assert load_identity(tmp_path / "identity.json").phone_tags == PhoneTags(cost=8192, only=True)
 
 
 @pytest.mark.parametrize(("here", "at_the_cloud", "begins_after"), [(0, 0, 0), (0, 4, 4), (3, 1, 3), (1, 2, 2)])

@@ -1,5 +1,6 @@
 """The puller: pages in order, each stored with its cursor, and none that can't be for this till."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -13,10 +14,10 @@ from till_sync.exceptions import (
     NotOurCloud,
     SyncError,
 )
-from till_sync.pull import FIRST_PAGE_ROWS, PAGES_AT_ONCE, Pulled, Puller
+from till_sync.pull import FIRST_PAGE_ROWS, PAGES_AT_ONCE, TURN_MS, Pulled, Puller
 from till_sync.transport import Reply
 from till_sync.wire import ChangesAnswer, MemberRow
-from unit.sync.sync_fakes import TILL, FakeClock, FakeCloud, FakeSink, json_reply, problem_reply, run
+from unit.sync.sync_fakes import TILL, FakeClock, FakeCloud, FakeSink, Request, json_reply, problem_reply, run
 
 
 class Bench:
@@ -60,7 +61,7 @@ def test_pages_are_stored_one_by_one_until_there_are_no_more() -> None:
     bench.script(page(1, more=True), page(2, more=True), page(3))
     assert run(bench.pull()) == Pulled(3, 3, more=False)
     assert [stored.next for stored in bench.sink.pages] == ["c1", "c2", "c3"]
-    assert bench.queries == [f"since={at}&limit={limit}" for at, limit in (("", 1000), ("c1", 2000), ("c2", 4000))]
+    assert bench.queries == [f"since={at}&limit={limit}" for at, limit in (("", 1000), ("c1", 2000), ("c2", 2000))]
 
 
 def test_an_empty_page_is_stored_too() -> None:
@@ -74,8 +75,25 @@ def test_an_empty_page_is_stored_too() -> None:
 def test_a_long_pull_gives_the_push_its_turn() -> None:
     """After some pages the puller returns and says that there are more."""
     bench = Bench()
-    bench.script(*(page(number, more=True) for number in range(1, 50)))
+    bench.script(*(page(number, more=True) for number in range(1, 2 * PAGES_AT_ONCE)))
     assert run(bench.pull()) == Pulled(PAGES_AT_ONCE, PAGES_AT_ONCE, more=True)
+
+
+def test_a_pull_over_a_slow_line_gives_the_push_its_turn_sooner() -> None:
+    """By time, however few its pages; one page at least is stored, or it would never end."""
+    bench = Bench()
+
+    def slow(number: int, ms: int) -> Callable[[Request], Awaitable[Reply]]:
+        async def answer(_request: Request) -> Reply:
+            await bench.clock.advance(ms)
+            return page(number, more=True)
+
+        return answer
+
+    bench.cloud.script["changes"] = [slow(number, TURN_MS // 4) for number in range(1, 9)]
+    assert run(bench.pull()) == Pulled(4, 4, more=True)
+    bench.cloud.script["changes"] = [slow(number, TURN_MS + 1) for number in (5, 6)]
+    assert run(bench.pull()) == Pulled(1, 1, more=True)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from till_sync.exceptions import CloudUnreachable
 from till_sync.rounds import ASK_EVERY_MS, BATCHES_PER_ROUND
 from till_sync.transport import Reply
 from till_sync.wire import MemberRow
-from till_sync.worker import POLL_INTERVAL_MS, SyncWorker
+from till_sync.worker import POLL_INTERVAL_MS, PUSH_GAP_MS, SyncWorker
 from unit.sync.sync_bench import Bench
 from unit.sync.sync_fakes import (
     TILL,
@@ -53,6 +53,53 @@ def test_a_nudge_pushes_at_once_and_pulls_nothing() -> None:
         await settle()
         assert bench.names()[before:] == ["ops"]
         assert bench.outbox.acked == 2
+
+    bench.run(case)
+
+
+def test_sales_in_a_rush_go_out_together_and_one_alone_at_once() -> None:
+    """The first does not wait for others; those within a tenth of a second after it are one push."""
+    bench = Bench()
+
+    async def case(bench: Bench) -> None:
+        before = len(bench.names())
+        for _ in range(5):
+            bench.outbox.add(1)
+            bench.worker.nudge()
+            await bench.clock.advance(PUSH_GAP_MS // 5 - 1)
+        assert (bench.names()[before:], bench.outbox.acked) == (["ops"], 1)
+        await bench.clock.advance(PUSH_GAP_MS)
+        assert (bench.names()[before:], bench.outbox.acked) == (["ops", "ops"], 5)
+        await bench.clock.advance(PUSH_GAP_MS)
+        bench.outbox.add(1)
+        bench.worker.nudge()
+        await settle()
+        assert bench.outbox.acked == 6
+
+    bench.run(case)
+
+
+@pytest.mark.parametrize("gathers", [False, True])
+def test_what_somebody_waits_for_at_the_cloud_gathers_with_nothing(gathers: bool) -> None:
+    """Points that are given back for a receipt go at once, whether or not sales of a rush wait for each other."""
+    bench = Bench()
+
+    async def case(bench: Bench) -> None:
+        bench.outbox.add(1)
+        bench.worker.nudge()
+        await settle()
+        bench.outbox.add(1)
+        if gathers:
+            bench.worker.nudge()
+            await settle()
+        assert bench.outbox.acked == 1
+        bench.worker.nudge_urgently()
+        await settle()
+        assert bench.outbox.acked == 2
+        bench.outbox.add(1)
+        bench.worker.nudge()
+        await settle()
+        assert bench.outbox.acked == 2, "the next sale gathers again"
 
     bench.run(case)
 
@@ -146,7 +193,7 @@ def test_after_an_outage_the_first_work_is_spread() -> None:
         before = len(bench.names())
         bench.outbox.add(1)
         bench.worker.nudge()
-        await settle()
+        await bench.clock.advance(PUSH_GAP_MS)  # the nudge within the spread was one already
         assert bench.outbox.acked == 5
 
     bench.run(case)

@@ -101,13 +101,13 @@ export class Till {
   /**
    * Whose card, phone or code this is, and what they have.
    * @param {Identify} body
-   * @param {CallOptions & {language?: "ru" | "kk" | "ky" | "uk" | "en"}} [options]
+   * @param {CallOptions & {language?: "ru" | "kk" | "ky" | "uk" | "en", alone?: "true" | "false"}} [options]
    * @returns {Promise<Member>}
    */
   identify(body, options = {}) {
     return this._call("identify", "POST", ["v1", "identify"], {
       body,
-      query: { language: options.language },
+      query: { language: options.language, alone: options.alone },
       again: true,
       timeoutMs: QUICK_MS,
       options,

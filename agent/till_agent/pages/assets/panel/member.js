@@ -4,18 +4,27 @@ import { banner, chip, h, icon } from "/common/dom.js";
 import { day, moment } from "/common/format.js";
 import { facts, figure } from "./parts.js";
 
-const STATUS = { active: "good", blocked: "error", provisional: "warning", unknown: "info" };
+const STATUS = { active: "good", blocked: "error", provisional: "warning", unknown: "info", not_here: "warning" };
+
+const LONG_NAME = 28; // Letters that fit the card in two lines.
 
 // What the agent says that stands here in other words already.
 const SHOWN_ELSEWHERE = new Set([
-  ...["member_unknown", "member_blocked", "member_provisional", "balance_unconfirmed", "points_inactive"],
+  ...["member_unknown", "member_not_here", "member_blocked", "member_provisional"],
+  ...["balance_unconfirmed", "balance_negative", "points_inactive"],
   ...["offline", "offline_grant", "offline_floor", "floor_till_limit", "floor_hours", "offline_proof", "voucher"],
   "expiring_soon",
 ]);
 
 export function nameOf(app, member) {
   if (member.name_masked) return member.name_masked;
-  return member.phone_masked || member.card_masked || app.t(member.known ? "member.nameless" : "member.unknown");
+  return member.phone_masked || member.card_masked || app.t(member.known ? "member.nameless" : `member.${statusOf(member)}`);
+}
+
+// As it is shown: nobody's number is one thing, somebody of whom nobody can be asked just now another.
+function statusOf(member) {
+  if (member.known) return member.status;
+  return member.spendable_reason === "not_here" ? "not_here" : "unknown";
 }
 
 // Why no more may be spent now; "" where nothing is known to say.
@@ -25,7 +34,8 @@ export function whyOf(app, member) {
   const fresh = member.known && member.spendable_reason === "unknown_member";
   const key = fresh ? "why.fresh" : `why.${member.spendable_reason}`;
   if (!member.spendable_reason) {
-    if (member.balance_points <= 0) return words.t("why.nothing");
+    if (member.balance_points < 0) return words.t("why.debt");
+    if (!member.balance_points) return words.t("why.nothing");
     return member.spendable_points >= member.balance_points ? words.t("why.") : "";
   }
   return words.has(key) ? words.t(key) : (member.spendable_text ?? "");
@@ -33,7 +43,8 @@ export function whyOf(app, member) {
 
 export function memberCard(app, member, { actions = null, small = false } = {}) {
   const { t } = app;
-  const status = member.known ? member.status : "unknown";
+  const status = statusOf(member);
+  const name = nameOf(app, member);
   const head = h(
     "div.row.member-head",
     null,
@@ -41,7 +52,7 @@ export function memberCard(app, member, { actions = null, small = false } = {}) 
     h(
       "div.grow",
       null,
-      h("h2.name", { data: { name: "member" } }, nameOf(app, member)),
+      h(name.length > LONG_NAME ? "h2.name.long" : "h2.name", { data: { name: "member" } }, name),
       h(
         "div.row",
         null,
@@ -59,7 +70,7 @@ export function memberCard(app, member, { actions = null, small = false } = {}) 
   const figures = h(
     "div.figures",
     null,
-    figure(t("member.balance"), app.points(member.balance_points), { key: "balance", more: asOf(app, member) }),
+    figure(t("member.balance"), status === "not_here" && !member.balance_points ? "\u2014" : app.points(member.balance_points), { key: "balance", more: asOf(app, member) }),
     figure(t("member.spendable"), app.points(member.spendable_points), {
       key: "spendable",
       kind: member.spendable_points > 0 ? "can" : "cannot",

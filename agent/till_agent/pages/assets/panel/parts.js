@@ -27,13 +27,14 @@ export function wideBanner(level, title, text, { drawn = "", side = [], more = [
   return made;
 }
 
-// A figure that is read from afar, with its name above and a word about it below.
+// A figure that is read from afar, with its name above and a word about it below. It is as large as its place lets it be:
+// an amount whose end is cut off would be read as another.
 export function figure(name, value, { more = null, kind = "", key = "" } = {}) {
   return h(
     `div.figure${kind ? `.${kind}` : ""}`,
     { data: key ? { figure: key } : {} },
     h("div.figure-name", null, name),
-    h("div.figure-value.number", null, value),
+    h("div.figure-value.number", { style: { "--letters": String(value).length } }, value),
     more ? h("div.figure-more", null, more) : null,
   );
 }

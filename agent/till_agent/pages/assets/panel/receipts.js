@@ -94,7 +94,7 @@ export class Receipts {
 
   rowButton(row, chosen) {
     const { t } = this.app;
-    const who = row.member ? row.name_masked || row.phone_masked || row.card_masked || t("member.unknown") : t("receipts.nobody");
+    const who = row.member ? row.name_masked || row.phone_masked || row.card_masked || t("member.nameless") : t("receipts.nobody");
     const moved = [row.redeemed_points ? `−${this.app.points(row.redeemed_points)}` : "", row.earned_points ? `+${this.app.points(row.earned_points)}` : ""];
     return h(
       "button.button.receipt-row",
@@ -146,7 +146,7 @@ export class Receipts {
         "div.stack.scrolls.grow",
         { data: { scrolls: "" }, tabindex: 0, role: "group", "aria-label": t("receipt.goods") },
         facts([
-          [t("receipts.who"), row?.member ? row.name_masked || row.phone_masked || row.card_masked || t("member.unknown") : t("receipts.nobody")],
+          [t("receipts.who"), row?.member ? row.name_masked || row.phone_masked || row.card_masked || t("member.nameless") : t("receipts.nobody")],
           [t("receipt.total"), this.app.money(sum.total_minor), "total"],
           [t("receipt.discount"), sum.discount_minor ? this.app.money(sum.discount_minor) : ""],
           [t("receipt.points_paid"), sum.redeemed_minor ? this.app.money(sum.redeemed_minor) : "", "redeemed"],

@@ -102,6 +102,7 @@ class Row {
     // What was proven before it broke says nothing now; what a trial came to on a device that was broken already stays.
     this.outdated ||= this.proves && this.level === "good" && view.level !== "good";
     this.level = view.level;
+    this.detail = view.detail;
     if (this.outdated && !this.button.disabled && this.devices.waiting === null) {
       this.outdated = false;
       fill(this.trial);
@@ -122,6 +123,11 @@ class Row {
     this.proves = level === "good";
     this.outdated = false;
     fill(this.trial, banner(level, title, text && prose(text), ...more));
+  }
+
+  // Why a slip waits, unless it stands above already: the driver's words are English in every language.
+  why(slip) {
+    return slip.detail === this.detail ? "" : slip.detail;
   }
 
   close() {
@@ -145,7 +151,7 @@ class Row {
       const until = Date.now() + PRINT_PATIENCE_MS;
       while (slip.job && !printEnded(slip) && Date.now() < until && this.still(turn)) {
         const waits = slip.state === "queued" && slip.detail;
-        this.tell(waits ? "warning" : "info", t(waits ? "print.waits" : `print.${slip.state}`), slip.detail);
+        this.tell(waits ? "warning" : "info", t(waits ? "print.waits" : `print.${slip.state}`), this.why(slip));
         await new Promise((resolve) => setTimeout(resolve, PRINT_LOOK_MS));
         slip = { ...(await this.till.tried(slip.job)), code: slip.code };
       }
@@ -167,7 +173,7 @@ class Row {
     const came = slip.state === "printed" || slip.state === "accepted";
     const code = slip.code ? h("p.readback", null, t("print.code"), " ", h("span.mono", null, slip.code)) : null;
     const word = slip.state === "queued" && slip.detail ? "print.waits" : `print.${slip.state}`;
-    this.tell(printLevel(slip), t(word), slip.detail, came ? code : null);
+    this.tell(printLevel(slip), t(word), this.why(slip), came ? code : null);
     if (!came || !slip.code || !this.devices.hasScanner()) {
       return;
     }
