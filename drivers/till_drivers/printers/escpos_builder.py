@@ -47,11 +47,6 @@ def _load() -> tuple[type[Any], type[Any]]:
         return Dummy, capabilities.Profile
 
 
-def warm_up() -> None:
-    """Import python-escpos and Pillow now (0.3 s), so that the first slip of the day does not pay for it."""
-    _load()
-
-
 def new_dummy(profile: Profile) -> Any:
     """A `Dummy` for one job, which collects bytes for a printer of this profile."""
     dummy_class, profile_class = _load()

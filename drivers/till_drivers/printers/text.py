@@ -19,7 +19,6 @@ LINE_LIMIT = 1_000
 the memory there is."""
 PICTURE_LIMIT = 20
 """Codes and pictures of one slip: each takes up to a tenth of a second to make."""
-_ELLIPSIS = "…"
 _SPACES = re.compile(r"[ \t]+")
 _NO_BREAK_SPACES = dict.fromkeys(map(ord, "\u00a0\u202f\u2007\u2060"), "\u00a0")
 _NO_GLYPH = {"\u20c0": "сом"}
@@ -196,14 +195,6 @@ def pair(block: Pair, columns: int) -> list[str]:
         fill = " " + dots + " " * (gap - 2 - width(dots)) + " "
     last = left[-1] + fill + right if left[-1] else " " * (gap) + right
     return [*left[:-1], last]
-
-
-def shorten(text: str, columns: int) -> str:
-    """`text` cut to `columns` with an ellipsis when it is wider."""
-    text = clean(text)
-    if width(text) <= columns:
-        return text
-    return _cut(text, max(1, columns - 1))[0] + _ELLIPSIS
 
 
 def _cut(word: str, columns: int) -> list[str]:

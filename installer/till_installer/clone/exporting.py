@@ -21,10 +21,10 @@ from till_config.loading import read, settings_of
 from till_config.settings import Settings
 from till_installer.clone.content import FILES, FORMAT, MANIFEST, STATE, Carried, Manifest, state_files
 from till_installer.clone.exceptions import CloneError
-from till_installer.clone.sealed import SealedWriter, new_head
+from till_installer.clone.sealed import Head, SealedWriter, new_head
 from till_sync.exceptions import IdentityError, IdentityMissing
 from till_sync.files import sync_folder
-from till_sync.identity import IDENTITY_FILE, Identity, load_identity
+from till_sync.identity import IDENTITY_FILE, Identity, read_identity
 
 
 class Exported(Struct, frozen=True, kw_only=True):
@@ -77,12 +77,7 @@ def export_till(
         draft = target.with_name(f".{target.name}.part")
         marker = Retired(till=identity.till, store=identity.store, clone=head.clone, at_ms=head.made_ms)
         try:
-            with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:  # noqa: PTH123 - a mode from the first byte on
-                writer = SealedWriter(file, head, passphrase)
-                _pack(writer, manifest, state_dir, with_cache=with_cache)
-                writer.close()
-                file.flush()
-                os.fsync(file.fileno())
+            _write(draft, head, passphrase, manifest, state_dir, with_cache=with_cache)
             retire(state_dir, marker)
             draft.replace(target)
             sync_folder(target.parent)
@@ -102,6 +97,16 @@ def export_till(
         )
 
 
+def _write(draft: Path, head: Head, passphrase: str, manifest: Manifest, state_dir: Path, *, with_cache: bool) -> None:
+    """The whole file under its first name, on the disk."""
+    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:  # noqa: PTH123 - a mode from the first byte on
+        writer = SealedWriter(file, head, passphrase)
+        _pack(writer, manifest, state_dir, with_cache=with_cache)
+        writer.close()
+        file.flush()
+        os.fsync(file.fileno())
+
+
 @contextlib.contextmanager
 def _stopped(state_dir: Path) -> Iterator[None]:
     try:
@@ -113,7 +118,7 @@ def _stopped(state_dir: Path) -> Iterator[None]:
 
 def _identity(state_dir: Path) -> Identity:
     try:
-        return load_identity(state_dir / IDENTITY_FILE)
+        return read_identity(state_dir / IDENTITY_FILE)
     except IdentityMissing as exc:
         raise CloneError("expected a machine that is a till: this one is not enrolled", code="not_a_till") from exc
     except IdentityError as exc:

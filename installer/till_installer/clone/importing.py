@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import os
 import shutil
+import stat
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -251,11 +252,15 @@ def _put_elsewhere(manifest: Manifest, staging: Path) -> None:
 
 
 def _put_config(config: Path, text: str) -> None:
-    if config.exists() and config.read_text("utf-8") != text:
-        shutil.copyfile(config, config.with_name(f"{config.name}.before-import"))
+    """With the rights that the installation gave the file here: the agent reads it by its group, and nobody else."""
+    before = config.stat() if config.exists() else None
+    if before is not None and config.read_text("utf-8") != text:
+        shutil.copy(config, config.with_name(f"{config.name}.before-import"))
     config.parent.mkdir(parents=True, exist_ok=True)
     replace_file(config, text.encode())
-    config.chmod(0o644)
+    config.chmod(stat.S_IMODE(before.st_mode) if before is not None else 0o644)
+    if before is not None and os.name == "posix" and os.geteuid() == 0:
+        os.chown(config, before.st_uid, before.st_gid)
 
 
 def _give_to_owner(folder: Path) -> None:

@@ -63,7 +63,7 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
     try:
         file = path.open("rb")
     except OSError as exc:
-        raise CloneError(f"expected the file of a till at {path}: {exc.strerror}", code="file_unreadable") from exc
+        raise unreadable(path, exc) from exc
     with file:
         yield file
 
@@ -131,15 +131,28 @@ class SealedWriter:
         self._file.write(len(sealed).to_bytes(4, "big") + sealed)
 
 
+def unreadable(path: Path, exc: OSError) -> CloneError:
+    """A name that was misspelt, a stick that is not plugged in, a folder."""
+    return CloneError(
+        f"expected the file of a till at {path}: {exc.strerror}; see its name and the stick", code="file_unreadable"
+    )
+
+
 class SealedReader:
     """Gives the bytes back. CloneError `passphrase_wrong`, `file_altered`: whoever reads to the end has it whole."""
 
     def __init__(self, path: Path, passphrase: str) -> None:
         self._have = bytearray()
         self._ended = False
-        self._file = path.open("rb")
+        try:
+            self._file = path.open("rb")
+        except OSError as exc:
+            raise unreadable(path, exc) from exc
         try:
             self._begin(path, passphrase)
+        except OSError as exc:
+            self._file.close()
+            raise unreadable(path, exc) from exc
         except BaseException:
             self._file.close()
             raise

@@ -147,6 +147,7 @@ def _may_be_changed(path: Path) -> bool:
 def config_unseen(scene: "Scene") -> Answer:
     """The agent read it as it is."""
     path = need_file(scene)
+    scene.usable_settings()  # a bad one can't be taken up
     started_ms = max(int(scene.status()["started_ms"]), int(scene.status().get("config_read_ms", 0)))
     changed_ms = path.stat().st_mtime_ns // 1_000_000
     if changed_ms > started_ms:

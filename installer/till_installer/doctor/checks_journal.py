@@ -1,7 +1,7 @@
 """Checks of the journal: opens, is as it was written, belongs to this till and this epoch, and of a sensible size."""
 
 import sqlite3
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from till_agent.bridge.exceptions import AgentUnreachableError
@@ -49,7 +49,7 @@ def epochs_of(connection: sqlite3.Connection) -> tuple[EpochState, ...]:
 @contextmanager
 def opened(scene: "Scene") -> "Iterator[tuple[sqlite3.Connection, tuple[EpochState, ...]]]":
     """The journal and its epochs. NotLooked when there is none, or it is none of ours: another check tells that."""
-    with scene.database(JOURNAL_FILE) as connection:
+    with _file(scene) as connection:
         try:
             application = connection.execute("PRAGMA application_id").fetchone()[0]
             version = connection.execute("PRAGMA user_version").fetchone()[0]
@@ -59,6 +59,35 @@ def opened(scene: "Scene") -> "Iterator[tuple[sqlite3.Connection, tuple[EpochSta
         if not states:
             raise NotLooked("the journal holds no epoch")
         yield connection, states
+
+
+@contextmanager
+def _file(scene: "Scene") -> "Iterator[sqlite3.Connection]":
+    """The journal to read. Of a till of today the running agent has all of it in the log, which is its own: a copy of
+    file and log then, which are small as yet."""
+    with ExitStack() as stack:
+        connection = stack.enter_context(scene.database(JOURNAL_FILE))
+        if not scene.is_up() or not _is_empty(connection):
+            yield connection
+            return
+        try:
+            copy = stack.enter_context(copied(scene.state() / JOURNAL_FILE))
+            reading = sqlite3.connect(copy, timeout=1, isolation_level=None)
+        except (CarryingError, OSError, sqlite3.Error) as exc:
+            raise NotLooked(f"the running agent has all of it in its log, which can't be copied: {exc}") from exc
+        stack.callback(reading.close)
+        reading.execute("PRAGMA query_only = ON")
+        reading.execute("PRAGMA trusted_schema = OFF")
+        yield reading
+
+
+def _is_empty(connection: sqlite3.Connection) -> bool:
+    """Whether nothing was copied into the file yet."""
+    try:
+        tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        return not tables and not connection.execute("PRAGMA application_id").fetchone()[0]
+    except sqlite3.Error:
+        return False
 
 
 @check(
@@ -72,12 +101,10 @@ def opened(scene: "Scene") -> "Iterator[tuple[sqlite3.Connection, tuple[EpochSta
 def journal_unreadable(scene: "Scene") -> Answer:
     """It opens, and is ours."""
     try:
-        with scene.database(JOURNAL_FILE) as connection:
+        with _file(scene) as connection:
             application = connection.execute("PRAGMA application_id").fetchone()[0]
-            tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-            if not application and not tables and scene.is_up():
-                # A till of today: nothing was copied into the file yet.
-                raise NotLooked("the running agent has all of it in its log")
+            if scene.is_up() and _is_empty(connection):
+                raise NotLooked("the running agent has not begun it yet")
             if application != schema.APPLICATION_ID:
                 return Bad(found=f"{JOURNAL_FILE} is an SQLite file of another program ({application:#x})")
             if connection.execute("PRAGMA user_version").fetchone()[0] <= len(STEPS):
@@ -97,7 +124,7 @@ def journal_unreadable(scene: "Scene") -> Answer:
 )
 def journal_too_new(scene: "Scene") -> Answer:
     """Its schema is known."""
-    with scene.database(JOURNAL_FILE) as connection:
+    with _file(scene) as connection:
         try:
             version = connection.execute("PRAGMA user_version").fetchone()[0]
         except sqlite3.Error as exc:

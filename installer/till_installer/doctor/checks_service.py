@@ -36,6 +36,10 @@ def service_missing(scene: "Scene") -> Answer:
     unit = scene.unit()
     if unit.is_installed:
         return unit["FragmentPath"] or "known to systemd"
+    if unit["LoadState"] == "masked":
+        return Bad(
+            found=f"{SERVICE}.service is masked", fix=f"`systemctl unmask {SERVICE}`, then `tillside setup repair`"
+        )
     return Bad(found=f"systemd says {unit['LoadState'] or 'nothing'} of {SERVICE}.service")
 
 

@@ -15,8 +15,10 @@ import msgspec
 from till_agent.bridge.tokens import read_token
 from till_agent.core import CACHE_FILE, JOURNAL_FILE
 from till_agent.instance import RUNNING_FILE, Running, is_running
+from till_agent.reloading.starting import LAST_GOOD_FILE, state_dir_of
 from till_config.exceptions import ConfigError
 from till_config.layers import kept_policy, load
+from till_config.loading import read, settings_of
 from till_config.settings import AgentSettings, Settings
 from till_installer.doctor import asking
 from till_installer.doctor.cloud_look import CloudLook, look_at_cloud
@@ -27,8 +29,6 @@ from till_sync.exceptions import IdentityError
 from till_sync.identity import IDENTITY_FILE, Identity, read_identity
 
 T = TypeVar("T")
-
-SYSTEMCTL = "systemctl"
 
 
 class Scene:
@@ -104,7 +104,8 @@ class Scene:
         return self.once("config", self._read_config)[1]
 
     def settings(self) -> Settings:
-        """In force; the defaults with this layout's state directory where the file can't be used."""
+        """In force. Where the file can't be used, the last good ones, by which an agent runs and starts; else the
+        defaults with the state directory that the file names, or this layout's."""
         return self.once("config", self._read_config)[0]
 
     def usable_settings(self) -> Settings:
@@ -121,12 +122,20 @@ class Scene:
         try:
             own = load(self.config)
         except ConfigError as exc:
-            return Settings(agent=AgentSettings(state_dir=str(self.layout.state_dir))), exc, None
+            return self._without_file(), exc, None
         try:
             policy = kept_policy(own.agent.state_dir)
             return (load(self.config, policy) if policy is not None else own), None, None
         except ConfigError as exc:
             return own, None, exc
+
+    def _without_file(self) -> Settings:
+        folder = state_dir_of(self.config) or str(self.layout.state_dir)
+        try:
+            last_good = settings_of(read(Path(folder, LAST_GOOD_FILE)))
+        except ConfigError:
+            return Settings(agent=AgentSettings(state_dir=folder))
+        return last_good if last_good.agent.state_dir == folder else Settings(agent=AgentSettings(state_dir=folder))
 
     @property
     def state_dir(self) -> Path:

@@ -8,6 +8,7 @@ Only the standard library: this process stays for as long as the till runs, and 
 """
 
 import contextlib
+import ctypes
 import fcntl
 import json
 import os
@@ -41,6 +42,8 @@ OUTPUT_LIMIT_BYTES = 1_048_576
 MESSAGE_LIMIT_BYTES = 4_096
 ADDRESS_LIMIT_BYTES = 107
 """Of a Unix socket, by the kernel."""
+PR_SET_PDEATHSIG = 1
+_C = ctypes.CDLL(None)
 
 
 class Keeper:
@@ -95,7 +98,7 @@ class Keeper:
         begun = time.monotonic()
         try:
             self._start()
-        except (OSError, KeyError) as exc:
+        except (OSError, KeyError, subprocess.SubprocessError) as exc:
             self._pause(f"could not be started: {exc}", failed=True)
             return
         why = self._watch()
@@ -220,11 +223,11 @@ class Keeper:
 
 
 def _die_with_parent() -> None:
-    """A process whose keeper was killed ends too: else it would hold the journal, and nobody could stop it."""
-    import ctypes
+    """A process whose keeper was killed ends too: else it would hold the journal, and nobody could stop it.
 
-    pr_set_pdeathsig = 1
-    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
+    By then it is the agent's user's, who may not be able to read this Python: nothing is loaded any more.
+    """
+    _C.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def main() -> int:

@@ -37,3 +37,9 @@ class ServiceManager(Protocol):
     def status(self) -> ServiceStatus:
         """As it is now."""
         ...
+
+
+def masked(manager: ServiceManager | None) -> tuple[str, ...]:
+    """Units of a manager that the operator has shut off; only systemd knows such."""
+    asked = getattr(manager, "masked", None)
+    return tuple(asked()) if asked is not None else ()

@@ -2,6 +2,7 @@
 
 import shlex
 import subprocess
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
@@ -15,6 +16,8 @@ WORKERS = ("tillside-update.service", "tillside-finish.service")
 """Started by those, by a failure, or with the machine."""
 UNITS = ("tillside.service", *WORKERS, *UPDATES)
 ENABLED = ("tillside.service", "tillside-finish.service", *UPDATES)
+MASK = Path("/dev/null")
+"""Where a unit leads that somebody has masked: shut off, and not to be started even by mistake."""
 WATCHERS = (".path", ".timer")
 """Units that wait for something, and go on by their old words until they are started again."""
 RUNNING = Path("/run/systemd/system")
@@ -42,16 +45,30 @@ class SystemdManager:
         self._systemctl = systemctl
 
     def install(self, command: tuple[str, ...], *, config: Path) -> None:
-        """Write the units and enable them. ServiceError."""
-        texts = unit_texts(self.layout, command, config)
+        """Write the units and enable them; masked ones stay so. ServiceError."""
+        masked = self.masked()
+        texts = {name: text for name, text in unit_texts(self.layout, command, config).items() if name not in masked}
         changed = [name for name, text in texts.items() if put(self.folder / name, text, 0o644)]
         if changed:
             self._call("daemon-reload")
-        if self._run("is-enabled", *ENABLED).stdout.split() != ["enabled"] * len(ENABLED):
-            self._call("enable", *ENABLED)
+        self._enable([name for name in ENABLED if name not in masked])
+
+    def masked(self, names: tuple[str, ...] = UNITS) -> tuple[str, ...]:
+        """Units that the operator has shut off: nothing is written in their place, and they are not enabled."""
+        return tuple(name for name in names if is_masked(self.folder / name))
+
+    def left_out(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        """Those of the units that are there and that the operator has disabled or masked. ServiceError."""
+        there = [name for name in names if (self.folder / name).exists()]
+        return tuple(name for name in there if self._asked("is-enabled", name).strip() in ("disabled", "masked"))
 
     def change(self, units: dict[str, bytes | None], *, enabled: tuple[str, ...], disabled: tuple[str, ...]) -> None:
-        """Units as another version has them, None for one that is to go. The agent is left as it is. ServiceError."""
+        """Units as another version has them, None for one that is to go. The agent is left as it is, and what is masked
+        stays so. ServiceError."""
+        masked = self.masked((*units, *enabled, *disabled))
+        units = {name: data for name, data in units.items() if name not in masked}
+        enabled = tuple(name for name in enabled if name not in masked)
+        disabled = tuple(name for name in disabled if name not in masked)
         unwanted = [*disabled, *(name for name, data in units.items() if data is None and name not in disabled)]
         if there := [name for name in unwanted if (self.folder / name).exists()]:
             self._call("disable", *there)
@@ -63,8 +80,7 @@ class SystemdManager:
             else:
                 put(self.folder / name, data, 0o644)
         self._call("daemon-reload")
-        if self._run("is-enabled", *enabled).stdout.split() != ["enabled"] * len(enabled):
-            self._call("enable", *enabled)
+        self._enable(enabled)
         if watching := [name for name in enabled if name in units and name.endswith(WATCHERS)]:
             self._call("restart", *watching)
 
@@ -73,6 +89,7 @@ class SystemdManager:
         return not any(
             not (self.folder / name).is_file() or (self.folder / name).read_text("utf-8") != text
             for name, text in unit_texts(self.layout, command, config).items()
+            if not is_masked(self.folder / name)
         )
 
     def remove(self) -> None:
@@ -90,11 +107,15 @@ class SystemdManager:
 
     def start(self) -> None:
         """Start the agent and wait until it says that it is ready. ServiceError."""
+        if masked := self.masked((f"{SERVICE}.service",)):
+            raise ServiceError(f"{masked[0]} is masked; {unmasking(masked)}", code="service_masked")
         self._call("start", f"{SERVICE}.service", timeout_s=START_TIMEOUT_S)
 
     def watch_for_updates(self) -> None:
         """Start what waits for releases. ServiceError."""
-        self._call("start", *UPDATES)
+        masked = self.masked(UPDATES)
+        if watching := [name for name in UPDATES if name not in masked]:
+            self._call("start", *watching)
 
     def stop(self, timeout_s: float = 10.0) -> None:
         """Stop the agent; kill what has not ended after `timeout_s`. ServiceError."""
@@ -114,19 +135,29 @@ class SystemdManager:
         if values.get("LoadState") in (None, "", "not-found"):
             return ServiceStatus(state="absent")
         result = values.get("Result", "success")
+        detail = "" if result == "success" else f"{values.get('SubState', '')}: {result}"
         return ServiceStatus(
             state=_STATES.get(values.get("ActiveState", ""), "stopped"),
             pid=int(values.get("MainPID") or 0),
             restarts=int(values.get("NRestarts") or 0),
-            detail="" if result == "success" else f"{values.get('SubState', '')}: {result}",
+            detail="masked" if values["LoadState"] == "masked" else detail,
         )
+
+    def _enable(self, names: Sequence[str]) -> None:
+        if names and self._run("is-enabled", *names).stdout.split() != ["enabled"] * len(names):
+            self._call("enable", *names)
+
+    def _asked(self, *words: str) -> str:
+        try:
+            return self._run(*words).stdout
+        except subprocess.TimeoutExpired as exc:
+            raise _too_late(words, ASK_TIMEOUT_S) from exc
 
     def _call(self, *words: str, timeout_s: float = ASK_TIMEOUT_S) -> str:
         try:
             done = self._run(*words, timeout_s=timeout_s)
         except subprocess.TimeoutExpired as exc:
-            raise ServiceError(f"expected `systemctl {shlex.join(words)}` to end within {timeout_s:g} s; "
-                               f"see `journalctl -u {SERVICE} -n 50`") from exc  # fmt: skip
+            raise _too_late(words, timeout_s) from exc
         if done.returncode:
             said = (done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"])[-1]
             raise ServiceError(f"`systemctl {shlex.join(words)}` failed: {said}; see `journalctl -u {SERVICE} -n 50`")
@@ -145,6 +176,21 @@ class SystemdManager:
         except FileNotFoundError as exc:
             raise ServiceError("expected systemctl on this machine; install with --no-service where there is none",
                                code="no_systemd") from exc  # fmt: skip
+
+
+def _too_late(words: tuple[str, ...], timeout_s: float) -> ServiceError:
+    said = f"expected `systemctl {shlex.join(words)}` to end within {timeout_s:g} s"
+    return ServiceError(f"{said}; see `journalctl -u {SERVICE} -n 50`")
+
+
+def is_masked(path: Path) -> bool:
+    """Whether a unit's file is the link by which systemd takes it for shut off."""
+    return path.is_symlink() and path.readlink() == MASK
+
+
+def unmasking(names: Sequence[str]) -> str:
+    """What to do about masked units, in one sentence: unmasking takes the link away, and then there is no unit."""
+    return f"`systemctl unmask {' '.join(names)}`, then `tillside setup repair`, brings back what was shut off"
 
 
 def unit_texts(layout: Layout, command: tuple[str, ...], config: Path) -> dict[str, str]:

@@ -113,9 +113,11 @@ def uninstall(
     """
     import msgspec
 
+    from till_installer.setup.installing import is_installed
     from till_installer.setup.removing import uninstall as take_off
 
     layout, manager = _here(root, no_service=no_service)
+    was_there = is_installed(layout)
     try:
         done = take_off(layout, manager, purge=purge, carry_to=carry, discard=discard, say=_say(silent=as_json))
     except InstallerError as error:
@@ -126,7 +128,8 @@ def uninstall(
     if done.carried_to:
         click.echo(f"{done.waiting} operations wait; a copy with all data is in {done.carried_to}.")
         click.echo(f"queue hash {done.queue_hash}: the same in the copy")
-    click.echo("Tillside is removed." if purge else f"Tillside is removed; its data is still in {layout.state_dir}.")
+    said = "Tillside is removed" if was_there else f"Nothing was installed in {layout.programs}"
+    click.echo(f"{said}; its data is still in {layout.state_dir}." if layout.state_dir.is_dir() else f"{said}.")
 
 
 @setup.command(short_help="Say what is installed and whether it is as it was installed.")
@@ -138,6 +141,7 @@ def status(root: Path | None, no_service: bool, as_json: bool) -> None:
     import msgspec
 
     from till_installer.setup.looking import standing
+    from till_installer.setup.repairing import MASKED
 
     layout, manager = _here(root, no_service=no_service)
     try:
@@ -162,7 +166,10 @@ def status(root: Path | None, no_service: bool, as_json: bool) -> None:
             )
         for fault in found.faults:
             click.echo(f"FAULT     {fault.code}: {fault.found}")
-        click.echo("`tillside setup repair` mends that." if found.faults else "Everything is as it was installed.")
+        if any(fault.code != MASKED for fault in found.faults):
+            click.echo("`tillside setup repair` mends that.")
+        elif not found.faults:
+            click.echo("Everything is as it was installed.")
     if not found.good:
         raise SystemExit(1)
 

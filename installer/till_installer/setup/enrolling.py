@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from till_config.settings import Settings
 from till_installer.layout import Layout
-from till_installer.setup.exceptions import SetupError
+from till_installer.setup.exceptions import PreconditionError, SetupError
 from till_installer.setup.files import agent_owner, put, remove
 from till_sync.exceptions import IdentityError
 from till_sync.identity import IDENTITY_FILE, read_identity
@@ -35,6 +35,18 @@ def enrolled_as(layout: Layout) -> str:
         return ""
 
 
+def must_have_code(layout: Layout, code_file: Path | None) -> None:
+    """PreconditionError (`no_code`) before anything is changed: no till is left half installed for a misspelt name."""
+    if code_file is None or enrolled_as(layout):
+        return
+    try:
+        code_file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as exc:
+        raise PreconditionError(
+            f"expected a one-time code in {code_file}: {exc}; give the path of that file", code="no_code"
+        ) from exc
+
+
 def enrol(layout: Layout, settings: Settings, code_file: Path | None) -> Enrolled:
     """Trade the code, unless this machine is a till already. A cloud that does not answer is no fault: see `detail`."""
     later = f"`tillside agent enrol --config {layout.config} --code-file FILE` does it"
@@ -57,7 +69,7 @@ def enrol(layout: Layout, settings: Settings, code_file: Path | None) -> Enrolle
     if done.returncode == 0 and (till := enrolled_as(layout)):
         return Enrolled(till=till, is_new=True, was_tried=True)
     said = (done.stderr.strip() or "it said nothing").removeprefix("Error: ")
-    return Enrolled(was_tried=True, detail=f"not enrolled: {said} Later, {later}")
+    return Enrolled(was_tried=True, detail=f"not enrolled: {said.rstrip(chr(46))}. Later, {later}")
 
 
 def _run(layout: Layout, code_file: Path, uid: int, gid: int) -> "subprocess.CompletedProcess[str]":

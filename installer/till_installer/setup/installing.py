@@ -18,11 +18,12 @@ from till_config.settings import Settings
 from till_installer.bundle.fitting import must_fit
 from till_installer.bundle.keys import public_keys
 from till_installer.bundle.manifest import Manifest, read_manifest, verify
-from till_installer.layout import Layout
+from till_installer.layout import SERVICE, Layout
 from till_installer.services.choosing import agent_command
-from till_installer.services.ports import ServiceManager
+from till_installer.services.ports import ServiceManager, masked
+from till_installer.services.systemd import unmasking
 from till_installer.setup import bootstrap, system
-from till_installer.setup.enrolling import Enrolled, enrol
+from till_installer.setup.enrolling import Enrolled, enrol, must_have_code
 from till_installer.setup.exceptions import PreconditionError, SetupError
 from till_installer.setup.files import agent_owner, put, set_rights
 from till_installer.upgrade.pointers import named, point
@@ -76,7 +77,10 @@ class Installing:
         """All of it. InstallerError, ConfigError; nothing is changed by what is wrong from the start."""
         layout = self.layout
         must_be_able(layout)
+        must_not_be_masked(self.manager)
         settings = self._settings(wishes)
+        must_have_code(layout, wishes.enroll_file)
+        must_have_folder(wishes.frontol)
         keys = self._keys(wishes)
         manifest = verify(wishes.bundle, keys)
         must_fit(manifest)
@@ -96,6 +100,8 @@ class Installing:
         self.at("enrolled")
         service = self._start()
         self.at("started")
+        if shut := masked(self.manager):
+            self.remarks.append(f"{', '.join(shut)} masked, and left so; {unmasking(shut)}")
         if wishes.frontol is not None:
             put_frontol(layout, wishes.frontol, self.changed, self.remarks)
         if self.changed:
@@ -227,7 +233,8 @@ class Installing:
                 point(layout.previous, before)
             point(layout.current, manifest.version)
             return
-        from till_installer.upgrade.engine import Means, Upgrader
+        from till_installer.upgrade.engine import Upgrader
+        from till_installer.upgrade.means import Means
 
         state = Upgrader(layout, self.manager, Means(say=self.say)).apply(bundle, manifest)
         if state.stage != "done":
@@ -281,6 +288,14 @@ def _wait_ready(manager: ServiceManager) -> None:
         pause.wait(POLL_S)
 
 
+def must_have_folder(frontol: Path | None) -> None:
+    """PreconditionError (`frontol`) before anything is changed."""
+    if frontol is not None and not frontol.is_dir():
+        raise PreconditionError(
+            f"expected a folder for Frontol's scenario at {frontol}: make it, or name another", code="frontol"
+        )
+
+
 def put_frontol(layout: Layout, folder: Path, changed: list[str], remarks: list[str]) -> None:
     """The scenario for Frontol into a folder; what was done is added to the lists. SetupError."""
     from till_installer.frontol.exceptions import ScriptError
@@ -300,6 +315,19 @@ def must_be_able(layout: Layout) -> None:
     """PreconditionError (`not_root`) for the machine's own installation without root's rights."""
     if layout.root == Path("/") and os.name == "posix" and os.geteuid() != 0:
         raise PreconditionError("expected to be run as root: put `sudo` before it", code="not_root")
+
+
+def is_installed(layout: Layout) -> bool:
+    """Whether there is anything that could be mended or removed: a version, whole or not, or a pointer to one."""
+    return bool(named(layout.current)) or any(layout.versions.glob("[0-9]*"))
+
+
+def must_not_be_masked(manager: ServiceManager | None) -> None:
+    """PreconditionError (`service_masked`) where the operator has shut the agent off: it could not be started."""
+    unit = f"{SERVICE}.service"
+    if unit in masked(manager):
+        message = f"expected {unit} not to be masked: {unmasking((unit,))}"
+        raise PreconditionError(message, code="service_masked")
 
 
 def known_keys(layout: Layout) -> tuple[str, ...]:

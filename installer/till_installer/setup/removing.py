@@ -1,5 +1,6 @@
 """Takes Tillside off a till. Its data stays unless asked for, and never goes while the cloud lacks some of it."""
 
+import contextlib
 import shutil
 import time
 from collections.abc import Callable
@@ -45,15 +46,18 @@ def uninstall(
     discard: int | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> Removed:
-    """Stop and remove it. With `purge` its data too: QueueError while operations wait, unless they are carried out or
+    """Stop and remove it. With `purge` its data too.
 
-    `discard` says how many of them are to be lost. Whatever is refused leaves everything as it was; BusyError while a
-    change of version is under way, which would find its programs gone.
+    QueueError while operations wait, unless they are carried out or `discard` says how many of them are to be lost.
+    Whatever is refused leaves everything as it was; BusyError while a change of version is under way, which would find
+    its programs gone.
     """
     must_be_able(layout)
     with Records(layout).alone():
         done = _uninstall(layout, manager, purge=purge, carry_to=carry_to, discard=discard, say=say)
     remove(layout.updates_dir / LOCK_FILE)  # nothing is left that could be upgraded
+    with contextlib.suppress(OSError):
+        layout.updates_dir.rmdir()  # one that is empty was made for the lock alone
     return done
 
 
@@ -67,8 +71,36 @@ def _uninstall(
     say: Callable[[str], None],
 ) -> Removed:
     version = named(layout.current)
+    proof, carried = stop_for_good(layout, manager, purge=purge, carry_to=carry_to, discard=discard, say=say)
+    system.remove_files(layout)
+    if purge:
+        say("removing settings and data")
+        for path in (layout.state_dir, layout.updates_dir, layout.log_dir, layout.config_dir):
+            remove(path)
+    say("removing the programs")
+    for pointer in (layout.current, layout.previous, layout.programs / "upgrader"):
+        remove(pointer)
+    remove(layout.programs)
+    if not purge and layout.state_dir.is_dir():
+        note(layout.state_dir, "uninstalled", version=version, waiting=proof.count, carried_to=carried)
+    return Removed(purged=purge, waiting=proof.count, carried_to=carried, queue_hash=proof.digest)
+
+
+def stop_for_good(
+    layout: Layout,
+    manager: ServiceManager | None,
+    *,
+    purge: bool,
+    carry_to: Path | None,
+    discard: int | None,
+    say: Callable[[str], None],
+) -> tuple[QueueProof, str]:
+    """Remove the service; before, where data is to go or to be copied, `look_after_queue` with the agent stopped.
+
+    What that refuses leaves the agent running if it ran.
+    """
     was_running = manager is not None and manager.status().state in ("running", "starting")
-    carried, proof = "", QueueProof()
+    proof, carried = QueueProof(), ""
     if purge or carry_to is not None:
         if manager is not None:
             say("stopping the agent")
@@ -82,18 +114,7 @@ def _uninstall(
     if manager is not None:
         say("removing the service")
         manager.remove()
-    system.remove_files(layout)
-    if purge:
-        say("removing settings and data")
-        for path in (layout.state_dir, layout.updates_dir, layout.log_dir, layout.config_dir):
-            remove(path)
-    say("removing the programs")
-    for pointer in (layout.current, layout.previous, layout.programs / "upgrader"):
-        remove(pointer)
-    remove(layout.programs)
-    if not purge:
-        note(layout.state_dir, "uninstalled", version=version, waiting=proof.count, carried_to=carried)
-    return Removed(purged=purge, waiting=proof.count, carried_to=carried, queue_hash=proof.digest)
+    return proof, carried
 
 
 def look_after_queue(

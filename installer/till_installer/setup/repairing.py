@@ -15,16 +15,19 @@ from msgspec import Struct
 
 from till_agent.audit_trail import note
 from till_installer.bundle.manifest import verify
-from till_installer.layout import Layout
+from till_installer.layout import SERVICE, Layout
 from till_installer.services.choosing import agent_command
-from till_installer.services.ports import ServiceManager
+from till_installer.services.ports import ServiceManager, masked
+from till_installer.services.systemd import unmasking
 from till_installer.setup import bootstrap, system
-from till_installer.setup.exceptions import SetupError
+from till_installer.setup.exceptions import PreconditionError, SetupError
 from till_installer.setup.files import agent_owner, set_rights
-from till_installer.setup.installing import known_keys, must_be_able
+from till_installer.setup.installing import is_installed, known_keys, must_be_able
 from till_installer.upgrade.pointers import named, point
 from till_installer.upgrade.record import Records
 
+MASKED = "unit_masked"
+"""The operator's own will: said, and not mended."""
 MENDING = ".mending"
 """Beside the versions: where a damaged one is made anew, to take files from."""
 
@@ -53,6 +56,11 @@ def repair(
     BusyError while a change of version is under way: it rests the agent, and knows why.
     """
     must_be_able(layout)
+    if not is_installed(layout):
+        raise PreconditionError(
+            f"expected an installation in {layout.programs}, and there is none; use the bundle's `install`",
+            code="not_installed",
+        )
     with Records(layout).alone():
         return _repair(layout, manager, bundle, say)
 
@@ -75,7 +83,8 @@ def _repair(
         set_rights(layout.config, 0o640, type(owner)(-1, owner.gid))
     if manager is not None:
         manager.install(agent_command(layout), config=layout.config)
-        manager.start()
+        if f"{SERVICE}.service" not in masked(manager):
+            manager.start()
     left = {(each.code, each.found) for each in look(layout, manager)}
     after = [Fault(code=each.code, found=each.found, fixed=(each.code, each.found) not in left) for each in faults]
     if mended := sorted({each.code for each in after if each.fixed}):
@@ -167,6 +176,8 @@ def _of_system(layout: Layout, manager: ServiceManager | None) -> Iterator[Fault
         yield Fault(code="service_absent", found="the service is not installed")
     elif status.state not in ("running", "starting"):
         yield Fault(code="service_down", found=f"the service is {status.state} {status.detail}".rstrip())
+    for name in masked(manager):
+        yield Fault(code=MASKED, found=f"{name} is masked, and stays so; {unmasking((name,))}")
     is_as_installed = getattr(manager, "is_as_installed", None)
     if is_as_installed is None or status.state == "absent":
         return

@@ -193,6 +193,8 @@ class LogLine(Struct, frozen=True, kw_only=True):
 
 _FREE = ("found", "fix", "detail", "last_error", "message", "reason")
 """Fields of free text."""
+_HASHES = ("head",)
+"""Fields of hashes, which are no words."""
 
 
 def only(kind: Any, given: object, cleaner: Cleaner) -> Any:
@@ -221,7 +223,10 @@ def _value(name: str, kind: Any, value: object, cleaner: Cleaner) -> object:
         return tuple([only(of, each, cleaner) for each in items])
     if isinstance(value, str):
         # What is no word of ours is no code, whatever it looks like.
-        value = cleaner.free(value) if name in _FREE else value if cleaner.is_code(value) else ""
+        if name in _HASHES:
+            value = value if cleaner.is_hash(value) else ""
+        else:
+            value = cleaner.free(value) if name in _FREE else value if cleaner.is_code(value) else ""
     elif typing.get_origin(kind) is tuple and isinstance(value, list | tuple):
         value = tuple([each for each in value if cleaner.is_code(str(each))])
     try:

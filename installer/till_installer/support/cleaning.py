@@ -26,6 +26,7 @@ _MAIL = re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+", re.UNICODE)
 _TAG = re.compile(r"\b(card|phone|voucher|member)(:)[0-9a-f]{8,64}\b")
 _MEMBER = re.compile(r"\bm-[A-Za-z0-9._-]{2,64}")
 _LONG_HEX = re.compile(r"\b[0-9a-fA-F]{24,}\b")
+_HASH = re.compile(r"[0-9a-f]{16}")
 _LONG_TOKEN = re.compile(
     r"(?<![\w/.-])(?=[A-Za-z0-9_+/-]*\d)(?=[A-Za-z0-9_+/-]*[A-Za-z])[A-Za-z0-9_+/-]{32,}={0,2}(?![\w/.-])"
 )
@@ -79,6 +80,10 @@ class Cleaner:
     def is_code(self, text: str) -> bool:
         """Whether it is a name that this till goes by (`names`), or a word of our own programs."""
         return text in self._names or spoken(self.text(text)) == text
+
+    def is_hash(self, text: str) -> bool:
+        """Whether it is the beginning of a hash as we show them, and none of the secrets."""
+        return bool(_HASH.fullmatch(text)) and (self._known is None or not self._known.search(text))
 
     def free(self, text: str) -> str:
         """Of a sentence only words of our own programs, of a bounded length. Cleaned first: a secret that is cut in two

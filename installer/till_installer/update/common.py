@@ -90,7 +90,8 @@ def upgrader(layout: "Layout", *, again: bool = False, while_wanted: bool = Fals
     from till_installer.services.choosing import manager_of
     from till_installer.update.running import is_wanted, read_wanted
     from till_installer.upgrade.breaking import unbroken
-    from till_installer.upgrade.engine import Means, Upgrader
+    from till_installer.upgrade.engine import Upgrader
+    from till_installer.upgrade.means import Means
     from till_installer.upgrade.receipts import Waiting
     from till_sync.heartbeat import UpdateState
 

@@ -23,7 +23,6 @@ WARN_DAYS = {"root": 90, "targets": 60, "snapshot": 7, "timestamp": 3}
 """From when on `show` warns."""
 STICK_DAYS_LIMIT = 90
 
-ROOT_THRESHOLD = 2
 OFFLINE: tuple[Literal["root"], Literal["targets"]] = ("root", "targets")
 ONLINE: tuple[Literal["snapshot"], Literal["timestamp"]] = ("snapshot", "timestamp")
 

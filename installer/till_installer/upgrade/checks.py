@@ -6,7 +6,9 @@ from pathlib import Path
 
 from till_agent.core import JOURNAL_FILE
 from till_installer.bundle.manifest import Manifest
-from till_installer.layout import Layout
+from till_installer.layout import SERVICE, Layout
+from till_installer.services.ports import ServiceManager, masked
+from till_installer.services.systemd import unmasking
 from till_installer.upgrade import probe, staging
 from till_installer.upgrade.exceptions import RefusedError
 from till_installer.upgrade.files import need_room
@@ -54,10 +56,32 @@ def must_fit(layout: Layout, records: Records, manifest: Manifest, *, again: boo
         )
 
 
+def must_start(manager: ServiceManager) -> None:
+    """RefusedError where the operator has shut the agent off: no version of it could be proven."""
+    unit = f"{SERVICE}.service"
+    if unit in masked(manager):
+        raise RefusedError(f"expected {unit} not to be masked: {unmasking((unit,))}", code="service_masked")
+
+
 def must_go_back(layout: Layout, records: Records, version: str) -> None:
     """RefusedError unless the version before is there and reads what this till has."""
-    if not version or not staging.is_whole(layout.version_dir(version)):
-        raise RefusedError("expected a version to go back to, and there is none", code="no_previous")
+    running = named(layout.current)
+    if not running:
+        raise RefusedError(
+            f"expected an installation in {layout.programs}; use the bundle's `install`", code="not_installed"
+        )
+    if not version:
+        raise RefusedError(
+            f"{running} is the first version here, and there is none to go back to; `tillside upgrade apply BUNDLE` "
+            "puts another one in its place",
+            code="no_previous",
+        )
+    if not staging.is_whole(layout.version_dir(version)):
+        raise RefusedError(
+            f"expected version {version} in {layout.version_dir(version)}, and it is not there as a whole; `tillside "
+            "setup repair` mends it",
+            code="no_previous",
+        )
     why = records.refused().get(version)
     if why is not None:
         raise RefusedError(

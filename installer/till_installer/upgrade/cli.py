@@ -121,7 +121,8 @@ upgrade.add_command(click.Command("finish", callback=watch.callback, params=watc
 
 
 def _upgrader(layout: "Layout", between: str | None, *, silent: bool) -> "Upgrader":
-    from till_installer.upgrade.engine import Means, Upgrader
+    from till_installer.upgrade.engine import Upgrader
+    from till_installer.upgrade.means import Means
     from till_installer.upgrade.receipts import Waiting, parse_window
     from till_installer.upgrade.service import service_of
 

@@ -6,7 +6,6 @@ import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from till_agent.core import CACHE_FILE, JOURNAL_FILE
@@ -16,11 +15,11 @@ from till_installer.layout import Layout
 from till_installer.services.ports import ServiceManager
 from till_installer.upgrade import checks, probe, rehearsal, staging
 from till_installer.upgrade.exceptions import RefusedError, UpgradeError
-from till_installer.upgrade.files import beside, copy_live, free_bytes, mirror_at_rest, remove_tree, size_of
-from till_installer.upgrade.health import Pace
+from till_installer.upgrade.files import beside, copy_live, mirror_at_rest, remove_tree, size_of
+from till_installer.upgrade.means import Means
 from till_installer.upgrade.pointers import named, point, upgrader
 from till_installer.upgrade.queue import KnownRows, QueueProof, UnreadableError, count_queue
-from till_installer.upgrade.receipts import Waiting, wait_for_quiet
+from till_installer.upgrade.receipts import wait_for_quiet
 from till_installer.upgrade.record import Marker, Records
 from till_installer.upgrade.system_files import SystemFiles
 from till_installer.upgrade.undoing import Undoing
@@ -30,25 +29,9 @@ from till_sync.heartbeat import UpdateStage, UpdateState
 SNAPSHOT = "snapshot"
 """In `updates_dir`: the journal from before the switch, until the new version is proven."""
 BALLAST = "ballast"
-BALLAST_BYTES = 16 * 1024 * 1024
-"""Room for a way back and for some thousand sales, when a new version has filled the disk."""
 TRIES_LIMIT = 3
 """Times that proving may be cut off and begun again: a version that takes the machine down is not tried for ever."""
 BEGUN = ("staging", "rehearsing", "waiting")
-
-
-class Means(Struct, frozen=True, kw_only=True):
-    """What an upgrader works with; tests hand in their own."""
-
-    pace: Pace = Pace()
-    waiting: Waiting = Waiting()
-    install: staging.Install = staging.install_bundle
-    free: Callable[[Path], int] = free_bytes
-    ballast_bytes: int = BALLAST_BYTES
-    say: Callable[[str], None] = lambda _: None
-    """Told what is done, in a few words."""
-    at: Callable[[str], None] = lambda _: None
-    """Told each point at which everything before is on the disk."""
 
 
 class Upgrader:
@@ -88,6 +71,7 @@ class Upgrader:
         with self.records.alone():
             self._finish()
             from_version, to_version = named(self.layout.current), named(self.layout.previous)
+            checks.must_start(self.manager)
             checks.must_go_back(self.layout, self.records, to_version)
             marker = Marker(
                 step="waiting",
@@ -112,6 +96,7 @@ class Upgrader:
     def _apply(self, bundle: Path, manifest: Manifest, *, again: bool, one_way: bool) -> UpdateState:
         layout, say = self.layout, self.means.say
         from_version, to_version = named(layout.current), manifest.version
+        checks.must_start(self.manager)
         checks.must_fit(layout, self.records, manifest, again=again, one_way=one_way)
         self._room_for(bundle, manifest)
         marker = self.records.mark(

@@ -6,8 +6,8 @@ UpgradeError
 
 Codes of refusals: `same_version`, `not_installed`, `rolled_back_before`, `no_way_back`, `cache_would_empty`,
 `disk_full`, `staging_failed`, `rehearsal_start`, `rehearsal_sale`, `rehearsal_slip`, `rehearsal_queue`,
-`receipt_open`, `journal_unreadable`, `stop_failed`, `no_previous`, `interrupted`. After each of them the version that
-ran runs.
+`receipt_open`, `journal_unreadable`, `stop_failed`, `no_previous`, `service_masked`, `interrupted`. After each of them
+the version that ran runs.
 """
 
 from till_installer.exceptions import InstallerError

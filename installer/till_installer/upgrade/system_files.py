@@ -13,8 +13,10 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from till_installer.exceptions import ServiceError
 from till_installer.layout import Layout
 from till_installer.services.ports import ServiceManager
+from till_installer.services.systemd import is_masked
 from till_installer.setup import system
 from till_installer.setup.bootstrap import KEPT_BUNDLE
 from till_installer.setup.exceptions import SetupError
@@ -112,7 +114,7 @@ class SystemFiles:
         return self._layout.updates_dir / PLAN_FILE
 
     def prepare(self, from_version: str, to_version: str) -> str:
-        """Ask both, and write down what differs from what is there; why nothing is brought, else "".
+        """Ask both, and write down what differs from what is there; gives what is to be said of that, "" for nothing.
 
         UpgradeError when the new version can't say what it needs. OSError.
         """
@@ -124,23 +126,30 @@ class SystemFiles:
             old = self._ask(self._layout, from_version) or Brought()
         except UpgradeError:
             old = Brought()
+        left = self._left_out(old.enabled, new.enabled)
+        remark = f"{', '.join(left)} disabled or masked by somebody, and left so" if left else ""
         before: dict[str, bytes | None] = {}
         after: dict[str, bytes | None] = {}
         for path in sorted({*old.files, *new.files}):
-            if path.startswith(UNITS) and not self._has_units:
+            if path.startswith(UNITS) and (not self._has_units or is_masked(self._layout.root / path)):
                 continue
             there = _content(self._layout.root / path)
             wanted = new.files[path].encode() if path in new.files else None
             if there != wanted:
                 before[path], after[path] = there, wanted
         if not before:
-            return ""
+            return remark
         if closed := self._closed(before):
             return f"{closed} can't be written: units and rules stay as they were; `tillside setup repair` brings them"
-        plan = Plan(before=before, after=after, enabled_before=old.enabled or new.enabled, enabled_after=new.enabled)
+        plan = Plan(
+            before=before,
+            after=after,
+            enabled_before=tuple(name for name in old.enabled or new.enabled if name not in left),
+            enabled_after=tuple(name for name in new.enabled if name not in left),
+        )
         replace_file(self.plan_path, msgspec.json.encode(plan))
         sync_folder(self.plan_path.parent)
-        return ""
+        return remark
 
     def put_new(self) -> None:
         """What the new version brings; nothing when that is what is there. InstallerError, OSError."""
@@ -163,6 +172,16 @@ class SystemFiles:
     @property
     def _has_units(self) -> bool:
         return self._manager is not None and hasattr(self._manager, "change")
+
+    def _left_out(self, old: tuple[str, ...], new: tuple[str, ...]) -> tuple[str, ...]:
+        """Units that the operator has shut off, which no change of version switches on again."""
+        left_out = getattr(self._manager, "left_out", None)
+        if left_out is None:
+            return ()
+        try:
+            return tuple(left_out(tuple(dict.fromkeys((*old, *new)))))
+        except ServiceError as exc:
+            raise UpgradeError(str(exc), code="staging_failed") from exc
 
     def _plan(self) -> Plan | None:
         try:

@@ -3,7 +3,6 @@
 import contextlib
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -12,15 +11,13 @@ from till_installer.exceptions import InstallerError, ServiceError
 from till_installer.layout import Layout
 from till_installer.services.ports import ServiceManager
 from till_installer.upgrade import going_back, probe, staging
+from till_installer.upgrade.means import Means
 from till_installer.upgrade.pausing import pause
 from till_installer.upgrade.pointers import point
 from till_installer.upgrade.queue import QueueProof, count_again
 from till_installer.upgrade.record import Marker, Records
 from till_installer.upgrade.system_files import SystemFiles
 from till_sync.heartbeat import UpdateState
-
-if TYPE_CHECKING:
-    from till_installer.upgrade.engine import Means
 
 STOP_TRIES = 2
 START_TRIES = 3
@@ -37,7 +34,7 @@ class Undoing:
         layout: Layout,
         manager: ServiceManager,
         records: Records,
-        means: "Means",
+        means: Means,
         snapshot: Path,
         system: SystemFiles,
     ) -> None:

@@ -24,9 +24,9 @@ from till_installer.layout import Layout
 from till_installer.services.ports import ServiceManager
 from till_installer.services.windows import ACCOUNT, service_command
 from till_installer.setup.bootstrap import KEPT_BUNDLE, read_complete
-from till_installer.setup.enrolling import Enrolled, enrolled_as
+from till_installer.setup.enrolling import Enrolled, enrolled_as, must_have_code
 from till_installer.setup.exceptions import PreconditionError, SetupError
-from till_installer.setup.installing import put_frontol
+from till_installer.setup.installing import must_have_folder, put_frontol
 from till_installer.upgrade.pointers import named, point
 from till_installer.upgrade.queue import UnreadableError, schema_of
 from till_installer.windows.access import allow_origins, protect
@@ -104,6 +104,8 @@ class Installing:
                 exit_code=3,
             )
         settings = self._settings(wishes)
+        must_have_code(layout, wishes.enroll_file)
+        must_have_folder(wishes.frontol)
         before = named(layout.current)
         was_running = self.manager.status().state in ("running", "starting")
         if not was_running:
@@ -281,7 +283,8 @@ class Installing:
             return
         self.changed.append("current")
         if before and layout.version_dir(before).is_dir() and self.manager.status().state == "running":
-            from till_installer.upgrade.engine import Means, Upgrader
+            from till_installer.upgrade.engine import Upgrader
+            from till_installer.upgrade.means import Means
 
             kept = layout.version_dir(version) / KEPT_BUNDLE
             upgrader = Upgrader(layout, self.manager, Means(install=_is_there, say=self.say))

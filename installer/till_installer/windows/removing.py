@@ -7,9 +7,8 @@ from till_agent.audit_trail import note
 from till_installer.layout import Layout
 from till_installer.services.ports import ServiceManager
 from till_installer.setup.files import remove
-from till_installer.setup.removing import Removed, look_after_queue
+from till_installer.setup.removing import Removed, stop_for_good
 from till_installer.upgrade.pointers import named
-from till_installer.upgrade.queue import QueueProof
 from till_installer.upgrade.record import LOCK_FILE, Records
 
 
@@ -27,39 +26,14 @@ def uninstall(
     BusyError while a change of version is under way, which would find its programs gone.
     """
     with Records(layout).alone():
-        done = _stop_for_good(layout, manager, purge=purge, carry_to=carry_to, discard=discard, say=say)
+        version = named(layout.current)
+        proof, carried = stop_for_good(layout, manager, purge=purge, carry_to=carry_to, discard=discard, say=say)
+        if not purge:
+            note(layout.state_dir, "uninstalled", version=version, waiting=proof.count, carried_to=carried)
     # The lock is let go of before its folder goes: Windows removes no file that is open.
     remove(layout.updates_dir / LOCK_FILE)
     if purge:
         say("removing settings and data")
         for path in dict.fromkeys((layout.updates_dir, layout.log_dir, layout.state_dir, layout.config_dir)):
             remove(path)
-    return done
-
-
-def _stop_for_good(
-    layout: Layout,
-    manager: ServiceManager,
-    *,
-    purge: bool,
-    carry_to: Path | None,
-    discard: int | None,
-    say: Callable[[str], None],
-) -> Removed:
-    version = named(layout.current)
-    was_running = manager.status().state in ("running", "starting")
-    carried, proof = "", QueueProof()
-    if purge or carry_to is not None:
-        say("stopping the agent")
-        manager.stop()
-        try:
-            proof, carried = look_after_queue(layout, purge=purge, carry_to=carry_to, discard=discard, say=say)
-        except Exception:
-            if was_running:
-                manager.start()
-            raise
-    say("removing the service")
-    manager.remove()
-    if not purge:
-        note(layout.state_dir, "uninstalled", version=version, waiting=proof.count, carried_to=carried)
     return Removed(purged=purge, waiting=proof.count, carried_to=carried, queue_hash=proof.digest)

@@ -78,6 +78,27 @@ MUTANTS: list[Mutant] = [
         FAULTS,
     ),
     (
+        "what a crash left is never looked for",
+        "doctor/checks_state.py",
+        "_age_ms(each, scene.now_ms()) > DRAFT_MS]",
+        "_age_ms(each, scene.now_ms()) > 10**18]",
+        FAULTS + "::test_doctor_leaves_what_was_put_aside_and_drafts_of_a_moment_ago",
+    ),
+    (
+        "a journal that is all in the log is not read",
+        "doctor/checks_journal.py",
+        "if not scene.is_up() or not _is_empty(connection):",
+        "if True:",
+        HEALTHY + "::test_doctor_reads_the_journal_of_a_till_of_today",
+    ),
+    (
+        "a bad file's till is looked for in the usual place",
+        "doctor/scene.py",
+        "folder = state_dir_of(self.config) or str(self.layout.state_dir)",
+        "folder = str(self.layout.state_dir)",
+        FAULTS + "::test_doctor_finds_the_till_whose_file_went_bad",
+    ),
+    (
         "looking opens the journal as a writer would",
         "doctor/scene.py",
         "?mode=ro{'&immutable=1' if alone else ''}",

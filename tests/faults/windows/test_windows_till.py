@@ -118,6 +118,7 @@ def test_a_windows_till_lives_from_its_set_up_to_its_end(till: WindowsTill, worl
     _is_mended(till, book)
     _is_not_purged_with_a_queue(till, world, book)
     _is_upgraded_with_a_queue(till, book)
+    _is_no_other_version_by_a_repair_alone(till, book)
     world.line.mend()
     book.drain()
     till.wine.type("net stop tillside")
@@ -283,4 +284,19 @@ def _is_upgraded_with_a_queue(till: WindowsTill, book: Book) -> None:
     assert told.queue_hash_equal
     assert (told.queued_before, told.queued_after) == (2, 2)
     assert "upgraded" in till.done()
+    book.sell()
+
+
+def _is_no_other_version_by_a_repair_alone(till: WindowsTill, book: Book) -> None:
+    """A repair by another version's set-up is an upgrade as any: the agent that sells is not stopped for the files."""
+    ends, said = till.agent_log().count("stopping"), till.log()
+    till.wine.type(f"{SET_UP} /S /REPAIR=1{AS_SYSTEM}")
+    till.wait_selling(VERSION)
+    new = till.log().removeprefix(said)
+    assert "rehearsing" in new
+    assert "watching" in new
+    assert till.agent_log().count("stopping") == ends + 1, "for the switch alone"
+    told = msgspec.json.decode((till.layout.state_dir / UPDATE_STATE_FILE).read_bytes(), type=UpdateState)
+    assert (told.stage, told.from_version, told.to_version) == ("done", NEWER, VERSION)
+    assert told.queue_hash_equal
     book.sell()

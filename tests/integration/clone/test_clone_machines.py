@@ -1,6 +1,7 @@
 """A till that moves from one machine to another: nothing is lost or doubled, and no two machines are the till."""
 
 import json
+import os
 import secrets
 import shutil
 from collections.abc import Callable
@@ -146,6 +147,23 @@ def test_everything_comes_along_and_the_old_machine_sells_no_more(old: Machine, 
     assert audited(new.state).index("clone_imported") > 0, "after what the old machine's log had"
 
 
+def test_the_settings_of_the_new_machine_keep_their_rights(old: Machine, new: Machine, tmp_path: Path) -> None:
+    """As it was installed: the agent reads them by its group, and `tillside setup status` has nothing to say."""
+    file = tmp_path / "till.clone"
+    export_till(old.config, file, WORDS)
+    new.config.parent.mkdir(parents=True, exist_ok=True)
+    new.config.write_text("# of the installation\n")
+    new.config.chmod(0o640)
+    root = os.geteuid() == 0
+    if root:
+        os.chown(new.config, 0, 12345)
+    bring(file, new)
+    about = new.config.stat()
+    assert (about.st_mode & 0o777, about.st_gid) == (0o640, 12345 if root else about.st_gid)
+    kept = new.config.with_name(f"{new.config.name}.before-import")
+    assert (kept.read_text(), kept.stat().st_mode & 0o777) == ("# of the installation\n", 0o640)
+
+
 def test_a_file_serves_once_and_only_on_a_machine_that_is_no_till(old: Machine, new: Machine, tmp_path: Path) -> None:
     """A till is never overwritten; a retired machine may be the till again."""
     file = tmp_path / "till.clone"
@@ -181,6 +199,8 @@ def test_a_wrong_passphrase_and_an_altered_file_change_nothing(old: Machine, new
         assert code_of(lambda: bring(file, new)) in {"file_altered", "not_a_clone_file", "passphrase_wrong"}
     file.write_bytes(whole + b"x")
     assert code_of(lambda: bring(file, new)) == "file_altered"
+    assert code_of(lambda: bring(tmp_path / "none.clone", new)) == "file_unreadable"
+    assert code_of(lambda: bring(tmp_path, new)) == "file_unreadable"
     assert not (new.state / "identity.json").exists()
     assert not new.config.exists()
     file.write_bytes(whole)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from kit.bundles import PUBLIC, install_quickly, small_bundle, tree
 from kit.fake_systemctl import calls, put_on_path
@@ -21,6 +22,7 @@ from till_installer.layout import Layout, linux_layout
 from till_installer.services.ports import ServiceManager, ServiceState, ServiceStatus
 from till_installer.services.systemd import SystemdManager
 from till_installer.setup import bootstrap, system
+from till_installer.setup.cli import setup
 from till_installer.setup.installing import Done, Installing, Wishes
 from till_installer.setup.looking import standing
 from till_installer.setup.removing import uninstall
@@ -234,6 +236,8 @@ def test_what_is_wrong_from_the_start_changes_nothing(bundle: Path, layout: Layo
     assert refused(layout, bundle, config=tmp_path / "none.toml") == "no_config"
     assert refused(layout, bundle, release_keys=()) == "bundle_no_key"
     assert refused(layout, bundle, release_keys=("0" * 64,)) == "bundle_foreign_key"
+    assert refused(layout, bundle, enroll_file=tmp_path / "none.txt") == "no_code"
+    assert refused(layout, bundle, frontol=tmp_path / "none") == "frontol"
     (tmp_path / "other.toml").write_text('[agent]\nstate_dir = "/srv/elsewhere"\n')
     assert refused(layout, bundle, config=tmp_path / "other.toml") == "state_dir_elsewhere"
     (tmp_path / "bad.toml").write_text('[agent]\nlog_level = "loud"\n[bridge]\nport = 99999\n')
@@ -355,6 +359,17 @@ def test_uninstalling_keeps_the_data_and_purging_removes_it(bundle: Path, layout
     assert manager.state == "absent"
     put_in(layout, bundle, manager, config=None, release_keys=())
     uninstall(layout, manager, purge=True)
+    assert not list(layout.root.rglob("*tillside*"))
+
+
+def test_where_nothing_is_installed_nothing_is_mended_or_left(layout: Layout) -> None:
+    """A repair by mistake puts no command, unit or user into a machine; a removal says that there was nothing."""
+    with pytest.raises(InstallerError, match="use the bundle's `install`") as caught:
+        repair(layout, Stub())
+    assert caught.value.code == "not_installed"
+    assert not layout.root.exists()
+    done = CliRunner().invoke(setup, ["uninstall", "--root", str(layout.root)])
+    assert (done.exit_code, done.stdout) == (0, f"Nothing was installed in {layout.programs}.\n")
     assert not list(layout.root.rglob("*tillside*"))
 
 

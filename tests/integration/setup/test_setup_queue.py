@@ -80,6 +80,7 @@ def test_a_queue_is_lost_by_its_number_and_kept_without_purge(layout: Layout) ->
 
 def test_nothing_is_removed_or_mended_under_a_change_of_version(layout: Layout) -> None:
     """Its upgrader would find its programs gone, or the agent started that it has stopped."""
+    layout.version_dir("0.1.0").mkdir(parents=True)
     with Records(layout).alone():
         with pytest.raises(BusyError):
             uninstall(layout, None, purge=True, discard=12)

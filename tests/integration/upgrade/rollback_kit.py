@@ -129,7 +129,7 @@ def set_up(world: Rollback) -> None:
     text = text.replace("[redemption]\n", REDEMPTION, 1) + RULES
     (world.folder / "programme.toml").write_text(text, encoding="utf-8")
     at = ("--db", str(world.database))
-    tillside("cloud", "init", *at)
+    tillside("cloud", "init", "--phone-cost", "off", *at)  # as an operator who may go back to it would
     tillside("cloud", "programme", "upload", *at, str(world.folder / "programme.toml"))
     tillside("cloud", "store", "add", "s1", *at, "--name", "Shop", "--time-zone", "Asia/Almaty")
     tillside("cloud", "member", "import", *at, str(world.folder / "members.csv"))

@@ -162,6 +162,13 @@ def _grow(name: str, size: int) -> Break:
     return apply
 
 
+def _old_draft(till: Healthy, _: pytest.MonkeyPatch) -> None:
+    """As a crash leaves it while the identity is replaced."""
+    draft = till.state / ".identity.json.0a1b2c3d"
+    draft.write_text("{}")
+    os.utime(draft, ((NOW_MS - 2 * 3_600_000) / 1000,) * 2)
+
+
 def _frontol_folder(till: Healthy) -> Any:
     return till.write("frontol/readme", "").parent
 
@@ -177,7 +184,7 @@ UP: dict[str, Break] = {
     "disk_low": _room(f_bavail=30_000),
     "inodes_low": _room(f_favail=12),
     "state_on_network": _file("proc/mounts", "//server/share / cifs rw 0 0\n"),
-    "state_leftovers": _state_file("journal.db.damaged-20260301T101500Z", "x"),
+    "state_leftovers": _old_draft,
     "journal_chain": _sql("journal.db", "UPDATE entries SET effect_points = 500 WHERE uid = 'u-5'"),
     "journal_too_new": _sql("journal.db", "PRAGMA user_version = 99"),
     "journal_owner": lambda till, _: till.identity(till="t-8"),
@@ -363,6 +370,41 @@ def test_doctor_finds_frontols_script(till: Healthy) -> None:
         found = bad(till.told(frontol=_frontol_folder(till)))
     assert set(found) == {"frontol_script"}
     assert "install" in found["frontol_script"].fix
+
+
+def test_doctor_finds_the_till_whose_file_went_bad(till: Healthy) -> None:
+    """Its agent goes on by the last good one, in a folder of its own: that one is looked at, and one thing is wrong."""
+    elsewhere = till.root / "data"
+    till.state = till.state.rename(elsewhere)
+    till.scene()
+    good = till.layout.config.read_text()
+    (elsewhere / "last-good.toml").write_text(good)
+    till.layout.config.write_text(good.replace("[agent]", "[agent]\nlangage = 'ru'"))
+    with till.running():
+        found = bad(till.told())
+    assert set(found) == {"config_invalid"}
+    assert "`language`" in found["config_invalid"].found
+
+
+def test_doctor_leaves_what_was_put_aside_and_drafts_of_a_moment_ago(till: Healthy) -> None:
+    """The one is for support, with drafts of its report told apart from it; the other is being written."""
+    damaged = "journal.db.damaged-20260301T101500Z"
+    (till.state / damaged).write_text("x" * 3000)
+    (till.state / ".pos.token.0a1b2c3d").write_text("x")
+    old = [
+        till.state / name for name in ("journal.db.damaged-20260301T101500Z.json.draft", ".t-7-1-9.tillside-queue.new")
+    ]
+    for each in (*old, till.state / "tokens" / ".pos.token.11223344"):
+        each.write_text("x")
+        os.utime(each, ((NOW_MS - 2 * 3_600_000) / 1000,) * 2)
+    with till.running():
+        told = till.told()
+        found = bad(told)["state_leftovers"]
+        assert found.found.startswith(f"1 put aside (2 KB): {damaged}; 3 drafts of a crash")
+        assert "support" in found.fix
+        _, after = mend(till.scene(), all_checks(), told)
+    assert bad(after)["state_leftovers"].found == f"1 put aside (2 KB): {damaged}"
+    assert sorted(each.name for each in till.state.glob(".*")) == [".pos.token.0a1b2c3d"]
 
 
 def test_doctor_finds_broken_pages_when_it_looks_deep(till: Healthy) -> None:

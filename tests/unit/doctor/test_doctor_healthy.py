@@ -1,5 +1,6 @@
 """A till that is well is told so, with its agent up and down, and nothing of it is changed by looking."""
 
+import asyncio
 import contextlib
 import hashlib
 import json
@@ -11,8 +12,14 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from till_agent.balances import OwnEffects
 from till_agent.cli.audit import audit
-from unit.doctor.doctor_world import Healthy, bad
+from till_agent.journal import EpochKeeper, Place, open_journal
+from till_agent.ports import Draft
+from till_installer.support.gathering import gather
+from till_sync.clock import SystemClock
+from till_sync.ops import Subject
+from unit.doctor.doctor_world import NOW_MS, TILL, Healthy, bad
 
 
 def _files(folder: Path) -> dict[str, str]:
@@ -83,6 +90,52 @@ def test_doctor_takes_a_till_of_today_for_well(till: Healthy) -> None:
     (till.state / "journal.db").write_bytes(b"")
     with till.running():
         assert bad(till.told()) == {}
+
+
+def test_doctor_reads_the_journal_of_a_till_of_today(till: Healthy) -> None:
+    """All of it is in the log of the agent that has it to itself: it is proven, and its figures are in the bundle for
+    support. No copy stays behind."""
+    path = till.state / "journal.db"
+    path.unlink()
+    path.with_name("journal.db-witness").unlink()
+    sale = Draft(
+        kind="sale",
+        uid="u-1",
+        about_uid="",
+        request_digest=b"d",
+        body=b'{"kind":"sale"}',
+        answer=b"{}",
+        subject=Subject(member_id="m-1"),
+        effect_points=5,
+        at_wall_ms=NOW_MS,
+    )
+
+    async def keep() -> None:
+        place = Place(path=path, till=TILL, keeper=EpochKeeper(1, lambda _: None), clock=SystemClock())
+        journal = await open_journal(place, OwnEffects(), None, floor=None)
+        try:
+            await journal.commit(lambda _reader: sale)
+            await asyncio.to_thread(look)
+        finally:
+            await journal.stop()
+
+    def look() -> None:
+        with sqlite3.connect(f"{path.as_uri()}?immutable=1", uri=True) as file:
+            assert file.execute("PRAGMA application_id").fetchone() == (0,)
+        file.close()
+        before = set(_files(till.state))
+        till.identity(last_epoch=1)
+        told = {each.finding.code: each.finding for each in till.told()}
+        assert [each for each in told.values() if each.state == "bad"] == []
+        looked = ("journal_unreadable", "journal_too_new", "journal_chain", "journal_owner", "journal_epoch")
+        assert [told[code].state for code in (*looked, "ops_parked", "ops_rejected")] == ["good"] * 7
+        assert "rows were checked" in told["journal_chain"].found
+        bundle = gather(till.scene(), tell=lambda _: None).members
+        assert json.loads(bundle["journal.json"])["kinds"] == {"sale": 1}
+        assert set(_files(till.state)) == before
+
+    with till.running():
+        asyncio.run(keep())
 
 
 def test_doctor_looks_at_a_machine_where_there_is_nothing(tmp_path: Path, till: Healthy) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from till_drivers.blocks import Barcode, Break, Cut, Pair, QrCode, Rule, Text
-from till_drivers.printers.text import TEXT_BLOCK_LIMIT, clean, shorten, to_text, width, wrap
+from till_drivers.printers.text import TEXT_BLOCK_LIMIT, clean, to_text, width, wrap
 
 WORDS = st.text(alphabet=st.characters(codec="utf-8"), max_size=200)
 
@@ -124,9 +124,3 @@ def test_no_line_of_any_slip_is_wider_than_the_paper(blocks: list[Text | Pair | 
 def test_a_text_of_a_megabyte_stops_at_the_limit() -> None:
     """A name can't use up the roll."""
     assert sum(map(len, wrap("x" * 1_000_000, 40))) == TEXT_BLOCK_LIMIT
-
-
-def test_shortening_ends_in_an_ellipsis_within_the_columns() -> None:
-    """Never wider than asked."""
-    assert shorten("Домик в деревне", 8) == "Домик в…"
-    assert shorten("Дом", 8) == "Дом"

@@ -94,3 +94,41 @@ def test_a_process_that_its_disk_does_not_let_go_of_is_waited_for(
 
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has services")
+
+
+@pytest.mark.parametrize("trouble", [PermissionError(13, "Permission denied"), subprocess.SubprocessError("preexec")])
+def test_one_that_can_not_be_started_is_tried_again(
+    kept: Keeper, monkeypatch: pytest.MonkeyPatch, trouble: Exception
+) -> None:
+    """Whatever the system says of it: a keeper that ends is missed by nobody, and the till would sell no more."""
+
+    def refuses(*_: Any, **__: Any) -> None:
+        raise trouble
+
+    monkeypatch.setattr(keeper.subprocess, "Popen", refuses)
+    kept._live_once()
+    told = json.loads((kept.folder / STATE_FILE).read_bytes())
+    assert told["state"] == "failed"
+    assert str(trouble) in told["detail"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root starts it as another user")
+def test_an_agents_user_who_can_not_read_its_python_has_it_started_all_the_same(
+    kept: Keeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is done in the new process before it is the agent needs no file: that user may read none of the keeper's."""
+
+    class Unreadable:
+        """As a file system has it that is root's alone."""
+
+        def find_spec(self, name: str, *_: object) -> None:
+            if os.geteuid() != 0:
+                raise PermissionError(13, "Permission denied", name)
+
+    for name in [each for each in sys.modules if each.partition(".")[0] == "ctypes"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(sys, "meta_path", [Unreadable(), *sys.meta_path])
+    kept.user, kept.command = "nobody", ["/bin/true"]
+    kept._start()
+    assert kept.process is not None
+    assert kept.process.wait(30) == 0

@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 import re
+import sqlite3
 import tarfile
 from pathlib import Path
 from urllib.parse import quote
@@ -166,7 +167,12 @@ def test_support_bundle_still_helps(till: Healthy) -> None:
     doctor = json.loads(told["doctor.json"])
     assert {each["code"] for each in doctor["findings"] if each["state"] == "bad"} >= {"update_failed", "journal_chain"}
     assert json.loads(told["status.json"])["sync"]["waiting"] == 2
-    assert json.loads(told["journal.json"])["epochs"][0]["last_seq"] == 12
+    epoch = json.loads(told["journal.json"])["epochs"][0]
+    assert epoch["last_seq"] == 12
+    with sqlite3.connect(f"{(till.state / 'journal.db').as_uri()}?mode=ro", uri=True) as journal:
+        (head,) = journal.execute("SELECT hex(row_hash) FROM entries ORDER BY id DESC LIMIT 1").fetchone()
+    journal.close()
+    assert epoch["head"] == head.lower()[:16]
     assert json.loads(told["config.json"])["printers"][0]["driver"] == "tcp"
     assert json.loads(told["config.json"])["cloud"]["url"].startswith("http://127.0.0.1:")
     assert b"the printer takes no data" in told["log.jsonl"]

@@ -8,7 +8,8 @@ import pytest
 
 from till_agent.audit_trail import AUDIT_FILE, read
 from till_installer.layout import Layout, linux_layout
-from till_installer.upgrade.exceptions import BusyError
+from till_installer.upgrade.checks import must_go_back
+from till_installer.upgrade.exceptions import BusyError, RefusedError
 from till_installer.upgrade.pointers import named, point, upgrader
 from till_installer.upgrade.record import Marker, Records
 from till_installer.upgrade.staging import drop_incomplete, prune
@@ -122,3 +123,24 @@ def test_a_version_that_was_taken_back_is_refused_until_it_is_allowed(layout: La
         assert Records(layout).refused() == {"1.2": "missed", "1.3": "restarts"}
         records.allow("1.2")
         assert Records(layout).refused() == {"1.3": "restarts"}
+
+
+@pytest.mark.parametrize(
+    ("current", "previous", "code", "fix"),
+    [
+        ("", "", "not_installed", "use the bundle's `install`"),
+        ("1.5", "", "no_previous", "`tillside upgrade apply BUNDLE` puts another one in its place"),
+        ("1.5", "1.9", "no_previous", "`tillside setup repair` mends it"),
+    ],
+)
+def test_a_way_back_that_leads_nowhere_says_what_to_do(
+    layout: Layout, current: str, previous: str, code: str, fix: str
+) -> None:
+    """Nothing is installed; nothing came before; what came before is gone."""
+    for pointer, version in ((layout.current, current), (layout.previous, previous)):
+        if version:
+            point(pointer, version)
+    with pytest.raises(RefusedError) as caught:
+        must_go_back(layout, Records(layout), previous)
+    assert caught.value.code == code
+    assert fix in str(caught.value)

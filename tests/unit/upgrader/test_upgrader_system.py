@@ -1,12 +1,13 @@
 """What a version puts into the system comes with it, and what was there comes back with the version before."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from kit.fake_systemctl import calls, put_on_path
+from kit.fake_systemctl import Asking, calls, put_on_path
 from till_installer.layout import Layout, linux_layout
 from till_installer.services.choosing import agent_command
 from till_installer.services.systemd import ENABLED, SystemdManager
@@ -47,7 +48,7 @@ def files(layout: Layout) -> dict[str, str]:
 def program(layout: Layout, tmp_path: Path) -> Path:
     """A systemctl that knows the old version's units."""
     made = put_on_path(tmp_path / "bin", layout.root / UNITS)
-    manager = SystemdManager(layout, str(made))
+    manager = Asking(layout, made)
     manager.change({"tillside.service": OLD.files[SERVICE].encode()}, enabled=OLD.enabled, disabled=())
     (made.parent / "state/calls").unlink()
     return made
@@ -62,7 +63,7 @@ def test_they_come_and_go_with_their_version_however_often_it_is_begun(layout: L
     """A power cut may repeat each; what both have is not touched, what only one has comes and goes."""
     before = files(layout)
     node = (layout.root / TMPFILES).stat().st_ino
-    changing = SystemFiles(layout, SystemdManager(layout, str(program)), asked)
+    changing = SystemFiles(layout, Asking(layout, program), asked)
     assert changing.prepare("1.0.0", "1.1.0") == ""
     assert files(layout) == before
     for _ in range(2):
@@ -102,12 +103,31 @@ def test_what_somebody_had_altered_is_there_again_after_a_way_back(layout: Layou
 
 def test_nothing_is_done_where_nothing_differs(layout: Layout, program: Path) -> None:
     """Most versions bring the same files: then nobody is told to read anything anew."""
-    changing = SystemFiles(layout, SystemdManager(layout, str(program)), lambda *_: OLD)
+    changing = SystemFiles(layout, Asking(layout, program), lambda *_: OLD)
     changing.prepare("1.0.0", "1.1.0")
     changing.put_new()
     changing.put_back()
     assert calls(program) == []
     assert not changing.plan_path.exists()
+
+
+def test_what_the_operator_shut_off_stays_so_and_is_said(layout: Layout, program: Path) -> None:
+    """A masked unit is no file that differs, and a disabled one is not enabled: neither there nor on the way back."""
+    manager = Asking(layout, program)
+    (layout.root / TIMER).write_text("[Timer]\n# old\n")
+    manager._call("daemon-reload")
+    masked = layout.root / SERVICE
+    masked.unlink()
+    masked.symlink_to(os.devnull)
+    changing = SystemFiles(layout, manager, asked)
+    said = changing.prepare("1.0.0", "1.1.0")
+    assert "tillside.service" in said
+    assert "tillside-new.timer" in said
+    for change in (changing.put_new, changing.put_back):
+        change()
+        assert masked.is_symlink()
+        assert manager.left_out(NEW.enabled) == NEW.enabled
+    assert not [call for call in calls(program) if call.startswith(("enable", "restart"))]
 
 
 def test_a_folder_that_takes_nothing_keeps_no_version_away(layout: Layout) -> None:

@@ -164,6 +164,8 @@ def test_what_is_wrong_from_the_start_changes_nothing(
     wrong, elsewhere = tmp_path / "wrong.toml", tmp_path / "elsewhere.toml"
     wrong.write_text("[bridge]\nport = 'high'\n")
     elsewhere.write_text(f'[agent]\nstate_dir = "{tmp_path}/other"\n')
+    assert refused(layout, Manager(), enroll_file=tmp_path / "none.txt") == "no_code"
+    assert refused(layout, Manager(), frontol=tmp_path / "none") == "frontol"
     assert refused(layout, Manager(), config=wrong) == "config"
     assert refused(layout, Manager(), config=elsewhere) == "state_dir_elsewhere"
     with monkeypatch.context() as patch:
@@ -201,8 +203,8 @@ def test_without_rights_a_till_that_sells_goes_on(layout: Layout) -> None:
     assert (manager.state, named(layout.current)) == ("running", "0.1.0")
 
 
-def test_a_failure_while_the_agent_rests_does_not_leave_it_at_rest(layout: Layout, tmp_path: Path) -> None:
-    """Its starter is replaced, for which it has to rest; then something has no right, or a code is not there."""
+def test_a_failure_while_the_agent_rests_does_not_leave_it_at_rest(layout: Layout) -> None:
+    """Its starter is replaced, for which it has to rest; then something has no right."""
     manager = Manager()
     put_in(layout, manager)
     unpack(layout, text="another")
@@ -212,13 +214,18 @@ def test_a_failure_while_the_agent_rests_does_not_leave_it_at_rest(layout: Layou
     assert (manager.calls[-3:], manager.state) == (["stop", "install", "start"], "running")
     manager.refuses = set()
     unpack(layout, text="a third")
+
+    def deny(*_: object) -> None:
+        raise SetupError("`icacls` failed: Access is denied", code="rights")
+
     with pytest.raises(SetupError):
-        put_in(layout, manager, enroll_file=tmp_path / "none.txt")
+        put_in(layout, manager, protect=deny)
     assert manager.state == "running"
 
 
+@pytest.mark.parametrize("repair", [False, True])
 def test_a_version_with_another_starter_is_an_upgrade_all_the_same(
-    layout: Layout, monkeypatch: pytest.MonkeyPatch
+    layout: Layout, monkeypatch: pytest.MonkeyPatch, repair: bool
 ) -> None:
     """Rehearsed and watched beside the agent that sells, which rests for its starter only when that is done."""
     manager = Manager()
@@ -234,7 +241,7 @@ def test_a_version_with_another_starter_is_an_upgrade_all_the_same(
         return UpdateState(stage="done")
 
     monkeypatch.setattr(Upgrader, "apply", apply)
-    put_in(layout, manager, version="0.2.0")
+    put_in(layout, manager, version="0.2.0", repair=repair)
     assert seen == [("running", ["install"])]
     assert (named(layout.current), manager.state) == ("0.2.0", "running")
     assert "another" in (layout.programs / "starter/start.py").read_text()
@@ -254,12 +261,9 @@ def test_a_repair_is_noted_and_compiles_anew(layout: Layout) -> None:
     assert done(layout)[:2] == ["installed", "repaired"]
 
 
-def test_a_code_that_is_not_there_is_told_by_the_set_up(layout: Layout, tmp_path: Path) -> None:
-    """And one that no cloud takes leaves a till that is not enrolled yet, and says how it will be."""
+def test_a_code_that_no_cloud_takes_is_told_by_the_set_up(layout: Layout, tmp_path: Path) -> None:
+    """One that no cloud takes leaves a till that is not enrolled yet, and says how it will be."""
     manager = Manager()
-    with pytest.raises(SetupError) as caught:
-        put_in(layout, manager, enroll_file=tmp_path / "none.txt")
-    assert caught.value.code == "no_code"
     (tmp_path / "code.txt").write_text("till-1.AAAA-BBBB-CCCC-DDDD\r\n", encoding="utf-8-sig")
     enrolled = put_in(layout, manager, enroll_file=tmp_path / "code.txt").enrolled
     assert (enrolled.was_tried, enrolled.till) == (True, "")

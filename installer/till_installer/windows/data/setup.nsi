@@ -62,6 +62,8 @@ UninstPage instfiles
 !define MARK "bundle\whole-${DIGEST}"
 
 Var Data
+Var Runs
+Var Rests
 
 Function .onInit
   SetRegView 64
@@ -101,10 +103,19 @@ Section
       SetErrorLevel 3
       Quit
     ${EndIf}
-    ${If} $R2 == "1"
+    ; Files of a version that runs are not let go of. Those of another one are nobody's yet: the agent sells on, and the
+    ; version is rehearsed and watched beside it as in every upgrade.
+    ClearErrors
+    FileOpen $R4 "$INSTDIR\current" r
+    ${IfNot} ${Errors}
+      FileRead $R4 $Runs
+      FileClose $R4
+    ${EndIf}
+    ${If} $Runs == "${VERSION}"
     ${AndIf} ${FileExists} "$INSTDIR\nssm.exe"
       nsExec::ExecToLog '"$INSTDIR\nssm.exe" stop tillside'
       Pop $0
+      StrCpy $Rests "1"
     ${EndIf}
     Delete "$R3\bundle\whole-*"
     SetOutPath "$R3"
@@ -112,6 +123,10 @@ Section
     ClearErrors
     File /r "${SOURCE}/*.*"
     ${If} ${Errors}
+      ${If} $Rests == "1"
+        nsExec::ExecToLog '"$INSTDIR\nssm.exe" start tillside'
+        Pop $0
+      ${EndIf}
       MessageBox MB_ICONSTOP "$(FAILED) $R3" /SD IDOK
       SetErrorLevel 1
       Quit
@@ -129,8 +144,7 @@ Section
       SetOutPath "$TEMP"
       RMDir /r "$INSTDIR"
     ${EndIf}
-    ${If} $R2 == "1"
-    ${AndIf} ${FileExists} "$INSTDIR\nssm.exe"
+    ${If} $Rests == "1"
       ; It was stopped for its files. A till that is refused its repair sells on.
       nsExec::ExecToLog '"$INSTDIR\nssm.exe" start tillside'
       Pop $R4
