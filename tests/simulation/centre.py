@@ -6,15 +6,14 @@ import sqlite3
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from pathlib import Path
-from random import Random
 from typing import Any, TypeVar
 
 from till_cloud.app import CloudApp
 from till_cloud.centre import Centre
-from till_cloud.jobs import windows
 from till_cloud.jobs.lending import Lending
 from till_cloud.jobs.running import JobsDone
-from till_cloud.store import jobs, meta
+from till_cloud.snapshots import folder_of
+from till_cloud.store import meta
 from till_cloud.store.connection import Gate, open_writer
 from till_cloud.store.writer import Writer, _Work
 from till_sync.exceptions import CloudUnreachable
@@ -24,6 +23,8 @@ T = TypeVar("T")
 
 SIDE_FILES = ("", "-wal")
 """What a database is on the disk; `-shm` is made anew from them."""
+UNEXPECTED = 500
+"""The answer when something failed that nobody thought of: tills ask again, and a mistake may hide behind that."""
 STATEMENTS = 256
 """That the checks' own connection keeps ready: more than there are checks, which come again after each step."""
 
@@ -46,10 +47,6 @@ class InlineWriter(Writer):
         self._shut()
 
 
-_INSIDE = "SELECT store, member_id FROM window_members WHERE inside = 1 ORDER BY store, member_id"
-_AGE = "UPDATE window_members SET seen_at_ms = 0 WHERE store = ? AND member_id = ?"
-
-
 class SimulatedCloud:
     """One cloud database that may crash, come back, or be put back from an older copy."""
 
@@ -63,6 +60,10 @@ class SimulatedCloud:
         self._backup: Path | None = None
         self._newest: Path | None = None
         self.restored = False
+        self.blanked: set[tuple[str, int, int]] = set()
+        """Operations (till, epoch, seq) of which an erasure changed the bodies."""
+        self.stumbled = ""
+        """What it answered with an error that nobody expects."""
         self._open()
 
     def _open(self) -> None:
@@ -74,6 +75,11 @@ class SimulatedCloud:
             f"{self._path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, cached_statements=STATEMENTS
         )
         self.up = True
+
+    @property
+    def path(self) -> Path:
+        """The database's file in this life."""
+        return self._path
 
     def read(self, query: Callable[..., T]) -> T:
         """What the database says now."""
@@ -97,28 +103,14 @@ class SimulatedCloud:
         work.tell(done)
         return done.lent_points
 
-    def let_go(self, random: Random) -> None:
-        """Somebody was not seen in a store for long, and the cloud's job comes by."""
-        found = self.read(lambda c: c.execute(_INSIDE).fetchall())
-        if not found:
-            return
-        store, member_id = random.choice(found)
-
-        def age(connection: sqlite3.Connection) -> None:
-            connection.execute(_AGE, (store, member_id))
-            jobs.set_done(connection, windows.JOB, "", self._wall_ms())
-
-        self.centre.write(age).result()
-        work = windows.Windows(self._wall_ms(), self._wall_ms)
-        while self.centre.write(work.block).result():
-            pass
-
     def crash(self) -> None:
         """The process ends in mid-air; what was committed is on the disk."""
         self.up = False
         self._life += 1
         after = self._folder / f"cloud-{self._life}.db"
         copy_database(self._path, after)
+        if folder_of(self._path).is_dir():
+            shutil.copytree(folder_of(self._path), folder_of(after))
         self._close()
         self._path = after
 
@@ -166,9 +158,12 @@ class SimulatedCloud:
         """One request through the real application. CloudUnreachable while it is down."""
         if not self.up:
             raise CloudUnreachable("connection refused")
+        life = self._life
         reply = await _ask(self._asgi, method, path, headers, body)
         if not self.up:
             raise CloudUnreachable("the server went away")
+        if reply.status == UNEXPECTED and life == self._life:
+            self.stumbled = self.stumbled or f"{method} {path}: {reply.body.decode()}"
         return reply
 
     def close(self) -> None:

@@ -64,11 +64,6 @@ def policy_of(seed: int) -> str:
     return "floor" if seed % 4 == 3 else "grant"
 
 
-def windowed(seed: int) -> bool:
-    """Whether tills hold only the members seen in their store: in one chain of ten."""
-    return seed % 10 == 6
-
-
 def see_members(connection: sqlite3.Connection) -> None:
     """Two members are known in each store, and one in none."""
     book = Book(connection, BASE_MS)
@@ -93,17 +88,24 @@ def card(number: int) -> str:
     return f"{body}{-sum(int(digit) * (3 if index % 2 else 1) for index, digit in enumerate(body)) % 10}"
 
 
+def phone(number: int) -> str:
+    """The phone of member `number`, where members have phones."""
+    return f"+7916123450{number}"
+
+
 def token(till: str) -> str:
     """A till's secret; no secret here."""
     return f"token-of-{till}"
 
 
-def make_template(path: Path, new_id: Callable[[], str], policy: str) -> dict[str, StoreIdentity]:
-    """A cloud database with the chain in it; gives who each till is."""
+def make_template(
+    path: Path, new_id: Callable[[], str], policy: str, *, phones: bool = False
+) -> dict[str, StoreIdentity]:
+    """A cloud database with the chain in it, whose members have `phones` too; gives who each till is."""
     centre = Centre(path, wall_ms=lambda: BASE_MS, new_id=new_id)
     try:
         key = centre.write(meta.identifier_key).result()
-        centre.write(lambda connection: _fill(connection, key)).result()
+        centre.write(lambda connection: _fill(connection, key, phones=phones)).result()
         centre.write(lambda connection: registry.upload(connection, programme(policy), BASE_MS)).result()
     finally:
         centre.close()
@@ -116,7 +118,7 @@ def make_template(path: Path, new_id: Callable[[], str], policy: str) -> dict[st
     }
 
 
-def _fill(connection: sqlite3.Connection, key: bytes) -> None:
+def _fill(connection: sqlite3.Connection, key: bytes, *, phones: bool) -> None:
     for store, names in STORES.items():
         tills.put_store(connection, tills.StoreRow(store, store.upper(), "Europe/Moscow"), BASE_MS)
         for name in names:
@@ -126,7 +128,8 @@ def _fill(connection: sqlite3.Connection, key: bytes) -> None:
     for number in range(MEMBERS):
         member_id = f"m-{number}"
         profile = members.MemberProfile(member_id, "active", "gold" if number == 1 else "standard", "", "", "", "", "")
-        members.add(connection, profile, (tag(key, "card", card(number)),), book.next_position(), BASE_MS)
+        tags = (tag(key, "card", card(number)), *([tag(key, "phone", phone(number))] if phones else []))
+        members.add(connection, profile, tags, book.next_position(), BASE_MS)
         account = book.account(member_id)
         if account is None:
             raise LookupError(f"expected the member {member_id} that was just added")

@@ -91,9 +91,9 @@ def cursor_without_rows() -> AbstractContextManager[object]:
 
     write, calls = pages._write_members, [0]
 
-    def mutant(connection: Any, progress: Any, page: Any, rows: Any) -> int:
+    def mutant(connection: Any, progress: Any, page: Any, rows: Any, *more: Any) -> int:
         calls[0] += 1
-        return write(connection, progress, page, rows if calls[0] % 7 else rows[1:])
+        return write(connection, progress, page, rows if calls[0] % 7 else rows[1:], *more)
 
     async def unasked(_self: Any, _cursor: str) -> None:
         return None
@@ -117,13 +117,13 @@ def counts_own_ops_twice() -> AbstractContextManager[object]:
 
 
 def page_says_more_than_it_has() -> AbstractContextManager[object]:
-    """A pulled page claims to include own ops that came after its rows were read."""
+    """A pulled page lacks a row that its cursor covers."""
     from till_cloud import changes
 
     page = changes.page
 
-    def mutant(connection: Any, till: Any, **more: Any) -> Any:
-        answer = page(connection, till, **more)
+    def mutant(*given: Any, **more: Any) -> Any:
+        answer = page(*given, **more)
         return msgspec.structs.replace(answer, rows=answer.rows[:-1]) if len(answer.rows) > 1 else answer
 
     return mock.patch.object(changes, "page", mutant)
@@ -168,12 +168,12 @@ def gives_holds_back_by_time() -> AbstractContextManager[object]:
 
 def trusts_the_wall_clock() -> AbstractContextManager[object]:
     """The till reckons a hold's end by the wall clock, which anybody may set."""
-    from till_agent.desk import holding, selling
+    from till_agent.desk import holding, quoting, selling
 
     def mutant(stored: Any, clock: Any) -> bool:
         return stored.boot == clock.boot and clock.wall_ms() < 1_800_000_000_000
 
-    return _all(mock.patch.object(holding, "usable", mutant), mock.patch.object(selling, "usable", mutant))
+    return _all(*[mock.patch.object(module, "usable", mutant) for module in (holding, quoting, selling)])
 
 
 def return_takes_nothing() -> AbstractContextManager[object]:
@@ -349,6 +349,76 @@ def tells_nobody_of_a_wave() -> AbstractContextManager[object]:
     return mock.patch.object(moving, "_tell", return_value=None)
 
 
+def takes_silence_for_an_answer() -> AbstractContextManager[object]:
+    """A push of which no answer came is taken for carried out: it was the acknowledgement that was lost."""
+    from till_sync.client import CloudClient
+    from till_sync.exceptions import CloudUnreachable
+    from till_sync.wire import OpResult, PushAnswer, PushRequest
+
+    push = CloudClient.push
+
+    async def mutant(self: Any, batch: bytes) -> PushAnswer:
+        try:
+            return await push(self, batch)
+        except CloudUnreachable:
+            sent = msgspec.json.decode(batch, type=PushRequest)
+            results = tuple(OpResult(seq=op.seq, status="applied") for op in sent.ops)
+            last_seq = sent.first_seq + len(sent.ops) - 1
+            return PushAnswer(incarnation=sent.incarnation, acked_seq=last_seq, results=results, server_time_ms=0)
+
+    return mock.patch.object(CloudClient, "push", mutant)
+
+
+def keeps_who_left_meanwhile() -> AbstractContextManager[object]:
+    """Who leaves the store's window while a new cache is made of a snapshot stays in it."""
+    from till_agent.cache.aside import Aside
+
+    write_page = Aside.write_page
+
+    def mutant(self: Any, page: Any, seen: Any, waiting: Any) -> bool:
+        del waiting
+        return write_page(self, page, seen, None)
+
+    return mock.patch.object(Aside, "write_page", mutant)
+
+
+def lets_go_whatever_waits() -> AbstractContextManager[object]:
+    """Who leaves the store's window goes from the till, though its own operations on them still wait."""
+    from till_agent.cache import leaving
+
+    return mock.patch.object(leaving, "is_needed", return_value=False)
+
+
+def tells_nobody_who_was_erased() -> AbstractContextManager[object]:
+    """A till does not hear that a member was erased."""
+    from till_cloud import windows
+
+    page = windows.page
+
+    def mutant(*given: Any) -> Any:
+        placed, last = page(*given)
+        return [each for each in placed if getattr(each[1], "status", "") != "removed"], last
+
+    return mock.patch.object(windows, "page", mutant)
+
+
+def looks_up_by_fast_tags_alone() -> AbstractContextManager[object]:
+    """The till looks a phone up by the tag that it always had, when the cloud knows it by the slow one."""
+    from till_agent.desk.slow_tags import SlowTags
+
+    return mock.patch.object(SlowTags, "names", lambda _self, tag: (tag,))
+
+
+def believes_what_was_put_down() -> AbstractContextManager[object]:
+    """What the last orderly stop put down of own operations is believed, whatever journal lies beside it now."""
+    from till_agent.journal import rebuilding
+
+    def mutant(*_given: Any) -> Any:
+        return lambda _session: True
+
+    return mock.patch.object(rebuilding, "_fits", mutant)
+
+
 MUTANTS = {
     each.__name__: each
     for each in (
@@ -377,5 +447,11 @@ MUTANTS = {
         lets_go_of_what_waits,
         sells_what_went_anew,
         tells_nobody_of_a_wave,
+        takes_silence_for_an_answer,
+        keeps_who_left_meanwhile,
+        lets_go_whatever_waits,
+        tells_nobody_who_was_erased,
+        looks_up_by_fast_tags_alone,
+        believes_what_was_put_down,
     )
 }

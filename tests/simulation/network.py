@@ -5,10 +5,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from random import Random
 from typing import Literal
 
+import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from till_sync.exceptions import CloudUnreachable
 from till_sync.transport import Reply
+from till_sync.wire import HelloAnswer, PushAnswer
 
 Carry = Callable[[str, str, Mapping[str, str], bytes], Awaitable[Reply]]
 
@@ -17,6 +20,9 @@ FAULTS: tuple[Fault, ...] = ("lost", "answer_lost", "repeated", "late", "half_op
 LATE_S = 600.0
 """How late a request may come: minutes after the till has given it up, and has sent it again."""
 HALF_OPEN_S = 86_400.0
+SLOT_MS = 20_000
+_push = msgspec.json.Decoder(PushAnswer)
+_hello = msgspec.json.Decoder(HelloAnswer)
 
 
 class Line(Struct):
@@ -24,6 +30,8 @@ class Line(Struct):
 
     cut: bool = False
     fault_percent: int = 0
+    slots: bool = False
+    """The cloud takes one operation at a time from this till, then has it wait: pages overtake what waits here."""
 
 
 class SimulatedTransport:
@@ -61,6 +69,8 @@ class SimulatedTransport:
             self._leave(self._later(method, path, headers, body))
             raise CloudUnreachable("the connection was reset")
         reply = await self._carry(method, path, headers, body)
+        if self._line.slots and reply.status == 200:
+            reply = _slotted(path.partition("?")[0], reply)
         if fault == "repeated":
             self._leave(self._later(method, path, headers, body))
         await asyncio.sleep(self._random.uniform(0.001, 0.05))
@@ -90,6 +100,20 @@ class SimulatedTransport:
         task: asyncio.Task[object] = asyncio.ensure_future(work)
         self._behind.add(task)
         task.add_done_callback(self._behind.discard)
+
+
+def _slotted(path: str, reply: Reply) -> Reply:
+    if path.endswith("/hello"):
+        hello = _hello.decode(reply.body)
+        return _answer(reply, replace(hello, limits=replace(hello.limits, max_ops=1)))
+    if path.endswith("/ops"):
+        push = _push.decode(reply.body)
+        return _answer(reply, replace(push, retry_after_ms=SLOT_MS, limits=replace(push.limits, max_ops=1)))
+    return reply
+
+
+def _answer(reply: Reply, answer: Struct) -> Reply:
+    return Reply(reply.status, reply.headers, msgspec.json.encode(answer))
 
 
 def _busy(random: Random) -> Reply:

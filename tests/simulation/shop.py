@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from simulation.chain import MEMBERS, STRANGERS, card
+from simulation.chain import MEMBERS, STRANGERS, card, phone
 from simulation.till import Died, SimulatedTill
 from till_agent.api import HoldCreate, Identify, QuoteRequest, ReturnLineRequest, ReturnRequest, SaleRequest
 from till_agent.desk.answers import Answered
@@ -50,8 +50,9 @@ class BrokenPromiseError(AssertionError):
 class Cashier:
     """One per till. Every action draws from the random numbers that it is given."""
 
-    def __init__(self, till: SimulatedTill) -> None:
+    def __init__(self, till: SimulatedTill, *, phones: bool = False) -> None:
         self.till = till
+        self._phones = phones
         self.documents: dict[tuple[str, str], Document] = {}
         self._number = 0
         self._hold_ends = 0.0
@@ -71,7 +72,7 @@ class Cashier:
             for number in range(1, random.randint(1, 4) + 1)
         )
         who = random.randrange(MEMBERS + STRANGERS + 1) if who is None else who
-        member = Identify(card=card(who)) if who < MEMBERS + STRANGERS else None
+        member = self._named(who, random) if who < MEMBERS + STRANGERS else None
         if member is not None and self.till.cache.window_days:
             await self._meet(member)
         request = SaleRequest(receipt=Receipt(lines=lines), member=member)
@@ -79,6 +80,10 @@ class Cashier:
             request = await self._with_points(uid, request, member, random)
         self.documents["sale", uid] = Document("sale", uid, "", request, ends_at=self._hold_ends)
         await self.ask(self.documents["sale", uid])
+
+    def _named(self, who: int, random: Random) -> Identify:
+        """By the card, or by the phone where people have phones: two strangers of one number are two people."""
+        return Identify(phone=phone(who)) if self._phones and random.randrange(2) else Identify(card=card(who))
 
     async def _meet(self, member: Identify) -> None:
         """Who it is, which the till asks the cloud where it does not hold them."""

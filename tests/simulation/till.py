@@ -14,20 +14,21 @@ from random import Random
 from typing import Any, Literal, TypeVar
 from unittest import mock
 
+import tenacity  # noqa: F401 - loaded here, a worker does not wait for its thread, which no simulated clock moves
+
 from fakes.slips import FakeSlipDesk
 from simulation.centre import SimulatedCloud
 from simulation.network import Line, SimulatedTransport
 from till_agent.balances import OwnEffects
 from till_agent.cache import CacheStore
-from till_agent.core import TranslatedGateway
 from till_agent.desk import Desk, DeskParts, DeskSettings, StoreIdentity
-from till_agent.gateways import members_of
+from till_agent.gateways import gateways_of
 from till_agent.giving_back import GivingBack
 from till_agent.journal import DiskJournal, EpochKeeper, Place
 from till_agent.journal import journal as journal_module
 from till_agent.journal.writer import Writer
 from till_sync.client import CloudClient
-from till_sync.holds import CloudHoldGateway
+from till_sync.phone_tags import NO_SLOW_TAGS, PhoneTags
 from till_sync.worker import SyncWorker, WorkerSettings
 
 T = TypeVar("T")
@@ -174,6 +175,8 @@ class SimulatedTill:
         self._open: list[Any] = []
         self._image: Path | None = None
         self._left = False
+        self._phone_tags = NO_SLOW_TAGS
+        self.caches_lost = 0
         self.may_be_gone: dict[tuple[str, str], tuple[int, bytes, bytes]] = {}
         self.folder = folder / f"{identity.till}-0"
         self.folder.mkdir()
@@ -222,11 +225,11 @@ class SimulatedTill:
         await self.cache.start()
         await self.journal.start(self.cache.floor)
         self._connect(life)
-        on_page.append(self.giving.wake)
+        on_page += [self._hear_tags, self.giving.wake]
 
     def _connect(self, life: Life) -> None:
         transport = SimulatedTransport(self._cloud.carry, self.line, self._random, lambda: life.alive)
-        client = CloudClient(transport, till=self.name, token=self._token, clock=self.clock)
+        client = self._client = CloudClient(transport, till=self.name, token=self._token, clock=self.clock)
         self.worker = SyncWorker(
             client,
             self.journal,
@@ -235,6 +238,7 @@ class SimulatedTill:
             random=self._random,
             settings=WorkerSettings(poll_interval_ms=30_000, spread_ms=5_000),
         )
+        asked = gateways_of(client, self.worker)
         self.desk = Desk(
             DeskParts(
                 identity=self.identity,
@@ -242,20 +246,27 @@ class SimulatedTill:
                 cache=self.cache,
                 pending=self.effects,
                 holds=self.journal.holds,
-                gateway=TranslatedGateway(CloudHoldGateway(client, self.worker.line)),
+                gateway=asked.holds,
                 slips=FakeSlipDesk(),
                 clock=self.clock,
                 settings=DeskSettings(print_slips=False),
                 epoch=lambda: self.journal.figures.epoch,
-                nudge=self.worker.nudge,
-                members=members_of(client, self.worker),
+                nudge=self.worker.nudge_urgently,
+                members=asked.members,
+                phone_tags=lambda: self._phone_tags,
             )
         )
-        self.giving = GivingBack(self.desk, self.worker.nudge)
+        self.giving = GivingBack(self.desk, self.worker.nudge_urgently)
         self.giving.start()
         self.worker.start()
         life.tasks = [task for task in (self.worker._task, self.giving._task) if task is not None]
         self._open.append((self.journal, self.cache))
+
+    def _hear_tags(self) -> None:
+        """What the cloud said of slow tags is kept with the till's identity, as `till_agent.identity_file` does."""
+        told = self._client.phone_tags
+        if told is not None:
+            self._phone_tags = told if told.cost else PhoneTags(cost=self._phone_tags.cost)
 
     async def call(self, work: Awaitable[T]) -> T:
         """What the cash software gets; Died when the agent goes away before it answers."""
@@ -298,12 +309,14 @@ class SimulatedTill:
     def lose_cache(self) -> None:
         """Somebody deletes the cache."""
         self.kill()
+        self.caches_lost += 1
         for path in self.folder.glob("cache.db*"):
             path.unlink()
 
     def lose_journal(self) -> None:
         """The disk is replaced: only the till's identity is set up again, by a new enrolment."""
         self.kill()
+        self.caches_lost += 1
         for path in self.folder.iterdir():
             path.unlink()
 
@@ -311,13 +324,24 @@ class SimulatedTill:
         """Somebody copies the journal's files."""
         self._image = self._root / f"{self.name}-image"
         shutil.rmtree(self._image, ignore_errors=True)
-        shutil.copytree(self.folder, self._image, ignore=shutil.ignore_patterns("*-shm", "*-witness", "cache.db*"))
+        shutil.copytree(
+            self.folder, self._image, ignore=shutil.ignore_patterns("*-shm", "*-witness", "*-facts", "cache.db*")
+        )
+
+    @property
+    def has_copy(self) -> bool:
+        """Whether somebody copied the journal."""
+        return self._image is not None
 
     def put_copy_back(self) -> bool:
-        """The copy of the journal is put back; witness and identity are as they were left. False when there is none."""
+        """The copy of the journal is put back; witness, identity, and what an orderly stop put down beside the journal
+        are as they were left. False when there is none."""
         if self._image is None:
             return False
-        self.kill()
+        if self.life.alive:
+            self.kill()
+        elif self._left:
+            self._move()
         for suffix in ("", "-wal"):
             (self.folder / f"journal.db{suffix}").unlink(missing_ok=True)
         shutil.copytree(self._image, self.folder, dirs_exist_ok=True)

@@ -16,12 +16,13 @@ from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
 from random import Random
+from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
 from msgspec import Struct
 
-from simulation import chain, fleet
+from simulation import chain, fleet, keeping
 from simulation.centre import SimulatedCloud
 from simulation.checks import Broken, Checks, check_quiet
 from simulation.loop import run
@@ -29,6 +30,7 @@ from simulation.network import LATE_S
 from simulation.shop import Cashier
 from simulation.till import SimulatedTill
 from till_agent.desk import StoreIdentity
+from till_agent.journal import rebuilding
 from till_loyalty.exceptions import InvariantError
 
 STEPS = 60
@@ -38,6 +40,8 @@ QUIET_S = 700.0
 """The longest wait that a cloud may ask for (ten minutes) is over then, and a poll was made."""
 WITH_THREADS = ("till_cloud.app", "till_cloud.snapshot_routes", "till_sync.http.packed")
 """Modules that hand work to threads; here it is done on the spot, or a seed would not play the same again."""
+ROOM_BYTES = 2**40
+"""Free on every disk that is asked: that of the machine must not decide what a seed plays."""
 TEN_YEARS_MS = 10 * 365 * 86_400_000
 
 WEIGHTS = {
@@ -101,7 +105,7 @@ def play(seed: int, plan: Sequence[Step] | None = None) -> tuple[Failure | None,
     steps = tuple(plan_of(seed) if plan is None else plan)
     folder = Path(tempfile.mkdtemp(prefix="tillside-sim-", dir=_memory_disk()))
     try:
-        _template(chain.policy_of(seed))
+        _template(chain.policy_of(seed), phones=keeping.keeps(seed))
         with _one_chance(seed):
             return run(_World(seed, steps, folder).play())
     finally:
@@ -116,11 +120,12 @@ class _World:
         self._step = 0
 
     async def play(self) -> tuple[Failure | None, str]:
-        template, identities = _template(chain.policy_of(self._seed))
+        keeps = keeping.keeps(self._seed)
+        template, identities = _template(chain.policy_of(self._seed), phones=keeps)
         self._members = 0
         self._cloud_shift_ms = 0
         self.cloud = SimulatedCloud(self._folder, template, self._cloud_ms, self._new_id)
-        if chain.windowed(self._seed):
+        if keeps:
             self.cloud.centre.write(chain.see_members).result()
         self.tills = {
             name: SimulatedTill(
@@ -133,7 +138,10 @@ class _World:
             )
             for name, identity in identities.items()
         }
-        self.cashiers = {name: Cashier(till) for name, till in self.tills.items()}
+        self.keeping = keeping.Keeping(self.cloud, list(self.tills.values()), self._seed)
+        if keeps:
+            self.keeping.make_snapshots()
+        self.cashiers = {name: Cashier(till, phones=keeps) for name, till in self.tills.items()}
         self._checks = Checks(self.cloud, self.tills)
         self.fleet = fleet.Fleet(self.cloud, self._folder / "sticks", chain.policy_of(self._seed))
         reason = ""
@@ -145,6 +153,7 @@ class _World:
                 await self._take(step)
                 self._lend(step)
                 await self._take_extra(step)
+                self.keeping.take(step.number)
                 self._checks.check()
             self._step = 0
             await self._calm_down()
@@ -173,10 +182,6 @@ class _World:
         """The cloud's jobs come by, as they do every few seconds, mostly."""
         if self.cloud.up and Random(f"lend {self._seed} {step.number}").randrange(3):
             self.cloud.lend()
-        if self.cloud.up and chain.windowed(self._seed):
-            random = Random(f"let go {self._seed} {step.number}")
-            if random.randrange(4) == 0:
-                self.cloud.let_go(random)
 
     async def _sell(self, _till: SimulatedTill, cashier: Cashier, random: Random) -> None:
         if cashier.till.life.alive:
@@ -268,9 +273,11 @@ class _World:
     async def _copy_journal(self, till: SimulatedTill, _cashier: Cashier, _random: Random) -> None:
         till.keep_copy()
 
-    async def _put_copy_back(self, till: SimulatedTill, cashier: Cashier, _random: Random) -> None:
-        """An old copy of the journal in place of the journal."""
-        if till.life.alive and till.put_copy_back():
+    async def _put_copy_back(self, till: SimulatedTill, cashier: Cashier, random: Random) -> None:
+        """An old copy of the journal in place of the journal, under a till that was stopped for it or not."""
+        if till.has_copy and random.randrange(2):
+            await till.stop()
+        if till.put_copy_back():
             await till.start()
             entries = await till.journal.read(lambda reader: reader.recent(10_000))
             cashier.forget({(entry.kind, entry.uid) for entry in entries})
@@ -292,6 +299,7 @@ class _World:
     async def _calm_down(self) -> None:
         """Every fault ends; all that was asked is asked until it is answered; then no queue may last."""
         self.cloud.restart()
+        self.keeping.end()
         for name, till in self.tills.items():
             till.line.cut, till.line.fault_percent = False, 0
             if till.life.alive and till.life.death:
@@ -306,6 +314,7 @@ class _World:
                 await till.desk.release_abandoned()
             if not any(till.journal.figures.waiting or not till.worker.line.online for till in self.tills.values()):
                 break
+        self.keeping.end()
         await asyncio.sleep(QUIET_S)
         self._checks.check()
 
@@ -347,6 +356,11 @@ def _one_chance(seed: int) -> Iterator[None]:
         ):
             stack.enter_context(mock.patch.object(secrets, name, make))
         stack.enter_context(mock.patch("till_cloud.centre.Writer", _inline_writer()))
+        stack.enter_context(mock.patch("till_cloud.snapshot_routes._SnapshotResponse", keeping.RangedBytes))
+        room = SimpleNamespace(total=ROOM_BYTES, used=0, free=ROOM_BYTES)
+        stack.enter_context(mock.patch("shutil.disk_usage", return_value=room))
+        # Few operations are worth a file here.
+        stack.enter_context(mock.patch.object(rebuilding, "LEAST_CHANGES", 1))
         for module in WITH_THREADS:
             stack.enter_context(mock.patch(f"{module}.run_in_threadpool", _on_the_spot))
         try:
@@ -366,12 +380,12 @@ async def _on_the_spot(function: Callable[..., Any], *args: Any, **more: Any) ->
 
 
 @cache
-def _template(policy: str) -> tuple[Path, dict[str, StoreIdentity]]:
+def _template(policy: str, *, phones: bool) -> tuple[Path, dict[str, StoreIdentity]]:
     """The chain, made once a process; outside of any seed's random numbers it would not be the same each time."""
     folder = Path(tempfile.mkdtemp(prefix="tillside-sim-chain-", dir=_memory_disk()))
     path = folder / "chain.db"
     with _one_chance(0):
-        identities = chain.make_template(path, lambda: "m-none", policy)
+        identities = chain.make_template(path, lambda: "m-none", policy, phones=phones)
     return path, identities
 
 
