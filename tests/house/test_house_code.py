@@ -35,6 +35,7 @@ MONEY = (
 """Where money and points are worked out or carried; no float may come near."""
 
 MAY_SLEEP = {
+    "agent/till_agent/cache/turns.py": "the cache's writer thread, half a millisecond between two turns, for sales",
     "drivers/till_drivers/spool.py": "the print queue's own thread, between two tries to open its file",
     "installer/till_installer/demo/processes.py": "the demo has no loop: it waits for the programs that it started",
     "installer/till_installer/demo/stage.py": "the same, for their queues to empty",

@@ -71,7 +71,8 @@ def test_a_till_is_configured_as_its_page_says(world: World, tmp_path: Path) -> 
                 settings.write_text(changed + PRINTER)
                 printed = shell.run(block.code)
             elif block.note == "under the policy":
-                settings.write_text(f'[agent]\nstate_dir = "{till.state_dir}"\nlanguage = "ru"\n')
+                # With its cloud and its own port: without the first nothing is ever asked for.
+                settings.write_text(own.replace('"en"', '"ru"'))
                 looked = "tillside config explain agent.language --config till.toml | grep -q policy"
                 # After a start it asks within ten seconds; the page lets it take its five minutes.
                 shell.run("kill %1; wait %1 || true")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
+from kit.phones import make_slow
 from kit.processes import Part, run
 from kit.zygote import Zygote
 
@@ -83,6 +84,7 @@ class Chain:
             for till in TILLS
         }
         run("cloud", "member", "import", "--db", db, members, folder=folder)
+        make_slow(db)
         cloud = Part("cloud", "cloud", "run", "--db", db, "--port", "0", folder=folder)
         try:
             url = f"http://127.0.0.1:{cloud.facts()['port']}"

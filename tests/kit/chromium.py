@@ -302,13 +302,15 @@ const wide = [];
 const root = document.documentElement;
 if (root.scrollWidth > root.clientWidth) wide.push(`the page: ${root.scrollWidth} of ${root.clientWidth} px`);
 for (const element of document.querySelectorAll("body *")) {
-    if (!seen(element) || element.closest("svg, select, [data-scrolls]")) continue;
+    if (!seen(element) || element.closest("svg, select") || element.matches("[data-scrolls]")) continue;
     const style = getComputedStyle(element);
-    if (style.display === "inline") continue;
+    if (style.display === "inline" || style.textOverflow === "ellipsis") continue;
     if (element.scrollWidth > element.clientWidth + 1 && element.clientWidth > 0) {
         const input = element.tagName === "INPUT" || element.tagName === "TEXTAREA";
         if (!input) wide.push(`${element.scrollWidth} of ${element.clientWidth} px in ${told(element)}`);
-    } else if (style.overflowY === "hidden" && element.scrollHeight > element.clientHeight + 1) {
+    } else if (style.overflowY !== "hidden" || element.closest("[data-scrolls]")) {
+        continue;
+    } else if (element.scrollHeight > element.clientHeight + 1) {
         wide.push(`${element.scrollHeight} of ${element.clientHeight} px high: ${told(element)}`);
     }
 }

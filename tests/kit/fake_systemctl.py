@@ -6,13 +6,18 @@ knows of a unit is what it read at the last daemon-reload, as with systemd. Each
 """
 
 import configparser
+import contextlib
+import io
 import json
 import shlex
+import subprocess
 import sys
 from pathlib import Path
 
 from till_installer.exceptions import ServiceError
+from till_installer.layout import Layout
 from till_installer.services.process import ProcessManager
+from till_installer.services.systemd import SystemdManager
 
 SHOWN = {
     "running": ("active", "running"),
@@ -37,6 +42,21 @@ def put_on_path(folder: Path, units: Path) -> Path:
     return program
 
 
+class Asking(SystemdManager):
+    """Asks that program without a process of its own for each call: for what starts no agent."""
+
+    def __init__(self, layout: Layout, program: Path) -> None:
+        super().__init__(layout, str(program))
+        self._state = program.parent / "state"
+
+    def _run(self, *words: str, timeout_s: float = 0.0) -> "subprocess.CompletedProcess[str]":
+        del timeout_s
+        said, complained = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(complained):
+            status = main(self._state, self.folder, list(words))
+        return subprocess.CompletedProcess(words, status, said.getvalue(), complained.getvalue())
+
+
 def calls(program: Path) -> list[str]:
     """What it was asked to do, one line a call; looks are left out."""
     path = program.parent / "state" / "calls"
@@ -56,9 +76,16 @@ def main(state: Path, units: Path, words: list[str]) -> int:
     if verb == "daemon-reload":
         known_file.write_text(json.dumps({path.name: path.read_text() for path in units.glob("tillside*")}))
         return 0
+    masked = {
+        path.name for path in units.glob("tillside*") if path.is_symlink() and str(path.readlink()) == "/dev/null"
+    }
     if verb == "is-enabled":
-        sys.stdout.writelines("enabled\n" if name in enabled else "disabled\n" for name in names)
-        return 0 if set(names) <= set(enabled) else 1
+        told = {name: "masked" if name in masked else "enabled" if name in enabled else "disabled" for name in names}
+        sys.stdout.writelines(f"{told[name]}\n" for name in names if (units / name).exists())
+        return 0 if set(told.values()) == {"enabled"} else 1
+    if verb in ("enable", "start", "restart") and (shut := masked & set(names)):
+        sys.stderr.write(f"Failed to {verb} unit, unit {min(shut)} is masked.\n")
+        return 1
     if verb in ("enable", "disable"):
         if missing := [name for name in names if name not in known]:
             sys.stderr.write(f"Failed to {verb} unit: Unit file {missing[0]} does not exist.\n")
@@ -72,7 +99,8 @@ def main(state: Path, units: Path, words: list[str]) -> int:
 def _of_unit(state: Path, known: dict[str, str], verb: str, name: str, options: list[str]) -> int:
     text = known.get(name, "")
     if verb == "show":
-        return _show(ProcessManager(state / name), name, is_known=bool(text))
+        known_as = "masked" if name in known and not text else "loaded" if text else "not-found"
+        return _show(ProcessManager(state / name), name, known_as)
     if not text:
         sys.stderr.write(f"Failed to {verb} {name}: Unit {name} not found.\n")
         return 5
@@ -100,11 +128,11 @@ def _of_unit(state: Path, known: dict[str, str], verb: str, name: str, options: 
     return 0
 
 
-def _show(manager: ProcessManager, name: str, *, is_known: bool) -> int:
+def _show(manager: ProcessManager, name: str, known_as: str) -> int:
     status = manager.status()
     active, sub = SHOWN[status.state]
     for key, value in (
-        ("LoadState", "loaded" if is_known else "not-found"),
+        ("LoadState", known_as),
         ("ActiveState", active),
         ("SubState", sub),
         ("MainPID", status.pid),

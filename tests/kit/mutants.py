@@ -1,7 +1,7 @@
 """Runs `tillside` with one deliberate defect: `python mutants.py NAME COMMAND...`. What no mutant fails is no test.
 
-Each mutant is a mistake that somebody could make. The first three, and `finds_no_names`, are no defects but accidents
-that chance brings seldom.
+Each mutant is a mistake that somebody could make. The first three, `finds_no_names` and `clock_is_set` are no defects
+but accidents that chance brings seldom.
 """
 
 import os
@@ -31,15 +31,16 @@ def dies_within_commit() -> None:
     from till_agent.journal import writer
     from till_agent.journal.journal import _Written
 
-    apply = writer._apply
+    def mutant_of(apply: Any) -> Any:
+        def mutant(session: Any, job: Any) -> Any:
+            outcome = apply(session, job)
+            if isinstance(outcome[1], _Written):
+                _die()
+            return outcome
 
-    def mutant(session: Any, job: Any) -> Any:
-        outcome = apply(session, job)
-        if isinstance(outcome[1], _Written):
-            _die()
-        return outcome
+        return mutant
 
-    writer._apply = mutant
+    writer._apply, writer._apply_alone = mutant_of(writer._apply), mutant_of(writer._apply_alone)
 
 
 def dies_after_commit() -> None:
@@ -60,17 +61,18 @@ def answers_before_commit() -> None:
     from till_agent.journal import writer
     from till_agent.journal.journal import _Written
 
-    apply = writer._apply
+    def mutant_of(apply: Any) -> Any:
+        def mutant(session: Any, job: Any) -> Any:
+            outcome = apply(session, job)
+            if isinstance(outcome[1], _Written):
+                future = job.future
+                future.get_loop().call_soon_threadsafe(lambda: future.done() or future.set_result(outcome[1]))
+                time.sleep(2)
+            return outcome
 
-    def mutant(session: Any, job: Any) -> Any:
-        outcome = apply(session, job)
-        if isinstance(outcome[1], _Written):
-            future = job.future
-            future.get_loop().call_soon_threadsafe(lambda: future.done() or future.set_result(outcome[1]))
-            time.sleep(2)
-        return outcome
+        return mutant
 
-    writer._apply = mutant
+    writer._apply, writer._apply_alone = mutant_of(writer._apply), mutant_of(writer._apply_alone)
 
 
 def sells_again() -> None:
@@ -290,6 +292,32 @@ def journals_the_phone() -> None:
     Selling.sell = mutant
 
 
+def clock_is_set() -> None:
+    """The machine's wall clock is wrong by as many seconds as the file `clock` in the working directory says."""
+    from pathlib import Path
+
+    told, seconds, nanoseconds = Path("clock").absolute(), time.time, time.time_ns
+
+    def wrong_s() -> int:
+        return int(told.read_text()) if told.exists() else 0
+
+    time.time = lambda: seconds() + wrong_s()
+    time.time_ns = lambda: nanoseconds() + wrong_s() * 1_000_000_000
+
+
+def holds_end_by_the_wall_clock() -> None:
+    """On such a machine a hold's end is reckoned by the clock that anybody may set."""
+    from till_agent.desk import holding, quoting, selling
+
+    began_ms = time.time_ns() // 1_000_000
+    clock_is_set()
+
+    def mutant(stored: Any, clock: Any) -> bool:
+        return stored.boot == clock.boot and abs(clock.wall_ms() - began_ms) < 3_600_000
+
+    holding.usable = quoting.usable = selling.usable = mutant
+
+
 MUTANTS: dict[str, Callable[[], None]] = {
     mutant.__name__.replace("_", "-"): mutant
     for mutant in (
@@ -312,6 +340,8 @@ MUTANTS: dict[str, Callable[[], None]] = {
         registers_unsealed,
         masks_nothing,
         journals_the_phone,
+        clock_is_set,
+        holds_end_by_the_wall_clock,
     )
 }
 

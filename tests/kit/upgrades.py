@@ -24,8 +24,9 @@ from till_installer.layout import Layout, linux_layout
 from till_installer.services.process import ProcessManager
 from till_installer.setup.bootstrap import KEPT_BUNDLE
 from till_installer.upgrade import probe
-from till_installer.upgrade.engine import Means, Upgrader
+from till_installer.upgrade.engine import Upgrader
 from till_installer.upgrade.health import Pace
+from till_installer.upgrade.means import Means
 from till_installer.upgrade.pointers import point
 from till_installer.upgrade.receipts import Waiting
 
@@ -68,14 +69,14 @@ FAULTS = {
     "hang": "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(3600)",
     "unready": "import till_agent.facade as f; f.Agent.ready = lambda self: 'journal_unavailable'",
     "quotes-wrong": (
-        "import till_agent.desk.selling as s\n"
+        "import till_agent.desk.quoting as q\n"
         "import msgspec\n"
-        "_quote = s.Selling.quote\n"
+        "_quote = q.Quoting.quote\n"
         "async def quote(self, request):\n"
         "    found = await _quote(self, request)\n"
         "    wrong = msgspec.structs.replace(found.calculation, payable_minor=found.calculation.payable_minor + 1)\n"
         "    return msgspec.structs.replace(found, calculation=wrong)\n"
-        "s.Selling.quote = quote\n"
+        "q.Quoting.quote = quote\n"
     ),
     "sells-nothing": (
         "import till_agent.desk.selling as s\n"

@@ -1,7 +1,6 @@
 """Cloud, line, tills, scanner and printer of a test: real processes in one folder, all ended with the context."""
 
 import contextlib
-import json
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -301,8 +300,3 @@ def an_environment(**values: str) -> Iterator[None]:
     finally:
         for name, value in before.items():
             os.environ.pop(name, None) if value is None else os.environ.update({name: value})
-
-
-def json_lines(text: str) -> list[Any]:
-    """What a command printed, a JSON document a line."""
-    return [json.loads(line) for line in text.splitlines() if line.strip()]
