@@ -38,7 +38,7 @@ class EveryCall:
         self._echo_port = echo_port
         self._members = members
         self._random = Random(SEED)
-        self._sold = 0
+        self._sold = self._told = 0
         self._spoken = {"void": 0, "return": 0}
         self._prepared = prepared
         self._prepare(prepared)
@@ -46,7 +46,9 @@ class EveryCall:
             ECHO: self._echo,
             "livez": lambda: self._ask("GET", "/livez"),
             "identify by card": lambda: self._ask("POST", "/v1/identify", people.identify_body(self._member())),
-            "identify by phone": lambda: self._ask("POST", "/v1/identify", _phone(self._member())),
+            # With the slow tags that `cloud init` begins: made, and remembered for the receipt under way.
+            "identify by phone": self._by_phone,
+            "identify by phone, again": lambda: self._ask("POST", "/v1/identify", _phone(self._told)),
             "quote": lambda: self._ask("POST", "/v1/quotes", people.quote_body(self._member(), self._sold)),
             "sale": self._sale,
             "sale, looked up": lambda: self._ask("GET", f"/v1/sales/{self._earlier()}"),
@@ -57,9 +59,10 @@ class EveryCall:
             "status": lambda: self._ask("GET", "/v1/status"),
         }
 
-    def message(self, name: str) -> bytes:
+    def message(self, name: str, *, close: bool = True) -> bytes:
         """One request of that call."""
-        return self.makers[name]()[1]
+        message = self.makers[name]()[1]
+        return message if close else message.replace(b"Connection: close", b"Connection: keep-alive", 1)
 
     def run(self, rounds: int, block: int) -> dict[str, Series]:
         """Blocks of every call in turn; where a round begins moves on, so that neighbours change."""
@@ -90,6 +93,10 @@ class EveryCall:
     def _echo(self) -> tuple[int, bytes]:
         body = people.quote_body(self._member(), self._sold)
         return self._echo_port, request("POST", "/echo", self._echo_port, body, close=True)
+
+    def _by_phone(self) -> tuple[int, bytes]:
+        self._told = self._member()
+        return self._ask("POST", "/v1/identify", _phone(self._told))
 
     def _sale(self) -> tuple[int, bytes]:
         self._sold += 1
@@ -123,6 +130,23 @@ def crowded(calls: EveryCall, till: RunningTill, seconds: float) -> tuple[crowd.
 
     burst = crowd.bursts(till.port, make, at_once=AT_ONCE, every_s=BURST_EVERY_S, for_s=seconds)
     return burst, crowd.without_pause(till.port, make, at_once=AT_ONCE, for_s=seconds)
+
+
+def beside_look_ups(calls: EveryCall, till: RunningTill, rounds: int, block: int) -> tuple[Series, Series]:
+    """Sales by card with nothing else going on, and while fifty callers wait for somebody's slow tag. All on kept
+    connections."""
+    rest, beside = Series("at rest"), Series("beside fifty look-ups by phone")
+    seller, others = Connection(till.port), [Connection(till.port) for _ in range(AT_ONCE)]
+    for _ in range(rounds):
+        rest.add([seller.time_us(calls.message("sale", close=False)) for _ in range(block)])
+        for each in others:
+            each.send(calls.message("identify by phone", close=False))
+        beside.add([seller.time_us(calls.message("sale", close=False)) for _ in range(block)])
+        for each in others:
+            each.answer()
+    for each in (seller, *others):
+        each.close()
+    return rest, beside
 
 
 def _phone(number: int) -> bytes:

@@ -59,11 +59,6 @@ def shares_of_disk(series: Series, echo: Series, disk: Series) -> float:
     return median([(own - other) / sync for own, other, sync in triples])
 
 
-def drop_first(series: Series, count: int) -> Series:
-    """Without its first rounds, in which caches were cold."""
-    return Series(series.name, series.rounds[count:])
-
-
 def _same_rounds(one: Series, other: Series) -> None:
     if len(one.rounds) != len(other.rounds) or not one.rounds:
         raise ValueError(

@@ -53,6 +53,10 @@ class Connection:
         read_answer(self._socket)
         return (time.perf_counter_ns() - started) / 1000
 
+    def answer(self) -> bytes:
+        """The body of the answer to what was sent."""
+        return read_answer(self._socket)
+
     def close(self) -> None:
         """Hang up."""
         self._socket.close()

@@ -231,11 +231,3 @@ def build_cache(path: Path, identity: Identity, members: int, programme: Program
         await cache.stop()
 
     asyncio.run(fill())
-
-
-def keep_journal(source: Path, target: Path) -> None:
-    """Put the journal of one state directory into the other, in place of what is there."""
-    for name in ("journal.db", "journal.db-wal", "journal.db-shm", "journal.db-witness"):
-        (target / name).unlink(missing_ok=True)
-        if (source / name).exists():
-            shutil.copy2(source / name, target / name)
