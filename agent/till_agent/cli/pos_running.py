@@ -94,8 +94,8 @@ def interactive(session: Session) -> int:
         readline.parse_and_bind("tab: complete")
     with Beside(session, interactive=True) as beside:
         while True:
-            beside.prompt = session.prompt
             try:
+                beside.prompt = session.prompt
                 text = input(beside.prompt)
             except KeyboardInterrupt:
                 click.echo()

@@ -68,8 +68,8 @@ class EntryReader:
         return self._one(schema.FIND, (kind, uid))
 
     def by_op(self, op_id: OpId) -> Entry | None:
-        """The row of an op."""
-        if op_id.till != self.till:
+        """The row of an op; None too for a number that no op of a till can have, of which other rows' keys are made."""
+        if op_id.till != self.till or not schema.may_be(op_id.epoch, op_id.seq):
             return None
         return self._one(schema.BY_ID, (schema.row_id(op_id.epoch, op_id.seq),))
 

@@ -26,6 +26,11 @@ def row_id(epoch: int, seq: int) -> int:
     return (epoch << SEQ_BITS) | seq
 
 
+def may_be(epoch: int, seq: int) -> bool:
+    """Whether an op can have these numbers. Larger ones have no key of their own: it would be another op's, or none."""
+    return 0 < epoch <= LARGEST_EPOCH and 0 < seq <= LARGEST_SEQ
+
+
 def split_id(identity: int) -> tuple[int, int]:
     """(epoch, seq) of a key."""
     return identity >> SEQ_BITS, identity & LARGEST_SEQ

@@ -229,6 +229,9 @@ def test_ops_are_listed_from_the_oldest_waiting_one(tmp_path: Path):
             assert shown[1] == OpResult(seq=3, status="rejected", code="x")
             assert await journal.show(OpId(TILL, 1, 99)) is None
             assert await journal.show(OpId("t-8", 1, 1)) is None
+            # Numbers beyond any op's: the first would make the key of op 3 itself, the second none that SQLite holds.
+            assert await journal.show(OpId(TILL, 1, (1 << 40) + 3)) is None
+            assert await journal.show(OpId(TILL, 9_999_999, 1)) is None
 
     run(work())
 
