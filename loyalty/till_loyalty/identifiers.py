@@ -73,7 +73,7 @@ class Identifier(Struct, frozen=True):
 def tag(key: bytes, kind: Kind, value: str) -> str:
     """`kind:` and 32 hex digits of a keyed hash: what journals, caches and logs hold instead of the number."""
     invariant(bool(key), "expected the chain's identifier key, not an empty one")
-    digest = hmac.new(key, f"{kind}:{value}".encode(), hashlib.sha256).hexdigest()
+    digest = hmac.digest(key, f"{kind}:{value}".encode(), "sha256").hex()
     return f"{kind}:{digest[:TAG_HEX_DIGITS]}"
 
 

@@ -7,7 +7,7 @@ programme's places. The decimal mark is a comma, in English a point. From five d
 no-break space, in all five languages: a comma would be read as a decimal mark by four of them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from till_loyalty.money import minor_points
 from till_loyalty.programme import Programme
@@ -65,8 +65,16 @@ def points_text(programme: Programme, language: str, points: int) -> str:
         return number
     wanted = _FRACTION_FORMS.get(naming, ("other",)) if fraction else (plural_form(naming, whole),)
     forms = named[naming]
-    name = forms.get(wanted[0]) or next((forms[form] for form in (*wanted, *forms) if forms.get(form)), "")
+    name = forms.get(wanted[0]) or _any_form(forms, wanted)
     return f"{number} {name}".strip()
+
+
+def _any_form(forms: Mapping[str, str], wanted: Sequence[str]) -> str:
+    """The nearest form that there is; "" where there is none."""
+    for form in (*wanted, *forms):
+        if forms.get(form):
+            return forms[form]
+    return ""
 
 
 def _number(programme: Programme, language: str, is_negative: bool, whole: int, fraction: int) -> str:

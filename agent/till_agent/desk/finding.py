@@ -5,6 +5,7 @@ Numbers live for the length of a call: what leaves this module is a member id or
 
 import re
 from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 import msgspec
 from msgspec.structs import replace
@@ -14,7 +15,7 @@ from till_agent.desk.found import Found
 from till_agent.desk.problems import of_identifier, problem
 from till_agent.desk.slow_tags import SlowTags
 from till_agent.desk.wallets import Wallets, refuse_static, with_card
-from till_agent.ports import Cache, CachedMember
+from till_agent.ports import Cache, CachedMember, CachedProgramme
 from till_agent.registrations import Registered, Registrations
 from till_loyalty import identifiers
 from till_loyalty.conduct import Entry
@@ -32,6 +33,16 @@ _SHOPS_OWN = CardRange(prefix="2", lengths=(13,), check="ean13")
 _ANY = CardRange(lengths=tuple(range(4, 33)))
 TAG = re.compile(r"(card|phone2?):[0-9a-f]{32}")
 MEMBER_ID = re.compile(r"m-[A-Za-z0-9._-]{1,64}")
+
+
+class _Learnt(NamedTuple):
+    """What `learn` read out of a name and a value by a programme, for the `find` that follows."""
+
+    name: str
+    value: str
+    programme: CachedProgramme
+    known: list[Identifier]
+    tags: list[str]
 
 
 class Finder:
@@ -53,6 +64,7 @@ class Finder:
         self._wallets = wallets
         self._new = registrations or Registrations()
         self._slow = slow or SlowTags(lambda: NO_SLOW_TAGS, lambda: 0)
+        self._learnt: _Learnt | None = None
 
     def tag_of(self, kind: Kind, value: str) -> str:
         """What may be kept of a number."""
@@ -94,7 +106,10 @@ class Finder:
             known = _candidates(name, value, programme.programme.identifiers if programme else Identifiers())
         except IdentifierError:
             return []
-        return [identifiers.tag(self._key, each.kind, each.value) for each in known]
+        tags = [identifiers.tag(self._key, each.kind, each.value) for each in known]
+        if programme is not None:
+            self._learnt = _Learnt(name, value, programme, known, tags)
+        return tags
 
     def find(self, who: Identify, *, pointer: str = "", lenient: bool = False, paid: bool = False) -> Found:
         """The member or tag that `who` names; `pointer` is where `who` stands in the request.
@@ -116,7 +131,10 @@ class Finder:
         try:
             if shown is not None and programme is not None and self._wallets is not None:
                 return self._by_shown(shown, programme.programme.identifiers, pointer, self._wallets, paid)
-            if programme is not None:
+            learnt, self._learnt, tags = self._learnt, None, None
+            if learnt is not None and (learnt.name, learnt.value) == (name, value) and learnt.programme is programme:
+                candidates, tags = learnt.known, learnt.tags
+            elif programme is not None:
                 candidates = _candidates(name, value, programme.programme.identifiers)
             else:
                 candidates = _without_rules(name, value)
@@ -125,7 +143,7 @@ class Finder:
             raise of_identifier(exc, pointer) from None
         if programme is not None and any(_is_bare(each, programme.programme.identifiers) for each in candidates):
             raise refuse_static(pointer)
-        return self._by_identifiers(candidates, pointer)
+        return self._by_identifiers(candidates, pointer, tags)
 
     def of_sale(self, who: Identify) -> Found:
         """The same for a sale, which is a fact."""
@@ -220,9 +238,10 @@ class Finder:
         )
         return replace(found, cached=replace(cached, row=row), keys=tuple(dict.fromkeys((*found.keys, *new.tags))))
 
-    def _by_identifiers(self, candidates: list[Identifier], pointer: str) -> Found:
+    def _by_identifiers(self, candidates: list[Identifier], pointer: str, tags: list[str] | None = None) -> Found:
         """One candidate, or a card and a phone that the same digits could be: then whichever is a member here."""
-        tags = [identifiers.tag(self._key, each.kind, each.value) for each in candidates]
+        if tags is None:
+            tags = [identifiers.tag(self._key, each.kind, each.value) for each in candidates]
         hits = {found.subject.key: found for tag in tags if (found := self.by_tag(tag))}
         if len(hits) == 1:
             return next(iter(hits.values()))

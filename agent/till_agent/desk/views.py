@@ -68,7 +68,8 @@ class View(Struct, frozen=True, kw_only=True):
 
     def member(self, figures: Figures) -> Member:
         """The member with those figures; for somebody not known here only what was scanned, masked."""
-        messages = self._messages(figures)
+        limits = _why_not_all(self.words, figures)
+        messages = self._messages(figures, limits)
         if self.found.cached is None:
             return Member(
                 reference=self.found.reference or self.found.subject.key,
@@ -84,7 +85,7 @@ class View(Struct, frozen=True, kw_only=True):
                 phone_masked=self.found.phone_masked,
                 messages=messages,
                 inactive_points=figures.inactive,
-                spendable_text=self._why_not(figures),
+                spendable_text=self._why_not(figures, limits),
             )
         row = self.found.cached.row
         return Member(
@@ -108,10 +109,10 @@ class View(Struct, frozen=True, kw_only=True):
             inactive_points=figures.inactive,
             offers=self._offers(row.facts.coupons),
             tier_title=tier_title(self.words, row.tier),
-            spendable_text=self._why_not(figures),
+            spendable_text=self._why_not(figures, limits),
         )
 
-    def _why_not(self, figures: Figures) -> str:
+    def _why_not(self, figures: Figures, limits: list[Message]) -> str:
         """Why not all may be spent, in a sentence."""
         if not figures.reason:
             return ""
@@ -123,7 +124,7 @@ class View(Struct, frozen=True, kw_only=True):
             return self.words.message(WHY_NOT[figures.reason]).text
         if figures.reason == "inactive":
             return self.words.message("points_inactive", points=figures.inactive).text
-        return "".join([message.text for message in _why_not_all(self.words, figures)])
+        return "".join([message.text for message in limits])
 
     @property
     def _stranger(self) -> Message:
@@ -153,7 +154,7 @@ class View(Struct, frozen=True, kw_only=True):
             ]
         )
 
-    def _messages(self, figures: Figures) -> tuple[Message, ...]:
+    def _messages(self, figures: Figures, limits: list[Message]) -> tuple[Message, ...]:
         """What the cashier should know before selling, the gravest first."""
         words, cached = self.words, self.found.cached
         said: list[Message] = []
@@ -165,7 +166,7 @@ class View(Struct, frozen=True, kw_only=True):
             said.append(words.message("member_provisional"))
         if not self.has_programme:
             said.append(words.message("no_programme", level="warning"))
-        said += _why_not_all(words, figures)
+        said += limits
         if cached is None:
             return tuple(said)
         if figures.balance < 0:

@@ -27,6 +27,8 @@ LAST_MS = 253_402_128_000_000
 """9999-12-30: what a calendar can show in every zone. A broken clock or a far-off expiry must not stop a sale."""
 ZONES_KEPT = 8
 """A till has one store; more are met only in tests."""
+MOMENTS_KEPT = 32
+"""Calls of one second, and all that is said to one caller, have the same moment."""
 
 NO_PROGRAMME = Programme(
     format=1,
@@ -57,8 +59,17 @@ def zone(name: str) -> ZoneInfo:
 
 def local_datetime(wall_ms: int, time_zone: str) -> datetime:
     """UTC milliseconds as the store's local date and time, held within what a calendar can show."""
-    seconds = min(max(wall_ms, 0), LAST_MS) // THOUSAND
+    return _local(min(max(wall_ms, 0), LAST_MS) // THOUSAND, time_zone)
+
+
+@lru_cache(maxsize=MOMENTS_KEPT)
+def _local(seconds: int, time_zone: str) -> datetime:
     return datetime.fromtimestamp(seconds, UTC).astimezone(zone(time_zone))
+
+
+@lru_cache(maxsize=MOMENTS_KEPT)
+def _moment_of(local_time: str, form: str) -> str:
+    return datetime.fromisoformat(local_time).strftime(form)
 
 
 @cache
@@ -133,7 +144,7 @@ class SlipWords:
 
     def local_moment(self, local_time: str) -> str:
         """A store clock's `YYYY-MM-DDTHH:MM:SS` for people."""
-        return self._moment(datetime.fromisoformat(local_time))
+        return _moment_of(local_time, self._moment_form)
 
     def age(self, age_ms: int) -> str:
         """How long ago, in the largest unit that fits; "" below a minute."""
@@ -147,7 +158,11 @@ class SlipWords:
         return moment.strftime(self._texts["format"]["date"])
 
     def _moment(self, moment: datetime) -> str:
-        return moment.strftime(f"{self._texts['format']['date']} {self._texts['format']['time']}")
+        return moment.strftime(self._moment_form)
+
+    @property
+    def _moment_form(self) -> str:
+        return f"{self._texts['format']['date']} {self._texts['format']['time']}"
 
     def _fill(self, section: str, code: str, values: Mapping[str, Any]) -> str:
         text = self._texts[section].get(code)
