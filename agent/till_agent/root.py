@@ -95,7 +95,7 @@ async def run_agent(settings: Settings, *, ready_file: Path | None = None, start
         async with running_agent(settings, start=start) as running, AsyncExitStack() as stack:
             reload_at_signal(running.agent, stack)
             # The process is the daemon's own here; a program that runs an agent inside keeps its own memory.
-            _keep(stack, "footprint", _keep_small(running.agent.clock))
+            _keep(stack, "footprint", _keep_small(running.agent))
             running.agent.supervision = supervision
             _keep(stack, "pulse", supervision.pulse(running.agent))
             with told_ready(ready_file, running.port):
@@ -307,16 +307,18 @@ async def _warm_up() -> None:
     await asyncio.to_thread(_load_slow_parts)
 
 
-async def _keep_small(clock: Clock) -> None:
+async def _keep_small(agent: Agent) -> None:
     """Let go of what the start and the first exchange with the cloud have used, then of what is used now and then."""
     await asyncio.to_thread(keep_big_apart)
-    await clock.sleep(SETTLE_S)
+    await agent.clock.sleep(SETTLE_S)
     settle()
     resting, looks = Resting(), itertools.count(1)
     while True:
-        await clock.sleep(LOOK_S)
+        await agent.clock.sleep(LOOK_S)
         resting.look()
         if next(looks) % GIVE_BACK_LOOKS == 0:
+            if agent.open_core is not None:
+                agent.open_core.cache.give_back()
             await asyncio.to_thread(give_back)
 
 

@@ -38,6 +38,12 @@ class Reader:
         with contextlib.suppress(sqlite3.Error):
             self._connection = settle(self._path)
 
+    def give_back(self) -> None:
+        """Let go of the pages that look-ups have read; they come back as they are wanted."""
+        if self._connection is not None:
+            with contextlib.suppress(sqlite3.Error):
+                self._connection.execute("PRAGMA shrink_memory")
+
     def close(self) -> None:
         if self._connection is not None:
             self._connection.close()

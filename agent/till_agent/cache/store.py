@@ -38,8 +38,7 @@ STOP_WAIT_SECONDS = 5.0
 class CacheStore:
     """Implements `till_agent.ports.Cache` and `till_sync.ports.CacheSink`, and takes verdicts.
 
-    Made and used on the loop. Look-ups never wait for a write and never raise: from a file that turns out damaged
-    they find nobody, while it is being replaced by an empty one that the next pull fills.
+    Made and used on the loop. Look-ups never wait for a write and never raise: in a damaged file they find nobody.
 
     `on_complete(floor)` is called on the loop after each page that made the cache complete: every cached balance then
     includes own ops up to `floor` (epoch, seq). By `clock` it is noted when the newest page came. `waiting(included)`
@@ -66,6 +65,7 @@ class CacheStore:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="cache-writer")
         self._writer: sqlite3.Connection | None = None
         self._reader = Reader(path, self._mend)
+        self.give_back = self._reader.give_back
         self.finder = Search(path, self._write)
         self._progress = Progress(till=till)
         self._programme: CachedProgramme | None = None

@@ -67,6 +67,20 @@ def test_a_member_comes_back_as_the_cloud_sent_it(tmp_path: Path):
     run(work())
 
 
+def test_look_ups_go_on_when_the_memory_for_them_was_given_back(tmp_path: Path):
+    """It comes back as it is wanted; of a closed file there is none."""
+
+    async def work() -> None:
+        async with cache_in(tmp_path) as cache:
+            await cache.store_page(page(member("m-1", 5), member("m-2", 7), acked=1))
+            for _ in range(2):
+                assert (balance_of(cache, "m-1"), balance_of(cache, "m-2")) == ((5, (1, 1)), (7, (1, 1)))
+                cache.give_back()
+        cache.give_back()
+
+    run(work())
+
+
 def test_rows_and_cursor_are_stored_together_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """A disk that fails at the last statement leaves the page before, cursor and all; the same page can come again."""
 
