@@ -117,6 +117,18 @@ class Chain:
         self.centre.write(add).result()
         return member_id
 
+    def merge(self, old: str, into: str) -> None:
+        """Two members are one person, as `cloud member merge` has it."""
+        from till_cloud.ledger.book import Book
+        from till_cloud.merging import merge_by_hand
+
+        def run(connection) -> None:
+            book = Book(connection, self.wall())
+            merge_by_hand(book, self.centre.registry, old, into)
+            book.flush()
+
+        self.centre.write(run).result()
+
     def hold(
         self, till: "Till", hold: str, member: str, points: int, *, ttl_ms: int = 600_000, sale: str = "s"
     ) -> HoldAnswer:

@@ -4,13 +4,14 @@ from pathlib import Path
 
 import msgspec
 
-from till_cloud import granting
+from till_cloud import granting, vouchers
 from till_cloud.jobs.lending import Lending as LendingJob
 from till_cloud.ledger.book import Book
 from till_cloud.store import grants
 from till_cloud.store.grants import GrantRow
 from till_cloud.verify import verify
 from till_loyalty.programme import Floor, Lending, Programme, Redemption
+from till_sync.asking import GrantAnswer, GrantRequest
 from till_sync.ops import Cover, GrantReleaseBody, OpId, SaleBody, decode_body, encode_body
 from till_sync.wire import ChangesAnswer
 from till_sync.wire import GrantRow as WireGrant
@@ -74,6 +75,18 @@ class LendingChain(Chain):
             return row
 
         return self.centre.write(lend).result()
+
+    def ask(self, till: Till, points: int = 0, member: str = "m-1") -> GrantAnswer:
+        """A grant that the till asks for itself."""
+        request = GrantRequest(member_id=member, points=points)
+        return self.centre.write(lambda c: granting.ask(c, till.name, request, self.programme, self.wall())).result()
+
+    def voucher(self, points: int, *, till: str = "k1", days: int = 1) -> tuple[str, str]:
+        """A voucher of m-1's for a till: its id, and its text."""
+        row, text = self.centre.write(
+            lambda c: vouchers.issue(c, "m-1", till=till, points=points, days=days, now_ms=self.wall())
+        ).result()
+        return row.voucher, text
 
     def row(self, till: Till, member: str) -> GrantRow | None:
         return self.centre.read(lambda c: grants.find(c, till.name, member))

@@ -1,26 +1,16 @@
 """A member's figures are the same wherever a till hears of them: verdict, page, snapshot, digest."""
 
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from integration.agent_stores.snapshot_kit import make_snapshot
 from till_cloud import snapshots
-from till_cloud.vouchers import issue
 from till_sync import digests, snapshot_layout
 from till_sync.snapshot_file import unpack
 from till_sync.wire import MemberRow
 from unit.cloud.grants_kit import LendingChain
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[LendingChain]:
-    made = LendingChain(tmp_path / "c.db")
-    yield made
-    made.sound()
-    made.centre.close()
 
 
 def test_a_debt_is_off_the_balance_in_all_of_them(
@@ -60,9 +50,7 @@ def test_a_voucher_keeps_its_points_from_everybody_and_a_grant_does_not(world: L
     till, other = world.taker(), world.taker("k2")
     world.member("m-1", points=1000)
     world.give(till, "m-1", 500)
-    world.centre.write(
-        lambda c: issue(c, "m-1", till="k1", points=300, days=1, now_ms=world.wall())
-    ).result()  # fmt: skip
+    world.voucher(300)
     assert world.hold(other, "h", "m-1", 100).held == 400
     other.sale("a", "m-1", 100)
     assert other.push_last().held == 400

@@ -1,45 +1,11 @@
 """Grants when members merge, when staff give them up, and when a till asks for one."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from till_cloud.exceptions import AdminError, RefusedError
-from till_cloud.granting import ask, revoke
-from till_cloud.ledger.book import Book
-from till_cloud.merging import merge_by_hand
-from till_sync.asking import GrantRequest
+from till_cloud.granting import revoke
 from unit.cloud.cloud_kit import Till
 from unit.cloud.grants_kit import LendingChain, covered, lending, release
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[LendingChain]:
-    made = LendingChain(tmp_path / "c.db")
-    yield made
-    made.sound()
-    made.centre.close()
-
-
-@pytest.fixture
-def till(world: LendingChain) -> Till:
-    world.member("m-1", points=1000)
-    return world.taker()
-
-
-def merged(world: LendingChain, old: str, into: str) -> None:
-    def run(connection) -> None:
-        book = Book(connection, world.wall())
-        merge_by_hand(book, world.centre.registry, old, into)
-        book.flush()
-
-    world.centre.write(run).result()
-
-
-def asked(world: LendingChain, till: Till, points: int = 0, member: str = "m-1"):
-    request = GrantRequest(member_id=member, points=points)
-    return world.centre.write(lambda c: ask(c, till.name, request, world.programme, world.wall())).result()
 
 
 def test_grants_go_over_with_a_merged_member(world: LendingChain, till: Till) -> None:
@@ -47,7 +13,7 @@ def test_grants_go_over_with_a_merged_member(world: LendingChain, till: Till) ->
     world.member("m-2", points=50)
     world.give(till, "m-1", 600)
     world.give(till, "m-2", 20)
-    merged(world, "m-1", "m-2")
+    world.merge("m-1", "m-2")
 
     assert (world.granted("m-1"), world.granted("m-2")) == (0, 620)
     covered(till, "a", "m-1", 610, "grant")
@@ -70,7 +36,7 @@ def test_members_with_a_debt_and_a_grant_do_not_merge_yet(world: LendingChain, t
     world.give(till, "m-1", 600)
 
     with pytest.raises(AdminError):
-        merged(world, "m-1", "m-2")
+        world.merge("m-1", "m-2")
 
 
 def test_staff_give_up_what_a_till_has(world: LendingChain, till: Till) -> None:
@@ -94,15 +60,15 @@ def test_staff_give_up_what_a_till_has(world: LendingChain, till: Till) -> None:
 
 def test_a_till_may_ask_for_a_grant(world: LendingChain, till: Till) -> None:
     """So many points in all, or the usual share; never more than is free."""
-    assert asked(world, till, 300).grant.points == 300
-    assert asked(world, till, 300).grant.points == 300
-    assert asked(world, till, 5000).grant.points == 1000
+    assert world.ask(till, 300).grant.points == 300
+    assert world.ask(till, 300).grant.points == 300
+    assert world.ask(till, 5000).grant.points == 1000
     assert world.granted("m-1") == 1000
 
 
 def test_a_till_without_a_history_of_the_member_gets_the_usual_share(world: LendingChain, till: Till) -> None:
     """The member is there: that is as good as a purchase."""
-    assert asked(world, till).grant.points == 1000
+    assert world.ask(till).grant.points == 1000
 
 
 def test_a_till_is_told_why_it_gets_none(world: LendingChain, till: Till) -> None:
@@ -112,9 +78,9 @@ def test_a_till_is_told_why_it_gets_none(world: LendingChain, till: Till) -> Non
         ("grants_not_taken", "m-1", world.till("k2")),
     ):
         with pytest.raises(RefusedError) as caught:
-            asked(world, who, 10, member)
+            world.ask(who, 10, member)
         assert caught.value.code == code
     world.upload(lending(2, offline="refuse"))
     with pytest.raises(RefusedError) as caught:
-        asked(world, till, 10)
+        world.ask(till, 10)
     assert caught.value.code == "grants_off"

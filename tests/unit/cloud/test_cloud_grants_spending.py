@@ -1,8 +1,5 @@
 """Grants at the cloud: lent to a till's journal, spent there without asking, given back by that journal alone."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from till_cloud.exceptions import RefusedError
@@ -10,20 +7,6 @@ from till_cloud.jobs import JobsDone, run_jobs
 from till_loyalty.exceptions import InvariantError
 from unit.cloud.cloud_kit import Till
 from unit.cloud.grants_kit import LendingChain, covered, lending, release
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[LendingChain]:
-    made = LendingChain(tmp_path / "c.db")
-    yield made
-    made.sound()
-    made.centre.close()
-
-
-@pytest.fixture
-def till(world: LendingChain) -> Till:
-    world.member("m-1", points=1000)
-    return world.taker()
 
 
 def test_a_member_who_shops_here_is_granted_their_points(world: LendingChain, till: Till) -> None:

@@ -1,29 +1,8 @@
 """Where members shop, as the lending job counts it out of the ledger: each sale once, whatever came between."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
-
-from till_cloud.ledger.book import Book
-from till_cloud.merging import merge_by_hand
 from till_cloud.store import grants, tills
 from unit.cloud.cloud_kit import Till
 from unit.cloud.grants_kit import LendingChain, lending
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[LendingChain]:
-    made = LendingChain(tmp_path / "c.db")
-    made.member("m-1", points=1000)
-    yield made
-    made.sound()
-    made.centre.close()
-
-
-@pytest.fixture
-def till(world: LendingChain) -> Till:
-    return world.taker()
 
 
 def visits(world: LendingChain, member: str = "m-1") -> list[tuple]:
@@ -66,12 +45,7 @@ def test_a_merged_members_purchases_count_for_the_one_kept(world: LendingChain, 
     world.lend()
     world.visit(till, "m-2", "b", 3)
 
-    def merge(connection) -> None:
-        book = Book(connection, world.wall())
-        merge_by_hand(book, world.centre.registry, "m-1", "m-2")
-        book.flush()
-
-    world.centre.write(merge).result()
+    world.merge("m-1", "m-2")
     world.centre.write(lambda c: grants.count_visits(c, "m-2")).result()
 
     assert (visits(world), visits(world, "m-2")) == ([], [("s1", 5)])

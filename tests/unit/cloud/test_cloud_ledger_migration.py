@@ -10,7 +10,7 @@ from till_cloud.centre import Centre
 from till_cloud.store import migrations, tills
 from till_cloud.store.connection import APPLICATION_ID, SCHEMA_VERSION
 from till_cloud.verify import verify
-from unit.cloud.cloud_kit import Wall, chain
+from unit.cloud.cloud_kit import Chain, Till, Wall, chain, programme
 
 KEPT = (
     *("meta", "counters", "stores", "tills", "enrolment_codes", "programmes", "members", "identifiers", "balances"),
@@ -18,6 +18,18 @@ KEPT = (
 )
 PURCHASES = "SELECT member_id, purchases, last_purchase, largest_purchase_minor FROM members ORDER BY member_id"
 MADE = [("m-1", 1, "2027-01-15", 9_700), ("m-2", 2, "2027-01-15", 20_000), ("m-3", 0, "2027-01-15", 900)]
+
+
+def sell_the_day(till: Till) -> None:
+    """A sale by points, and sales, a void and returns of two members."""
+    till.sale("a", "m-1", 10_000, redeem=300, hold="h")
+    till.sale("b", "m-2", 10_000, 5_000)
+    till.take_return("r", "b", [(1, 1000)])
+    till.sale("c", "m-2", 700)
+    till.void("c")
+    till.sale("d", "m-3", 900)
+    till.take_return("r3", "d")
+    till.sale("e", "m-2", 20_000)
 
 
 @pytest.fixture
@@ -33,14 +45,7 @@ def old(tmp_path: Path) -> Path:
         till = world.till()
         world.hold(till, "h", "m-1", 300)
         world.hold(till, "h2", "m-1", 100)
-        till.sale("a", "m-1", 10_000, redeem=300, hold="h")
-        till.sale("b", "m-2", 10_000, 5_000)
-        till.take_return("r", "b", [(1, 1000)])
-        till.sale("c", "m-2", 700)
-        till.void("c")
-        till.sale("d", "m-3", 900)
-        till.take_return("r3", "d")
-        till.sale("e", "m-2", 20_000)
+        sell_the_day(till)
         till.push()
         made = world.rows(PURCHASES)
         assert made == MADE
@@ -135,21 +140,12 @@ class chain_again:  # noqa: N801 - used as a context, as `chain` is
         self._path = path
 
     def __enter__(self):
-        from unit.cloud.cloud_kit import Chain, Till, programme
-
         world = Chain.__new__(Chain)
         world.wall, world._ids, world.programme = Wall(), 0, programme()
         world.centre = Centre(self._path, wall_ms=world.wall)
         self._world = world
         till = Till(world, "k1", "")
-        till.sale("a", "m-1", 10_000, redeem=300, hold="h")
-        till.sale("b", "m-2", 10_000, 5_000)
-        till.take_return("r", "b", [(1, 1000)])
-        till.sale("c", "m-2", 700)
-        till.void("c")
-        till.sale("d", "m-3", 900)
-        till.take_return("r3", "d")
-        till.sale("e", "m-2", 20_000)
+        sell_the_day(till)
         assert world.centre.read(lambda c: tills.till(c, "k1")).head_hash == till.heads[-1]
         return world, till
 

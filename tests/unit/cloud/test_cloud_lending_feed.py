@@ -1,22 +1,9 @@
 """What lending costs the feed: a member's row goes to every till of the chain, so lending must not send it again."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
-
 from till_cloud.granting import begin_epoch
 from till_sync.wire import GrantRow, MemberRow
 from unit.cloud.cloud_kit import Till
 from unit.cloud.grants_kit import LendingChain, release
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[LendingChain]:
-    made = LendingChain(tmp_path / "c.db")
-    yield made
-    made.sound()
-    made.centre.close()
 
 
 def pulled(world: LendingChain, till: Till, cursor: str) -> tuple[int, int, str]:

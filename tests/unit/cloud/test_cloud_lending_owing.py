@@ -1,13 +1,11 @@
 """Goods come back while the points they earned are lent to tills: the points are there, and are asked back for it."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import msgspec
 import pytest
 
 from till_cloud.adjusting import adjust
 from till_cloud.exceptions import AdminError
+from till_loyalty.programme import Programme
 from unit.cloud.cloud_kit import Till
 from unit.cloud.grants_kit import LendingChain, covered, lending, release
 
@@ -15,12 +13,9 @@ POLICIES = ("debt", "within_balance", "refuse")
 
 
 @pytest.fixture(params=POLICIES)
-def world(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[LendingChain]:
-    rules = msgspec.structs.replace(lending(), return_policy=request.param)
-    made = LendingChain(tmp_path / "c.db", rules=rules)
-    yield made
-    made.sound()
-    made.centre.close()
+def rules(request: pytest.FixtureRequest) -> Programme:
+    """Each policy in its turn."""
+    return msgspec.structs.replace(lending(), return_policy=request.param)
 
 
 def bought_and_lent(world: LendingChain, till: Till) -> None:

@@ -7,8 +7,6 @@ from click.testing import CliRunner
 
 from till_cloud import pins
 from till_cloud.exceptions import AdminError, RefusedError
-from till_cloud.ledger.book import Book
-from till_cloud.merging import merge_by_hand
 from till_cloud.staff import remove_pin, set_pin, unlock_pin
 from till_config.main import main
 from till_loyalty.programme import Redemption
@@ -144,12 +142,7 @@ def test_a_merge_keeps_the_pin_of_the_one_kept_and_no_other(tmp_path: Path) -> N
             made.member(who, points=5000)
             give_pin(made, who, pin)
 
-        def merge(connection):
-            book = Book(connection, made.wall())
-            merge_by_hand(book, made.centre.registry, "m-old", "m-ann")
-            book.flush()
-
-        made.centre.write(merge).result()
+        made.merge("m-old", "m-ann")
         assert made.rows("SELECT member_id FROM member_pins") == [("m-ann",)]
         assert hold(made, till, "h-1", OTHER_PIN) == ("pin_wrong", 4)
         assert hold(made, till, "h-1", PIN) == ("h-1", -1)

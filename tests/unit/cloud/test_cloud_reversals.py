@@ -4,7 +4,8 @@ import msgspec
 import pytest
 
 from till_loyalty.results import Reversal, ReversalLine
-from unit.cloud.cloud_kit import Chain, chain, programme
+from till_sync.wire import OpResult
+from unit.cloud.cloud_kit import Chain, Till, chain, programme
 
 
 @pytest.fixture
@@ -76,15 +77,20 @@ def test_points_come_back_into_the_lots_they_came_from(world: Chain) -> None:
     assert lots(world, "m-2")[:2] == [(300, 300, 0, 0, 0), (400, 400, 0, 0, 0)]
 
 
+def spent_and_brought_back(till: Till, member: str) -> list[OpResult]:
+    """1500 of the 2000 points of a sale are spent by another one, then the goods come back: the two verdicts."""
+    till.sale("a", member, 20_000)
+    till.push()
+    till.chain.hold(till, "h", member, 1500)
+    till.sale("b", member, 3_000, redeem=1500, hold="h")
+    till.take_return("r", "a")
+    return [*till.push(2).results]
+
+
 def test_earned_points_that_are_spent_become_a_debt_that_the_next_sale_pays(world: Chain) -> None:
     world.member("m-2")
     till = world.till()
-    till.sale("a", "m-2", 20_000)
-    till.push()
-    world.hold(till, "h", "m-2", 1500)
-    till.sale("b", "m-2", 3_000, redeem=1500, hold="h")
-    till.take_return("r", "a")
-    spent, back = till.push(2).results
+    spent, back = spent_and_brought_back(till, "m-2")
     assert (spent.balance, back.effect_points, back.balance) == (650, -2000, -1350)
     assert world.balances("m-2") == (0, 0, 1350)
     till.sale("c", "m-2", 20_000)
@@ -112,13 +118,7 @@ def test_points_promised_to_another_receipt_are_not_taken_back(world: Chain) -> 
 def test_within_balance_forgives_what_is_spent(tmp_path) -> None:
     with chain(tmp_path / "c.db", rules=programme(return_policy="within_balance")) as world:
         world.member("m-1")
-        till = world.till()
-        till.sale("a", "m-1", 20_000)
-        till.push()
-        world.hold(till, "h", "m-1", 1500)
-        till.sale("b", "m-1", 3_000, redeem=1500, hold="h")
-        till.take_return("r", "a")
-        back = till.push(2).results[1]
+        _, back = spent_and_brought_back(world.till(), "m-1")
         assert (back.status, back.code, back.effect_points, back.balance) == ("adjusted", "points_forgiven", -650, 0)
         assert world.balances("m-1") == (0, 0, 0)
 
@@ -126,13 +126,7 @@ def test_within_balance_forgives_what_is_spent(tmp_path) -> None:
 def test_refuse_rejects_a_return_whose_points_are_spent(tmp_path) -> None:
     with chain(tmp_path / "c.db", rules=programme(return_policy="refuse")) as world:
         world.member("m-1")
-        till = world.till()
-        till.sale("a", "m-1", 20_000)
-        till.push()
-        world.hold(till, "h", "m-1", 1500)
-        till.sale("b", "m-1", 3_000, redeem=1500, hold="h")
-        till.take_return("r", "a")
-        back = till.push(2).results[1]
+        _, back = spent_and_brought_back(world.till(), "m-1")
         assert (back.status, back.code) == ("rejected", "points_spent")
         assert world.balances("m-1") == (650, 0, 0)
 

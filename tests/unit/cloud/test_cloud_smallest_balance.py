@@ -1,23 +1,19 @@
 """The smallest balance to spend from is the member's, wherever their points lie; it is looked at before a promise."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import msgspec
 import pytest
 
 from till_cloud.exceptions import RefusedError
+from till_loyalty.programme import Programme
 from unit.cloud.grants_kit import LendingChain, lending, release
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[LendingChain]:
-    rules = lending()
-    least = msgspec.structs.replace(rules.redemption, minimum_balance_points=500)
-    made = LendingChain(tmp_path / "c.db", rules=msgspec.structs.replace(rules, redemption=least))
-    yield made
-    made.sound()
-    made.centre.close()
+def rules() -> Programme:
+    """Points can be spent from 500 on."""
+    usual = lending()
+    least = msgspec.structs.replace(usual.redemption, minimum_balance_points=500)
+    return msgspec.structs.replace(usual, redemption=least)
 
 
 def test_points_that_other_tills_have_are_the_members_balance(world: LendingChain) -> None:

@@ -1,39 +1,19 @@
 """Vouchers at the cloud: points put aside for one till, taken once, given back when nobody can have taken them."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from till_cloud.exceptions import AdminError
 from till_cloud.holding import FORGOTTEN_AFTER_MS
 from till_cloud.store import grants, meta
-from till_cloud.vouchers import DAY_MS, call_in, issue
+from till_cloud.vouchers import DAY_MS, call_in
 from till_sync.vouchers import decode
 from unit.cloud.cloud_kit import Till
 from unit.cloud.grants_kit import LendingChain, covered
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[LendingChain]:
-    made = LendingChain(tmp_path / "c.db")
-    yield made
-    made.sound()
-    made.centre.close()
-
-
-@pytest.fixture
-def till(world: LendingChain) -> Till:
-    world.member("m-1", points=1000)
-    return world.taker()
-
-
 def issued(world: LendingChain, points: int = 400, till: str = "k1", days: int = 10) -> tuple[str, str]:
-    """A voucher's id, and its text."""
-    row, text = world.centre.write(
-        lambda c: issue(c, "m-1", till=till, points=points, days=days, now_ms=world.wall())
-    ).result()
-    return row.voucher, text
+    """The usual voucher: its id, and its text."""
+    return world.voucher(points, till=till, days=days)
 
 
 def test_a_voucher_says_what_it_is_by_the_clouds_key(world: LendingChain, till: Till) -> None:

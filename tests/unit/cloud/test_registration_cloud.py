@@ -8,8 +8,6 @@ import pytest
 
 from till_cloud import confirmations
 from till_cloud.exceptions import AdminError, RefusedError
-from till_cloud.ledger.book import Book
-from till_cloud.merging import merge_by_hand
 from till_cloud.staff import confirm
 from till_cloud.store import meta
 from till_cloud.verify import verify
@@ -195,16 +193,16 @@ def test_two_registered_members_are_merged_by_staff_only(tmp_path: Path) -> None
         made.hold(till, "h-1", kept, 50)
         made.hold(till, "h-2", "m-old", 50)
         with pytest.raises(AdminError, match="open holds"):
-            by_hand(made, "m-old", kept)
+            made.merge("m-old", kept)
         till.release("h-2")
         till.push_last()
-        by_hand(made, "m-old", kept)
+        made.merge("m-old", kept)
         assert made.balances(kept) == (1200, 50, 0)
         assert member(made, "tier", kept) == "gold", "nobody loses standing"
         lives = made.rows("SELECT left, expires_at_ms FROM lots WHERE member_id = ? AND left > 0 ORDER BY lot", kept)
         assert [(left, life is None) for left, life in lives] == [(700, False), (500, True)]
         with pytest.raises(AdminError, match="who is there"):
-            by_hand(made, "m-old", kept)
+            made.merge("m-old", kept)
         check(made)
 
 
@@ -222,15 +220,6 @@ def test_one_person_has_one_first_purchase(tmp_path: Path) -> None:
         check(made)
 
 
-def by_hand(made: Chain, old: str, into: str) -> None:
-    def work(connection) -> None:
-        book = Book(connection, made.wall())
-        merge_by_hand(book, made.centre.registry, old, into)
-        book.flush()
-
-    made.centre.write(work).result()
-
-
 def test_a_debt_goes_over_in_a_merge(tmp_path: Path) -> None:
     with chain(tmp_path / "c.db") as made:
         till = made.till()
@@ -244,7 +233,7 @@ def test_a_debt_goes_over_in_a_merge(tmp_path: Path) -> None:
         till.take_return("b-1", "s-1")
         till.push(2)
         left, _held, debt = made.balances("m-old")
-        by_hand(made, "m-old", "m-kept")
+        made.merge("m-old", "m-kept")
         assert made.balances("m-old") == (0, 0, 0)
         after = made.balances("m-kept")
         assert after[0] - after[2] == 300 + left - debt

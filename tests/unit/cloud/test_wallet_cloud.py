@@ -10,8 +10,6 @@ from msgspec.structs import replace
 from till_cloud import wallet
 from till_cloud.changes import hello
 from till_cloud.exceptions import AdminError
-from till_cloud.ledger.book import Book
-from till_cloud.merging import merge_by_hand
 from till_cloud.store import meta, tills
 from till_cloud.store import wallet as rows
 from till_loyalty import rotating
@@ -141,12 +139,7 @@ def test_what_either_of_two_members_used_is_used_by_the_one_they_are(world: Chai
     sell(till, "a", WalletUse(token=10))
     sell(till, "b", WalletUse(token=12, rotating=60), "m-2")
 
-    def merge(connection) -> None:
-        book = Book(connection, world.wall())
-        merge_by_hand(book, world.centre.registry, "m-2", "m-1")
-        book.flush()
-
-    world.centre.write(merge).result()
+    world.merge("m-2", "m-1")
     assert seen(world) == WalletUse(token=12, rotating=60)
     sell(till, "c", WalletUse(token=12), "m-2")
     assert flags(world) == ["wallet_used"]

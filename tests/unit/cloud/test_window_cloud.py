@@ -10,9 +10,6 @@ from till_cloud.csv_members import LineReader, rows
 from till_cloud.importing import Importer
 from till_cloud.jobs.running import run_jobs
 from till_cloud.jobs.windows import judge
-from till_cloud.ledger.book import Book
-from till_cloud.merging import merge_by_hand
-from till_cloud.registry import Registry
 from till_cloud.store import meta, tills
 from till_cloud.store import windows as window_rows
 from till_cloud.store.windows import WINDOWS
@@ -83,12 +80,7 @@ def test_where_a_merged_member_was_seen_the_one_kept_was(world: Chain) -> None:
     till.sale("a", "m-1", 10_000)
     till.push()
 
-    def merge(connection) -> None:
-        book = Book(connection, world.wall())
-        merge_by_hand(book, Registry(), "m-1", "m-2")
-        book.flush()
-
-    world.centre.write(merge).result()
+    world.merge("m-1", "m-2")
     assert ("s1", "m-2") in inside(world)
 
 
@@ -97,14 +89,10 @@ def test_a_merged_member_who_came_lately_keeps_the_other_from_leaving(world: Cha
     for name in ("m-1", "m-2"):
         world.member(name)
 
-    def merge(connection) -> None:
-        book = Book(connection, world.wall())
-        window_rows.put(connection, "s1", "m-1", book.now_ms, 0)
-        window_rows.put(connection, "s1", "m-2", book.now_ms - 89 * window_rows.DAY_MS, 0)
-        merge_by_hand(book, Registry(), "m-1", "m-2")
-        book.flush()
-
-    world.centre.write(merge).result()
+    long_ago_ms = world.wall() - 89 * window_rows.DAY_MS
+    world.centre.write(lambda c: window_rows.put(c, "s1", "m-1", world.wall(), 0)).result()
+    world.centre.write(lambda c: window_rows.put(c, "s1", "m-2", long_ago_ms, 0)).result()
+    world.merge("m-1", "m-2")
     assert world.centre.read(lambda c: window_rows.seen_at(c, "s1", "m-2")) == (True, world.wall())
 
 
