@@ -199,7 +199,7 @@ OPERATIONS = (
         problems={
             409: "uid_conflict, registration_disabled, card_taken",
             422: "identifier_invalid, bank_card, birth_date_invalid",
-            503: "registration_unavailable, code_unchecked",
+            503: "registration_unavailable, code_unchecked, too_busy",
         },
     ),
     Operation(
@@ -213,7 +213,8 @@ OPERATIONS = (
         summary="Give a member a card.",
         path_parameters=(REFERENCE,),
         replays=True,
-        problems={404: "reference_unknown", 409: "uid_conflict, card_taken", 422: "identifier_invalid, bank_card"},
+        problems={404: "reference_unknown", 409: "uid_conflict, card_taken", 422: "identifier_invalid, bank_card"}
+        | _LOOK_UP,
     ),
     Operation(
         id="confirm",

@@ -5,7 +5,6 @@ Each call answers from this machine; only `hold`, one-time codes and, of somebod
 for one budget in all, and for one of one-time codes besides where it asks for such. Errors are DeskProblem.
 """
 
-import contextlib
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -92,9 +91,10 @@ class Desk:
         return bench.view(found, bench.words(language)).member(bench.balances.of(found))
 
     @bounded
-    async def quote(self, request: QuoteRequest) -> Quote:
-        """What the receipt would give; changes nothing."""
-        quote = await self._enrolled().quoting.quote(request)
+    async def quote(self, request: QuoteRequest, *, of_sale: bool = False) -> Quote:
+        """What the receipt would give; changes nothing. `of_sale`: for a sale that was made, which waits for no call
+        that is none, and does not ask the cloud who somebody is."""
+        quote = await self._enrolled().quoting.quote(request, of_sale=of_sale)
         self.receipts.touched(request.sale_uid)
         return quote
 
@@ -224,12 +224,16 @@ class Desk:
         return words.problem(code, values, status=status)
 
     async def _meet(self, *people: Identify) -> None:
-        """Ask the cloud about those who may be members already; what is wrong with a number is told by others."""
+        """Ask the cloud about those who may be members already; what is wrong with a number is told by others.
+        DeskProblem `too_busy`: whoever has waited their time for a turn does not wait for another."""
         if not self._parts.cache.window_days:
             return
         for who in people:
-            with contextlib.suppress(DeskProblem):
+            try:
                 await self._enrolled().bench.meeting.find(who)
+            except DeskProblem as exc:
+                if exc.code == "too_busy":
+                    raise
 
     def _enrolled(self) -> _Open:
         if self._open is None:

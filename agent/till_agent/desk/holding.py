@@ -15,7 +15,7 @@ from till_agent.desk.allowing import OFFLINE
 from till_agent.desk.bench import Bench, sale_body
 from till_agent.desk.covering import Covering, hold_prefix
 from till_agent.desk.found import Found
-from till_agent.desk.patience import ask
+from till_agent.desk.patience import ask, in_turn
 from till_agent.desk.problems import problem
 from till_agent.exceptions import CloudUnreachable, DeskProblem, HoldRefused, JournalUnavailable
 from till_agent.ports import Draft, Entry, JournalReader, StoredHold
@@ -57,25 +57,32 @@ class Holding:
         if found.voucher is not None:
             await self.covering.check(found.voucher)
         self._check_balance(request, found)
-        async with self._turn:
-            if await self._bench.read(lambda reader: reader.find("sale", request.sale_uid)) is not None:
-                raise problem("sale_exists", "expected a receipt that is not sold yet", pointer="/sale_uid")
-            stored = await self._open_for(request, found)
-            if stored is not None and stored.state == "granted":
-                return self._handed_out(stored)
-            if self._bench.offline and stored is not None:
-                # Its answer never came, and nobody can be asked: what the till gives itself comes after its release.
-                await self._give_back(stored)
-                stored = None
-            # A page may have come while others had their turn, or the disk.
-            found = self._spender(request, self._bench.finder.find(request.member, pointer="/member"))
-            # The cloud may hold what was asked for before: it is asked for the same again.
-            cover = self.covering.cover_of(request, found) if stored is None else ""
-            if cover:
-                return await self.covering.give(request, found, cover)
-            if self._bench.offline:
-                raise self._out_of_reach(request, found)
-            return await self._reserve(request, found, stored)
+        try:
+            async with in_turn(self._turn, self._bench.parts.settings.cloud_budget_ms):
+                return await self._held(request, found)
+        except CloudUnreachable as exc:
+            raise self._out_of_reach(request, found) from exc
+
+    async def _held(self, request: HoldCreate, found: Found) -> Hold:
+        """In this call's turn."""
+        if await self._bench.read(lambda reader: reader.find("sale", request.sale_uid)) is not None:
+            raise problem("sale_exists", "expected a receipt that is not sold yet", pointer="/sale_uid")
+        stored = await self._open_for(request, found)
+        if stored is not None and stored.state == "granted":
+            return self._handed_out(stored)
+        if self._bench.offline and stored is not None:
+            # Its answer never came, and nobody can be asked: what the till gives itself comes after its release.
+            await self._give_back(stored)
+            stored = None
+        # A page may have come while others had their turn, or the disk.
+        found = self._spender(request, self._bench.finder.find(request.member, pointer="/member"))
+        # The cloud may hold what was asked for before: it is asked for the same again.
+        cover = self.covering.cover_of(request, found) if stored is None else ""
+        if cover:
+            return await self.covering.give(request, found, cover)
+        if self._bench.offline:
+            raise self._out_of_reach(request, found)
+        return await self._reserve(request, found, stored)
 
     async def release(self, hold: str) -> None:
         """Give a hold back; once given back it stays so, and asking again changes nothing."""

@@ -67,11 +67,14 @@ class Meeting:
         self._asked: dict[MemberQuestion, _Asked] = {}
         self._taking: set[asyncio.Task[bool]] = set()
 
-    async def find(self, who: Identify, *, pointer: str = "", again: bool = True, alone: bool = False) -> Found:
+    async def find(
+        self, who: Identify, *, pointer: str = "", again: bool = True, alone: bool = False, of_sale: bool = False
+    ) -> Found:
         """Whom `who` names, here or at the cloud. `again` False does not repeat a question of some minutes ago, which
-        found nobody; `alone`: nobody is asked. DeskProblem as of `Finder.find`."""
-        finder, may_ask = self._finder, self._can_ask and not alone
-        await finder.learn(who)
+        found nobody; `alone`: nobody is asked; `of_sale`: nor does it wait for a call that is no sale's. DeskProblem as
+        of `Finder.find`."""
+        finder, may_ask = self._finder, self._can_ask and not (alone or of_sale)
+        await finder.learn(who, of_sale=of_sale)
         try:
             # A member's id is their own in the whole chain: whether anybody has it only the cloud can say here.
             found = finder.find(who, pointer=pointer, lenient=self._has_window)

@@ -5,8 +5,8 @@ of the line, so it is not told of it.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from contextvars import ContextVar
 from datetime import timedelta
 from functools import wraps
@@ -81,8 +81,14 @@ def bounded(call: Call) -> Call:
 
     @wraps(call)
     async def within_one(desk: Timed, *args: Any, **named: Any) -> Any:
-        with one_call(desk.mono_ms):
+        # As `one_call`, without its two steps through a generator: each call of cash software goes this way.
+        if _patience.get() is not None:
             return await call(desk, *args, **named)
+        token = _patience.set(Patience(desk.mono_ms))
+        try:
+            return await call(desk, *args, **named)
+        finally:
+            _patience.reset(token)
 
     return cast("Call", within_one)
 
@@ -105,3 +111,21 @@ async def ask(budget_ms: int, question: Callable[[], Awaitable[T]], *, of: Of = 
         except TimeoutError:
             detail = f"no answer within the {left_ms} ms that were left of this call's {budget_ms} ms"
             raise CloudUnreachable(detail) from None
+
+
+@asynccontextmanager
+async def in_turn(turn: asyncio.Lock, budget_ms: int) -> AsyncIterator[None]:
+    """Has `turn`, whose holder may be asking the cloud: waiting for it is waiting for the cloud. CloudUnreachable where
+    that takes longer than is left of this call's budget."""
+    patience = _patience.get()
+    left_ms = budget_ms if patience is None else max(LEAST_MS, patience.left_ms(budget_ms, "cloud"))
+    try:
+        with patience.waiting("cloud") if patience is not None else nullcontext():
+            async with asyncio.timeout(timedelta(milliseconds=left_ms).total_seconds()):
+                await turn.acquire()
+    except TimeoutError:
+        raise CloudUnreachable(f"another call has asked the cloud for longer than {left_ms} ms") from None
+    try:
+        yield
+    finally:
+        turn.release()

@@ -31,11 +31,11 @@ class Quoting:
         self._bench = bench
         self._covering = Covering(bench)
 
-    async def quote(self, request: QuoteRequest) -> Quote:
-        """What the receipt would give; changes nothing."""
+    async def quote(self, request: QuoteRequest, *, of_sale: bool = False) -> Quote:
+        """What the receipt would give; changes nothing. `of_sale`: as of `Meeting.find`."""
         bench = self._bench
         who = request.member
-        found = await bench.meeting.find(who, pointer="/member", again=False) if who else None
+        found = await bench.meeting.find(who, pointer="/member", again=False, of_sale=of_sale) if who else None
         if found is not None and found.voucher is not None:
             await self._covering.check(found.voucher)
         figures = bench.balances.of(found) if found else None

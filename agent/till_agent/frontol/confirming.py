@@ -108,7 +108,7 @@ class Confirming:
     async def _request(self, document: Document) -> SaleRequest:
         """The sale as it should be."""
         desk = self._counter.desk
-        draft = self._documents.draft(document) or await self._documents.recalled(document)
+        draft = self._documents.draft(document) or await self._documents.recalled(document, of_sale=True)
         document = with_codes(document, draft)
         settled = sold(document, draft)
         programme = desk.programme

@@ -111,10 +111,13 @@ class Documents:
         """What was told of the receipt before."""
         return self._counter.drafts.get(document.uid, self._counter.now_ms()) if document.uid else None
 
-    async def recalled(self, document: Document, member: Identify | None = None) -> Draft | None:
+    async def recalled(
+        self, document: Document, member: Identify | None = None, *, of_sale: bool = False
+    ) -> Draft | None:
         """What was told of a receipt whose draft is gone (the agent was restarted, or it took too long).
 
         If our discounts are what its positions lack of their price times quantity, one and all, then they are it.
+        `of_sale`: the receipt is paid.
         """
         gross = [product(each.price_minor, each.quantity_thousandths) for each in document.positions]
         as_priced = all(price <= each.total_minor for price, each in zip(gross, document.positions, strict=True))
@@ -132,7 +135,7 @@ class Documents:
         )
         receipt = quoted(whole, None)
         try:
-            quote = await self._quote(document, receipt, member or whose(document.who), redeem_points=bonus)
+            quote = await self._quote(document, receipt, member or whose(document.who), bonus, of_sale=of_sale)
         except DeskProblem:
             return None
         paid = {line.number: line.paid_by_points_minor for line in quote.calculation.lines}
@@ -148,7 +151,13 @@ class Documents:
         return None
 
     async def _quote(
-        self, document: Document, receipt: Receipt, member: Identify | None, redeem_points: int = 0
+        self,
+        document: Document,
+        receipt: Receipt,
+        member: Identify | None,
+        redeem_points: int = 0,
+        *,
+        of_sale: bool = False,
     ) -> Quote:
         request = QuoteRequest(
             receipt=receipt,
@@ -159,7 +168,7 @@ class Documents:
             codes=document.codes,
             sale_uid=document.uid or None,
         )
-        return await self._counter.desk.quote(request)
+        return await self._counter.desk.quote(request, of_sale=of_sale)
 
     async def _member_only(self, document: Document) -> Body:
         """A receipt with nothing on it yet, or goods that come back: who it is, and nothing of discounts."""

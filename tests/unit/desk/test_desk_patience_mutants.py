@@ -8,6 +8,7 @@ from kit.broken import Mutant, notice, pass_unbroken
 from kit.forks import Forks
 
 HERE = "tests/unit/desk/test_desk_patience.py::"
+STALLED = "tests/unit/frontol_api/test_frontol_api_stalled.py::"
 FRONTOL = "tests/unit/frontol_api/test_frontol_api_clients.py::"
 
 MUTANTS: list[Mutant] = [
@@ -38,6 +39,13 @@ MUTANTS: list[Mutant] = [
         'ask(budget_ms, given, of="code")',
         "ask(budget_ms, given)",
         HERE + "test_a_registration_waits_for_one_budget_of_codes_whoever_was_asked_about_before",
+    ),
+    (
+        "whoever reserves points waits for all others",
+        "desk/patience.py",
+        "milliseconds=left_ms).total_seconds()):\n                await turn.acquire()",
+        "milliseconds=10**8).total_seconds()):\n                await turn.acquire()",
+        STALLED + "test_a_receipt_waits_for_no_other_call_that_is_at_the_cloud",
     ),
     (
         "each call within a call of Frontol has a budget",

@@ -14,10 +14,11 @@ from fakes.till import ANNA_CARD, ANNA_PHONE, ANNA_TAGS, KEY, FakeTill, anna, re
 from till_agent.api import HoldCreate, Identify, SaleRequest
 from till_agent.desk import slow_tags
 from till_agent.desk.aside import aside
-from till_agent.exceptions import DeskProblem
-from till_agent.member_api import MemberCreate
+from till_agent.exceptions import CloudUnreachable, DeskProblem
+from till_agent.member_api import CardAttach, MemberCreate
 from till_agent.texts import LANGUAGES
 from till_loyalty.identifiers import slow_tag, tag
+from till_sync.asking import MemberAnswer, MemberQuestion
 from till_sync.ops import decode_body, names_slow_phone
 from till_sync.phone_tags import PhoneTags
 from unit.desk.registration_cases import AGREED, to_spend
@@ -234,6 +235,56 @@ def test_who_waits_too_long_for_a_turn_is_told_so_and_a_sale_and_its_void_are_no
         assert await first == "served"
         monkeypatch.setattr(slow_tags, "TURN_MS", int(WAIT_S * 1000))
         assert await asyncio.gather(*[look(number) for number in range(1, 5)]) == ["served"] * 4
+
+    till.run(case())
+
+
+class NoGateway:
+    """Of a cloud that is not reached."""
+
+    online = True
+
+    async def find(self, question: MemberQuestion, *, budget_ms: int) -> MemberAnswer:
+        raise CloudUnreachable(f"no answer about {question} in {budget_ms} ms")
+
+
+def test_who_registers_or_gives_a_card_in_a_rush_waits_for_one_turn_and_not_for_two(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """At a till with a window the cloud is asked first who it is, for which the phone has to be known too."""
+    gate = threading.Event()
+    turns: list[bool] = []
+    take = slow_tags.SlowTags._take
+
+    async def counted(turn: asyncio.Lock, *, patient: bool) -> None:
+        turns.append(patient)
+        await take(turn, patient=patient)
+
+    def slow(fast: str, cost: int) -> str:
+        gate.wait(WAIT_S)
+        return slow_tag(fast, cost)
+
+    monkeypatch.setattr(slow_tags, "slow_tag", slow)
+    monkeypatch.setattr(slow_tags.SlowTags, "_take", staticmethod(counted))
+    till = till_with(ONLY, SLOW)
+    till.cache.window_days, till.members = 90, NoGateway()
+    till.desk = till.new_desk()
+    registration = MemberCreate(uid="r-1", phone=STRANGER, consent=AGREED)
+    card = CardAttach(uid="a-1", card="2900000000025")
+
+    async def case() -> None:
+        first = asyncio.create_task(till.desk.identify(Identify(phone="+79165550000"), alone=True))
+        try:
+            await asyncio.sleep(0)
+            monkeypatch.setattr(slow_tags, "TURN_MS", 1)
+            for call in (lambda: till.desk.register(registration), lambda: till.desk.attach_card(FAST, card)):
+                turns.clear()
+                with pytest.raises(DeskProblem) as refused:
+                    await call()
+                assert (refused.value.code, refused.value.retryable, turns) == ("too_busy", True, [False])
+        finally:
+            gate.set()
+        await first
 
     till.run(case())
 

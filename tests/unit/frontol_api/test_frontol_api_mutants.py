@@ -16,6 +16,7 @@ from unit.frontol_api import test_frontol_api_leftovers as leftovers
 from unit.frontol_api import test_frontol_api_receipts as receipts
 from unit.frontol_api import test_frontol_api_returns as returns
 from unit.frontol_api import test_frontol_api_shapes as shapes
+from unit.frontol_api import test_frontol_api_stalled as stalled
 from unit.frontol_api.frontol_api_till import cash
 from unit.frontol_api.test_frontol_api_naming import BARE, test_a_uid_is_the_same_with_and_without_braces_in_either_case
 
@@ -120,9 +121,16 @@ MISTAKES = {
     "the draft is forgotten at a restart": Mistake(
         confirming.Confirming,
         "_request",
-        "or await self._documents.recalled(document)",
+        "or await self._documents.recalled(document, of_sale=True)",
         "",
         receipts.test_the_agent_restarted_in_mid_receipt_finds_what_it_held,
+    ),
+    "a receipt waits for whoever looks a phone up": Mistake(
+        confirming.Confirming,
+        "_request",
+        "recalled(document, of_sale=True)",
+        "recalled(document)",
+        stalled.test_nobody_is_asked_who_a_stranger_is_that_has_paid,
     ),
     "points that can not be taken stop the sale": Mistake(
         confirming,
