@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -27,6 +28,12 @@ from till_installer.setup.enrolling import Enrolled, enrol, must_have_code
 from till_installer.setup.exceptions import PreconditionError, SetupError
 from till_installer.setup.files import agent_owner, put, set_rights
 from till_installer.upgrade.pointers import named, point
+from till_installer.upgrade.record import Records
+from till_installer.upgrade.staging import is_whole
+
+if TYPE_CHECKING:
+    from till_installer.upgrade.engine import Upgrader
+    from till_sync.heartbeat import UpdateState
 
 READY_TIMEOUT_S = 60.0
 """As the unit has it; it takes a second or two."""
@@ -188,9 +195,12 @@ class Installing:
             raise SetupError(str(exc), code=exc.code, exit_code=exc.status) from exc
 
     def _is_upgrade(self, manifest: Manifest, before: str) -> bool:
-        """Whether a version that serves is to be watched in the place of another, and taken back if need be."""
+        """Whether a version is to be rehearsed, watched in the place of another, and taken back if need be.
+
+        Also where the agent rests just now: a till that is stopped for an evening gets no worse version by that.
+        """
         is_other = before not in ("", manifest.version)
-        return is_other and self.manager is not None and self.manager.status().state == "running"
+        return is_other and self.manager is not None and is_whole(self.layout.version_dir(before))
 
     def _put_files(self, wishes: Wishes, keys: tuple[str, ...], *, with_system: bool) -> None:
         """`with_system` false: units and rules come with the change of version, and go with it."""
@@ -224,23 +234,36 @@ class Installing:
 
     def _switch(self, bundle: Path, manifest: Manifest, before: str) -> None:
         """A first version by its link; another one as every upgrade: rehearsed, watched, and undone if it fails."""
-        layout = self.layout
-        if before == manifest.version:
+        layout, version = self.layout, manifest.version
+        if before == version:
+            self._finish(version)
             return
         self.changed.append("current")
         if self.manager is None or not self._is_upgrade(manifest, before):
             if before:
                 point(layout.previous, before)
-            point(layout.current, manifest.version)
+                why = "nobody runs the agent here" if self.manager is None else "that is not there as a whole any more"
+                self.remarks.append(f"version {version} took the place of {before} without a rehearsal: {why}")
+            point(layout.current, version)
             return
+        if self.manager.status().state == "absent":
+            self.manager.install(agent_command(layout), config=layout.config)
+        must_be_done(layout, self.manager, self._upgrader(self.manager).apply(bundle, manifest))
+        self.changed += system.put_files(layout)
+
+    def _finish(self, version: str) -> None:
+        """An installation that was killed in its change of version is finished by the next one, watched as it was."""
+        if self.manager is None or Records(self.layout).marker() is None:
+            return
+        state = self._upgrader(self.manager).finish()
+        if state is not None and named(self.layout.current) != version:
+            must_be_done(self.layout, self.manager, state)
+
+    def _upgrader(self, manager: ServiceManager) -> "Upgrader":
         from till_installer.upgrade.engine import Upgrader
         from till_installer.upgrade.means import Means
 
-        state = Upgrader(layout, self.manager, Means(say=self.say)).apply(bundle, manifest)
-        if state.stage != "done":
-            message = f"version {manifest.version} was put in place and taken back ({state.code}): {state.detail}; "
-            raise SetupError(f"{message}version {before} serves on", code="upgrade_undone")
-        self.changed += system.put_files(layout)
+        return Upgrader(self.layout, manager, Means(say=self.say))
 
     def _start(self) -> str:
         if self.manager is None:
@@ -266,6 +289,15 @@ class Installing:
         if self.manager is None or os.name == "nt" or not (pid := self.manager.status().pid):
             return False
         return program_of(pid) not in ("", str(self.layout.python(self.layout.current).resolve()))
+
+
+def must_be_done(layout: Layout, manager: ServiceManager, state: "UpdateState") -> None:
+    """SetupError (`upgrade_undone`) when a change of version was taken back."""
+    if state.stage == "done":
+        return
+    left = "serves on" if manager.status().state == "running" else "is in its place again, and does not run"
+    message = f"version {state.to_version} was put in place and taken back ({state.code}): {state.detail}; "
+    raise SetupError(f"{message}version {named(layout.current)} {left}", code="upgrade_undone")
 
 
 def program_of(pid: int) -> str:

@@ -32,7 +32,8 @@ def must_fit(layout: Layout, records: Records, manifest: Manifest, *, again: boo
     why = records.refused().get(manifest.version)
     if why is not None and not again:
         raise RefusedError(
-            f"{manifest.version} was taken back here ({why}); use --again when its cause is mended",
+            f"{manifest.version} was taken back here ({why}); use `tillside upgrade apply --again` when its cause "
+            "is mended",
             code="rolled_back_before",
         )
     old = staging.schemas_of(layout, running)
@@ -45,13 +46,14 @@ def must_fit(layout: Layout, records: Records, manifest: Manifest, *, again: boo
     if manifest.schemas.journal > old.journal and not one_way:
         raise RefusedError(
             f"{manifest.version} writes a journal (schema {manifest.schemas.journal}) that {running} can't read: what "
-            "is sold on it could not be taken back along; use --one-way for a till that is to stay with it",
+            "is sold on it could not be taken back along; use `tillside upgrade apply --one-way` for a till that is to "
+            "stay with it",
             code="no_way_back",
         )
     if manifest.schemas.cache != old.cache and not again and _is_cut_off(layout.state_dir):
         raise RefusedError(
             f"{manifest.version} begins with an empty cache, and without a line nobody would be known here; wait for "
-            "the line, or use --again",
+            "the line, or use `tillside upgrade apply --again`",
             code="cache_would_empty",
         )
 

@@ -26,7 +26,7 @@ from till_installer.services.windows import ACCOUNT, service_command
 from till_installer.setup.bootstrap import KEPT_BUNDLE, read_complete
 from till_installer.setup.enrolling import Enrolled, enrolled_as, must_have_code
 from till_installer.setup.exceptions import PreconditionError, SetupError
-from till_installer.setup.installing import must_have_folder, put_frontol
+from till_installer.setup.installing import must_be_done, must_have_folder, put_frontol
 from till_installer.upgrade.pointers import named, point
 from till_installer.upgrade.queue import UnreadableError, schema_of
 from till_installer.windows.access import allow_origins, protect
@@ -107,7 +107,11 @@ class Installing:
         must_have_code(layout, wishes.enroll_file)
         must_have_folder(wishes.frontol)
         before = named(layout.current)
-        was_running = self.manager.status().state in ("running", "starting")
+        state = self.manager.status().state
+        was_running = state in ("running", "starting")
+        # Also where the agent rests just now, but not where no service is left that the other version could start by.
+        is_other = before not in ("", wishes.version)
+        is_upgrade = is_other and state != "absent" and read_complete(layout.version_dir(before)) is not None
         if not was_running:
             self._must_read_journal(read_manifest(folder / KEPT_BUNDLE))
             self._must_have_port(settings)
@@ -119,14 +123,12 @@ class Installing:
         self._put_settings(wishes)
         self.at("settings")
         try:
-            enrolled = self._put_in_place(
-                wishes, folder, before, is_upgrade=was_running and before not in ("", wishes.version)
-            )
+            enrolled = self._put_in_place(wishes, folder, before, is_upgrade=is_upgrade)
             if was_running and "till.toml" in self.changed and before == wishes.version:
                 self.say("starting the agent anew for its new settings")
                 self.manager.stop()
         except InstallerError:
-            self._leave_as_it_was(was_running=was_running)
+            self._leave_as_it_was(was_running=was_running or named(layout.current) != before)
             raise
         self._start()
         self.at("started")
@@ -143,13 +145,13 @@ class Installing:
         )
 
     def _put_in_place(self, wishes: Wishes, folder: Path, before: str, *, is_upgrade: bool) -> Enrolled:
-        """Programs, service, pointer, identity. An upgrade is rehearsed and watched beside the agent that sells, so its
-        starter is replaced behind it, for which the agent has to rest."""
+        """Programs, service, pointer, identity. An upgrade is rehearsed, and watched under the starter that is there,
+        which is replaced behind it: for that the agent has to rest."""
         if not is_upgrade:
             self._put_programs(folder)
         self.at("programs")
         self._make_service(wishes.account)
-        self._switch(wishes, before)
+        self._switch(wishes, before, is_upgrade=is_upgrade)
         self.at("switched")
         if is_upgrade:
             self._put_programs(folder)
@@ -276,29 +278,24 @@ class Installing:
                 code="not_written",
             ) from exc
 
-    def _switch(self, wishes: Wishes, before: str) -> None:
+    def _switch(self, wishes: Wishes, before: str, *, is_upgrade: bool) -> None:
         """A first version by its pointer; another one as every upgrade: rehearsed, watched, and undone if it fails."""
         layout, version = self.layout, wishes.version
         if before == version:
             return
         self.changed.append("current")
-        if before and layout.version_dir(before).is_dir() and self.manager.status().state == "running":
-            from till_installer.upgrade.engine import Upgrader
-            from till_installer.upgrade.means import Means
-
-            kept = layout.version_dir(version) / KEPT_BUNDLE
-            upgrader = Upgrader(layout, self.manager, Means(install=_is_there, say=self.say))
-            state = upgrader.apply(kept, read_manifest(kept), again=wishes.again)
-            if state.stage != "done":
-                raise SetupError(
-                    f"version {version} was put in place and taken back ({state.code}): {state.detail}; version "
-                    f"{before} serves on",
-                    code="upgrade_undone",
-                )
+        if not is_upgrade:
+            if before:
+                point(layout.previous, before)
+                self.remarks.append(f"version {version} took the place of {before} without a rehearsal")
+            point(layout.current, version)
             return
-        if before:
-            point(layout.previous, before)
-        point(layout.current, version)
+        from till_installer.upgrade.engine import Upgrader
+        from till_installer.upgrade.means import Means
+
+        kept = layout.version_dir(version) / KEPT_BUNDLE
+        upgrader = Upgrader(layout, self.manager, Means(install=_is_there, say=self.say))
+        must_be_done(layout, self.manager, upgrader.apply(kept, read_manifest(kept), again=wishes.again))
 
     def _enrol(self, code_file: Path | None) -> Enrolled:
         """Trade the code, unless this machine is a till already. A cloud that does not answer is no fault."""

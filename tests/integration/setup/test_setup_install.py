@@ -10,88 +10,25 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from kit.bundles import PUBLIC, install_quickly, small_bundle, tree
+from integration.setup.setup_kit import Stub, killed, put_in, quick
+from kit.bundles import PUBLIC, small_bundle, tree
 from kit.fake_systemctl import calls, put_on_path
-from kit.processes import free_port
 from kit.updates import Shop
 from kit.waiting import wait_for
 from till_agent.audit_trail import AUDIT_FILE, read
 from till_config.exceptions import ConfigError
 from till_installer.exceptions import InstallerError
-from till_installer.layout import Layout, linux_layout
-from till_installer.services.ports import ServiceManager, ServiceState, ServiceStatus
+from till_installer.layout import Layout
 from till_installer.services.systemd import SystemdManager
-from till_installer.setup import bootstrap, system
+from till_installer.setup import bootstrap
 from till_installer.setup.cli import setup
-from till_installer.setup.installing import Done, Installing, Wishes
 from till_installer.setup.looking import standing
 from till_installer.setup.removing import uninstall
 from till_installer.setup.repairing import look, repair
-from till_installer.upgrade.engine import Upgrader
 from till_installer.upgrade.pointers import named
-from till_sync.heartbeat import UpdateStage, UpdateState
 from till_sync.keys import new_key
 
 STEPS = ("version", "files", "switched", "enrolled", "started")
-KILLED = 137
-
-
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One for all tests, which don't change it."""
-    return small_bundle(tmp_path_factory.mktemp("setup") / "bundle")
-
-
-@pytest.fixture
-def layout(tmp_path: Path) -> Layout:
-    """An empty root with the till's settings beside it."""
-    made = linux_layout(tmp_path / "root")
-    (tmp_path / "till.toml").write_text(f'[agent]\nstate_dir = "{made.state_dir}"\n[bridge]\nport = {free_port()}\n')
-    return made
-
-
-@pytest.fixture
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bootstrap, "_install_packages", install_quickly)
-
-
-quick = pytest.mark.usefixtures("_quick")
-
-
-class Stub:
-    """A manager that notes what it is asked; nothing runs."""
-
-    kind = "stub"
-
-    def __init__(self) -> None:
-        self.state: ServiceState = "absent"
-
-    def install(self, command: tuple[str, ...], *, config: Path) -> None:
-        """Known from now on."""
-        if self.state == "absent":
-            self.state = "stopped"
-
-    def remove(self) -> None:
-        """Forgotten."""
-        self.state = "absent"
-
-    def start(self) -> None:
-        """Runs."""
-        self.state = "running"
-
-    def stop(self, timeout_s: float = 10.0) -> None:
-        """Rests."""
-        self.state = "stopped" if self.state == "running" else self.state
-
-    def status(self) -> ServiceStatus:
-        """As it was told."""
-        return ServiceStatus(state=self.state)
-
-
-def put_in(layout: Layout, bundle: Path, manager: ServiceManager | None = None, **more: Any) -> Done:
-    """Install with the usual wishes."""
-    wishes: dict[str, Any] = {"config": layout.root.parent / "till.toml", "release_keys": (PUBLIC,), **more}
-    return Installing(layout, manager).install(Wishes(bundle=bundle, **wishes))
 
 
 def refused(layout: Layout, bundle: Path, **more: Any) -> str:
@@ -143,27 +80,12 @@ def test_a_second_installation_changes_nothing(bundle: Path, layout: Layout) -> 
 @pytest.mark.parametrize("step", STEPS)
 def test_an_installation_that_is_killed_is_finished_by_the_next(step: str, bundle: Path, layout: Layout) -> None:
     """Whatever it had done by then."""
-    _killed(layout, bundle, step)
+    killed(layout, bundle, step)
     manager = Stub()
     put_in(layout, bundle, manager)
     assert (named(layout.current), manager.state) == ("0.1.0", "running")
     assert look(layout, manager) == []
     assert not list(layout.root.rglob(".*.????????")), "no draft is left"
-
-
-def _killed(layout: Layout, bundle: Path, step: str) -> None:
-    def at(name: str) -> None:
-        if name == step:
-            os._exit(KILLED)
-
-    pid = os.fork()
-    if pid == 0:
-        try:
-            wishes = Wishes(bundle=bundle, config=layout.root.parent / "till.toml", release_keys=(PUBLIC,))
-            Installing(layout, Stub(), at=at).install(wishes)
-        finally:
-            os._exit(1)
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == KILLED
 
 
 @quick
@@ -187,47 +109,6 @@ def test_a_version_whose_making_was_cut_off_is_made_anew(
     put_in(layout, bundle)
     assert not (folder / "left").exists()
     assert named(layout.current) == "0.1.0"
-
-
-@quick
-def test_a_second_version_that_is_killed_leaves_the_first(bundle: Path, layout: Layout, tmp_path: Path) -> None:
-    """At each step until the switch, the first is the one that runs."""
-    put_in(layout, bundle)
-    second = small_bundle(tmp_path / "second", "0.2.0")
-    for step in ("version", "files"):
-        _killed(layout, second, step)
-        assert named(layout.current) == "0.1.0"
-        assert bootstrap.read_complete(layout.version_dir("0.1.0")) is not None
-    put_in(layout, second)
-    assert (named(layout.current), named(layout.previous)) == ("0.2.0", "0.1.0")
-
-
-@quick
-@pytest.mark.parametrize("stage", ["rolled_back", "done"])
-def test_units_and_rules_come_with_a_second_version_only_once_it_is_proven(
-    bundle: Path, layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: UpdateStage
-) -> None:
-    """One that is taken back leaves those of the version that serves on."""
-    manager = Stub()
-    put_in(layout, bundle, manager)
-    rules = layout.root / "etc/udev/rules.d/60-tillside.rules"
-    before = rules.read_text()
-    monkeypatch.setattr(system, "filled", lambda *_: "of the second")
-    seen: list[str] = []
-
-    def apply(*_: object) -> UpdateState:
-        seen.append(rules.read_text())
-        return UpdateState(stage=stage)
-
-    monkeypatch.setattr(Upgrader, "apply", apply)
-    second = small_bundle(tmp_path / "second", "0.2.0")
-    if stage == "done":
-        put_in(layout, second, manager)
-    else:
-        with pytest.raises(InstallerError, match=r"0\.1\.0 serves on"):
-            put_in(layout, second, manager)
-    assert seen == [before]
-    assert rules.read_text() == ("of the second" if stage == "done" else before)
 
 
 @quick

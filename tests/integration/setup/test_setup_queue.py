@@ -113,6 +113,7 @@ def test_a_copy_that_is_another_queue_removes_nothing(
 
 UNIT = "tests/unit/setup/test_setup_bundle.py"
 HERE = "tests/integration/setup/test_setup_queue.py"
+OTHER = "tests/integration/setup/test_setup_other_version.py"
 MUTANTS: list[Mutant] = [
     ("signature", "bundle/manifest.py", "if not any(ed25519", "if False and not any(ed25519", UNIT),
     ("extra files", "bundle/manifest.py", "sorted(found - wanted)", "sorted(found - found)", UNIT),
@@ -121,6 +122,20 @@ MUTANTS: list[Mutant] = [
     ("links", "bundle/archive.py", "if not (entry.isreg() or entry.isdir()):", "if entry.isdev():", UNIT),
     ("guess", "setup/removing.py", "discard != proof.count", "discard is None", HERE),
     ("copy", "setup/removing.py", "!= (proof.count, proof.digest)", "== ()", HERE),
+    (
+        "switches-at-rest",
+        "setup/installing.py",
+        "self.manager is not None and is_whole(self.layout.version_dir(before))",
+        'self.manager is not None and self.manager.status().state == "running"',
+        OTHER,
+    ),
+    (
+        "finishes-nothing",
+        "setup/installing.py",
+        "            self._finish(version)\n",
+        "",
+        f"{OTHER}::test_a_change_of_version_that_was_killed_is_finished_by_the_next_run",
+    ),
 ]
 
 

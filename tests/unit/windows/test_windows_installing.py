@@ -15,6 +15,7 @@ from till_config.exceptions import ConfigError
 from till_installer.bundle.manifest import Manifest
 from till_installer.exceptions import InstallerError
 from till_installer.layout import Layout
+from till_installer.services.ports import ServiceState
 from till_installer.setup.exceptions import SetupError
 from till_installer.upgrade.engine import Upgrader
 from till_installer.upgrade.pointers import named, point
@@ -136,13 +137,56 @@ def test_a_version_that_was_taken_back_here_is_not_put_in_place_again(layout: La
     assert (named(layout.current), manager.state) == ("0.1.0", "running")
 
 
-def test_a_version_is_switched_at_once_where_no_agent_runs(layout: Layout) -> None:
-    """There is nobody whose sales could stop; the one before stays to go back to."""
+@pytest.mark.parametrize("state", ["stopped", "failed", "starting"])
+def test_a_version_over_an_agent_that_rests_is_an_upgrade_as_any(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch, state: ServiceState
+) -> None:
+    """Rehearsed and watched: else a till that was stopped for the set-up would get what no till that sells does."""
+    manager = Manager()
+    put_in(layout, manager)
+    manager.state = state
+    unpack(layout, "0.2.0", text="another")
+    starter = layout.programs / "starter/start.py"
+    before, seen = starter.read_text(), list[str]()
+
+    def apply(self: Upgrader, *_: object, **__: object) -> UpdateState:
+        seen.append(starter.read_text())
+        point(self.layout.previous, "0.1.0")
+        point(self.layout.current, "0.2.0")
+        manager.start()
+        return UpdateState(stage="done")
+
+    monkeypatch.setattr(Upgrader, "apply", apply)
+    assert put_in(layout, manager, version="0.2.0").before == "0.1.0"
+    assert seen == [before], "once, and under the starter that was there"
+    assert (named(layout.current), named(layout.previous), manager.state) == ("0.2.0", "0.1.0", "running")
+
+
+def test_a_refused_version_leaves_an_agent_at_rest(layout: Layout) -> None:
+    """Whoever stopped it had a reason; what did not change is not started."""
     manager = Manager()
     put_in(layout, manager)
     manager.stop()
     unpack(layout, "0.2.0")
-    assert put_in(layout, manager, version="0.2.0").before == "0.1.0"
+    Records(layout).refuse("0.2.0", "never_ready")
+    with pytest.raises(InstallerError, match="upgrade apply --again"):
+        put_in(layout, manager, version="0.2.0")
+    assert (named(layout.current), manager.state) == ("0.1.0", "stopped")
+
+
+@pytest.mark.parametrize("left", ["a whole version", "a part of one"])
+def test_a_version_is_switched_at_once_where_none_is_left_to_go_back_to(layout: Layout, left: str) -> None:
+    """No service that could start it, or not all of its files; that it was not rehearsed is said."""
+    manager = Manager()
+    put_in(layout, manager)
+    if left == "a whole version":
+        manager.remove()
+    else:
+        manager.stop()
+        (layout.version_dir("0.1.0") / "complete.json").unlink()
+    unpack(layout, "0.2.0")
+    told = put_in(layout, manager, version="0.2.0")
+    assert told.remarks == ("version 0.2.0 took the place of 0.1.0 without a rehearsal",)
     assert (named(layout.current), named(layout.previous), manager.state) == ("0.2.0", "0.1.0", "running")
 
 
