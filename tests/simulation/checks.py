@@ -11,6 +11,7 @@ from simulation.centre import SimulatedCloud
 from simulation.chain import BUDGET, DAILY_LIMIT, FLOOR, TILLS
 from simulation.held import Held, at_rest
 from simulation.shop import Cashier
+from simulation.swallowed import Swallowed
 from simulation.till import SimulatedTill
 from till_cloud.verify import verify
 from till_cloud.waves import programme_key
@@ -25,15 +26,18 @@ class Broken(Exception):  # noqa: N818 - a verdict on the product
 class Checks:
     """Looks after each step at all that may have changed since the step before; what has not, is as it was found."""
 
-    def __init__(self, cloud: SimulatedCloud, tills: Mapping[str, SimulatedTill]) -> None:
+    def __init__(self, cloud: SimulatedCloud, tills: Mapping[str, SimulatedTill], swallowed: Swallowed) -> None:
         self._cloud = cloud
         self._tills = tills
+        self._swallowed = swallowed
         self._added_up: tuple[int, int] | None = None
         self._compared: dict[str, tuple[Any, ...]] = {}
         self._held = Held(cloud)
 
     def check(self) -> None:
-        """Invariants 2, 4, 5, 6, 7 at the cloud, and 9 at every till that runs."""
+        """Invariants 2, 4, 5, 6, 7 at the cloud, and 9 at every till that runs; and that nothing was got over."""
+        if self._swallowed.first:
+            raise Broken(f"swallowed: {self._swallowed.first}")
         if not self._cloud.up:
             return
         if self._cloud.stumbled:

@@ -419,6 +419,22 @@ def believes_what_was_put_down() -> AbstractContextManager[object]:
     return mock.patch.object(rebuilding, "_fits", mutant)
 
 
+def stumbles_over_a_duplicate() -> AbstractContextManager[object]:
+    """A push that the cloud had already trips whatever counts the verdicts. They are stored, the next round is well.
+
+    Nothing is lost, nothing doubled, and all come to rest: only the log can tell.
+    """
+    from till_sync.push import Pusher
+
+    def mutant(self: Any, answer: Any) -> None:
+        counts = {"applied": 0, "adjusted": 0, "rejected": 0}
+        for result in answer.results:
+            counts[result.status] += 1
+        self.counts.pushed += sum(counts.values())
+
+    return mock.patch.object(Pusher, "_count_verdicts", mutant)
+
+
 MUTANTS = {
     each.__name__: each
     for each in (
@@ -453,5 +469,6 @@ MUTANTS = {
         tells_nobody_who_was_erased,
         looks_up_by_fast_tags_alone,
         believes_what_was_put_down,
+        stumbles_over_a_duplicate,
     )
 }

@@ -43,6 +43,7 @@ FOUND_BY = {
     "tells_nobody_who_was_erased": 6,
     "looks_up_by_fast_tags_alone": 6,
     "believes_what_was_put_down": 230,
+    "stumbles_over_a_duplicate": 15,
 }
 """A seed that finds a mutant, where seed 1 does not: so that finding it again is quick."""
 

@@ -28,6 +28,7 @@ from simulation.checks import Broken, Checks, check_quiet
 from simulation.loop import run
 from simulation.network import LATE_S
 from simulation.shop import Cashier
+from simulation.swallowed import Swallowed, listening
 from simulation.till import SimulatedTill
 from till_agent.desk import StoreIdentity
 from till_agent.journal import rebuilding
@@ -142,22 +143,14 @@ class _World:
         if keeps:
             self.keeping.make_snapshots()
         self.cashiers = {name: Cashier(till, phones=keeps) for name, till in self.tills.items()}
-        self._checks = Checks(self.cloud, self.tills)
+        swallowed = Swallowed(lambda: self.cloud.restored)
+        asyncio.get_running_loop().set_exception_handler(swallowed.hear)
+        self._checks = Checks(self.cloud, self.tills, swallowed)
         self.fleet = fleet.Fleet(self.cloud, self._folder / "sticks", chain.policy_of(self._seed))
         reason = ""
         try:
-            for till in self.tills.values():
-                await till.start()
-            for step in self._plan:
-                self._step = step.number
-                await self._take(step)
-                self._lend(step)
-                await self._take_extra(step)
-                self.keeping.take(step.number)
-                self._checks.check()
-            self._step = 0
-            await self._calm_down()
-            check_quiet(self.cloud, self.tills, self.cashiers)
+            with listening(swallowed):
+                await self._live()
         except (Broken, AssertionError, InvariantError) as error:
             reason = f"{type(error).__name__}: {error}"
         digest = self._digest()
@@ -166,6 +159,20 @@ class _World:
             till.close()
         self.cloud.close()
         return (Failure(self._seed, self._step, reason, self._plan) if reason else None), digest
+
+    async def _live(self) -> None:
+        for till in self.tills.values():
+            await till.start()
+        for step in self._plan:
+            self._step = step.number
+            await self._take(step)
+            self._lend(step)
+            await self._take_extra(step)
+            self.keeping.take(step.number)
+            self._checks.check()
+        self._step = 0
+        await self._calm_down()
+        check_quiet(self.cloud, self.tills, self.cashiers)
 
     async def _take(self, step: Step) -> None:
         random = Random(f"step {self._seed} {step.number}")

@@ -1,0 +1,69 @@
+"""Errors that the product met, logged and got over: by asking again all comes right in the end, and nobody is told.
+
+A till's workers must live on whatever they meet, so a defect in them costs a round, not the till. The simulation holds
+against it what the log got while an error was handled, unless the plan brings that very error.
+"""
+
+import logging
+import sqlite3
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from till_sync.exceptions import SyncError
+
+PRODUCT = ("till_agent", "till_sync", "till_cloud", "till_loyalty")
+OF_THE_LINE = frozenset({"cloud_unreachable", "timeout", "cloud_busy", "not_our_cloud"})
+"""What a till hears of a line that is cut, loses requests and answers, or stands behind a log-in page."""
+OF_A_BACKUP = frozenset({"incarnation_changed", "seq_gap", "history_pruned"})
+"""What it hears of a cloud that was put back: it is another one, lacks operations, or lacks some that went here."""
+
+
+class Swallowed(logging.Handler):
+    """Keeps the first error that was handled and that the plan does not bring. `restored`: whether a backup was."""
+
+    def __init__(self, restored: Callable[[], bool]) -> None:
+        super().__init__()
+        self._restored = restored
+        self.first = ""
+        """What the log said, and where the error came from; "" when there was none."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Look at the error that is being handled, whether or not the record quotes it: some may quote people."""
+        error = record.exc_info[1] if record.exc_info else sys.exc_info()[1]
+        if error is not None and not self.first and not self._is_planned(error):
+            self._keep(record.getMessage(), error)
+
+    def hear(self, _loop: Any, context: dict[str, Any]) -> None:
+        """What the event loop got out of a callback, or of a task that nobody waited for."""
+        error = context.get("exception")
+        if error is not None and not self.first:
+            self._keep(context["message"], error)
+
+    def _is_planned(self, error: BaseException) -> bool:
+        while error.__cause__ is not None:
+            error = error.__cause__
+        if isinstance(error, SyncError):
+            return error.code in OF_THE_LINE or (error.code in OF_A_BACKUP and self._restored())
+        return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+
+    def _keep(self, said: str, error: BaseException) -> None:
+        self.first = f"{said}\n{''.join(traceback.format_exception(error))}"
+
+
+@contextmanager
+def listening(swallowed: Swallowed) -> Iterator[None]:
+    """The product's log goes there too, the lines on what passes by itself among it."""
+    loggers = [logging.getLogger(name) for name in PRODUCT]
+    levels = [each.level for each in loggers]
+    for each in loggers:
+        each.addHandler(swallowed)
+        each.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        for each, level in zip(loggers, levels, strict=True):
+            each.removeHandler(swallowed)
+            each.setLevel(level)
