@@ -2,6 +2,7 @@
 
 import sqlite3
 
+from till_cloud.exceptions import StoreFormatError
 from till_cloud.store import meta, slow_tags
 
 
@@ -17,3 +18,16 @@ def found(connection: sqlite3.Connection, *, phone_cost: int = 0) -> bool:
     if is_new and phone_cost:
         slow_tags.begin(connection, phone_cost)
     return is_new
+
+
+def keep(connection: sqlite3.Connection) -> None:
+    """Give a chain of a former release the keys that it lacks. Within the caller's transaction.
+
+    StoreFormatError for a database that was not founded, as a `cloud init` that was killed leaves it: only that command
+    knows what its chain is to begin with, and a chain that was founded in passing would have no slow tags.
+    """
+    if not meta.is_founded(connection):
+        raise StoreFormatError(
+            "expected a chain's database, not one that was begun only: `tillside cloud init` makes it to the end"
+        )
+    meta.initialise(connection)

@@ -50,7 +50,7 @@ def writing(path: Path, *, create: bool = False) -> Iterator["Writer"]:
 
     `create`: it may be new, and to found it is left to the caller.
     """
-    from till_cloud.store import meta
+    from till_cloud.founding import keep
     from till_cloud.store.writer import Writer
 
     with told():
@@ -59,7 +59,7 @@ def writing(path: Path, *, create: bool = False) -> Iterator["Writer"]:
         writer = Writer(path)
         try:
             if not create:
-                writer.call(meta.initialise)
+                writer.call(keep)
             yield writer
         finally:
             writer.close()

@@ -1,9 +1,12 @@
 """What a chain has from its first day: `cloud init`, or its first `cloud run`, begins slow tags; no upgrade does."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 from click.testing import CliRunner
 
 from till_cloud import founding
@@ -16,6 +19,15 @@ from till_sync.identity import Identity
 from till_sync.phone_tags import MOST_COST, PhoneTags
 from till_sync.wire import EnrolmentRequest
 from unit.cloud.cloud_kit import chain
+
+KILLED_AT = """
+import os, signal, sys
+import {module} as place
+place.{name} = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
+from till_cloud.cli import cloud
+cloud(["init", "--db", sys.argv[1]])
+"""
+"""`cloud init` that dies where it would call a function."""
 
 
 def command(db: Path, *words: str, status: int = 0) -> str:
@@ -37,6 +49,28 @@ def test_init_begins_a_new_chain_with_slow_tags(tmp_path: Path) -> None:
     said = command(db, "init", "--restored", "--phone-cost", "8192", status=1)
     assert "has a cost of 16384, which it keeps" in said
     assert command(db, "init") == first, "refused as a whole"
+    assert phones(db)["cost"] == USUAL_COST
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="kills as POSIX does")
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        pytest.param("till_cloud.store.connection", "_migrate", id="before its schema"),
+        pytest.param("till_cloud.founding", "found", id="behind its schema"),
+        pytest.param("till_cloud.store.slow_tags", "begin", id="within its founding"),
+    ],
+)
+def test_a_chain_whose_making_was_killed_is_made_by_init_alone(tmp_path: Path, module: str, name: str) -> None:
+    """Another command in between does not found it in passing, without slow tags; no life is left half begun."""
+    db = tmp_path / "c.db"
+    killed = subprocess.run([sys.executable, "-c", KILLED_AT.format(module=module, name=name), str(db)], check=False)
+    assert killed.returncode == -9
+    said = command(db, "store", "add", "s1", "--name", "One", "--time-zone", "Asia/Almaty", status=1)
+    assert "`tillside cloud init` makes it to the end" in said
+    command(db, "init")
+    assert phones(db)["cost"] == USUAL_COST
+    command(db, "store", "add", "s1", "--name", "One", "--time-zone", "Asia/Almaty")
     assert phones(db)["cost"] == USUAL_COST
 
 

@@ -169,6 +169,17 @@ MISTAKES = {
         "if phone_cost:",
         at_cloud(of_founding.test_a_chain_that_is_there_keeps_what_it_has),
     ),
+    "a chain whose making was killed is founded in passing": Mistake(
+        founding,
+        "keep",
+        "if not meta.is_founded(connection):",
+        "if False:",
+        at_cloud(
+            of_founding.test_a_chain_whose_making_was_killed_is_made_by_init_alone,
+            module="till_cloud.founding",
+            name="found",
+        ),
+    ),
     "an old cloud is sent what it would turn away": Mistake(
         outbox,
         "_protocol",
