@@ -245,7 +245,7 @@ def rows(lines: Iterable[str]) -> Iterator[tuple[int, dict[str, str] | Fault]]:
         except StopIteration:
             return
         except csv.Error as error:
-            yield line, Fault(line, "", f"expected CSV: {error}")
+            yield line, Fault(line, "", _no_csv(error, line, reader.line_num + 1))
             continue
         if not values:
             continue
@@ -255,7 +255,16 @@ def rows(lines: Iterable[str]) -> Iterator[tuple[int, dict[str, str] | Fault]]:
         yield line, {name: value.strip() for name, value in zip(columns, values, strict=True)}
 
 
+def _no_csv(error: csv.Error, line: int, last: int) -> str:
+    """Whoever lost a quote must hear that lines behind it were not read as lines of their own."""
+    if last > line:
+        return f'expected the quote (") of this line to end: it was read with all lines to {last}'
+    return 'expected the quote (") of this line to end' if "end of data" in str(error) else f"expected CSV: {error}"
+
+
 def _check_columns(columns: list[str]) -> None:
+    if len(columns) == 1 and "\t" in columns[0]:
+        raise AdminError("expected commas or semicolons between the columns, not tabs: save the file as CSV UTF-8")
     for name in columns:
         if name not in COLUMNS:
             near = difflib.get_close_matches(name, COLUMNS, n=1)

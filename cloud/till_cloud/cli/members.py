@@ -16,6 +16,7 @@ from till_cloud.cli.common import (
     now_ms,
     reading,
     time_text,
+    told,
     writing,
 )
 
@@ -89,12 +90,22 @@ def import_members(file: Path, db: Path, errors: Path | None, store: str, *, all
             whole_blocks=all_or_nothing,
             store=store,
         )
-        done = importer.take(rows(lines))
+        unreadable = None
+        try:
+            importer.take(rows(lines))
+        except AdminError as error:
+            unreadable = error
         writer.call(judge)
-    click.echo(
-        f"{done.lines} lines: {done.added} members added, {done.updated} updated, {done.unchanged} unchanged, "
-        f"{done.refused} lines not taken"
-    )
+    done = importer.done
+    if done.lines or unreadable is None:
+        # Also where the file could not be read to its end: what stood before that is in the database.
+        click.echo(
+            f"{done.lines} lines: {done.added} members added, {done.updated} updated, {done.unchanged} unchanged, "
+            f"{done.refused} lines not taken"
+        )
+    if unreadable is not None:
+        with told():
+            raise unreadable
     if done.refused:
         raise SystemExit(1)
 
@@ -147,7 +158,7 @@ def _counted_lines(file: Path) -> Iterator[Iterator[str]]:
                 except UnicodeDecodeError as error:
                     found = line[error.start]
                     raise AdminError(
-                        f"line {number}: expected UTF-8, not the byte {found:#04x}: convert the file"
+                        f"line {number}: expected UTF-8, not the byte {found:#04x}: convert it, then import it again"
                     ) from None
 
         yield lines()

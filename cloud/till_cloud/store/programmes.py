@@ -13,6 +13,7 @@ SELECT position, programme_id, version, digest, active, body
 FROM programmes WHERE position > ? AND position <= ? ORDER BY position LIMIT ?
 """
 _HIGHEST = "SELECT max(version) FROM programmes WHERE programme_id = ?"
+_MOVED = "SELECT EXISTS (SELECT 1 FROM movements)"
 _DEACTIVATE = "UPDATE programmes SET active = 0, position = ? WHERE active = 1"
 _ADD = """
 INSERT INTO programmes (programme_id, version, digest, body, active, position, uploaded_at_ms)
@@ -51,6 +52,11 @@ def all_versions(connection: sqlite3.Connection) -> list[ProgrammeRow]:
 def page(connection: sqlite3.Connection, after: int, until: int, limit: int) -> list[tuple[int, ProgrammeRow]]:
     """Versions whose last change lies in (`after`, `until`], each with its position."""
     return [(values[0], _row(values[1:])) for values in connection.execute(_PAGE, (after, until, limit))]
+
+
+def points_have_moved(connection: sqlite3.Connection) -> bool:
+    """Whether any member has, or had, points that a version counted."""
+    return bool(connection.execute(_MOVED).fetchone()[0])
 
 
 def highest_version(connection: sqlite3.Connection, programme_id: str) -> int:

@@ -163,12 +163,27 @@ def test_bad_lines_are_told_and_written_down(shop: Shop) -> None:
         (b"phone\n\xff\xfe\n", "line 2: expected UTF-8"),
         ("телефон\n".encode("cp1251"), "line 1: expected UTF-8"),
         (b"", "expected"),
+        (b"name\tphone\nA B\t+79160000001\n", "commas or semicolons"),
     ],
 )
 def test_a_file_that_is_no_members_file_is_told(shop: Shop, content: bytes, words: str) -> None:
     shop.set_up()
     (shop.folder / "m.csv").write_bytes(content)
     assert words in shop.run("member", "import", str(shop.folder / "m.csv"), status=1).stderr
+
+
+def test_what_was_taken_of_a_file_that_ends_badly_is_told(shop: Shop) -> None:
+    """Blocks before the byte that can't be read are in the database; whoever mends the file must not wonder."""
+    shop.set_up()
+    good = "".join(f"+7916{number:07d}\n" for number in range(5_001))
+    (shop.folder / "m.csv").write_bytes(b"phone\n" + good.encode() + b"\xc0\n")
+    done = shop.run("member", "import", str(shop.folder / "m.csv"), status=1)
+    assert "5000 lines: 5000 members added" in done.stdout
+    assert "line 5003: expected UTF-8" in done.stderr
+    (shop.folder / "m.csv").write_bytes(b"phone\n" + good.encode())
+    assert "5001 lines: 1 members added, 0 updated, 5000 unchanged" in shop.out(
+        "member", "import", str(shop.folder / "m.csv")
+    )
 
 
 def test_a_terminal_sees_a_bar_and_a_pipe_does_not(shop: Shop) -> None:

@@ -1,5 +1,6 @@
 """Members from a file: what is taken, what is told, and that twice is once."""
 
+import re
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -175,6 +176,25 @@ def test_semicolons_a_byte_order_mark_and_quotes_are_fine(world: Chain) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "line", "words"),
+    [
+        (
+            'phone,name\n+7916,A\n"+79160000001,B\n+79160000002,C\n',
+            3,
+            "quote .* to end: it was read with all lines to 4",
+        ),
+        ('phone,name\n"+79160000001,B', 2, "quote .* to end$"),
+        ('phone,name\n"+7916" 1,B\n', 2, "expected CSV"),
+    ],
+)
+def test_a_quote_that_does_not_end_is_told_with_the_lines_it_swallowed(text: str, line: int, words: str) -> None:
+    """They are not counted as lines, so nobody would miss them."""
+    found = [(at, row) for at, row in rows(text.splitlines(keepends=True)) if isinstance(row, Fault)]
+    assert [at for at, _ in found] == [line]
+    assert re.search(words, found[0][1].message)
+
+
+@pytest.mark.parametrize(
     ("head", "words"),
     [
         ("phone,nmae\n", "did you mean name"),
@@ -182,6 +202,7 @@ def test_semicolons_a_byte_order_mark_and_quotes_are_fine(world: Chain) -> None:
         ("phone,phone\n", "each column once"),
         ("", "expected"),
         ("\n", "expected"),
+        ("name\tphone\n", "not tabs"),
     ],
 )
 def test_a_header_that_is_none_is_told(head: str, words: str) -> None:
