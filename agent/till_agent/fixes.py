@@ -8,6 +8,7 @@ import re
 from msgspec.structs import replace
 
 from till_agent.api import Health
+from till_agent.device_words import told
 from till_agent.store_words import store_text
 
 _FIXES = (
@@ -66,5 +67,5 @@ def fix_of(state: str, detail: str, language: str = "en") -> str:
 
 
 def with_fix(device: Health, language: str) -> Health:
-    """A device with what to do about it."""
-    return replace(device, fix=fix_of(device.state, device.detail, language))
+    """A device with what to do about it, and its driver's words in that language."""
+    return replace(device, fix=fix_of(device.state, device.detail, language), detail=told(device.detail, language))

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from till_agent.api import Health, Message, SyncStatus
 from till_agent.desk.allowing import HOUR_MS
 from till_agent.desk.lending import Lending
+from till_agent.device_words import Why
 from till_agent.journal.aside import DamageReport
 from till_agent.journal.figures import Figures
 from till_agent.journal.marks import PRUNED_CODE
@@ -189,7 +190,7 @@ def _of_device(device: Health) -> Trouble:
         "role": Part("roles", device.role),
         "device": device.device,
         "state": Part("states", device.state),
-        "why": device.detail,
+        "why": Why(device.detail),
     }
     return Trouble(f"{device.role}_{device.state}", "warning", Part("problems", "device", values), about=device.device)
 
@@ -307,4 +308,4 @@ def _said(code: str, level: Literal["warning", "error"] = "warning", **values: o
 def _word(language: str, value: object) -> object:
     if value is None:
         return ""
-    return value.said(language) if isinstance(value, Part) else value
+    return value.said(language) if isinstance(value, Part | Why) else value

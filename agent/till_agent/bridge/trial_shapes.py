@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from till_agent.bridge.shapes import LANGUAGE, Operation, Parameter
+from till_agent.bridge.shapes import LANGUAGE, STORE_LANGUAGE, Operation, Parameter
 from till_drivers.blocks import Cut, Pair, Rule, Text
 
 NOTE_BLOCKS_LIMIT = 120
@@ -76,6 +76,7 @@ TRIALS = (
         answer=TrialPrint,
         summary="What became of a test slip.",
         path_parameters=(JOB,),
+        query_parameters=(STORE_LANGUAGE,),
         problems={404: "print_unknown"},
     ),
 )

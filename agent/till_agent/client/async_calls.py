@@ -226,9 +226,11 @@ class AsyncCalls(ABC):
             "print_note", TrialPrint, path={"printer": printer}, request=request, timeout_ms=timeout_ms
         )
 
-    async def tried(self, job: str, *, timeout_ms: int | None = None) -> TrialPrint:
+    async def tried(self, job: str, *, language: Language | None = None, timeout_ms: int | None = None) -> TrialPrint:
         """What became of a test slip."""
-        return await self._call("tried", TrialPrint, path={"job": job}, timeout_ms=timeout_ms)
+        return await self._call(
+            "tried", TrialPrint, path={"job": job}, query={"language": language}, timeout_ms=timeout_ms
+        )
 
     async def reload(self, *, timeout_ms: int | None = None) -> Reloaded:
         """Take in the configuration file as it is now: all that needs no restart, or, where it is bad, nothing."""

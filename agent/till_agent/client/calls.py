@@ -218,9 +218,9 @@ class Calls(ABC):
         """Print a slip for the store itself; nothing of it is kept once it is printed."""
         return self._call("print_note", TrialPrint, path={"printer": printer}, request=request, timeout_ms=timeout_ms)
 
-    def tried(self, job: str, *, timeout_ms: int | None = None) -> TrialPrint:
+    def tried(self, job: str, *, language: Language | None = None, timeout_ms: int | None = None) -> TrialPrint:
         """What became of a test slip."""
-        return self._call("tried", TrialPrint, path={"job": job}, timeout_ms=timeout_ms)
+        return self._call("tried", TrialPrint, path={"job": job}, query={"language": language}, timeout_ms=timeout_ms)
 
     def reload(self, *, timeout_ms: int | None = None) -> Reloaded:
         """Take in the configuration file as it is now: all that needs no restart, or, where it is bad, nothing."""

@@ -98,7 +98,7 @@ def test_a_missing_scanner_is_told_with_what_to_do(browser: Browser, panel: Pane
     with panel.open(browser) as visited:
         page = visited.page
         panel.world.scanner.end()
-        expect(page.locator(".states")).to_contain_text("Scanner lost")
+        expect(page.locator(".states")).to_contain_text("Scanner unplugged")
         expect(page.locator(".side")).to_contain_text("Check the scanner's cable")
         shots.take(page, "panel-no-scanner")
         panel.world.start_scanner()

@@ -129,7 +129,7 @@ def test_a_printer_without_paper_says_so(shop: Shop, browser: Browser, shots: Sh
             expect(row.locator(".trial")).to_contain_text("The slip waits, and comes out as soon as the printer can")
             expect(row.locator(".top .chip")).to_have_text("Fault")
             expect(row.locator(".fix")).not_to_be_empty()
-            # The driver's own words, which are English, stand above it once.
+            # The driver's own words stand above it once.
             expect(row.locator(".about")).to_contain_text("paper out")
             expect(row.locator(".trial")).not_to_contain_text("aper out")
             shots.take(visited.page, "status-no-paper")

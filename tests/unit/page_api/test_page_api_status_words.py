@@ -10,6 +10,7 @@ import pytest
 from till_agent import status
 from till_agent.api import Health
 from till_agent.desk.lending import Lending
+from till_agent.device_words import told
 from till_agent.exceptions import TextMissing
 from till_agent.fixes import CODES, fix_of, with_fix
 from till_agent.journal.aside import DamageReport
@@ -88,7 +89,7 @@ def test_everything_that_may_be_wrong_is_said_in_each_language(language: str) ->
     assert "90000" in texts["queue_over_limit"]
     assert "journal.db.damaged-x" in texts["journal_replaced"]
     assert "100" in texts["disk_low"]
-    assert "paper out" in texts["printer_fault"]
+    assert told("paper out", language) in texts["printer_fault"]
     assert not any("{" in text or "None" in text for text in texts.values())
 
 

@@ -345,11 +345,12 @@ export class Till {
   /**
    * What became of a test slip.
    * @param {string} job
-   * @param {CallOptions} [options]
+   * @param {CallOptions & {language?: "ru" | "kk" | "ky" | "uk" | "en"}} [options]
    * @returns {Promise<TrialPrint>}
    */
   tried(job, options = {}) {
     return this._call("tried", "GET", ["v1", "prints", job], {
+      query: { language: options.language },
       again: true,
       timeoutMs: USUAL_MS,
       options,

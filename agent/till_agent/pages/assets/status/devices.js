@@ -125,7 +125,7 @@ class Row {
     fill(this.trial, banner(level, title, text && prose(text), ...more));
   }
 
-  // Why a slip waits, unless it stands above already: the driver's words are English in every language.
+  // Why a slip waits, unless it stands above already.
   why(slip) {
     return slip.detail === this.detail ? "" : slip.detail;
   }
@@ -153,7 +153,7 @@ class Row {
         const waits = slip.state === "queued" && slip.detail;
         this.tell(waits ? "warning" : "info", t(waits ? "print.waits" : `print.${slip.state}`), this.why(slip));
         await new Promise((resolve) => setTimeout(resolve, PRINT_LOOK_MS));
-        slip = { ...(await this.till.tried(slip.job)), code: slip.code };
+        slip = { ...(await this.till.tried(slip.job, { language })), code: slip.code };
       }
       if (this.still(turn)) {
         this.printed(slip);
