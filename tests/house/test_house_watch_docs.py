@@ -8,8 +8,9 @@ from click.testing import CliRunner
 
 from house.tree import texts
 from integration.bridge.agent_kit import TILL, enrol_by_hand
+from kit.loops import run
 from till_config.main import main
-from unit.agent_stores.stores_kit import draft, journal_in, once, run
+from unit.agent_stores.stores_kit import draft, journal_in, once
 from unit.cloud.cloud_kit import Chain
 
 PAGE = "docs/how-to/watch-tills.md"

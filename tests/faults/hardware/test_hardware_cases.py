@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from integration.drivers_printers.printers_rig import drawn_slip, job, run, tcp_simulator, until
+from integration.drivers_printers.printers_rig import drawn_slip, job, tcp_simulator, until
+from kit.loops import run
 from till_config.settings import ScannerSettings
 from till_drivers.exceptions import TransportStalled
 from till_drivers.ports import Outcome, Scan

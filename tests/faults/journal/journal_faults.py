@@ -12,6 +12,7 @@ import pytest
 
 from faults.journal import journal_child
 from faults.journal.journal_nest import live_under
+from kit.loops import run
 from till_agent.balances import OwnEffects
 from till_agent.journal import EntryReader, open_journal, schema
 from till_agent.journal.exceptions import UidForgotten
@@ -19,7 +20,7 @@ from till_agent.journal.marks import mark_of
 from till_agent.journal.place import OpenReport
 from till_agent.journal.session import Session
 from till_agent.ports import Entry
-from unit.agent_stores.stores_kit import once, run
+from unit.agent_stores.stores_kit import once
 
 TESTS = Path(__file__).resolve().parents[2]
 CHILD = TESTS / "faults" / "journal" / "journal_child.py"

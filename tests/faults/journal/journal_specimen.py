@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from kit.loops import run
 from till_agent.balances import OwnEffects
 from till_agent.exceptions import JournalCorrupt
 from till_agent.journal import DiskJournal, open_journal
@@ -14,7 +15,7 @@ from till_agent.journal.aside import DamageReport
 from till_agent.journal.place import OpenReport
 from till_agent.ports import Entry
 from till_sync.wire import HelloAnswer, WireOp
-from unit.agent_stores.stores_kit import TILL, Identity, draft, once, place, run
+from unit.agent_stores.stores_kit import TILL, Identity, draft, once, place
 
 ACKED = 12
 NAMES = ("journal.db", "journal.db-wal", "journal.db-witness")

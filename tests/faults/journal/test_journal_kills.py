@@ -11,9 +11,9 @@ import pytest
 
 from faults.journal.journal_child import draft_of, last_epoch, place_in
 from faults.journal.journal_faults import CHILD, Zygote
+from kit.loops import run
 from till_agent.balances import OwnEffects
 from till_agent.journal import open_journal
-from unit.agent_stores.stores_kit import run
 
 pytestmark = pytest.mark.faults
 

@@ -12,9 +12,10 @@ from faults.journal.journal_faults import fresh_folder, needs_strace
 from faults.journal.journal_mutants import MUTANTS
 from faults.journal.journal_nest import live_under
 from integration.agent_stores.salvage_kit import POINTS, fill, spoil
+from kit.loops import run
 from till_agent.balances import OwnEffects
 from till_agent.journal import open_journal
-from unit.agent_stores.stores_kit import Identity, run
+from unit.agent_stores.stores_kit import Identity
 
 pytestmark = [pytest.mark.faults, needs_strace]
 

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import msgspec
 
+from kit.loops import run
 from till_agent.journal import EntryReader
 from till_agent.journal.aside import DamageReport
 from till_agent.journal.place import OpenReport
 from till_agent.journal.salvage import Salvage
 from till_agent.ports import Entry
 from till_sync.wire import PushRequest
-from unit.agent_stores.stores_kit import Identity, draft, journal_in, once, run
+from unit.agent_stores.stores_kit import Identity, draft, journal_in, once
 
 PAGE = 4096
 POINTS = 5

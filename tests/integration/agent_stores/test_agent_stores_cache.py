@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
+from kit.loops import run
 from till_agent.audit_trail import AUDIT_FILE, read
 from till_agent.balances import OwnEffects
 from till_agent.cache import CacheStore, CacheUnavailable, pages
 from till_sync.asking import MemberAnswer
 from till_sync.wire import ExpiringPoints, MemberRow, OpResult, ProgrammeRow
-from unit.agent_stores.stores_kit import Identity, cache_in, draft, journal_in, once, page, run
+from unit.agent_stores.stores_kit import Identity, cache_in, draft, journal_in, once, page
 
 
 def member(member_id: str, balance: int = 0, *tags: str, **other: Any) -> MemberRow:

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from kit.loops import run
 from till_agent.cache import CacheUnavailable
 from till_sync.wire import ChangesAnswer, MemberRow, OpResult
-from unit.agent_stores.stores_kit import cache_in, run
+from unit.agent_stores.stores_kit import cache_in
 
 
 def page_of(count: int, acked: int = 1) -> ChangesAnswer:

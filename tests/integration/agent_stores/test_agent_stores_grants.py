@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
+from kit.loops import run
 from till_agent.cache.reading import Reader
 from till_agent.ports import CachedGrant, Seen
 from till_sync.asking import HoldRequest
 from till_sync.wire import GrantRow, MemberRow
-from unit.agent_stores.stores_kit import TILL, StepClock, cache_in, journal_in, page, run
+from unit.agent_stores.stores_kit import TILL, StepClock, cache_in, journal_in, page
 
 ANNA = "m-anna"
 

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from kit.loops import run
 from till_agent.journal import DiskHoldStore, HoldNotOpen
 from till_agent.journal.holdstore import RESOLVED_LIMIT
 from till_agent.ports import StoredHold
 from till_sync.asking import HoldAnswer, HoldRequest
-from unit.agent_stores.stores_kit import Identity, StepClock, draft, journal_in, once, run
+from unit.agent_stores.stores_kit import Identity, StepClock, draft, journal_in, once
 
 
 def request(hold: str, *, member: str = "m-1", points: int = 100) -> HoldRequest:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from kit.loops import run
 from till_agent.balances import OwnEffects
 from till_agent.exceptions import JournalCorrupt, JournalUnavailable
 from till_agent.journal import DiskJournal, EntryReader, JournalBusy, JournalInUse
@@ -21,7 +22,7 @@ from till_agent.ports import Draft, Entry
 from till_loyalty.exceptions import InvariantError
 from till_sync.ops import OpId
 from till_sync.wire import OpResult
-from unit.agent_stores.stores_kit import TILL, Identity, StepClock, draft, journal_in, once, place, run
+from unit.agent_stores.stores_kit import TILL, Identity, StepClock, draft, journal_in, once, place
 
 
 def rows_in(folder: Path) -> list[tuple[str, str]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from kit.loops import run
 from till_agent.audit_trail import AUDIT_FILE, read
 from till_agent.balances import OwnEffects
 from till_agent.exceptions import JournalUnavailable
@@ -18,16 +19,7 @@ from till_agent.journal.place import OpenReport
 from till_agent.journal.verify import HEAD_ROWS, TAIL_ROWS, check_at_start
 from till_agent.journal.witness import Mark, Witness
 from till_sync.asking import HoldRequest
-from unit.agent_stores.stores_kit import (
-    TILL,
-    Identity,
-    StepClock,
-    draft,
-    journal_in,
-    once,
-    place,
-    run,
-)
+from unit.agent_stores.stores_kit import TILL, Identity, StepClock, draft, journal_in, once, place
 
 
 def fill(folder: Path, identity: Identity, *numbers: int) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from kit.loops import run
 from till_agent.balances import OwnEffects
 from till_agent.exceptions import JournalCorrupt
 from till_agent.journal import DiskJournal
@@ -13,7 +14,7 @@ from till_agent.journal.witness import Mark, Witness
 from till_sync.exceptions import HistoryConflict
 from till_sync.ops import PROTOCOL, OpId, fingerprint, protocol_of
 from till_sync.wire import HelloAnswer, OpResult, PushRequest
-from unit.agent_stores.stores_kit import TILL, Identity, StepClock, draft, journal_in, once, place, run
+from unit.agent_stores.stores_kit import TILL, Identity, StepClock, draft, journal_in, once, place
 
 ALL = {"max_ops": 1000, "max_bytes": 10**7, "incarnation": "i-1"}
 

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from kit.loops import run
 from till_agent.balances import OwnEffects
 from till_agent.exceptions import JournalCorrupt, JournalUnavailable
 from till_agent.journal import DiskJournal
 from till_agent.journal.session import Session
 from till_sync.asking import HoldAnswer, HoldRequest
 from till_sync.ops import OpId
-from unit.agent_stores.stores_kit import TILL, Identity, draft, journal_in, once, run
+from unit.agent_stores.stores_kit import TILL, Identity, draft, journal_in, once
 
 
 class Refusing:

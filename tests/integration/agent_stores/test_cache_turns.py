@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from kit.loops import run
 from till_agent.cache import open_cache, turns
 from till_sync.wire import ChangesAnswer, MemberRow
-from unit.agent_stores.stores_kit import TILL, run
+from unit.agent_stores.stores_kit import TILL
 
 ROWS = 5 * turns.TURN_ROWS
 

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from integration.agent_stores.test_agent_stores_cache_damage import cache_in, page_of
+from kit.loops import run
 from till_agent.balances import OwnEffects
 from till_agent.cache import CacheUnavailable
 from till_agent.exceptions import JournalUnavailable
-from unit.agent_stores.stores_kit import draft, journal_in, once, run
+from unit.agent_stores.stores_kit import draft, journal_in, once
 
 SEED = 3
 MEMBERS = 100

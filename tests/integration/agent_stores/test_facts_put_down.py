@@ -13,6 +13,7 @@ import msgspec
 import pytest
 
 from integration.agent_stores.salvage_kit import spoil
+from kit.loops import run
 from till_agent.balances import OwnEffects
 from till_agent.exceptions import JournalUnavailable
 from till_agent.journal import rebuilding
@@ -20,7 +21,7 @@ from till_agent.journal.changes import pack_change
 from till_agent.journal.schema import row_id
 from till_agent.journal.session import Session
 from till_sync.wire import HelloAnswer
-from unit.agent_stores.stores_kit import TILL, Identity, draft, journal_in, once, run
+from unit.agent_stores.stores_kit import TILL, Identity, draft, journal_in, once
 
 FILE = "journal.db-facts"
 MEMBERS = ("m-1", "m-2", "m-3")

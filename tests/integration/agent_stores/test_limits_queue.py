@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from kit.loops import run
 from till_agent import metrics
 from till_agent.journal import DiskJournal, schema
 from till_agent.journal.aside import DamageReport, write_report
@@ -17,7 +18,7 @@ from till_agent.status import Facts, problems
 from till_config.main import main
 from till_sync.exceptions import HistoryConflict
 from till_sync.wire import OpResult
-from unit.agent_stores.stores_kit import StepClock, draft, journal_in, once, run
+from unit.agent_stores.stores_kit import StepClock, draft, journal_in, once
 
 LIMIT = 50
 

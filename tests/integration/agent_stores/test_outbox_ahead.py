@@ -6,13 +6,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from kit.loops import run
 from till_agent.exceptions import JournalCorrupt
 from till_agent.journal import DiskJournal, journal
 from till_agent.journal.session import Session
 from till_sync.exceptions import HistoryConflict
 from till_sync.ops import OpId
 from till_sync.wire import OpResult, PushRequest
-from unit.agent_stores.stores_kit import TILL, StepClock, draft, journal_in, once, run
+from unit.agent_stores.stores_kit import TILL, StepClock, draft, journal_in, once
 
 INCARNATION = {"max_bytes": 10**7, "incarnation": "i-1"}
 

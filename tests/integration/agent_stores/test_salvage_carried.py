@@ -17,6 +17,7 @@ from integration.agent_stores.salvage_kit import (
     spoil,
     written,
 )
+from kit.loops import run
 from till_agent.audit_trail import AUDIT_FILE, read
 from till_agent.balances import OwnEffects
 from till_agent.cli.salvaging import salvage_again
@@ -27,7 +28,7 @@ from till_sync.asking import HoldRequest
 from till_sync.identity import IDENTITY_FILE, save_identity
 from till_sync.identity import Identity as Enrolled
 from till_sync.wire import HelloAnswer
-from unit.agent_stores.stores_kit import TILL, Identity, draft, journal_in, once, run
+from unit.agent_stores.stores_kit import TILL, Identity, draft, journal_in, once
 
 
 def test_ops_before_the_damage_go_on_under_their_ids_and_those_behind_it_anew(tmp_path: Path):

@@ -6,10 +6,11 @@ import msgspec
 import pytest
 
 from integration.agent_stores.salvage_kit import POINTS, fill, spoil
+from kit.loops import run
 from till_agent.balances import OwnEffects
 from till_agent.journal import open_journal
 from till_sync.wire import OpResult
-from unit.agent_stores.stores_kit import Identity, place, run
+from unit.agent_stores.stores_kit import Identity, place
 
 
 @pytest.mark.parametrize(("included", "counted"), [((1, 8), 0), ((1, 6), 2), ((0, 0), 7), (None, 7)])

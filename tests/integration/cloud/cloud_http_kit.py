@@ -2,9 +2,9 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx
 import msgspec
@@ -13,18 +13,6 @@ from till_cloud.busy import Busy
 from till_cloud.server import CloudServer
 from till_sync.wire import PushRequest
 from unit.cloud.cloud_kit import Chain, Till
-
-T = TypeVar("T")
-
-
-def run(case: Coroutine[Any, Any, T]) -> T:
-    """Run a test's coroutine; a hang fails it."""
-
-    async def bounded() -> T:
-        async with asyncio.timeout(60):
-            return await case
-
-    return asyncio.run(bounded())
 
 
 @contextlib.asynccontextmanager

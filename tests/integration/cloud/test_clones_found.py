@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from integration.cloud.cloud_http_kit import run
 from integration.cloud.signing_kit import NOON_MS, TEN_YEARS_MS, Machine, Signer, TillClock, World, push_body, world
+from kit.loops import run
 from till_cloud.centre import Centre
 from till_cloud.enrolment import issue_code
 from till_cloud.guard import TWICE_LIMIT

@@ -6,7 +6,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from integration.cloud.cloud_http_kit import TillClient, run, served
+from integration.cloud.cloud_http_kit import TillClient, served
+from kit.loops import run
 from till_cloud.centre import Centre
 from till_cloud.jobs.service import JobsService
 from till_cloud.store import meta

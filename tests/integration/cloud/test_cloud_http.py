@@ -7,7 +7,8 @@ import httpx
 import msgspec
 import pytest
 
-from integration.cloud.cloud_http_kit import TillClient, run, served
+from integration.cloud.cloud_http_kit import TillClient, served
+from kit.loops import run
 from till_cloud import busy
 from till_cloud.store import members
 from till_cloud.store.connection import Gate

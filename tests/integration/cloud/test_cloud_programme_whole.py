@@ -9,8 +9,9 @@ import pytest
 from click.testing import Result
 from msgspec.structs import replace
 
-from integration.cloud.cloud_http_kit import TillClient, run, served
+from integration.cloud.cloud_http_kit import TillClient, served
 from kit.commands import tillside
+from kit.loops import run
 from till_cloud.store import tills
 from till_cloud.verify import verify
 from till_loyalty.programme import Rule

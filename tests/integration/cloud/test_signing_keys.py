@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from integration.cloud.cloud_http_kit import run
 from integration.cloud.signing_kit import NOON_MS, Signer, World, push_body, world
 from kit.commands import tillside
+from kit.loops import run
 from till_cloud import changes
 from till_sync import keys, signing
 from till_sync.exceptions import CloudRefused, CloudUnreachable, IdentityError, IdentityRefused

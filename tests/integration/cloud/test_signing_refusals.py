@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from integration.cloud.cloud_http_kit import run
 from integration.cloud.signing_kit import NOON_MS, Signer, World, push_body, world
+from kit.loops import run
 from till_cloud.guard import AGE_LIMIT_S, WINDOW
 from till_sync import keys, packing, signing
 

@@ -8,8 +8,8 @@ import msgspec
 import pytest
 from backports import zstd
 
-from integration.cloud.cloud_http_kit import run
 from integration.cloud.signing_kit import Machine, World, push_body, world
+from kit.loops import run
 from till_sync import packing
 from till_sync.exceptions import CloudRefused, NotOurCloud
 from till_sync.secured import SecuredTransport

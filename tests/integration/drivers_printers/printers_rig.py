@@ -1,29 +1,14 @@
 """What the printers' integration tests share: a bounded loop, real simulated printers, slips with known words."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from typing import Any
 
 from till_drivers.blocks import Block, Cut, Pair, Text
 from till_drivers.ports import PrintJob
 from till_drivers.printers import PROFILE_80MM, render
 from till_drivers.simulators.printer import PrinterSimulator
-
-T = TypeVar("T")
-
-
-def run(work: Coroutine[Any, Any, T]) -> T:
-    """Run to the end, within thirty seconds; no task may be left behind."""
-
-    async def bounded() -> T:
-        async with asyncio.timeout(30):
-            result = await work
-        left = asyncio.all_tasks() - {asyncio.current_task()}
-        assert not left, left
-        return result
-
-    return asyncio.run(bounded())
 
 
 def slip(name: str, *, lines: int = 3) -> bytes:

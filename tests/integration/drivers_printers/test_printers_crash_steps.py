@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from integration.drivers_printers.printers_rig import drawn_slip, names, run, slip, tcp_simulator, until
+from integration.drivers_printers.printers_rig import drawn_slip, names, slip, tcp_simulator, until
+from kit.loops import run
 from till_drivers.exceptions import SpoolUnavailable
 from till_drivers.ports import DeviceHealth, Outcome, PrinterDriver, PrintJob
 from till_drivers.printers import EscposPrinter

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from integration.drivers_printers.printers_rig import job, run, slip, until
+from integration.drivers_printers.printers_rig import job, slip, until
+from kit.loops import run
 from till_drivers.exceptions import SettingsError, TransportAbsent, TransportLost, TransportStalled
 from till_drivers.ports import Outcome
 from till_drivers.printers import EscposPrinter

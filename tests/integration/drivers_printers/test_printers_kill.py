@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from integration.drivers_printers.printers_rig import run, tcp_simulator, until
+from integration.drivers_printers.printers_rig import tcp_simulator, until
+from kit.loops import run
 from till_drivers.printers import EscposPrinter
 from till_drivers.spool import Spool
 from till_drivers.spool_worker import SpoolWorker

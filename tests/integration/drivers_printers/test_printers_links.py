@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from integration.drivers_printers.printers_rig import run
+from kit.loops import run
 from till_drivers.exceptions import TransportStalled
 from till_drivers.transports import SerialTransport, TcpTransport
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from integration.drivers_printers.printers_rig import drawn_slip, job, names, run, slip, until
+from integration.drivers_printers.printers_rig import drawn_slip, job, names, slip, until
+from kit.loops import run
 from till_drivers.exceptions import SettingsError, TransportAbsent, TransportLost, TransportStalled
 from till_drivers.ports import Outcome
 from till_drivers.printers import EscposPrinter

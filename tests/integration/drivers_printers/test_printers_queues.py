@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from integration.drivers_printers.printers_rig import job, run, slip
+from integration.drivers_printers.printers_rig import job, slip
+from kit.loops import run
 from till_drivers.exceptions import SettingsError, TransportAbsent, TransportLost, TransportRefused, TransportStalled
 from till_drivers.ports import Outcome
 from till_drivers.printers import (

@@ -13,7 +13,8 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from integration.drivers_printers.printers_rig import job, run, slip, until
+from integration.drivers_printers.printers_rig import job, slip, until
+from kit.loops import run
 from till_drivers.exceptions import SimulatorError
 from till_drivers.ports import Outcome
 from till_drivers.printers import EscposPrinter, serial_printer, tcp_printer

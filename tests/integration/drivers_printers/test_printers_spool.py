@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from integration.drivers_printers.printers_rig import run
+from kit.loops import run
 from till_drivers import spool as spool_module
 from till_drivers import spool_store
 from till_drivers.exceptions import RenderError, SpoolClosed

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from integration.drivers_printers.printers_rig import run, until
+from integration.drivers_printers.printers_rig import until
 from integration.drivers_printers.test_printers_worker import FakeDriver, put, shop, state
+from kit.loops import run
 from till_drivers import spool, spool_store, spool_worker
 from till_drivers.exceptions import SpoolUnavailable
 from till_drivers.ports import Outcome, PrintJob

@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from integration.drivers_printers.printers_rig import drawn_slip, job, names, run, slip, tcp_simulator, until
+from integration.drivers_printers.printers_rig import drawn_slip, job, names, slip, tcp_simulator, until
+from kit.loops import run
 from kit.processes import free_port
 from till_drivers.exceptions import TransportAbsent, TransportLost, TransportStalled
 from till_drivers.ports import DeviceHealth, Outcome

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from integration.drivers_printers.printers_rig import names, run, slip, tcp_simulator, until
+from integration.drivers_printers.printers_rig import names, slip, tcp_simulator, until
+from kit.loops import run
 from till_drivers import spool_worker
 from till_drivers.exceptions import SpoolUnavailable
 from till_drivers.ports import DeviceHealth, Outcome, PrinterDriver, PrintJob

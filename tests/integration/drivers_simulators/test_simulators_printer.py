@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from integration.drivers_printers.printers_rig import names, run, slip, tcp_simulator, until
+from integration.drivers_printers.printers_rig import names, slip, tcp_simulator, until
+from kit.loops import run
 from till_drivers.blocks import Barcode, Cut, QrCode, Text
 from till_drivers.exceptions import SimulatorError, SimulatorLate
 from till_drivers.printers import PROFILE_80MM, render

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from integration.drivers_printers.printers_rig import run, until
+from integration.drivers_printers.printers_rig import until
+from kit.loops import run
 from till_config.settings import ScannerSettings
 from till_drivers.exceptions import SimulatorError
 from till_drivers.ports import Scan

@@ -1,6 +1,5 @@
 """A real agent that watches a report, with a watcher that is looked with by hand: no waiting for its looks."""
 
-import asyncio
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -95,8 +94,3 @@ def watched(
             yield Watched(agent, watch, folder / "report.txt")
         finally:
             agent.on_loop(watch.close)
-
-
-def run(work: Any) -> Any:
-    """A coroutine on a loop of its own."""
-    return asyncio.run(work)

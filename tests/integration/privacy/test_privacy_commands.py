@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from integration.bridge.agent_kit import enrol_by_hand, fill_cache
 from integration.privacy.test_privacy_journal import ACKED, DAY_MS, NEWEST, fill
+from kit.loops import run
 from till_agent import retention
 from till_agent.audit_trail import AUDIT_FILE, read
 from till_agent.cli.privacy import privacy
@@ -17,7 +18,7 @@ from till_agent.instance import StateDir
 from till_agent.journal import pruning
 from till_config.settings import AgentSettings, Settings
 from till_sync.identity import load_identity
-from unit.agent_stores.stores_kit import Identity, StepClock, journal_in, run
+from unit.agent_stores.stores_kit import Identity, StepClock, journal_in
 
 
 @pytest.fixture

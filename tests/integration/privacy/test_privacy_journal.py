@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from kit.loops import run
 from kit.seeds import Seed, look
 from till_agent.exceptions import JournalUnavailable
 from till_agent.journal import DiskJournal, pruning, schema
@@ -16,7 +17,7 @@ from till_agent.journal.wreck_marks import read_marks
 from till_sync.exceptions import HistoryConflict
 from till_sync.ops import OpId
 from till_sync.wire import HelloAnswer, OpResult
-from unit.agent_stores.stores_kit import TILL, Identity, StepClock, draft, journal_in, once, run
+from unit.agent_stores.stores_kit import TILL, Identity, StepClock, draft, journal_in, once
 
 DAY_MS = 86_400_000
 OLD_MS = 1_700_000_000_000

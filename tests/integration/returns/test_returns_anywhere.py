@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from fakes.till import receipt
-from integration.cloud.cloud_http_kit import run, served
+from integration.cloud.cloud_http_kit import served
+from kit.loops import run
 from till_agent.api import HoldCreate, Identify, QuoteRequest, ReturnLineRequest, ReturnRequest, SaleRequest
 from till_agent.core import Core, Surroundings, open_core
 from till_agent.exceptions import DeskProblem

@@ -2,8 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Coroutine
-from typing import Annotated, Any, TypeVar
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
 
 import httpx
 import msgspec
@@ -13,12 +13,12 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from kit.loops import run
 from till_sync.http.bodies import read_json
 from till_sync.http.problems import install_problem_handlers
 from till_sync.http.serving import Server
 from till_sync.problems import PROBLEM_MEDIA_TYPE, ProblemError
 
-T = TypeVar("T")
 LIMIT_BYTES = 4_000
 HEAD = b"POST /take HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: "
 TIMEOUT_MS = 250
@@ -106,21 +106,6 @@ async def serving(**options: Any) -> AsyncIterator[Server]:
         yield server
     finally:
         await server.stop(grace_ms=200)
-
-
-def run(test: Coroutine[Any, Any, T]) -> T:
-    """Run a test bounded in time; a task that it leaves behind fails it."""
-
-    async def bounded() -> T:
-        async with asyncio.timeout(20):
-            result = await test
-        for _ in range(20):
-            await asyncio.sleep(0)
-        left = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-        assert not left, f"left running: {left}"
-        return result
-
-    return asyncio.run(bounded())
 
 
 def ask(method: str, path: str, **options: Any) -> httpx.Response:

@@ -3,8 +3,8 @@
 from pathlib import Path
 from random import Random
 
-from integration.cloud.cloud_http_kit import run
 from integration.cloud.signing_kit import NOON_MS, World, world
+from kit.loops import run
 from till_cloud.store import tills
 from till_sync.clock import SystemClock
 from till_sync.ops import HoldReleaseBody, encode_body

@@ -9,7 +9,7 @@ from random import Random
 
 import pytest
 
-from integration.sync.sync_http_kit import run
+from kit.loops import run
 from till_cloud.centre import Centre
 from till_cloud.enrolment import issue_code
 from till_cloud.server import CloudServer

@@ -9,9 +9,9 @@ import httpx
 import msgspec
 import pytest
 
-from integration.cloud.cloud_http_kit import run
 from integration.cloud.signing_kit import Signer, World, push_body, world
 from integration.sync.sync_http_kit import raw
+from kit.loops import run
 from till_sync import keys, packing
 from till_sync.signing import KEY_PATH
 from till_sync.wire import PATHS

@@ -6,15 +6,16 @@ import gc
 import ssl
 import subprocess
 import sys
-from collections.abc import Coroutine
+from collections.abc import Iterator
 from random import Random
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 import pytest
 import trustme
 
 from integration.sync.sync_server import Behaviour, Connection, ScriptedServer, answer, says, says_json
+from kit.loops import run
 from till_sync.client import CloudClient
 from till_sync.clock import SystemClock
 from till_sync.exceptions import AnswerMismatch, CloudBusy, CloudFailed, CloudUnreachable, NotOurCloud, SyncError
@@ -24,23 +25,16 @@ from till_sync.wire import ChangesAnswer, HelloAnswer, OpResult, PushAnswer, Pus
 from till_sync.worker import SyncWorker, WorkerSettings
 from unit.sync.sync_fakes import TILL, FakeClock, FakeOutbox, FakeSink
 
-T = TypeVar("T")
-
 HELLO = HelloAnswer(
     incarnation="inc-1", till=TILL, store="s1", epoch=0, acked_seq=0, head_hash="", server_time_ms=1_760_000_000_000
 )
 
 
-def run(test: Coroutine[Any, Any, T]) -> T:
-    """Run a test bounded in time; sockets that it leaves open become warnings, and warnings are errors."""
-
-    async def bounded() -> T:
-        async with asyncio.timeout(20):
-            return await test
-
-    result = asyncio.run(bounded())
+@pytest.fixture(autouse=True)
+def _sockets_are_closed() -> Iterator[None]:
+    """Those that are left open become warnings, and warnings are errors."""
+    yield
     gc.collect()
-    return result
 
 
 def good(first: int, last: int, **changed: Any) -> PushAnswer:

@@ -11,18 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from integration.sync.sync_http_kit import (
-    HEAD,
-    LIMIT_BYTES,
-    TIMEOUT_MS,
-    _decoder,
-    ask,
-    post,
-    problem_of,
-    raw,
-    run,
-    serving,
-)
+from integration.sync.sync_http_kit import HEAD, LIMIT_BYTES, TIMEOUT_MS, _decoder, ask, post, problem_of, raw, serving
+from kit.loops import run
 from till_sync.http.problems import decode_problem
 from till_sync.problems import ProblemError
 

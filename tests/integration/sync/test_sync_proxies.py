@@ -11,8 +11,8 @@ import httpx
 import msgspec
 import pytest
 
-from integration.cloud.cloud_http_kit import run
 from integration.cloud.signing_kit import Machine, World, push_body, world
+from kit.loops import run
 from till_sync import packing
 from till_sync.asking import SaleQuestion
 from till_sync.exceptions import CloudRefused, SaleRefused

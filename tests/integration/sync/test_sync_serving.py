@@ -15,7 +15,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from integration.sync.sync_http_kit import make_app, raw, run, serving
+from integration.sync.sync_http_kit import make_app, raw, serving
+from kit.loops import run
 from till_sync.http import protocol
 from till_sync.http.serving import LOOPBACK, Server
 from till_sync.problems import PROBLEM_MEDIA_TYPE

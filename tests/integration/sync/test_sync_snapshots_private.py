@@ -16,7 +16,8 @@ import pytest
 from click.testing import CliRunner
 
 from integration.agent_stores.snapshot_kit import add_members, make_snapshot
-from integration.cloud.cloud_http_kit import run, served
+from integration.cloud.cloud_http_kit import served
+from kit.loops import run
 from till_cloud import snapshots
 from till_cloud.exceptions import StoreUnavailableError
 from till_cloud.jobs.snapshots import FAILED_REST_S, SnapshotService, remove_old

@@ -8,7 +8,8 @@ from integration.bridge.agent_kit import receipt
 from integration.bridge.serving_kit import cloud_served, tillside
 from integration.upgrade.former_kit import Former
 from integration.upgrade.rollback_kit import ALL_COVERS, ALL_KINDS, Rollback, drained, made_of, made_up
-from integration.upgrade.upgrade_kit import lengthen, opened_journal, queue, run
+from integration.upgrade.upgrade_kit import lengthen, opened_journal, queue
+from kit.loops import run
 from kit.waiting import wait_for
 from till_sync.identity import IDENTITY_FILE, load_identity
 

@@ -11,7 +11,8 @@ from integration.bridge.agent_kit import receipt
 from integration.bridge.serving_kit import cloud_served, tillside
 from integration.upgrade.former_kit import Former
 from integration.upgrade.rollback_kit import Rollback, drained, made_up
-from integration.upgrade.upgrade_kit import opened_journal, queue, run
+from integration.upgrade.upgrade_kit import opened_journal, queue
+from kit.loops import run
 from kit.waiting import wait_for
 from till_agent.journal.salvage import Salvage
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from integration.upgrade.upgrade_kit import TILL, golden_cloud, lengthen, opened_journal, queue, run, unpack
+from integration.upgrade.upgrade_kit import TILL, golden_cloud, lengthen, opened_journal, queue, unpack
+from kit.loops import run
 from till_cloud.centre import Centre
 from till_cloud.verify import verify
 

@@ -22,10 +22,10 @@ from integration.upgrade.upgrade_kit import (
     named_members,
     opened_journal,
     queue,
-    run,
     unpack,
     wanted_balances,
 )
+from kit.loops import run
 from kit.waiting import wait_for
 from till_cloud.ingest import push
 from till_cloud.verify import verify

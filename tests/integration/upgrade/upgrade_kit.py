@@ -154,16 +154,6 @@ async def opened_journal(state_dir: Path):
         assert await journal.stop()
 
 
-def run(work: Any) -> Any:
-    """Run a test's coroutine to its end, or fail."""
-
-    async def bounded() -> Any:
-        async with asyncio.timeout(60):
-            return await work
-
-    return asyncio.run(bounded())
-
-
 class LiveCloud:
     """Today's cloud, served. `read` asks its database."""
 

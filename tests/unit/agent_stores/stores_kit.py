@@ -1,10 +1,9 @@
 """What the tests of the stores share: a settable clock, drafts, places, a small model of a cloud."""
 
-import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from till_agent.balances import OwnEffects
 from till_agent.cache import CacheStore, open_cache
@@ -13,14 +12,7 @@ from till_agent.ports import Draft, Entry
 from till_sync.ops import Subject
 from till_sync.wire import ChangesAnswer
 
-T = TypeVar("T")
-
 TILL = "t-7"
-
-
-def run(work: Coroutine[Any, Any, T]) -> T:
-    """Run a test's coroutine to its end."""
-    return asyncio.run(work)
 
 
 class StepClock:

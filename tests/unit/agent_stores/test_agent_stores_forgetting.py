@@ -3,10 +3,10 @@
 import asyncio
 import itertools
 
+from kit.loops import run
 from till_agent import own_facts
 from till_agent.balances import SLICE, OwnEffects
 from till_agent.journal.schema import row_id
-from unit.agent_stores.stores_kit import run
 
 OPS = 20 * SLICE
 

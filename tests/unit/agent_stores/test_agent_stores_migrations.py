@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 import sqlite_utils
 
+from kit.loops import run
 from till_agent.journal.migrations import STEPS, migrate, version_of
 from till_agent.journal.schema import VERSION
 from till_sync.ops import OpId
 from till_sync.wire import OpResult
-from unit.agent_stores.stores_kit import Identity, draft, journal_in, once, run
+from unit.agent_stores.stores_kit import Identity, draft, journal_in, once
 
 GOLDEN = Path(__file__).with_name("golden")
 

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from kit.loops import run
 from till_agent.balances import OwnEffects
 from till_agent.journal import DiskJournal, schema
-from unit.agent_stores.stores_kit import Identity, place, run
+from unit.agent_stores.stores_kit import Identity, place
 
 SORTED = {"OF_KIND": "registrations alone, of which a till has few, and once at a start"}
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from kit.loops import run
 from till_agent.balances import OwnEffects
 from till_agent.cache import open_cache
 from till_agent.journal.changes import NOTHING, pack_change
@@ -13,7 +14,7 @@ from till_loyalty.receipt import Line, Place, Receipt, StoreClock, Usage
 from till_loyalty.results import Accrual, Calculation, DiscountGiven, Reversal
 from till_sync.ops import OpId, SaleBody, Subject, VoidBody, encode_body
 from till_sync.wire import ChangesAnswer, MemberFacts, MemberRow, OpResult
-from unit.agent_stores.stores_kit import TILL, draft, journal_in, once, run
+from unit.agent_stores.stores_kit import TILL, draft, journal_in, once
 
 FACTS = MemberFacts(
     segments=("vip",),

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from integration.bridge.agent_kit import TILL, enrol_by_hand
+from kit.loops import run
 from till_agent.audit_trail import AUDIT_FILE, note
 from till_agent.beating import TOLD_HEAD_FILE, ToldHead
 from till_agent.journal import schema
@@ -18,7 +19,7 @@ from till_agent.journal.chain import FIRST, Row, row_hash
 from till_config.main import main
 from till_sync.ops import OpId
 from till_sync.wire import OpResult
-from unit.agent_stores.stores_kit import draft, journal_in, once, run
+from unit.agent_stores.stores_kit import draft, journal_in, once
 
 ROWS = 30
 ACKED = 12

@@ -2,12 +2,11 @@
 
 import asyncio
 import threading
-from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from kit.loops import run
 from till_drivers.discovery import DEADLINE_S, Found, System, discover
 from till_drivers.discovery.network import ask_address
 from till_drivers.discovery.queues import print_queues
@@ -116,14 +115,6 @@ def asked(behaviour: str) -> Found:
             await simulator.stop()
 
     return run(ask())
-
-
-def run(work: Coroutine[Any, Any, Found]) -> Found:
-    async def bounded() -> Found:
-        async with asyncio.timeout(20):
-            return await work
-
-    return asyncio.run(bounded())
 
 
 def test_a_printer_on_the_network_says_how_it_is() -> None:

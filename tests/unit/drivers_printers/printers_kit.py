@@ -1,27 +1,13 @@
 """What the printers' unit tests share: a clock that moves only when asked, and a printer port in memory."""
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any, TypeVar
 
 from till_drivers.exceptions import TransportAbsent, TransportLost, TransportStalled
 from till_drivers.ports import DeviceHealth
 
-T = TypeVar("T")
-
 PRINTER, OFFLINE, PAPER, PROOF = b"\x10\x04\x01", b"\x10\x04\x02", b"\x10\x04\x04", b"\x1dr\x01"
 ERROR = b"\x10\x04\x03"
 FINE = {PRINTER: b"\x12", OFFLINE: b"\x12", PAPER: b"\x12", PROOF: b"\x00"}
-
-
-def run(work: Coroutine[Any, Any, T]) -> T:
-    """Run to the end, within ten seconds."""
-
-    async def bounded() -> T:
-        async with asyncio.timeout(10):
-            return await work
-
-    return asyncio.run(bounded())
 
 
 class FakeClock:

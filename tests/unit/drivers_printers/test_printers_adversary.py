@@ -4,11 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kit.loops import run
 from till_drivers.exceptions import TransportRefused, TransportStalled
 from till_drivers.ports import Outcome, PrintJob
 from till_drivers.printers.conversation import FIRST_PATIENCE_MS
 from till_drivers.printers.printer import STILL_BUSY, EscposPrinter
-from unit.drivers_printers.printers_kit import ERROR, OFFLINE, PAPER, PRINTER, PROOF, FakeClock, MemoryPort, Seen, run
+from unit.drivers_printers.printers_kit import ERROR, OFFLINE, PAPER, PRINTER, PROOF, FakeClock, MemoryPort, Seen
 
 JOB = PrintJob(job_id="j", data=b"slip\n")
 DEADLINE_MS = 20_000

@@ -4,22 +4,12 @@ import asyncio
 
 import pytest
 
+from kit.loops import run
 from till_drivers.ports import Outcome, PrintJob
 from till_drivers.printers.conversation import FIRST_PATIENCE_MS
 from till_drivers.printers.printer import NO_ANSWER, STILL_BUSY, TAKES_NOTHING, WENT_SILENT, EscposPrinter
 from till_drivers.states import LAST_RETRY_MS
-from unit.drivers_printers.printers_kit import (
-    ERROR,
-    FINE,
-    OFFLINE,
-    PAPER,
-    PRINTER,
-    PROOF,
-    FakeClock,
-    MemoryPort,
-    Seen,
-    run,
-)
+from unit.drivers_printers.printers_kit import ERROR, FINE, OFFLINE, PAPER, PRINTER, PROOF, FakeClock, MemoryPort, Seen
 
 JOB = PrintJob(job_id="j", data=b"slip\n")
 DEADLINE_MS = 20_000

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from kit.loops import run
+
 pytest.importorskip("usb.core", reason="the extra `usb` is not installed")
 from usb.backend import IBackend
 from usb.core import USBError, USBTimeoutError
@@ -16,7 +18,7 @@ from till_drivers.ports import Outcome, PrintJob
 from till_drivers.printers.printer import EscposPrinter
 from till_drivers.transports import UsbTransport
 from till_drivers.transports.usb_printers import require_usb
-from unit.drivers_printers.printers_kit import FINE, run
+from unit.drivers_printers.printers_kit import FINE
 
 VID, PID = 0x04B8, 0x0202
 SINK, SOURCE = 0x01, 0x82

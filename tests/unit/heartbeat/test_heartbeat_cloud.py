@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 from prometheus_client.parser import text_string_to_metric_families
 
-from integration.cloud.cloud_http_kit import run
+from kit.loops import run
 from till_cloud.heartbeats import JOURNAL_CUT, JOURNAL_OLD, JOURNAL_REWRITTEN, Arrivals, newest
 from till_cloud.metrics import PROBLEMS_LIMIT, render
 from till_cloud.overview import SILENT_MS, overview

@@ -4,20 +4,12 @@ from collections.abc import Awaitable, Callable
 
 import tenacity  # noqa: F401 - loaded here, a worker does not wait for its thread, which no test's clock moves
 
+from kit.loops import run
 from till_sync.client import CloudClient
 from till_sync.parking import PARK_WAITS_MS
 from till_sync.status import WorkerStatus
 from till_sync.worker import SyncWorker, WorkerSettings
-from unit.sync.sync_fakes import (
-    TILL,
-    FakeClock,
-    FakeCloud,
-    FakeOutbox,
-    FakeSink,
-    FixedRandom,
-    run,
-    settle,
-)
+from unit.sync.sync_fakes import TILL, FakeClock, FakeCloud, FakeOutbox, FakeSink, FixedRandom, settle
 
 
 class Bench:

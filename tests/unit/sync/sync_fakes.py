@@ -3,9 +3,9 @@
 import asyncio
 import heapq
 import itertools
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from random import Random
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
@@ -25,22 +25,9 @@ from till_sync.wire import (
     WireOp,
 )
 
-T = TypeVar("T")
 SALT = "salt-1"
 TILL = "t1"
 WALL_MS = 1_760_000_000_000
-
-
-def run(test: Coroutine[Any, Any, T]) -> T:
-    """Run a test's coroutine; a task that it left behind fails the test."""
-
-    async def checked() -> T:
-        result = await test
-        left = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-        assert not left, f"left running: {left}"
-        return result
-
-    return asyncio.run(checked())
 
 
 class FakeClock:

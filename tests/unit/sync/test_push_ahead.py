@@ -6,12 +6,13 @@ from collections.abc import Awaitable, Callable
 import msgspec
 import pytest
 
+from kit.loops import run
 from till_sync.client import CloudClient
 from till_sync.exceptions import CloudFailed, CloudUnreachable, SyncError
 from till_sync.push import FIRST_BATCH_OPS, RESEND_AGE_MS, Pusher
 from till_sync.transport import Reply
 from till_sync.wire import Limits, PushRequest
-from unit.sync.sync_fakes import TILL, FakeClock, FakeCloud, FakeOutbox, Request, problem_reply, run, settle
+from unit.sync.sync_fakes import TILL, FakeClock, FakeCloud, FakeOutbox, Request, problem_reply, settle
 
 
 class Line:

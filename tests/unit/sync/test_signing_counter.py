@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from kit.loops import run
 from till_sync import counters
 from till_sync.counters import BLOCK, COUNTER_FILE, Counter
-from unit.sync.sync_fakes import run
 
 
 async def take(counter: Counter, count: int) -> list[int]:

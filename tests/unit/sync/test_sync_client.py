@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kit.loops import run
 from till_sync.answers import DETAIL_LIMIT, problem_of, refusal_of
 from till_sync.asking import HoldAnswer, HoldRequest
 from till_sync.client import CloudClient
@@ -37,7 +38,6 @@ from unit.sync.sync_fakes import (
     Request,
     json_reply,
     problem_reply,
-    run,
     settle,
 )
 

@@ -9,12 +9,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from kit.loops import run
 from till_sync.enrol import enrol
 from till_sync.exceptions import CloudRefused, CloudUnreachable, IdentityError, IdentityMissing
 from till_sync.identity import Identity, load_identity, save_identity
 from till_sync.phone_tags import NO_SLOW_TAGS, PhoneTags
 from till_sync.wire import EnrolmentAnswer, EnrolmentRequest
-from unit.sync.sync_fakes import FakeClock, FakeCloud, json_reply, problem_reply, run
+from unit.sync.sync_fakes import FakeClock, FakeCloud, json_reply, problem_reply
 
 ANSWER = EnrolmentAnswer(
     till="t1",

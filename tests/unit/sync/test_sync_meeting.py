@@ -4,12 +4,13 @@ from typing import Any
 
 import pytest
 
+from kit.loops import run
 from till_sync.asking import MemberAnswer, MemberQuestion
 from till_sync.client import CloudClient
 from till_sync.exceptions import CloudUnreachable
 from till_sync.meeting import CloudMemberGateway
 from till_sync.retry import Line
-from unit.sync.sync_fakes import TILL, WALL_MS, FakeClock, FakeCloud, FixedRandom, json_reply, problem_reply, run
+from unit.sync.sync_fakes import TILL, WALL_MS, FakeClock, FakeCloud, FixedRandom, json_reply, problem_reply
 
 NOBODY = MemberAnswer(incarnation="i", epoch=1, acked_seq=0, server_time_ms=WALL_MS)
 QUESTION = MemberQuestion(tags=("card:" + "0" * 32,))

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from kit.loops import run
 from till_sync.client import CloudClient
 from till_sync.exceptions import (
     AnswerMismatch,
@@ -17,7 +18,7 @@ from till_sync.exceptions import (
 from till_sync.pull import FIRST_PAGE_ROWS, PAGES_AT_ONCE, TURN_MS, Pulled, Puller
 from till_sync.transport import Reply
 from till_sync.wire import ChangesAnswer, MemberRow
-from unit.sync.sync_fakes import TILL, FakeClock, FakeCloud, FakeSink, Request, json_reply, problem_reply, run
+from unit.sync.sync_fakes import TILL, FakeClock, FakeCloud, FakeSink, Request, json_reply, problem_reply
 
 
 class Bench:

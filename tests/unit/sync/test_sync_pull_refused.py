@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from kit.loops import run
 from till_sync.client import CloudClient
 from till_sync.exceptions import CloudUnreachable, NotOurCloud, SyncError
 from till_sync.pull import CHECK_EVERY_MS, CHECK_SELDOM_MS, Puller
@@ -12,7 +13,7 @@ from till_sync.snapshot_layout import FORMAT
 from till_sync.snapshots import AGAIN_MS, FAILURES_LIMIT
 from till_sync.transport import Reply
 from till_sync.wire import ChangesAnswer, MemberRow, SnapshotAnswer, StretchDigest
-from unit.sync.sync_fakes import TILL, FakeClock, FakeCloud, FakeSink, Request, json_reply, problem_reply, run
+from unit.sync.sync_fakes import TILL, FakeClock, FakeCloud, FakeSink, Request, json_reply, problem_reply
 
 BYTES = 200_000
 PORTAL = Reply(403, {"content-type": "text/html"}, b"<html>blocked</html>")

@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from kit.loops import run
 from till_sync.client import CloudClient
 from till_sync.exceptions import (
     AnswerMismatch,
@@ -24,17 +25,7 @@ from till_sync.ops import OpId, fingerprint
 from till_sync.push import FIRST_BATCH_OPS, RESEND_AGE_MS, Pusher
 from till_sync.transport import Reply
 from till_sync.wire import Limits, OpResult, PushAnswer, PushRequest
-from unit.sync.sync_fakes import (
-    SALT,
-    TILL,
-    FakeClock,
-    FakeCloud,
-    FakeOutbox,
-    Request,
-    json_reply,
-    problem_reply,
-    run,
-)
+from unit.sync.sync_fakes import SALT, TILL, FakeClock, FakeCloud, FakeOutbox, Request, json_reply, problem_reply
 
 
 class Bench:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from kit.loops import run
 from till_loyalty.results import Calculation
 from till_sync.asking import SaleAnswer, SaleChoice, SaleQuestion
 from till_sync.client import CloudClient
@@ -13,7 +14,7 @@ from till_sync.ops import Subject
 from till_sync.retry import Line
 from till_sync.sales import CloudSaleGateway
 from till_sync.transport import Reply
-from unit.sync.sync_fakes import TILL, WALL_MS, FakeClock, FakeCloud, FixedRandom, json_reply, problem_reply, run
+from unit.sync.sync_fakes import TILL, WALL_MS, FakeClock, FakeCloud, FixedRandom, json_reply, problem_reply
 
 ANSWER = SaleAnswer(
     till="t9",

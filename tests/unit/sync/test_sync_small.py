@@ -9,13 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kit.loops import run
 from till_sync.batch_size import BatchSize
 from till_sync.clock import SystemClock
 from till_sync.httpx_transport import HttpxTransport
 from till_sync.problems import Problem, ProblemError
 from till_sync.waiting import pause, within
 from till_sync.wire import WHOLE_LIMIT, HelloAnswer, OpResult, PushAnswer
-from unit.sync.sync_fakes import FakeClock, run, settle
+from unit.sync.sync_fakes import FakeClock, settle
 
 
 def test_the_system_clock_tells_the_machine_s_time() -> None:

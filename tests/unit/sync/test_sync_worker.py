@@ -6,6 +6,7 @@ import logging
 import msgspec
 import pytest
 
+from kit.loops import run
 from till_sync.client import CloudClient
 from till_sync.exceptions import CloudUnreachable
 from till_sync.rounds import ASK_EVERY_MS, BATCHES_PER_ROUND
@@ -13,15 +14,7 @@ from till_sync.transport import Reply
 from till_sync.wire import MemberRow
 from till_sync.worker import POLL_INTERVAL_MS, PUSH_GAP_MS, SyncWorker
 from unit.sync.sync_bench import Bench
-from unit.sync.sync_fakes import (
-    TILL,
-    FixedRandom,
-    Request,
-    json_reply,
-    problem_reply,
-    run,
-    settle,
-)
+from unit.sync.sync_fakes import TILL, FixedRandom, Request, json_reply, problem_reply, settle
 
 
 def test_a_start_says_hello_then_pushes_then_pulls() -> None:
