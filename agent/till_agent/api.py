@@ -283,7 +283,11 @@ class ReturnRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Reversed(Struct, frozen=True, kw_only=True):
-    """A committed void or return. `sale_op` is the sale's op at the cloud, `TILL:EPOCH:NUMBER`."""
+    """A committed void or return. `sale_op` is the sale's op at the cloud, `TILL:EPOCH:NUMBER`.
+
+    `sale_number` is the sale's receipt number as the cash software told it, `sale_time` the store's time of it
+    (`YYYY-MM-DDTHH:MM:SS`): by these people know which sale it was.
+    """
 
     uid: str
     sale_uid: str
@@ -293,6 +297,8 @@ class Reversed(Struct, frozen=True, kw_only=True):
     balance_after_points: int = 0
     messages: tuple[Message, ...] = ()
     sale_op: str = ""
+    sale_number: str = ""
+    sale_time: str = ""
 
 
 class ScanEvent(Struct, frozen=True, kw_only=True):

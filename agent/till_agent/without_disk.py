@@ -69,11 +69,11 @@ class PlainDesk:
         self._desk = desk
         self._why = why
 
-    async def quote(self, request: QuoteRequest) -> Quote:
+    async def quote(self, request: QuoteRequest, *, of_sale: bool = False) -> Quote:
         """Of a receipt that is nobody's: as before the first programme has come."""
         if request.member is not None or request.codes or request.redeem_points:
             _refuse(self._why)
-        return await self._desk.quote(request)
+        return await self._desk.quote(request, of_sale=of_sale)
 
     async def find(self, kind: str, uid: str) -> Entry | None:
         """Nothing can be read: what was committed before is answered so again, or not kept again."""

@@ -10,17 +10,20 @@ from till_sync.wire import ExpiringPoints
 
 HOUR_MS = 3_600_000
 ANNA = Identify(card=ANNA_CARD)
+LONG_UID = "0c1d3f6a-9b7e-4f52-8d1a-3e5b7c9d0f42"
 STRANGER = Identify(phone="8 916 555-66-77")
 
 
-def sold(member: Identify | None = ANNA, *, age_ms: int = 0, **row: Any) -> FakeTill:
+def sold(
+    member: Identify | None = ANNA, *, age_ms: int = 0, uid: str = "u1", number: str = "118", **row: Any
+) -> FakeTill:
     """A sale of 1,234.50 to Anna as her row says, the cache being that old."""
     till = FakeTill()
     if row.pop("known", True):
         till.know(anna(**row))
     till.clock.advance(age_ms)
-    request = SaleRequest(receipt=receipt(100_000, 23_450), member=member, number="118")
-    till.run(till.desk.sell("u1", request))
+    request = SaleRequest(receipt=receipt(100_000, 23_450), member=member, number=number)
+    till.run(till.desk.sell(uid, request))
     return till
 
 
@@ -67,9 +70,9 @@ def returned() -> Entry:
 
 
 def voided() -> Entry:
-    """The whole sale is cancelled."""
-    till = sold()
-    till.run(till.desk.void("u1"))
+    """The whole sale is cancelled, of which the cash software told no number."""
+    till = sold(uid=LONG_UID, number="")
+    till.run(till.desk.void(LONG_UID))
     return till.journal.entries[1]
 
 

@@ -5,6 +5,7 @@ that sale's op, and the cloud counts all of it again.
 """
 
 from functools import partial
+from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -38,10 +39,13 @@ class Sold(Struct, frozen=True, kw_only=True):
     """A committed sale and whose it is, as known now. `told` is what the cloud says of it, None when it does not.
 
     `result` is the cloud's calculation where it told one, else this till's. `usage` are the coupons that it used.
+    `number` and `local_time` are those that stand on its receipt.
     """
 
     uid: str
     op: str
+    number: str
+    local_time: str
     subject: Subject
     result: Calculation
     usage: tuple[Usage, ...]
@@ -51,6 +55,15 @@ class Sold(Struct, frozen=True, kw_only=True):
     view: View | None
     words: Words
     programme: Programme | None
+
+
+class _Receipt(NamedTuple):
+    """Which sale it is, to machines and to people."""
+
+    uid: str
+    op: str
+    number: str
+    local_time: str
 
 
 class Reversing:
@@ -102,32 +115,29 @@ class Reversing:
                 return self._sold_here(entry, body, known, language)
         told = await self._elsewhere.find(request)
         await self._bench.finder.learn_tags([told.subject.tag], of_sale=True)
-        return self._known_now(told.sale_uid, told.op, told.subject, told.result, told.usage, told, language)
+        at = store_clock(None, told.at_wall_ms, self._bench.identity.time_zone)
+        return self._known_now(_Receipt(told.sale_uid, told.op, told.number, at.local_time), told, told, language)
 
     def _sold_here(self, entry: Entry, body: SaleBody, told: SaleAnswer | None, language: str | None) -> Sold:
-        result = told.result if told is not None else body.result
-        return self._known_now(entry.uid, str(entry.op_id), body.subject, result, body.usage, told, language)
+        receipt = _Receipt(entry.uid, str(entry.op_id), body.number, body.clock.local_time)
+        return self._known_now(receipt, body, told, language)
 
     def _known_now(
-        self,
-        uid: str,
-        op: str,
-        subject: Subject,
-        result: Calculation,
-        usage: tuple[Usage, ...],
-        told: SaleAnswer | None,
-        language: str | None,
+        self, receipt: "_Receipt", sale: SaleBody | SaleAnswer, told: SaleAnswer | None, language: str | None
     ) -> Sold:
         bench = self._bench
-        found = bench.finder.by_subject(subject)
+        result = told.result if told is not None else sale.result
+        found = bench.finder.by_subject(sale.subject)
         words = bench.words(language)
         made_by = (result.programme_id, result.programme_version)
         return Sold(
-            uid=uid,
-            op=op,
-            subject=subject,
+            uid=receipt.uid,
+            op=receipt.op,
+            number=receipt.number,
+            local_time=receipt.local_time,
+            subject=sale.subject,
             result=result,
-            usage=usage,
+            usage=sale.usage,
             told=told,
             found=found,
             figures=bench.balances.of(found) if found else None,
@@ -207,6 +217,8 @@ class Reversing:
             balance_after_points=after.balance if after else 0,
             messages=reversal_messages(sold.words, reversal, after),
             sale_op=sold.op,
+            sale_number=sold.number,
+            sale_time=sold.local_time,
         )
         return Draft(
             kind=kind,

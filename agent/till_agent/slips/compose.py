@@ -18,6 +18,8 @@ from till_loyalty.slips import qr_text
 
 PACKAGED = SlipTemplates()
 """No template of anybody's own in the settings."""
+UID_END = 6
+"""Of a uid's characters on paper: two sales of one minute differ in them, and they fit beside the time on 58 mm."""
 
 
 class SlipContext(Struct, frozen=True, kw_only=True):
@@ -99,9 +101,20 @@ def _of_reversal(reversed_: Reversed, context: SlipContext, words: Words) -> Sli
         after=reversed_.balance_after_points,
         taken=reversal.points_taken,
         given_back=reversal.points_back,
-        original=reversed_.sale_uid,
+        original=_named(reversed_, words),
+        original_uid=reversed_.sale_uid,
         offline=reversed_.member.offline if reversed_.member else False,
     )
+
+
+def _named(reversed_: Reversed, words: Words) -> str:
+    """The sale that goods came back of, as people know it: by its receipt's number, else by its time and the end of its
+    uid. Its whole uid where an agent of a former release wrote down nothing else."""
+    if reversed_.sale_number:
+        return reversed_.sale_number
+    if reversed_.sale_time:
+        return f"{words.local_moment(reversed_.sale_time)}, {reversed_.sale_uid[-UID_END:]}"
+    return reversed_.sale_uid
 
 
 def _facts(kind: SlipKind, member: Member | None, context: SlipContext, words: Words, **figures: Any) -> SlipFacts:

@@ -37,6 +37,7 @@ class SlipFacts(Struct, frozen=True, kw_only=True):
     only when several rules gave; `later` are rows of `date` and `points` of this receipt that can be spent from then;
     `inactive` is what else of the balance can't be spent yet. `offers` are rows of `title` and `until`: coupons that
     the member holds. `number` is the receipt's as the cash software wrote it, `uid` its own id of the document.
+    `original` names the sale that goods came back of as people do, `original_uid` is that sale's id.
     `note` and `qr` are the programme's (`slips.note`, `slips.qr`), filled in.
 
     `as_of` is "" for a balance that was never confirmed, `age` for one that is fresh.
@@ -48,6 +49,7 @@ class SlipFacts(Struct, frozen=True, kw_only=True):
     number: str = ""
     uid: str = ""
     original: str = ""
+    original_uid: str = ""
     copy: bool = False
     has_member: bool = False
     known: bool = False

@@ -82,7 +82,9 @@ def _usual(kind: str, words: SlipWords) -> SlipFacts:
         "as_of": words.moment(AT_MS - 20_000, ZONE),
     }
     if kind in ("return", "void"):
-        return SlipFacts(**whole, original="c-000117", taken=57, given_back=100, after=455)
+        # Cash software that tells no number of a receipt: then people know it by its time.
+        original = "117" if kind == "return" else f"{words.moment(AT_MS - HOUR_MS, ZONE)}, 000117"
+        return SlipFacts(**whole, original=original, original_uid="c-000117", taken=57, given_back=100, after=455)
     whole |= {
         "earned": 57,
         "redeemed": 100,

@@ -7,10 +7,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from fakes.till import ANNA_CARD, PROGRAMME, FakeTill, anna, receipt
+from fakes.till import ANNA_CARD, IDENTITY, PROGRAMME, FakeTill, anna, receipt
 from till_agent.api import Identify, ReturnLineRequest, ReturnRequest, Reversed, SaleRequest, SoldAt
 from till_agent.desk import Answered, Desk
 from till_agent.exceptions import DeskProblem
+from till_agent.slips.compose import compose_entry
+from till_agent.texts import Words, local_datetime
+from till_drivers.blocks import Pair
 from till_loyalty.engine import calculate
 from till_loyalty.receipt import MemberState, StoreClock
 from till_loyalty.results import Calculation, Reversal, ReversalLine
@@ -76,6 +79,27 @@ def test_goods_of_another_tills_sale_come_back_with_their_points() -> None:
     assert [message.code for message in answer.messages] == ["points_taken"]
     assert till.slips.enqueued == [("return", "r1", "ru", False)]
     assert till.sales.budgets_ms == [till.settings.cloud_budget_ms]
+
+
+def test_the_slip_names_the_sale_as_people_do() -> None:
+    """By its receipt's number where the other till's cash software told one, else by its time in this store; a return
+    that was written down by an agent of a former release has the uid alone."""
+    till = a_till(10_000, uid="0c1d3f6a-9b7e-4f52-8d1a-3e5b7c9d0f42")
+    told = till.sales.sales[0]
+    uid = told.sale_uid
+    answer = give_back(till, "r1", line(1, 400), of=uid)
+    assert (answer.sale_number, answer.sale_time) == (told.number, local_time(told.at_wall_ms))
+    slips = []
+    for number, time in ((told.number, answer.sale_time), ("", "2026-01-15T11:58:20"), ("", "")):
+        changed = msgspec.structs.replace(answer, sale_number=number, sale_time=time)
+        entry = msgspec.structs.replace(till.journal.entries[-1], answer=msgspec.json.encode(changed))
+        blocks = compose_entry(entry, Words("ru", PROGRAMME), store_name="", time_zone=IDENTITY.time_zone)
+        slips.append(next(each.right for each in blocks if isinstance(each, Pair) and each.left == "По чеку"))
+    assert slips == ["77", "15.01.2026 11:58, 9d0f42", uid]
+
+
+def local_time(at_wall_ms: int) -> str:
+    return local_datetime(at_wall_ms, IDENTITY.time_zone).replace(tzinfo=None).isoformat(timespec="seconds")
 
 
 def test_a_repeated_return_gets_the_same_bytes_without_a_line() -> None:

@@ -1651,6 +1651,9 @@ function pause(ms, signal) {
  */
 /**
  * A committed void or return. `sale_op` is the sale's op at the cloud, `TILL:EPOCH:NUMBER`.
+ *
+ * `sale_number` is the sale's receipt number as the cash software told it, `sale_time` the store's time of it
+ * (`YYYY-MM-DDTHH:MM:SS`): by these people know which sale it was.
  * @typedef {object} Reversed
  * @property {string} uid
  * @property {string} sale_uid
@@ -1660,6 +1663,8 @@ function pause(ms, signal) {
  * @property {number} [balance_after_points]
  * @property {Message[]} [messages]
  * @property {string} [sale_op]
+ * @property {string} [sale_number]
+ * @property {string} [sale_time]
  */
 /**
  * A line of one symbol over the whole width.
