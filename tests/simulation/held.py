@@ -2,16 +2,24 @@
 
 import sqlite3
 from collections.abc import Mapping
+from typing import Any
 
 from simulation.centre import SimulatedCloud
 from simulation.chain import MEMBERS, STRANGERS, card, phone
 from simulation.till import SimulatedTill
+from till_agent.cache.schema import OWNER
 from till_agent.journal.schema import row_id
 from till_cloud.store import members, people, slow_tags
 from till_loyalty.identifiers import FAST_PHONE, Kind, slow_tag, tag
 
 ROWS = 10_000
 """More than a seed ever writes."""
+
+NUMBERS: tuple[tuple[Kind, str], ...] = (
+    *(("card", card(each)) for each in range(MEMBERS + STRANGERS)),
+    *(("phone", phone(each)) for each in range(MEMBERS + STRANGERS)),
+)
+"""Of everybody who ever comes."""
 
 _INCARNATION = "SELECT value FROM meta WHERE name = 'incarnation'"
 _WAITING = """
@@ -42,10 +50,10 @@ class Held:
             for member_id in sorted((before & waiting) - now):
                 if self._cloud.read(lambda connection, one=member_id: connection.execute(_LIVING, (one,)).fetchone()):
                     return f"9 {till.name} let {member_id} go while its own operations wait"
-        return _facts(till, session, floor)
+        return _facts(till, session, floor) or _named(till, reader)
 
 
-def _facts(till: SimulatedTill, session: object, floor: tuple[int, int]) -> str:
+def _facts(till: SimulatedTill, session: Any, floor: tuple[int, int]) -> str:
     """9: what own operations changed is known as it stands in their bodies."""
     later = till.journal._rebuilding._later
     if later is not None and not later.done():
@@ -57,6 +65,21 @@ def _facts(till: SimulatedTill, session: object, floor: tuple[int, int]) -> str:
         return ""
     ids = sorted({row[0] for row in known} ^ {row[0] for row in written})
     return f"9 {till.name} does not know what its own operations changed: {[(i >> 40, i & 0xFFFFFF) for i in ids]}"
+
+
+def _named(till: SimulatedTill, reader: sqlite3.Connection) -> str:
+    """9: whom the cache has a tag of is found by the number, be it the tag that phones always had or, since the till
+    heard that the chain has slow ones, theirs."""
+    desk = till.desk._open
+    cost = till.phone_tags.cost
+    for kind, number in NUMBERS if desk is not None else ():
+        fast = tag(till.identity.identifier_key, kind, number)
+        names = (fast, slow_tag(fast, cost)) if kind == "phone" and cost else (fast,)
+        owners = {row[0] for name in names for row in reader.execute(OWNER, (name,))}
+        found = _asked(desk, fast)
+        if owners and (found is None or found.subject.member_id not in owners):
+            return f"9 {till.name} does not find {min(owners)} by the {kind}, of which it has a tag"
+    return ""
 
 
 def at_rest(cloud: SimulatedCloud, tills: Mapping[str, SimulatedTill]) -> str:
@@ -74,16 +97,24 @@ def _found(cloud: SimulatedCloud, till: SimulatedTill) -> str:
     desk = till.desk._open
     if desk is None:
         return ""
-    numbers: list[tuple[Kind, str]] = [("card", card(each)) for each in range(MEMBERS + STRANGERS)]
-    numbers += [("phone", phone(each)) for each in range(MEMBERS + STRANGERS)]
-    for kind, number in numbers:
+    for kind, number in NUMBERS:
         fast = tag(till.identity.identifier_key, kind, number)
         there = cloud.read(lambda connection, fast=fast: _whose(connection, fast))
-        found = desk.bench.finder.by_tag(fast)
+        found = _asked(desk, fast)
         here = "" if found is None else found.subject.member_id
         if here != there and (here or till.cache.by_id(there) is not None):
             return f"8 {till.name} finds {here!r} by the {kind} of {there!r}"
     return ""
+
+
+def _asked(desk: Any, fast: str) -> Any:
+    """Whom the desk finds; it remembers nothing of being asked, or a seed would play otherwise for being looked at."""
+    slow = desk.bench.finder._slow
+    made = slow._made
+    try:
+        return desk.bench.finder.by_tag(fast)
+    finally:
+        slow._made = made
 
 
 def _whose(connection: sqlite3.Connection, fast: str) -> str:

@@ -141,7 +141,8 @@ class Keeping:
         """The jobs come by once more, so that nothing is left half done, and nobody waits for a slot."""
         for till in self._tills:
             till.line.slots = False
-        if keeps(self._seed) and self._cloud.read(slow_tags.phone_tags).cost:
+        began = any(till.phone_tags.cost for till in self._tills)  # also where a backup is from before that
+        if keeps(self._seed) and (began or self._cloud.read(slow_tags.phone_tags).cost):
             self._slow_phones(Random(0))
 
 

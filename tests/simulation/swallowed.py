@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from till_agent.journal.open import _CutOff
 from till_sync.exceptions import SyncError
 
 PRODUCT = ("till_agent", "till_sync", "till_cloud", "till_loyalty")
@@ -47,7 +48,8 @@ class Swallowed(logging.Handler):
             error = error.__cause__
         if isinstance(error, SyncError):
             return error.code in OF_THE_LINE or (error.code in OF_A_BACKUP and self._restored())
-        return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+        # Rows that went with the power, or that an old copy lacks: the journal puts its log aside and opens once more.
+        return isinstance(error, _CutOff) or getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
 
     def _keep(self, said: str, error: BaseException) -> None:
         self.first = f"{said}\n{''.join(traceback.format_exception(error))}"

@@ -60,7 +60,7 @@ class TestSeeds6(_Seeds):
     PART = 5
 
 
-@pytest.mark.parametrize("seed", [10, 13])
+@pytest.mark.parametrize("seed", [10, 13, 300])
 def test_a_seed_plays_the_same_again(seed: int) -> None:
     assert play(seed)[1] == play(seed)[1]
 

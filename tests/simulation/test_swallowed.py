@@ -9,6 +9,7 @@ import pytest
 from simulation.loop import run
 from simulation.swallowed import Swallowed, listening
 from till_agent.exceptions import CloudUnreachable as AskedInVain
+from till_agent.journal.open import _CutOff
 from till_sync.defects import log_unexpected
 from till_sync.exceptions import CloudUnreachable, HistoryConflict, IncarnationChanged, SyncError
 
@@ -99,12 +100,13 @@ def test_what_a_callback_of_the_loop_raised_counts() -> None:
 
 
 def test_what_the_plan_brings_does_not_count() -> None:
-    """A line that is cut, however it is told on, and a disk that is full."""
+    """A line that is cut, however it is told on, a disk that is full, and rows that went with the power."""
     assert heard(CloudUnreachable("cut")) == ""
     told_on = AskedInVain("cut")
     told_on.__cause__ = CloudUnreachable("cut")
     assert heard(told_on) == ""
     assert heard(full_disk()) == ""
+    assert heard(_CutOff()) == ""
 
 
 def test_another_cloud_counts_unless_a_backup_was_put_back() -> None:

@@ -175,7 +175,7 @@ class SimulatedTill:
         self._open: list[Any] = []
         self._image: Path | None = None
         self._left = False
-        self._phone_tags = NO_SLOW_TAGS
+        self.phone_tags = NO_SLOW_TAGS
         self.caches_lost = 0
         self.may_be_gone: dict[tuple[str, str], tuple[int, bytes, bytes]] = {}
         self.folder = folder / f"{identity.till}-0"
@@ -253,7 +253,7 @@ class SimulatedTill:
                 epoch=lambda: self.journal.figures.epoch,
                 nudge=self.worker.nudge_urgently,
                 members=asked.members,
-                phone_tags=lambda: self._phone_tags,
+                phone_tags=lambda: self.phone_tags,
             )
         )
         self.giving = GivingBack(self.desk, self.worker.nudge_urgently)
@@ -266,7 +266,7 @@ class SimulatedTill:
         """What the cloud said of slow tags is kept with the till's identity, as `till_agent.identity_file` does."""
         told = self._client.phone_tags
         if told is not None:
-            self._phone_tags = told if told.cost else PhoneTags(cost=self._phone_tags.cost)
+            self.phone_tags = told if told.cost else PhoneTags(cost=self.phone_tags.cost)
 
     async def call(self, work: Awaitable[T]) -> T:
         """What the cash software gets; Died when the agent goes away before it answers."""

@@ -11,6 +11,7 @@ import secrets
 import shutil
 import sqlite3
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cache
@@ -370,6 +371,8 @@ def _one_chance(seed: int) -> Iterator[None]:
         stack.enter_context(mock.patch.object(rebuilding, "LEAST_CHANGES", 1))
         for module in WITH_THREADS:
             stack.enter_context(mock.patch(f"{module}.run_in_threadpool", _on_the_spot))
+        stack.enter_context(mock.patch("till_agent.desk.slow_tags.aside", _on_the_spot))
+        stack.enter_context(mock.patch.object(threading.Thread, "start", _no_thread))
         try:
             yield
         finally:
@@ -380,6 +383,10 @@ def _inline_writer() -> type:
     from simulation.centre import InlineWriter
 
     return InlineWriter
+
+
+def _no_thread(thread: threading.Thread) -> None:
+    raise Broken(f"a seed with a thread ({thread.name}) would not play the same again: do its work on the spot")
 
 
 async def _on_the_spot(function: Callable[..., Any], *args: Any, **more: Any) -> Any:
