@@ -9,6 +9,7 @@ import contextlib
 import logging
 import random
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 from msgspec import Struct
@@ -148,7 +149,7 @@ async def open_core(identity: Identity, around: Surroundings) -> Core:
         for told in on_page:
             told()
 
-    path, waiting = state_dir / CACHE_FILE, effects.speak_of
+    path, waiting = state_dir / CACHE_FILE, partial(_waiting, effects, registrations)
     cache = CacheStore(path, identity.till, on_complete=complete, clock=clock, waiting=waiting)
     keeper = EpochKeeper(identity.last_epoch, lambda epoch: keep_epoch(around.identity_path, epoch))
     place = Place(
@@ -205,6 +206,11 @@ async def open_core(identity: Identity, around: Surroundings) -> Core:
         watch=watch,
         conduct=ConductWatch(journal, lambda: today_at(identity.time_zone, clock.wall_ms())),
     )
+
+
+def _waiting(effects: OwnEffects, registrations: Registrations, included: tuple[int, int]) -> frozenset[str]:
+    """Whom own ops after `included` (epoch, seq) speak of."""
+    return effects.speak_of(included) | registrations.speak_of()
 
 
 async def _start_stores(cache: CacheStore, journal: DiskJournal, registrations: Registrations) -> None:

@@ -57,6 +57,10 @@ class Registrations:
         """Everybody who registered here, the newest first, each once."""
         return tuple({person.tags: person for person in reversed(self._registered.values())}.values())
 
+    def speak_of(self) -> frozenset[str]:
+        """Whom these operations speak of, by member id or tag."""
+        return frozenset([*self._registered, *[each.subject.key for each in self._attached.values()]])
+
     def adopt(self, person: Registered) -> None:
         """Take somebody over from another book, beside any op."""
         for tag in person.tags:

@@ -5,10 +5,11 @@ cloud has it pull everything anew. Within a page's transaction.
 """
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from till_agent.cache import schema
-from till_agent.cache.rows import UNREADABLE, tags_of
+from till_agent.cache.rows import UNREADABLE, Noted, tags_of
 
 CREATE = "CREATE TABLE IF NOT EXISTS leaving (member_id TEXT PRIMARY KEY) STRICT, WITHOUT ROWID"
 _ADD = "INSERT OR IGNORE INTO leaving (member_id) VALUES (?)"
@@ -91,18 +92,33 @@ def carry_over(
         balance = source.execute(_BALANCE, (member_id,)).fetchone()
         if member is None or balance is None or target.execute(schema.STORED, (member_id,)).fetchone() is not None:
             continue
-        columns = list(balance)
-        for at in (INCLUDED_EPOCH, FACTS_EPOCH):
-            if columns[at] < 0:
-                columns[at], columns[at + 1] = base
-        target.execute(schema.PUT_MEMBER, member)
-        target.execute(schema.PUT_BALANCE_ANYWAY, columns)
-        for tag in _tags(member[2]):
-            if target.execute(schema.OWNER, (tag,)).fetchone() is None:
-                target.execute(schema.PUT_TAG, (tag, member_id))
-        target.execute(_ADD, (member_id,))
+        _take_in(target, member, balance, base)
         carried += 1
     return carried
+
+
+def bring_back(connection: sqlite3.Connection, noted: Noted, generation: int) -> None:
+    """Take somebody in again as they were when they were looked up."""
+    columns, base = noted
+    member_id, data, *balance = columns
+    _take_in(connection, (member_id, generation, data), (member_id, *balance), base)
+
+
+def _take_in(
+    connection: sqlite3.Connection, member: tuple[str, int, bytes], balance: Sequence[Any], base: tuple[int, int]
+) -> None:
+    """One who is kept: a row of each table, with those tags that lead to nobody else."""
+    member_id, _generation, data = member
+    columns = list(balance)
+    for at in (INCLUDED_EPOCH, FACTS_EPOCH):
+        if columns[at] < 0:
+            columns[at], columns[at + 1] = base
+    connection.execute(schema.PUT_MEMBER, member)
+    connection.execute(schema.PUT_BALANCE_ANYWAY, columns)
+    for tag in _tags(data):
+        if connection.execute(schema.OWNER, (tag,)).fetchone() is None:
+            connection.execute(schema.PUT_TAG, (tag, member_id))
+    connection.execute(_ADD, (member_id,))
 
 
 INCLUDED_EPOCH, FACTS_EPOCH = 6, 11

@@ -12,7 +12,7 @@ from msgspec import Struct
 from till_agent.audit_trail import note
 from till_agent.cache import grants, leaving, schema, search_index
 from till_agent.cache.programmes import read_programme
-from till_agent.cache.rows import shown_of, tags_of, without_tag
+from till_agent.cache.rows import Noted, shown_of, tags_of, without_tag
 from till_agent.cache.turns import in_turns
 from till_agent.ports import Seen, Shares
 from till_loyalty.receipt import Place
@@ -179,8 +179,8 @@ def removed_by(page: ChangesAnswer) -> set[str]:
 class Erased:
     """How many members of this cache a page takes away: the cloud erased them, or merged them into others."""
 
-    def __init__(self, by_id: Callable[[str], object], page: ChangesAnswer) -> None:
-        self._count = sum(by_id(each) is not None for each in removed_by(page))
+    def __init__(self, is_here: Callable[[str], bool], page: ChangesAnswer) -> None:
+        self._count = sum(is_here(each) for each in removed_by(page))
 
     async def note(self, state_dir: Path) -> None:
         """Into the audit log, once the page is kept: how many, and no name of any."""
@@ -319,6 +319,17 @@ def take(connection: sqlite3.Connection, answer: MemberAnswer) -> Progress:
     after = msgspec.structs.replace(progress, members=progress.members + added)
     save_progress(connection, after)
     search_index.note(connection, progress.cursor, progress.cursor, shown)
+    return after
+
+
+def bring_back(connection: sqlite3.Connection, gone: Sequence[Noted]) -> Progress:
+    """Keep members whom a page took away while somebody looked them up; as those of whom waiting ops speak."""
+    progress = load_progress(connection)
+    for member in gone:
+        leaving.bring_back(connection, member, progress.generation)
+    after = msgspec.structs.replace(progress, members=progress.members + len(gone))
+    save_progress(connection, after)
+    search_index.note(connection, progress.cursor, progress.cursor, [columns[0] for columns, _base in gone])
     return after
 
 

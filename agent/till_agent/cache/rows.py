@@ -19,6 +19,9 @@ UNREADABLE = (msgspec.DecodeError, ValueError, TypeError)
 MemberColumns = tuple[str, bytes, int, int, int, int, int, int, int, int, int, bytes, int, int]
 """member_id, data, and the columns of a balance"""
 
+Noted = tuple[MemberColumns, tuple[int, int]]
+"""A member as stored, and the last own op (epoch, seq) that rows of a snapshot included then."""
+
 
 def tags_of(data: bytes) -> tuple[str, ...]:
     """The tags in `members.data`."""

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import sqlite3
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
@@ -14,13 +14,15 @@ from till_agent.cache.aside import SNAPSHOT_SUFFIX, Aside
 from till_agent.cache.crossing import Crossing
 from till_agent.cache.exceptions import CacheUnavailable, DamagedCacheError
 from till_agent.cache.former import FormerProgrammes
+from till_agent.cache.lent import Lent
+from till_agent.cache.lookups import Lookups
 from till_agent.cache.opening import clear_away, is_damage, open_writer, put_in_place
 from till_agent.cache.pages import Progress, Waiting
 from till_agent.cache.programmes import active_programme
 from till_agent.cache.reading import Reader
-from till_agent.cache.rows import UNREADABLE, as_member
+from till_agent.cache.rows import UNREADABLE
 from till_agent.cache.searching import Search
-from till_agent.ports import CachedGrant, CachedMember, CachedProgramme, Seen, Shares
+from till_agent.ports import CachedMember, CachedProgramme, Seen, Shares
 from till_loyalty.programme import Programme
 from till_loyalty.receipt import Place
 from till_sync.asking import MemberAnswer
@@ -61,11 +63,13 @@ class CacheStore:
         self._till = till
         self._on_complete = on_complete
         self._clock = clock
-        self._lent: dict[int, tuple[int, int]] = {}
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="cache-writer")
         self._writer: sqlite3.Connection | None = None
         self._reader = Reader(path, self._mend)
         self.give_back = self._reader.give_back
+        self._lookups = Lookups(self._reader, clock, self._mend)
+        self._lent = Lent(self._reader)
+        self.grant, self.grants_due, self.granted = self._lent.of, self._lent.due, self._lent.in_epoch
         self.finder = Search(path, self._write)
         self._progress = Progress(till=till)
         self._programme: CachedProgramme | None = None
@@ -101,11 +105,11 @@ class CacheStore:
 
     def by_tag(self, tag: str) -> CachedMember | None:
         """The member that an identifier's tag leads to."""
-        return self._look_up(schema.BY_TAG, tag)
+        return self._lookups.find(schema.BY_TAG, tag, self._progress.base)
 
     def by_id(self, member_id: str) -> CachedMember | None:
         """The member of that id."""
-        return self._look_up(schema.BY_ID, member_id)
+        return self._lookups.find(schema.BY_ID, member_id, self._progress.base)
 
     def programme(self) -> CachedProgramme | None:
         """The programme to sell by, parsed when it came. Whoever asks for it sells: members are written with pauses."""
@@ -143,23 +147,6 @@ class CacheStore:
     def seen(self) -> Seen | None:
         """When the newest page came, by the till's clocks; None before the first."""
         return self._progress.allotted.seen
-
-    def grant(self, member_id: str) -> CachedGrant | None:
-        """What this till was granted of a member's points, as of the page that brought it."""
-        if not self._lent:
-            return None  # as on most tills: one look-up less for each customer
-        columns = self._reader.fetch(schema.GRANT, (member_id,))
-        return grants.as_grant(columns) if columns else None
-
-    def grants_due(self, cloud_ms: int, limit: int) -> list[CachedGrant]:
-        """Up to `limit` grants that the cloud wants back, and as many that end by then."""
-        columns = self._reader.fetch_all(schema.GRANTS_RECALLED, (limit,))
-        columns += self._reader.fetch_all(schema.GRANTS_ENDED, (cloud_ms, limit))
-        return [grants.as_grant(each) for each in columns]
-
-    def granted(self, epoch: int) -> tuple[int, int]:
-        """How many grants of that epoch there are and of how many points, as pages brought them."""
-        return self._lent.get(epoch, (0, 0))
 
     @property
     def floor(self) -> tuple[int, int] | None:
@@ -223,24 +210,30 @@ class CacheStore:
         """Put the members of `page.stretch` in place of those in the cache; the cursor stays."""
         stretch, self._apart, self._keeps = page.stretch, None, True
         if stretch is not None and not self._progress.filling:
-            waiting = self._waiting((page.epoch, page.acked_seq))
-            self._progress = await self._write(lambda connection: checking.mend(connection, page, stretch, waiting))
+            async with self._letting_go(page) as stay:
+                self._progress = await self._write(lambda connection: checking.mend(connection, page, stretch, stay))
 
     async def store_page(self, page: ChangesAnswer) -> None:
         """Rows and cursor in one transaction; CacheUnavailable when it can't be kept."""
-        seen, page = pages.seen_by(self._clock), self._crossing.brought(page)
-        erased = pages.Erased(self.by_id, page)
-        looks = self._keeps or self._aside is not None or pages.leaves(self._progress, page)
-        waiting = self._waiting((page.epoch, page.acked_seq)) if looks else None
+        page = self._crossing.brought(page)
+        if self._keeps or self._aside is not None or pages.leaves(self._progress, page):
+            async with self._letting_go(page) as stay:
+                await self._store(page, stay)
+        else:
+            await self._store(page, None)
+
+    async def _store(self, page: ChangesAnswer, stay: Waiting) -> None:
+        seen = pages.seen_by(self._clock)
         if self._aside is not None:
-            await self._store_aside(self._aside, page, seen, waiting)
+            await self._store_aside(self._aside, page, seen, stay)
             return
+        erased = pages.Erased(self._lookups.is_here, page)
 
         def write(connection: sqlite3.Connection) -> tuple[Progress, CachedProgramme | None, bool]:
             before = pages.load_progress(connection)
-            progress = pages.write_page(connection, before, page, seen, waiting)
+            progress = pages.write_page(connection, before, page, seen, stay)
             if before.filling or any(isinstance(row, GrantRow) for row in page.rows):
-                self._lent = grants.totals(connection)
+                self._lent.totals = grants.totals(connection)
             self._keeps = leaving.is_any(connection)
             progress, agrees = checking.compare(connection, progress, page)
             return progress, active_programme(connection, self._programme), agrees
@@ -266,12 +259,21 @@ class CacheStore:
         if self._progress.cursor:
             self._progress = await self._write(pages.begin_anew)
 
-    async def _store_aside(self, aside: Aside, page: ChangesAnswer, seen: Seen | None, waiting: Waiting) -> None:
+    @contextlib.asynccontextmanager
+    async def _letting_go(self, page: ChangesAnswer) -> AsyncIterator[frozenset[str]]:
+        """Whom a page may not take away. Who is looked up within it may not be either, and is brought back."""
+        with self._lookups.noting():
+            yield self._waiting((page.epoch, page.acked_seq)) | self._lookups.lately()
+            gone = self._lookups.gone(pages.removed_by(page))
+            if gone:
+                self._progress, self._keeps = await self._write(lambda each: pages.bring_back(each, gone)), True
+
+    async def _store_aside(self, aside: Aside, page: ChangesAnswer, seen: Seen | None, stay: Waiting) -> None:
         """A page for the new cache; with the last one it takes the place of the one that serves."""
         try:
-            complete = await self._in_thread(lambda: aside.write_page(page, seen, waiting))
+            complete = await self._in_thread(lambda: aside.write_page(page, seen, stay))
             if complete:
-                await self._in_thread(lambda: aside.carry_over(self._writer, self._progress.base, waiting))
+                await self._in_thread(lambda: aside.carry_over(self._writer, self._progress.base, stay))
                 await self._swap(aside)
         except BaseException:
             await self._drop_aside(aside)
@@ -305,16 +307,6 @@ class CacheStore:
         if self._writer is not None and self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
             raise sqlite3.OperationalError("another process reads the cache, which can't be replaced under it")
         self._close_writer()
-
-    def _look_up(self, statement: str, key: str) -> CachedMember | None:
-        columns = self._reader.fetch(statement, (key,))
-        if columns is None:
-            return None
-        try:
-            return as_member(columns, self._progress.base)
-        except UNREADABLE as exc:
-            self._mend(exc)
-            return None
 
     def _mend(self, exc: Exception) -> None:
         """A look-up met damage: no more look-ups until there is a new file."""
@@ -357,7 +349,7 @@ class CacheStore:
         """In the writer thread."""
         self._writer, self._progress = open_writer(self._path, self._till)
         self._programme = active_programme(self._writer, self._programme)
-        self._lent = grants.totals(self._writer)
+        self._lent.totals = grants.totals(self._writer)
         self._keeps = leaving.is_any(self._writer)
 
     def _begin_anew(self) -> None:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from till_agent.cache import CacheStore
-from till_cloud import snapshots
+from till_cloud import snapshots, windows
 from till_cloud.server import CloudServer
 from till_cloud.store import members as member_rows
 from till_cloud.store import meta
@@ -16,6 +16,7 @@ from till_cloud.store.snapshots import SnapshotRow
 from till_sync.client import CloudClient
 from till_sync.clock import SystemClock
 from till_sync.httpx_transport import HttpxTransport
+from till_sync.ports import Clock
 from till_sync.pull import Pulled, Puller
 from unit.cloud.cloud_kit import Chain, Till
 
@@ -47,9 +48,9 @@ def add_members(chain: Chain, count: int, first: int = 0) -> None:
     chain.centre.write(add).result()
 
 
-def make_snapshot(chain: Chain) -> SnapshotRow:
+def make_snapshot(chain: Chain, scope: str = windows.WHOLE) -> SnapshotRow:
     """As `tillside cloud snapshot make` does."""
-    row = snapshots.make(chain.centre.path, wall_ms=chain.wall)
+    row = snapshots.make(chain.centre.path, wall_ms=chain.wall, scope=scope)
     chain.centre.write(lambda connection: snapshot_rows.add(connection, row)).result()
     return row
 
@@ -57,10 +58,10 @@ def make_snapshot(chain: Chain) -> SnapshotRow:
 class PullingTill:
     """A cache and what pulls into it; `requests` are the paths asked for."""
 
-    def __init__(self, folder: Path, chain: Chain, till: Till, port: int) -> None:
+    def __init__(self, folder: Path, chain: Chain, till: Till, port: int, clock: Clock | None = None) -> None:
         self.chain = chain
         self.floors: list[tuple[int, int]] = []
-        self.cache = CacheStore(folder / "cache.db", till.name, on_complete=self.floors.append)
+        self.cache = CacheStore(folder / "cache.db", till.name, on_complete=self.floors.append, clock=clock)
         limit_ms = REQUEST_TIMEOUT_MS
         self.transport = Recording(HttpxTransport(f"http://127.0.0.1:{port}", request_timeout_ms=limit_ms))
         self.client = CloudClient(
@@ -120,8 +121,10 @@ async def served(chain: Chain) -> AsyncIterator[int]:
 
 
 @contextlib.asynccontextmanager
-async def pulling(folder: Path, chain: Chain, till: Till, port: int) -> AsyncIterator[PullingTill]:
-    made = PullingTill(folder, chain, till, port)
+async def pulling(
+    folder: Path, chain: Chain, till: Till, port: int, clock: Clock | None = None
+) -> AsyncIterator[PullingTill]:
+    made = PullingTill(folder, chain, till, port, clock)
     await made.cache.start()
     try:
         yield made

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from integration.agent_stores.snapshot_kit import KNOWN, PullingTill, add_members, make_snapshot, pulling, run, served
-from till_agent.cache import CacheStore, CacheUnavailable, schema
+from till_agent.cache import CacheStore, CacheUnavailable, lookups, schema
 from till_agent.cache import store as store_module
 from till_agent.cache.aside import Aside
 from unit.cloud.cloud_kit import Chain, Till
@@ -105,8 +105,8 @@ def test_a_cache_that_forgets_what_a_snapshot_includes_is_noticed(
     if mutant == "a late verdict counts":
         monkeypatch.setattr(schema, "JUDGE_BALANCE_SINCE_SNAPSHOT", schema.JUDGE_BALANCE)
     else:
-        as_member = store_module.as_member
-        monkeypatch.setattr(store_module, "as_member", lambda columns, _base: as_member(columns, (0, 0)))
+        as_member = lookups.as_member
+        monkeypatch.setattr(lookups, "as_member", lambda columns, _base: as_member(columns, (0, 0)))
     with pytest.raises(AssertionError):
         load_with_own_ops_before(world, tmp_path)
 

@@ -102,7 +102,58 @@ CLOUD: list[Mutant] = [
 
 CROSSING = "tests/integration/agent_stores/test_window_crossing.py::"
 
+SALES = "tests/integration/agent_stores/test_window_sales.py::"
+
 AGENT: list[Mutant] = [
+    (
+        "who is sold to while a page is written goes with it",
+        "cache/store.py",
+        "            if gone:\n",
+        "            if False:\n",
+        SALES + "test_who_is_sold_to_while_a_page_takes_them_away_stays",
+    ),
+    (
+        "who is brought back is nobody until then",
+        "cache/lookups.py",
+        "        if not self._meanwhile:\n            return None\n",
+        "        return None\n",
+        SALES + "test_who_is_sold_to_while_a_page_takes_them_away_stays",
+    ),
+    (
+        "a card leads nowhere until its owner is brought back",
+        "cache/lookups.py",
+        "self._meanwhile.get(key) or next(tagged, None)",
+        "self._meanwhile.get(key)",
+        SALES + "test_a_card_leads_to_who_is_going_until_they_are_brought_back",
+    ),
+    (
+        "who was erased is brought back",
+        "cache/lookups.py",
+        "if member_id not in removed and not",
+        "if not",
+        SALES + "test_who_was_erased_is_not_brought_back",
+    ),
+    (
+        "who was looked up a moment before goes",
+        "cache/store.py",
+        " | self._lookups.lately()",
+        "",
+        SALES + "test_who_was_looked_up_within_a_minute_stays",
+    ),
+    (
+        "who was looked up once stays for ever",
+        "cache/lookups.py",
+        "if at_ms >= since_ms]",
+        "if at_ms >= 0]",
+        SALES + "test_who_was_looked_up_within_a_minute_stays",
+    ),
+    (
+        "a card that was given is nobody's operation",
+        "core.py",
+        " | registrations.speak_of()",
+        "",
+        SALES + "test_a_card_given_to_somebody_is_an_operation_about_them",
+    ),
     (
         "members are written with pauses though nobody sells",
         "cache/turns.py",

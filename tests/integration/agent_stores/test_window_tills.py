@@ -5,47 +5,41 @@ from pathlib import Path
 
 import pytest
 
-from integration.agent_stores.snapshot_kit import pulling, run, served, tag
+from integration.agent_stores.snapshot_kit import PullingTill, make_snapshot, pulling, run, served, tag
 from integration.agent_stores.test_digests_mend import planted, rounds
 from integration.agent_stores.window_kit import (
     HERE,
     MEMBERS,
     THERE,
+    at_till,
     days,
     held,
     jobs,
+    judged,
     member,
     members,
+    ops_wait,
     seen,
     till_in,
-    two_stores,
 )
-from till_cloud import former, snapshots, windows
+from till_cloud import former, windows
 from till_cloud.exceptions import CursorError
 from till_cloud.meeting import HOUR_MS
-from till_cloud.store import snapshots as snapshot_rows
 from till_cloud.store import tills
-from till_sync import digests
 from till_sync.asking import MemberQuestion
 from till_sync.exceptions import CloudBusy, CloudRefused
 from till_sync.retry_after import SLOT_LIMIT_MS, RetryAfter
 from till_sync.wire import LeftRow, MemberRow, SnapshotAnswer
 from unit.cloud.cloud_kit import Chain
 
+pytestmark = pytest.mark.usefixtures("short_stretches")
+
 TABLES = ("members", "balances", "tags")
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> Chain:
-    return two_stores(tmp_path / "cloud.db")
-
-
 @pytest.fixture(autouse=True)
-def stretch(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Short stretches, no waiting between two digests, and pages that look at few changes."""
-    monkeypatch.setattr(digests, "STRETCH_MEMBERS", 7)
-    monkeypatch.setattr("till_sync.pull.CHECK_EVERY_MS", 0)
-    monkeypatch.setattr("till_cloud.rationing.SHARE", 0)
+def short_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages look at few changes."""
     monkeypatch.setattr("till_cloud.store.windows.SCAN_MEMBERS", 9)
 
 
@@ -73,92 +67,78 @@ def test_a_till_holds_whom_its_store_has_seen_and_nobody_else(world: Chain, tmp_
 
 
 def test_who_is_not_seen_for_long_leaves_the_till(world: Chain, tmp_path: Path) -> None:
-    till = world.till()
+    async def work(here: PullingTill) -> None:
+        world.wall.ms += 60 * 86_400_000
+        seen(world, "s1", [1, 2])
+        assert days(world, 31).window_left == len(HERE) - 2 + len(THERE)
+        await here.pull()
+        assert held(here) == members([1, 2])
+        assert here.cache.by_tag(tag("card", 5)) is None
+        await rounds(here, 4)
+        assert here.cache.divergences == 0
+        seen(world, "s1", [5])
+        await here.pull()
+        assert here.cache.by_tag(tag("card", 5)).row.balance == 5
 
-    async def work() -> None:
-        async with served(world) as port, pulling(tmp_path, world, till, port) as here:
-            await here.pull()
-            world.wall.ms += 60 * 86_400_000
-            seen(world, "s1", [1, 2])
-            assert days(world, 31).window_left == len(HERE) - 2 + len(THERE)
-            await here.pull()
-            assert held(here) == members([1, 2])
-            assert here.cache.by_tag(tag("card", 5)) is None
-            await rounds(here, 4)
-            assert here.cache.divergences == 0
-            seen(world, "s1", [5])
-            await here.pull()
-            assert here.cache.by_tag(tag("card", 5)).row.balance == 5
-
-    run(work())
+    at_till(world, tmp_path, work)
 
 
 @pytest.mark.parametrize("named", ["id", "tag"])
 def test_a_member_with_waiting_ops_stays_until_the_cloud_has_them(world: Chain, tmp_path: Path, named: str) -> None:
     """And is no divergence meanwhile, though the cloud's digests leave them out."""
-    till = world.till()
     key = {"id": member(5), "tag": tag("phone", 5)}[named]
 
-    async def work() -> None:
-        async with served(world) as port, pulling(tmp_path, world, till, port) as here:
-            await here.pull()
-            here.cache._waiting = lambda _included: frozenset([key])
-            days(world, 91)
-            await here.pull()
-            assert held(here) == {member(5)}
-            assert here.cache.by_tag(tag("card", 5)).row.balance == 5
-            await rounds(here, 3)
-            assert here.cache.divergences == 0
-            here.cache._waiting = lambda _included: frozenset()
-            await here.pull()
-            assert held(here) == set()
+    async def work(here: PullingTill) -> None:
+        ops_wait(here, key)
+        days(world, 91)
+        await here.pull()
+        assert held(here) == {member(5)}
+        assert here.cache.by_tag(tag("card", 5)).row.balance == 5
+        await rounds(here, 3)
+        assert here.cache.divergences == 0
+        ops_wait(here)
+        await here.pull()
+        assert held(here) == set()
 
-    run(work())
+    at_till(world, tmp_path, work)
 
 
 def test_a_member_with_waiting_ops_stays_when_all_is_pulled_anew(world: Chain, tmp_path: Path) -> None:
     """As on the day when the chain begins to keep windows: tills held the whole base until then."""
-    till = world.till()
     judged(world, "off")
 
-    async def work() -> None:
-        async with served(world) as port, pulling(tmp_path, world, till, port) as here:
-            await here.pull()
-            assert held(here) == members(range(MEMBERS))
-            assert here.cache.window_days == 0
-            here.cache._waiting = lambda _included: frozenset([member(45)])
-            judged(world, "on")
-            await here.pull()
-            assert held(here) == members([*HERE, 45])
-            assert here.cache.by_tag(tag("card", 45)).row.balance == 45
+    async def work(here: PullingTill) -> None:
+        assert held(here) == members(range(MEMBERS))
+        assert here.cache.window_days == 0
+        ops_wait(here, member(45))
+        judged(world, "on")
+        await here.pull()
+        assert held(here) == members([*HERE, 45])
+        assert here.cache.by_tag(tag("card", 45)).row.balance == 45
 
-    run(work())
+    at_till(world, tmp_path, work)
 
 
 @pytest.mark.parametrize("waits", [False, True])
 def test_a_new_cache_comes_from_the_stores_own_snapshot(world: Chain, tmp_path: Path, *, waits: bool) -> None:
     """Who is spoken of by waiting ops is taken over from the cache that serves."""
-    till = world.till()
     judged(world, "off")
 
-    async def work() -> None:
-        async with served(world) as port, pulling(tmp_path, world, till, port) as here:
-            await here.pull()
-            judged(world, "on")
-            row = await asyncio.to_thread(snapshots.make, world.centre.path, wall_ms=world.wall, scope="s1")
-            world.centre.write(lambda connection: snapshot_rows.add(connection, row)).result()
-            assert row.members == len(HERE)
-            if waits:
-                here.cache._waiting = lambda _included: frozenset([tag("card", 45)])
-            here.puller._loader._not_before_ms = 0
-            await here.pull()
-            assert "snapshots" in here.requests
-            assert held(here) == members([*HERE, *([45] if waits else [])])
-            assert (here.cache.by_tag(tag("phone", 45)) is not None) is waits
-            await rounds(here, 5)
-            assert here.cache.divergences == 0
+    async def work(here: PullingTill) -> None:
+        judged(world, "on")
+        row = await asyncio.to_thread(make_snapshot, world, "s1")
+        assert row.members == len(HERE)
+        if waits:
+            ops_wait(here, tag("card", 45))
+        here.puller._loader._not_before_ms = 0
+        await here.pull()
+        assert "snapshots" in here.requests
+        assert held(here) == members([*HERE, *([45] if waits else [])])
+        assert (here.cache.by_tag(tag("phone", 45)) is not None) is waits
+        await rounds(here, 5)
+        assert here.cache.divergences == 0
 
-    run(work())
+    at_till(world, tmp_path, work)
 
 
 def test_who_is_asked_for_is_served_and_comes_into_the_window(world: Chain, tmp_path: Path) -> None:
@@ -251,8 +231,7 @@ def test_a_till_gets_the_files_of_its_own_members_only(world: Chain, tmp_path: P
     async def work() -> None:
         async with served(world) as port, pulling(tmp_path, world, till, port) as here:
             for scope in ("s1", "s2", windows.WHOLE):
-                row = await asyncio.to_thread(snapshots.make, world.centre.path, wall_ms=world.wall, scope=scope)
-                world.centre.write(lambda connection, row=row: snapshot_rows.add(connection, row)).result()
+                row = await asyncio.to_thread(make_snapshot, world, scope)
                 made[scope] = SnapshotAnswer(
                     snapshot=row.snapshot,
                     format=row.format,
@@ -296,20 +275,16 @@ def test_a_till_gets_the_files_of_its_own_members_only(world: Chain, tmp_path: P
     ids=["a balance", "one lacks", "another is there"],
 )
 def test_a_divergence_is_found_within_the_window(world: Chain, tmp_path: Path, planting: tuple[str, ...]) -> None:
-    till = world.till()
+    async def work(here: PullingTill) -> None:
+        await rounds(here, 6)
+        assert here.cache.divergences == 0
+        planted(tmp_path / "cache.db", *planting)
+        await rounds(here, 8)
+        assert here.cache.divergences > 0
+        assert held(here) == members(HERE)
+        assert here.cache.by_id(member(5)).row.balance == 5
 
-    async def work() -> None:
-        async with served(world) as port, pulling(tmp_path, world, till, port) as here:
-            await here.pull()
-            await rounds(here, 6)
-            assert here.cache.divergences == 0
-            planted(tmp_path / "cache.db", *planting)
-            await rounds(here, 8)
-            assert here.cache.divergences > 0
-            assert held(here) == members(HERE)
-            assert here.cache.by_id(member(5)).row.balance == 5
-
-    run(work())
+    at_till(world, tmp_path, work)
 
 
 def test_a_former_till_gets_what_it_got(world: Chain, tmp_path: Path) -> None:
@@ -362,10 +337,6 @@ def test_who_was_lent_points_stays(world: Chain) -> None:
     inside = world.rows("SELECT store, member_id FROM window_members WHERE inside = 1")
     assert inside == [("s1", "m-0000005")]
     world.centre.close()
-
-
-def judged(world: Chain, value: str) -> None:
-    world.centre.write(lambda c: windows.meta.tell(c, windows.rows.JUDGED, value)).result()
 
 
 def tills_row(world: Chain, name: str) -> tills.TillRow:

@@ -1,15 +1,17 @@
 """A chain of two stores whose tills hold the members seen there, and what a till holds."""
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 
-from integration.agent_stores.snapshot_kit import PullingTill, add_members
+from integration.agent_stores.snapshot_kit import PullingTill, add_members, pulling, run, served
+from integration.agent_stores.test_digests_mend import COLUMNS, planted
 from till_cloud.jobs.running import JobsDone, run_jobs
 from till_cloud.ledger.book import Book
 from till_cloud.store import meta, tills
 from till_cloud.store import windows as rows
 from till_cloud.windows import see
+from till_sync.ports import Clock
 from unit.cloud.cloud_kit import Chain, Till
 
 DAY_MS = 86_400_000
@@ -17,6 +19,8 @@ MEMBERS = 60
 HERE = range(20)
 THERE = range(10, 30)
 """Members who were seen in s1 and in s2; ten of them in both, and half of all in neither."""
+GHOST = "m-0000005x"
+"""Somebody whom the cloud does not have, amid the members of s1."""
 
 
 def member(number: int) -> str:
@@ -29,8 +33,41 @@ def two_stores(path: Path) -> Chain:
     chain.centre.write(lambda c: tills.put_store(c, tills.StoreRow("s2", "Second", "Europe/Moscow"), 0)).result()
     seen(chain, "s1", HERE)
     seen(chain, "s2", THERE)
-    chain.centre.write(lambda c: meta.tell(c, rows.JUDGED, "on")).result()
+    judged(chain, "on")
     return chain
+
+
+def at_till(
+    chain: Chain, folder: Path, work: Callable[[PullingTill], Awaitable[None]], clock: Clock | None = None
+) -> None:
+    """Do `work` at a till of s1 that has pulled what there is."""
+    till = chain.till()
+
+    async def whole() -> None:
+        async with served(chain) as port, pulling(folder, chain, till, port, clock) as here:
+            await here.pull()
+            await work(here)
+
+    run(whole())
+
+
+def plant_ghost(here: PullingTill) -> None:
+    """The cache holds GHOST, of whom no page has told."""
+    planted(
+        here.cache._path,
+        f"INSERT INTO members SELECT '{GHOST}', generation, data FROM members WHERE member_id = 'm-0000006'",
+        f"INSERT INTO balances SELECT '{GHOST}', {COLUMNS} FROM balances WHERE member_id = 'm-0000006'",
+    )
+
+
+def judged(chain: Chain, value: str) -> None:
+    """Whether windows are kept by now: before, tills hold the whole base."""
+    chain.centre.write(lambda c: meta.tell(c, rows.JUDGED, value)).result()
+
+
+def ops_wait(here: PullingTill, *keys: str) -> None:
+    """Operations of the till wait that speak of those."""
+    here.cache._waiting = lambda _included: frozenset(keys)
 
 
 def seen(chain: Chain, store: str, numbers: Iterable[int]) -> None:

@@ -1,0 +1,242 @@
+"""The till sells while members leave it: who is looked up meanwhile stays, and their balance never falls back."""
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from integration.agent_stores.snapshot_kit import PullingTill, make_snapshot, tag
+from integration.agent_stores.test_digests_mend import rounds
+from integration.agent_stores.window_kit import (
+    DAY_MS,
+    GHOST,
+    at_till,
+    days,
+    held,
+    judged,
+    member,
+    members,
+    ops_wait,
+    plant_ghost,
+    seen,
+)
+from integration.bridge.agent_kit import body_of, enrol_by_hand, fill_cache, live_agent, settings_for
+from till_agent.balances import OwnEffects
+from till_agent.cache.lookups import LATELY_MS
+from till_agent.cache.matching import wanted
+from till_cloud import erasing
+from till_sync.ops import OpId, Subject
+from till_sync.wire import ChangesAnswer, LeftRow
+from unit.agent_stores.stores_kit import StepClock
+from unit.cloud.cloud_kit import Chain
+
+pytestmark = pytest.mark.usefixtures("short_stretches")
+
+EARNED = 7
+
+
+class SoldBetween:
+    """Sells to a member for the first time when the cache has just asked whom waiting operations speak of: what it
+    writes then knows nothing of the sale. `shown` are the balances since, also one after each write."""
+
+    def __init__(self, here: PullingTill, member_id: str) -> None:
+        self.member_id = member_id
+        self.shown: list[int | None] = []
+        self.effects = OwnEffects()
+        self.by_card: list[str | None] = []
+        self._here = here
+        self._run = here.cache._run
+        here.cache._waiting, here.cache._run = self._asked, self._looked_after
+
+    def shows(self) -> int | None:
+        """Their balance at the till now; None when nobody is found."""
+        found = self._here.cache.by_id(self.member_id)
+        return None if found is None else found.row.balance + self.effects.effect((self.member_id,), found.included)
+
+    def _asked(self, included: tuple[int, int]) -> frozenset[str]:
+        spoken = self.effects.speak_of(included)
+        if not self.shown:
+            free = threading.Event()
+            self._here.cache._thread.submit(free.wait, 60)
+            asyncio.get_running_loop().call_soon(self._sell, free)
+        return spoken
+
+    def _sell(self, page_may_go_on: threading.Event) -> None:
+        assert self.shows() is not None
+        self.effects.add(Subject(member_id=self.member_id), OpId("k1", 1, 1), EARNED)
+        self.shown.append(self.shows())
+        page_may_go_on.set()
+
+    async def _looked_after(self, work):
+        done = await self._run(work)
+        if self.shown:
+            self.shown.append(self.shows())
+            found = self._here.cache.by_tag(tag("card", 5))
+            self.by_card.append(found and found.row.member_id)
+        return done
+
+
+async def told(here: PullingTill, world: Chain) -> str:
+    """A page says that they left."""
+    days(world, 91)
+    return member(5)
+
+
+async def anew(here: PullingTill, world: Chain) -> str:
+    """All is pulled anew, and they don't come."""
+    judged(world, "on")
+    return member(45)
+
+
+async def new_cache(here: PullingTill, world: Chain) -> str:
+    """A new cache is built, without them."""
+    judged(world, "on")
+    await asyncio.to_thread(make_snapshot, world, "s1")
+    here.puller._loader._not_before_ms = 0
+    return member(45)
+
+
+async def mended(here: PullingTill, world: Chain) -> str:
+    """A stretch is read anew in which the cloud has nobody of that name."""
+    plant_ghost(here)
+    return GHOST
+
+
+@pytest.mark.parametrize("leave", [told, anew, new_cache, mended])
+def test_who_is_sold_to_while_a_page_takes_them_away_stays(
+    world: Chain, tmp_path: Path, leave: Callable[[PullingTill, Chain], Awaitable[str]]
+) -> None:
+    """The sale came after the cache had asked whom sales speak of, and before the page: the balance shown never falls
+    back, and when the cloud has the sale they go."""
+    if leave in (anew, new_cache):
+        judged(world, "off")
+
+    async def work(here: PullingTill) -> None:
+        till = SoldBetween(here, await leave(here, world))
+        await rounds(here, 8)
+        assert till.shown[0] is not None
+        assert till.shown[0] > EARNED
+        assert len(till.shown) > 1
+        assert set(till.shown) == {till.shown[0]}
+        assert till.shows() == till.shown[0]
+        assert ("snapshots" in here.requests) is (leave is new_cache)
+        ops_wait(here)
+        await rounds(here, 8)
+        assert till.member_id not in held(here)
+
+    at_till(world, tmp_path, work)
+
+
+def test_who_is_brought_back_is_found_by_card_and_by_name(world: Chain, tmp_path: Path) -> None:
+    """As before, and counted as a member; the digests that lack them are no divergence."""
+
+    async def named(here: PullingTill) -> list[str]:
+        hits = await here.cache.finder.find(wanted("Name 5"), 5)
+        assert here.cache.finder._packing is not None
+        await here.cache.finder._packing
+        return [hit.row.member_id for hit in hits.members]
+
+    async def work(here: PullingTill) -> None:
+        assert await named(here) == [member(5)]
+        till = SoldBetween(here, await told(here, world))
+        await here.pull()
+        assert await named(here) == [member(5)]
+        assert held(here) == {member(5)}
+        found = here.cache.by_tag(tag("phone", 5))
+        assert found is not None
+        assert found == here.cache.by_id(till.member_id)
+        await rounds(here, 4)
+        assert here.cache.divergences == 0
+
+    at_till(world, tmp_path, work)
+
+
+def test_a_card_leads_to_who_is_going_until_they_are_brought_back(world: Chain, tmp_path: Path) -> None:
+    """Also in the moment between, when the file has them no more."""
+
+    async def work(here: PullingTill) -> None:
+        till = SoldBetween(here, await told(here, world))
+        await here.pull()
+        assert till.by_card == [member(5)] * 2
+        assert here.cache.by_tag(tag("card", 6)) is None
+
+    at_till(world, tmp_path, work)
+
+
+def test_who_was_erased_is_not_brought_back(world: Chain, tmp_path: Path) -> None:
+    """Whatever was sold to them meanwhile: of them nothing is to stay."""
+
+    async def work(here: PullingTill) -> None:
+        world.wall.ms += 60 * DAY_MS
+        seen(world, "s1", [1, 2])
+        days(world, 31)
+        world.centre.write(lambda c: erasing.erase(c, member(1), [], world.wall())).result()
+        till = SoldBetween(here, member(1))
+        await here.pull()
+        assert till.shown
+        assert held(here) == members([2])
+        assert till.shows() is None
+
+    at_till(world, tmp_path, work)
+
+
+def test_who_was_looked_up_within_a_minute_stays(world: Chain, tmp_path: Path) -> None:
+    """A sale about them may be on its way to the disk, so that nobody knows of it yet."""
+    clock = StepClock()
+
+    async def work(here: PullingTill) -> None:
+        days(world, 91)
+        assert here.cache.by_tag(tag("card", 5)) is not None
+        assert here.cache.by_id(member(6)) is not None
+        assert here.cache.by_id(member(59)) is None
+        await here.pull()
+        assert held(here) == members([5, 6])
+        clock.mono += LATELY_MS - 1
+        assert here.cache.by_id(member(6)) is not None
+        clock.mono += 2
+        await here.pull()
+        assert held(here) == members([6])
+        await rounds(here, 3)
+        assert here.cache.divergences == 0
+
+    at_till(world, tmp_path, work, clock)
+
+
+def test_of_many_who_were_looked_up_the_newest_are_remembered(world: Chain, tmp_path: Path, monkeypatch) -> None:
+    """A search shows hundreds, and memory has an end."""
+    monkeypatch.setattr("till_agent.cache.lookups.KEPT", 3)
+    clock = StepClock()
+
+    async def work(here: PullingTill) -> None:
+        days(world, 91)
+        for number in (1, 2, 3, 4, 2):
+            here.cache.by_id(member(number))
+        await here.pull()
+        assert held(here) == members([2, 3, 4])
+
+    at_till(world, tmp_path, work, clock)
+
+
+def test_a_card_given_to_somebody_is_an_operation_about_them(tmp_path: Path) -> None:
+    """It moves no points, and all the same they stay until the cloud has it; also after a restart."""
+    enrol_by_hand(tmp_path)
+    fill_cache(tmp_path)
+    page = ChangesAnswer(
+        incarnation="i1",
+        rows=(LeftRow(member_id="m-anna", position=9), LeftRow(member_id="m-nobody", position=9)),
+        next="c2",
+        more=False,
+        epoch=0,
+        acked_seq=0,
+        server_time_ms=1_763_700_000_001,
+    )
+    with live_agent(settings_for(tmp_path)) as agent:
+        given = body_of(agent.call("POST", "/v1/members/m-anna/cards", {"uid": "c-1", "card": "2900000000025"}))
+        assert given["state"] == "attached"
+    with live_agent(settings_for(tmp_path)) as agent:
+        core = agent.running.agent.open_core
+        assert core is not None
+        agent.on_loop(lambda: core.cache.store_page(page))
+        assert agent.on_loop(lambda: core.cache.by_id("m-anna")) is not None
