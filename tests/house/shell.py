@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple, Self
 
+from kit.guard import guard, release
+
 BLOCK = re.compile(
     r"(?:^<!-- (?P<note>[^\n]*) -->\n)?^```(?P<language>\w+)[^\n]*\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL
 )
@@ -66,7 +68,8 @@ def missing(promised: str, printed: str) -> list[str]:
 class Shell:
     """One bash that takes block after block, as a person's terminal does; a command that fails ends it.
 
-    Whatever it started is ended with it: all of it belongs to a session of its own.
+    Whatever it started is ended with it: all of it belongs to a session of its own, and a test that is killed takes it
+    along.
     """
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
@@ -86,6 +89,7 @@ class Shell:
             errors="replace",
             start_new_session=True,
         )
+        guard(self._process.pid)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         self._write("set -e -o pipefail\n")
@@ -100,6 +104,7 @@ class Shell:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(STOP_TIMEOUT_S)
             if self._wait_empty():
+                release(self._process.pid)
                 break
         assert self._process.stdin is not None
         with contextlib.suppress(OSError):

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from kit.guard import guard, release
 from kit.waiting import POLL_S, wait_for
 from kit.zygote import Forked, Zygote
 
@@ -72,6 +73,7 @@ class Part:
         told = [*map(str, words), "--ready-file", str(self.ready_file)]
         if zygote is not None:
             self.process = zygote.start(told, folder, self.log, mutant)
+            guard(self.process.pid)
             return
         command = (sys.executable, str(LAUNCHER), mutant) if mutant else COMMAND
         with self.log.open("ab") as log:
@@ -83,6 +85,7 @@ class Part:
                 stderr=log,
                 start_new_session=True,
             )
+        guard(self.process.pid)
 
     def facts(self) -> dict[str, Any]:
         """What the process wrote into its ready file, as soon as it has; AssertionError with its log when it died."""
@@ -138,6 +141,8 @@ class Part:
         self._hang_up()
 
     def _hang_up(self) -> None:
+        if self.process.poll() is not None:
+            release(self.process.pid)
         if self.process.stdin is not None:
             with contextlib.suppress(OSError):
                 self.process.stdin.close()
