@@ -5,6 +5,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from till_cloud.store.connection import is_damage
 from till_cloud.verify_grants import GRANT_CHECKS, Check
 
 BREACHES_SHOWN = 100
@@ -228,7 +229,20 @@ class Verification(Struct, frozen=True, kw_only=True):
 
 
 def verify(connection: sqlite3.Connection) -> Verification:
-    """Run every check within the caller's read transaction; takes some tens of seconds for a million members."""
+    """Run every check within the caller's read transaction; takes some tens of seconds for a million members.
+
+    A file that can't be read to the end breaks the rules too: then there are no figures.
+    """
+    try:
+        return _added_up(connection)
+    except sqlite3.DatabaseError as error:
+        if not is_damage(error):
+            raise
+        broken = Breach(5, "database_damaged", str(error))
+        return Verification(holds=False, breach_count=1, figures={}, breaches=(broken,))
+
+
+def _added_up(connection: sqlite3.Connection) -> Verification:
     breaches: list[Breach] = []
     count = 0
     for check in CHECKS:

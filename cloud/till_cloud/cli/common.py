@@ -37,11 +37,18 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON."
 def told() -> Iterator[None]:
     """Tell errors that people can do something about in one line, with exit status 1."""
     from till_cloud.exceptions import CloudError
+    from till_cloud.store.connection import is_damage
 
     try:
         yield
     except CloudError as error:
         raise click.ClickException(str(error)) from error
+    except sqlite3.DatabaseError as error:
+        if not is_damage(error):
+            raise
+        raise click.ClickException(
+            f"the database is damaged ({error}): put a backup back, see docs/how-to/run-the-cloud.md#back-up"
+        ) from error
 
 
 @contextlib.contextmanager

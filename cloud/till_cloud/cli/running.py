@@ -52,6 +52,11 @@ def run(
     from till_cloud.server import DEFAULT_HOST, DEFAULT_PORT, serve
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    if not db.exists():
+        # A chain may begin by being served; and a name may be typed wrong.
+        logging.getLogger(__name__).warning(
+            "A new chain begins in %s, where there was no database: tills of another one are refused", db
+        )
     served = hosts or (DEFAULT_HOST,)
     _check_command(send_codes)
     token = _token_in(metrics_token_file) if metrics_token_file is not None else ""

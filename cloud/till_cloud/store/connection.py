@@ -164,6 +164,11 @@ class _Telling:
         return 0
 
 
+def is_damage(error: sqlite3.DatabaseError) -> bool:
+    """Whether the file itself can't be read, which no second try mends."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
 def check_format(connection: sqlite3.Connection, path: Path) -> None:
     """StoreFormatError unless the file is a cloud database of the very schema that this code knows."""
     try:

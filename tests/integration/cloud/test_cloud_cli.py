@@ -1,6 +1,7 @@
 """`tillside cloud` as people use it: the installed command, real files, beside a running cloud and without one."""
 
 import contextlib
+import itertools
 import json
 import os
 import pty
@@ -252,6 +253,36 @@ def test_a_broken_ledger_is_status_one(shop: Shop) -> None:
         connection.commit()
     found = json.loads(shop.out("verify", status=1))
     assert (found["holds"], found["breaches"][0]["invariant"]) == (False, 5)
+
+
+def test_a_damaged_file_is_told_and_what_to_do_about_it(shop: Shop) -> None:
+    """A backup's disk lies now and then: `verify` says so in its own words, other commands in one line."""
+    shop.set_up()
+    shop.run("member", "import", shop.file("m.csv", "member_id,phone\nm-1,+79160000001\n"))
+    content = bytearray(shop.db.read_bytes())
+    page = int.from_bytes(content[16:18], "big")
+    content[page:] = bytes([255]) * (len(content) - page)
+    shop.db.write_bytes(content)
+    found = json.loads(shop.out("verify", status=1))
+    assert (found["holds"], found["breach_count"], found["breaches"][0]["code"]) == (False, 1, "database_damaged")
+    for words in (("member", "show", "m-1"), ("programme", "list"), ("store", "list")):
+        said = shop.run(*words, status=1).stderr
+        assert "the database is damaged" in said
+        assert "put a backup back" in said
+
+
+def test_a_chain_that_begins_by_being_served_is_told(tmp_path: Path) -> None:
+    """A name typed wrong begins another chain, whose tills are none: the log has to say why they are refused."""
+    said = []
+    for _ in range(2):
+        command = [TILLSIDE, "cloud", "run", "--db", str(tmp_path / "typed-wrong.db"), "--port", "0"]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+            assert process.stderr is not None
+            lines = iter(process.stderr.readline, "")
+            said.append("".join(itertools.takewhile(lambda line: "Serving on" not in line, lines)))
+            process.send_signal(signal.SIGTERM)
+    assert "A new chain begins" in said[0]
+    assert "A new chain begins" not in said[1]
 
 
 def test_a_restored_backup_gets_a_new_incarnation(shop: Shop) -> None:
