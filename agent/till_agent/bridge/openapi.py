@@ -21,7 +21,8 @@ COMMON_PROBLEMS = {
     401: "token_missing, token_unknown",
     403: "host_foreign, origin_foreign, site_foreign, client_header_missing, scope_missing",
     429: "rate_limited, locked_out: wait as long as Retry-After says",
-    503: "till_not_enrolled, journal_unavailable, journal_corrupt: go on without loyalty; `cashier` says what to tell",
+    503: "till_not_enrolled, till_retired, journal_unavailable, journal_corrupt: go on without loyalty; `cashier` says "
+    "what to tell",
 }
 BODY_PROBLEMS = {
     408: "body_too_slow",

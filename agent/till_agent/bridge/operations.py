@@ -1,5 +1,8 @@
 """Every operation of the bridge in one table: routes, scopes, the served OpenAPI and the metrics are made from it."""
 
+from collections.abc import Mapping
+from itertools import chain
+
 from till_agent.api import (
     Coupon,
     Hold,
@@ -48,17 +51,28 @@ from till_agent.bridge.shapes import (
 from till_agent.bridge.trial_shapes import TRIALS
 from till_agent.member_api import CardAttach, CardAttached, CodeAnswer, CodeRequest, MemberCreate, MemberCreated
 
+
+def _also(*tables: Mapping[int, str]) -> dict[int, str]:
+    """Problems of several kinds, by status: a `|` of dicts would forget the first of one status."""
+    found: dict[int, str] = {}
+    for status, codes in chain.from_iterable(table.items() for table in tables):
+        found[status] = ", ".join(filter(None, (found.get(status), codes)))
+    return found
+
+
 _UNKNOWN_SALE = {404: "sale_unknown"}
 _WHO = {
     404: "reference_unknown",
-    409: "identifier_ambiguous",
-    422: "identifier_invalid, identifier_choice, bank_card",
+    409: "identifier_ambiguous, wallet_key_unknown, wallet_expired, wallet_stale, wallet_used, wallet_static, "
+    "voucher_elsewhere, voucher_expired, voucher_used",
+    422: "identifier_invalid, identifier_choice, bank_card, wallet_invalid, wallet_other_chain, voucher_invalid",
 }
 _LOOK_UP = {503: "too_busy"}
-_RECEIPT = _WHO | {
-    422: "identifier_invalid, identifier_choice, bank_card, receipt_invalid, receipt_empty, receipt_too_large, "
-    "line_number_repeated, minimum_price_too_high, codes_too_many",
-}
+_RECEIPT = _also(
+    _WHO,
+    {422: "receipt_invalid, receipt_empty, receipt_too_large, line_number_repeated, minimum_price_too_high"},
+    {422: "codes_too_many"},
+)
 
 OPERATIONS = (
     Operation(
@@ -95,13 +109,15 @@ OPERATIONS = (
         summary="Commit a sale: durable on this till before the answer leaves. The same uid and body give it again.",
         path_parameters=(UID,),
         replays=True,
-        problems=_RECEIPT
-        | {
-            404: "hold_unknown",
-            422: f"{_RECEIPT[422]}, local_time_invalid, discount_line_unknown, discount_too_large",
-            409: "uid_conflict, hold_expired, hold_used, hold_mismatch, redemption_needs_hold, redemption_exceeds, "
-            "member_blocked",
-        },
+        problems=_also(
+            _RECEIPT,
+            {
+                404: "hold_unknown",
+                422: "local_time_invalid, discount_line_unknown, discount_invalid, discount_too_large",
+                409: "uid_conflict, hold_expired, hold_used, hold_mismatch, redemption_needs_hold, redemption_exceeds, "
+                "member_blocked",
+            },
+        ),
     ),
     Operation(
         id="sale",
@@ -156,7 +172,7 @@ OPERATIONS = (
         summary="Whether a coupon's code is good here and now, for this member; asks the cloud about codes that count.",
         path_parameters=(CODE,),
         query_parameters=(REFERENCE, LANGUAGE),
-        problems={404: "reference_unknown"},
+        problems=_also(_WHO, _LOOK_UP),
     ),
     Operation(
         id="hold",
@@ -167,13 +183,15 @@ OPERATIONS = (
         request=HoldCreate,
         answer=Hold,
         summary="Reserve points at the cloud for one receipt; expires by itself.",
-        problems=_WHO
-        | {
-            409: "insufficient_points, hold_refused, sale_exists, member_unknown, member_not_here, member_blocked, "
-            "member_provisional, redemption_disabled, proof_required, proof_invalid, pin_wrong, pin_locked, "
-            "pin_not_set",
-            503: "cloud_unreachable, too_busy",
-        },
+        problems=_also(
+            _WHO,
+            {
+                409: "insufficient_points, points_lent, offline_limit, hold_refused, sale_exists, member_unknown, "
+                "member_not_here, member_blocked, member_provisional, redemption_disabled, proof_required, "
+                "proof_invalid, pin_wrong, pin_locked, pin_not_set",
+                503: "cloud_unreachable, too_busy",
+            },
+        ),
     ),
     Operation(
         id="release",
@@ -225,13 +243,14 @@ OPERATIONS = (
         request=CodeRequest,
         answer=CodeAnswer,
         summary="Have a one-time code sent to a member who wants to spend much, then hand in what they say.",
-        problems={
-            404: "reference_unknown",
-            409: "member_unknown, member_not_here, phone_mismatch, codes_not_sent, uid_conflict",
-            422: "identifier_invalid, identifier_choice, bank_card",
-            429: "too_many_codes",
-            503: "cloud_unreachable, code_not_sent, too_busy",
-        },
+        problems=_also(
+            _WHO,
+            {
+                409: "member_unknown, member_not_here, phone_mismatch, codes_not_sent, uid_conflict",
+                429: "too_many_codes",
+                503: "cloud_unreachable, code_not_sent, too_busy",
+            },
+        ),
     ),
     Operation(
         id="slip",

@@ -136,3 +136,39 @@ def test_patterns_of_parameters_agree_with_their_bounds() -> None:
             assert parameter.pattern.fullmatch(str(parameter.maximum))
             assert not parameter.pattern.fullmatch(str(parameter.minimum - 1))
             assert not parameter.pattern.fullmatch(str(parameter.maximum + 1))
+
+
+def told(operation_id: str) -> dict[int, set[str]]:
+    """The codes that the description promises for a call, by status."""
+    methods = [each for methods in DOCUMENT["paths"].values() for each in methods.values()]
+    responses = next(each for each in methods if each["operationId"] == operation_id)["responses"]
+    return {
+        int(status): {*re.findall(r"[a-z]+(?:_[a-z]+)+", each["description"])} for status, each in responses.items()
+    }
+
+
+def test_every_problem_of_the_desk_is_promised_by_a_call() -> None:
+    """Whoever makes a client of the description meets no code that it does not name."""
+    promised = [told(operation.id) for operation in OPERATIONS]
+    missing = [
+        code
+        for code, kind in PROBLEMS.items()
+        if not any(code in of_call.get(kind.status, set()) for of_call in promised)
+    ]
+    assert missing == []
+
+
+def test_what_the_page_says_of_refused_holds_the_description_says() -> None:
+    """A later list of one status does not take the place of an earlier one, either."""
+    section = (ROOT / "docs/reference/bridge.md").read_text(encoding="utf-8").split("## Spending points")[1]
+    of_hold = told("hold")
+    rows = re.findall(r"^\| (\d{3} `.*?) \|", section.split("\n## ")[0], re.MULTILINE)
+    assert rows
+    for status, codes in re.findall(r"(\d{3}) ([^;|]*)", "; ".join(rows)):
+        wanted = {*re.findall(r"`([a-z_]+)`", codes)} - {"retryable"}
+        assert wanted <= of_hold[int(status)], (status, wanted - of_hold[int(status)])
+    for calls, status, codes in (
+        (("identify", "quote", "sell", "hold"), 409, {"identifier_ambiguous", "wallet_used", "voucher_used"}),
+        (("sell",), 404, {"reference_unknown", "hold_unknown"}),
+    ):
+        assert all(codes <= told(each)[status] for each in calls)
