@@ -104,6 +104,52 @@ def test_letters_on_the_screen_type_a_name(browser: Browser, panel: PanelWorld) 
         assert page.input_value("#find-name") == "Әсa"
 
 
+def test_letters_on_the_screen_make_way_for_a_customer(browser: Browser, panel: PanelWorld) -> None:
+    """They took the room of half a card: the balance stood behind a button. Who touches the field, or the key for them,
+    types the next name."""
+    with panel.open(browser) as visited:
+        page = visited.page
+        letters = page.locator(".letters")
+        press(page, "choice-name")
+        expect(letters).to_be_visible()
+        panel.scan(CLARA.card)
+        name_shown(page, "Clara C.")
+        expect(letters).to_have_count(0)
+        expect(page.locator("[data-key=keys]")).to_have_attribute("aria-pressed", "false")
+        assert page.locator(".member .scrolls").evaluate("each => each.scrollHeight <= each.clientHeight")
+        page.locator("#find-name").click()
+        expect(letters).to_be_visible()
+        name_shown(page, "Clara C.")
+        press(page, "keys")
+        expect(letters).to_have_count(0)
+        press(page, "keys")
+        expect(page.locator("[data-key=keys]")).to_have_attribute("aria-pressed", "true")
+        for letter in "di":
+            page.get_by_role("button", name=letter, exact=True).click()
+        page.get_by_role("button", name=re.compile("Dina D.")).click()
+        name_shown(page, "Dina D.")
+        expect(letters).to_have_count(0)
+        press(page, "next")
+        expect(letters).to_be_visible()
+
+
+def test_a_strangers_card_keeps_its_number_in_another_language_than_the_tills(
+    browser: Browser, panel: PanelWorld
+) -> None:
+    """The till's language is English; the page asks for the words in its own, by a reference that names no number."""
+    card = ean13("290000000777")
+    with panel.open(browser, language="uk") as visited:
+        page = visited.page
+        with page.expect_response("**/v1/identify*"):
+            panel.scan(card)
+        name_shown(page, f"**** {card[-4:]}")
+        expect(page.locator("main")).to_contain_text("Не зареєстрован")
+        with page.expect_response("**/v1/identify*"):
+            page.locator("header .select").select_option("ru")
+        expect(page.locator("main")).to_contain_text("Не зарегистрирован")
+        name_shown(page, f"**** {card[-4:]}")
+
+
 def test_a_scanner_that_types_works_anywhere_on_the_page(browser: Browser, panel: PanelWorld) -> None:
     """In whatever layout, with any focus; what stood in the field stays, and nothing of the code is left in it."""
     with panel.open(browser) as visited:

@@ -92,6 +92,30 @@ def test_every_screen_fits_in_every_language(
     assert not wrong, "\n".join(wrong)
 
 
+def test_screens_begin_at_one_height(browser: Browser, panel: PanelWorld) -> None:
+    """Who goes from one to another sees nothing jump; only what has just been done stands above."""
+    panel.till.pos.sell("height", {"receipt": {"lines": LINES}, "member": {"card": ANNA.card}})
+    with panel.open(browser) as visited:
+        page = visited.page
+
+        def top(selector: str) -> float:
+            box = page.locator(selector).bounding_box()
+            assert box is not None
+            return box["y"]
+
+        home = top(".find")
+        press(page, "nav-receipts")
+        assert (top(".receipt-list"), top(".receipt")) == (home, home)
+        press(page, "sale-height")
+        press(page, "return")
+        press(page, "do-return")
+        page.locator(".finished").wait_for()
+        assert top(".finished") == home
+        box = page.locator(".finished").bounding_box()
+        assert box is not None
+        assert top(".receipt-list") > home + box["height"]
+
+
 LINES = [
     {
         "number": 1,

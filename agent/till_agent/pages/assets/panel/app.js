@@ -9,7 +9,7 @@ import { keepLanguage, loadWords, pickedLanguage } from "/common/words.js";
 import { Home } from "./home.js";
 import { Line } from "./line.js";
 import { Kept } from "./kept.js";
-import { nameOf } from "./member.js";
+import { nameOf, retold } from "./member.js";
 import { button, wideBanner } from "./parts.js";
 import { Receipts } from "./receipts.js";
 import { Register } from "./register.js";
@@ -111,7 +111,7 @@ export class App {
   // The same member in other words: shown where one is shown, and no reason to leave a screen.
   retold(reference, member) {
     if (this.state.member?.reference !== reference) return;
-    this.state.member = { ...this.state.member, ...member };
+    this.state.member = retold(this.state.member, member);
     this.screen.onMember?.(this.state.member);
   }
 

@@ -21,6 +21,7 @@ export class Home {
     this.keys = h("div.keys");
     this.node = h("div.home", null, this.find, this.side, this.keys);
     this.searching = null;
+    this.typing = false;
     this.drawFind();
     this.drawSide();
   }
@@ -42,6 +43,7 @@ export class Home {
   }
 
   escape() {
+    this.typing = false;
     this.app.state.member = null;
     this.app.announce("");
     this.app.state.find.name = "";
@@ -53,6 +55,7 @@ export class Home {
   }
 
   onMember(member) {
+    this.typing = false;
     this.results = null;
     this.trouble = "";
     this.note("");
@@ -75,6 +78,7 @@ export class Home {
   }
 
   choose(mode) {
+    this.typing = true;
     this.app.state.find.mode = mode;
     this.results = null;
     this.drawFind();
@@ -110,6 +114,7 @@ export class Home {
       go,
     );
     this.node.classList.toggle("by-name", mode === "name");
+    this.keysShown = null;
     this.drawKeys();
   }
 
@@ -117,6 +122,10 @@ export class Home {
     const { t } = this.app;
     const input = textInput("find-name", { class: "large", maxlength: 60 });
     input.value = this.app.state.find.name;
+    input.addEventListener("pointerdown", () => {
+      this.typing = true;
+      this.drawKeys();
+    });
     input.addEventListener("input", () => {
       this.app.state.find.name = input.value;
       this.note("");
@@ -127,17 +136,23 @@ export class Home {
   }
 
   keysButton() {
-    const on = recall(KEYS_KEPT) !== "off";
     const press = () => {
-      remember(KEYS_KEPT, on ? "off" : "on");
-      this.drawFind();
+      this.typing = !this.keysShown;
+      remember(KEYS_KEPT, this.typing ? "on" : "off");
+      this.drawKeys();
       this.input.focus();
     };
-    return button("", this.app.t("keys.label"), press, { "aria-pressed": String(on), data: { key: "keys" } });
+    this.keysToggle = button("", this.app.t("keys.label"), press, { data: { key: "keys" } });
+    return this.keysToggle;
   }
 
+  // The keyboard takes the room of half a member: it makes way for one until somebody wants to type the next name.
   drawKeys() {
-    const shown = this.app.state.find.mode === "name" && recall(KEYS_KEPT) !== "off";
+    const wanted = this.typing || !this.app.state.member;
+    const shown = wanted && this.app.state.find.mode === "name" && recall(KEYS_KEPT) !== "off";
+    if (shown === this.keysShown) return;
+    this.keysShown = shown;
+    this.keysToggle?.setAttribute("aria-pressed", String(shown));
     this.node.classList.toggle("with-keys", shown);
     fill(this.keys, shown ? letters(this.app.t, this.app.language, () => this.input, { capitals: true }) : null);
   }
@@ -196,6 +211,7 @@ export class Home {
   drawSide() {
     const { member } = this.app.state;
     fill(this.side, member ? this.drawMember(member) : this.results ? this.drawResults() : this.drawWaiting());
+    this.drawKeys();
   }
 
   drawMember(member) {

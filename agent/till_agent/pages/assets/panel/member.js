@@ -21,6 +21,13 @@ export function nameOf(app, member) {
   return member.phone_masked || member.card_masked || app.t(member.known ? "member.nameless" : `member.${statusOf(member)}`);
 }
 
+// The member of a former answer by a later one. By a stranger's reference nobody can tell their number; whoever scanned
+// or keyed it was told.
+export function retold(member, later) {
+  const masked = (name) => later[name] || member[name];
+  return { ...member, ...later, card_masked: masked("card_masked"), phone_masked: masked("phone_masked") };
+}
+
 // As it is shown: nobody's number is one thing, somebody of whom nobody can be asked just now another.
 function statusOf(member) {
   if (member.known) return member.status;
