@@ -62,6 +62,11 @@ class Outbox(Protocol):
 class AheadOutbox(Outbox, Protocol):
     """An outbox from which the next batch can be read while one is under way."""
 
+    @property
+    def opened(self) -> int:
+        """How often the journal was opened: what was read before the last time may be of one that was put aside."""
+        ...
+
     async def batch_after(
         self, last: tuple[int, int], *, max_ops: int, max_bytes: int, incarnation: str
     ) -> PushRequest | None:

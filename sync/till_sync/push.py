@@ -67,10 +67,12 @@ class Pushed(Struct, frozen=True):
 
 
 class _Batch(Struct):
-    """A batch under way: its bytes are made once and go out the same each time."""
+    """A batch under way: its bytes are made once and go out the same each time. `opened`: as the outbox had it before
+    it was read."""
 
     request: PushRequest
     encoded: bytes
+    opened: int
     made_mono_ms: int
     first_seq: int
     last_seq: int
@@ -85,6 +87,7 @@ class Pusher:
     ) -> None:
         self._client = client
         self._outbox = outbox
+        self._reads_ahead = outbox if isinstance(outbox, AheadOutbox) else None
         self._clock = clock
         self._ops = BatchSize(initial=FIRST_BATCH_OPS, ceiling=MOST_BATCH_OPS)
         self._bytes = BatchSize(initial=Limits().max_bytes, ceiling=MOST_BATCH_BYTES, floor=LEAST_BATCH_BYTES)
@@ -199,49 +202,57 @@ class Pusher:
 
     async def _next(self, incarnation: str) -> _Batch | None:
         batch = self._batch
-        if batch is not None and batch.request.incarnation == incarnation and self._is_fresh(batch):
+        if batch is not None and self._may_go(batch, incarnation):
             return batch
         most_ops = min(self._ops.current, self._culprit.most_ops or self._ops.current)
         ahead = self._ahead.take()
-        if ahead is not None and self._may_go(ahead, incarnation, most_ops):
+        if ahead is not None and self._may_go(ahead, incarnation) and self._is_due(ahead, most_ops):
             self._batch = ahead
             return ahead
+        opened = self._opened
         request = await self._outbox.next_batch(
             max_ops=most_ops, max_bytes=self._bytes.current, incarnation=incarnation
         )
         if request is None:
             self._batch = None
             return None
-        self._batch = self._made(self._culprit.stand_in(request))
+        self._batch = self._made(self._culprit.stand_in(request), opened)
         return self._batch
 
     def _read_ahead(self, batch: _Batch) -> None:
         """Read what follows `batch` while that is under way: the cloud would wait for it else."""
-        outbox = self._outbox
-        if batch.request.remaining > 0 and self._culprit.most_ops is None and isinstance(outbox, AheadOutbox):
+        outbox = self._reads_ahead
+        if batch.request.remaining > 0 and self._culprit.most_ops is None and outbox is not None:
             self._ahead.begin(self._following(outbox, batch))
 
     async def _following(self, outbox: AheadOutbox, batch: _Batch) -> _Batch | None:
+        opened = outbox.opened
         request = await outbox.batch_after(
             (batch.request.epoch, batch.last_seq),
             max_ops=self._ops.expected,
             max_bytes=self._bytes.current,
             incarnation=batch.request.incarnation,
         )
-        return None if request is None else self._made(request)
+        return None if request is None else self._made(request, opened)
 
-    def _may_go(self, ahead: _Batch, incarnation: str, most_ops: int) -> bool:
-        """Whether what was read ahead is what would be read now, or as good."""
+    @property
+    def _opened(self) -> int:
+        return self._reads_ahead.opened if self._reads_ahead is not None else 0
+
+    def _may_go(self, batch: _Batch, incarnation: str) -> bool:
+        """Whether what was read before still is what the journal holds and this cloud may be told."""
+        is_fresh = self._clock.mono_ms() - batch.made_mono_ms <= RESEND_AGE_MS
+        return is_fresh and batch.opened == self._opened and batch.request.incarnation == incarnation
+
+    def _is_due(self, ahead: _Batch, most_ops: int) -> bool:
+        """Whether what was read ahead is as large as what would be read now."""
         searching = self._culprit.most_ops is not None
         fits = ahead.last_seq - ahead.first_seq < most_ops and len(ahead.encoded) <= self._bytes.current
-        return fits and not searching and ahead.request.incarnation == incarnation and self._is_fresh(ahead)
+        return fits and not searching
 
-    def _made(self, request: PushRequest) -> _Batch:
+    def _made(self, request: PushRequest, opened: int) -> _Batch:
         first_seq, last_seq = check_order(request)
-        return _Batch(request, msgspec.json.encode(request), self._clock.mono_ms(), first_seq, last_seq)
-
-    def _is_fresh(self, batch: _Batch) -> bool:
-        return self._clock.mono_ms() - batch.made_mono_ms <= RESEND_AGE_MS
+        return _Batch(request, msgspec.json.encode(request), opened, self._clock.mono_ms(), first_seq, last_seq)
 
     def _count_sending(self, batch: _Batch) -> None:
         epoch, last_sent = self._sent

@@ -78,6 +78,8 @@ class DiskJournal:
         self._figures = Figures(place.till, 0, 0, 0, 0, 0, 0, 0)
         self._limits = LimitWatch()
         self._reports: list[OpenReport] = []
+        self.opened = 0
+        """How often the file was opened: at the start, and after trouble, perhaps as another."""
         self._writer = Writer(lambda: open_session(place), on_opened=self._opened, on_figures=self._note_figures)
         self._rebuilding = Rebuilding(self._writer, place, effects)
         self.holds = DiskHoldStore(self._writer, place.clock)
@@ -275,6 +277,7 @@ class DiskJournal:
 
     def _opened(self, reopened: Reopened) -> None:
         """The file was opened, at start or after trouble: take from it what the loop was not told of."""
+        self.opened += 1
         self._reports = [*self._reports[-1:], reopened.report] if not reopened.report.reason else [reopened.report]
         before = self._figures
         self._note_figures(reopened.figures)

@@ -109,10 +109,17 @@ MUTANTS: list[Mutant] = [
         UNIT + "test_sync_pull.py::test_a_pull_over_a_slow_line_gives_the_push_its_turn_sooner",
     ),
     (
+        "what was read of a journal that was put aside is sent",
+        "push.py",
+        " and batch.opened == self._opened",
+        "",
+        LINE + "test_push_replaced.py::test_each_operation_goes_out_under_one_id",
+    ),
+    (
         "what was read ahead is sent however old it is",
         "push.py",
-        " and ahead.request.incarnation == incarnation and self._is_fresh(ahead)",
-        " and ahead.request.incarnation == incarnation",
+        "return is_fresh and batch.opened",
+        "return batch.opened",
         UNIT + "test_push_ahead.py::test_what_was_read_is_given_up_when_the_cloud_takes_less_has_changed_or_it_is_old",
     ),
     (

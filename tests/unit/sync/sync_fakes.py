@@ -103,6 +103,7 @@ class FakeOutbox:
     def __init__(self, clock: FakeClock, count: int = 0, *, epoch: int = 1) -> None:
         self._clock = clock
         self.epoch = epoch
+        self.opened = 1
         self.bodies: list[bytes] = []
         self.acked = 0
         self.verdicts: dict[int, OpResult] = {}

@@ -3,40 +3,23 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-import msgspec
 import pytest
 
 from kit.loops import run
-from till_sync.client import CloudClient
 from till_sync.exceptions import CloudFailed, CloudUnreachable, SyncError
-from till_sync.push import FIRST_BATCH_OPS, RESEND_AGE_MS, Pusher
+from till_sync.push import FIRST_BATCH_OPS, RESEND_AGE_MS
 from till_sync.transport import Reply
-from till_sync.wire import Limits, PushRequest
-from unit.sync.sync_fakes import TILL, FakeClock, FakeCloud, FakeOutbox, Request, problem_reply, settle
+from till_sync.wire import Limits
+from unit.sync.sync_bench import PushBench
+from unit.sync.sync_fakes import Request, problem_reply, settle
 
 
-class Line:
-    """A pusher between a fake outbox with `count` ops and a fake cloud, greeted."""
-
-    def __init__(self, count: int) -> None:
-        self.clock = FakeClock()
-        self.outbox = FakeOutbox(self.clock, count)
-        self.cloud = FakeCloud(self.clock)
-        self.client = CloudClient(self.cloud, till=TILL, token="secret", clock=self.clock)
-        self.pusher = Pusher(self.client, self.outbox, clock=self.clock)
-
-    async def greet(self) -> None:
-        hello = await self.client.hello()
-        await self.outbox.reconcile(hello)
-        self.pusher.greeted(hello)
-
-    async def step(self) -> bool:
-        return (await self.pusher.step(self.cloud.incarnation)).more
+class Line(PushBench):
+    """One whose pushes are told by their first and last ops."""
 
     def sent(self) -> list[tuple[int, int]]:
         """First and last op of each push, in order."""
-        requests = [msgspec.json.decode(body, type=PushRequest) for body in self.cloud.pushes()]
-        return [(request.ops[0].seq, request.ops[-1].seq) for request in requests]
+        return [(request.ops[0].seq, request.ops[-1].seq) for request in self.requests()]
 
     def before_answering(self, act: Callable[[], Awaitable[None]]) -> None:
         """Do that while the next push is under way."""
@@ -152,6 +135,28 @@ def test_what_was_read_is_given_up_when_the_cloud_takes_less_has_changed_or_it_i
         line.outbox.bodies[2 * n] = b'{"kind":"sale","uid":"as it is now"}'
         await line.step()
         assert b"as it is now" in line.cloud.pushes()[-1]
+
+    run(work())
+
+
+@pytest.mark.parametrize("reply", [None, CloudUnreachable("cut")], ids=["read ahead", "not answered"])
+def test_what_was_read_of_a_journal_that_was_opened_again_is_read_anew(reply: Exception | None) -> None:
+    """It may have been put aside, and what waits has other ids in the new one."""
+
+    async def work() -> None:
+        n = FIRST_BATCH_OPS
+        line = Line(2 * n)
+        await line.greet()
+        await line.step()
+        if reply is not None:
+            line.cloud.script["ops"] = [reply]
+            with pytest.raises(CloudUnreachable):
+                await line.step()
+        line.outbox.opened += 1
+        line.outbox.bodies[n] = b'{"kind":"sale","uid":"of the new one"}'
+        await line.step()
+        assert line.sent()[-1] == (n + 1, 2 * n)
+        assert b"of the new one" in line.cloud.pushes()[-1]
 
     run(work())
 

@@ -6,7 +6,6 @@ import msgspec
 import pytest
 
 from kit.loops import run
-from till_sync.client import CloudClient
 from till_sync.exceptions import (
     AnswerMismatch,
     CloudBusy,
@@ -22,41 +21,14 @@ from till_sync.exceptions import (
     UpgradeNeeded,
 )
 from till_sync.ops import OpId, fingerprint
-from till_sync.push import FIRST_BATCH_OPS, RESEND_AGE_MS, Pusher
+from till_sync.push import FIRST_BATCH_OPS, RESEND_AGE_MS
 from till_sync.transport import Reply
 from till_sync.wire import Limits, OpResult, PushAnswer, PushRequest
-from unit.sync.sync_fakes import SALT, TILL, FakeClock, FakeCloud, FakeOutbox, Request, json_reply, problem_reply
+from unit.sync.sync_bench import PushBench
+from unit.sync.sync_fakes import SALT, TILL, Request, json_reply, problem_reply
 
 
-class Bench:
-    """A pusher between a fake outbox and a fake cloud."""
-
-    def __init__(self, count: int = 0) -> None:
-        self.clock = FakeClock()
-        self.outbox = FakeOutbox(self.clock, count)
-        self.cloud = FakeCloud(self.clock)
-        self.client = CloudClient(self.cloud, till=TILL, token="secret", clock=self.clock)
-        self.pusher = Pusher(self.client, self.outbox, clock=self.clock)
-
-    async def greet(self) -> None:
-        hello = await self.client.hello()
-        await self.outbox.reconcile(hello)
-        self.pusher.greeted(hello)
-
-    async def drain(self) -> None:
-        await self.greet()
-        while (await self.pusher.step(self.cloud.incarnation)).more:
-            pass
-
-    async def step(self) -> None:
-        await self.pusher.step(self.cloud.incarnation)
-
-
-def requests_of(bench: Bench) -> list[PushRequest]:
-    return [msgspec.json.decode(body, type=PushRequest) for body in bench.cloud.pushes()]
-
-
-def answer_for(bench: Bench, first: int, last: int, **changed: Any) -> Reply:
+def answer_for(bench: PushBench, first: int, last: int, **changed: Any) -> Reply:
     """A well-formed answer, honest but for what the test changes."""
     fields: dict[str, Any] = {
         "incarnation": bench.cloud.incarnation,
@@ -69,9 +41,9 @@ def answer_for(bench: Bench, first: int, last: int, **changed: Any) -> Reply:
 
 def test_every_op_goes_out_once_in_sequence_and_as_stored() -> None:
     """Bodies are sent byte for byte, without a gap, and each gets its verdict."""
-    bench = Bench(1_234)
+    bench = PushBench(1_234)
     run(bench.drain())
-    sent = [op for request in requests_of(bench) for op in request.ops]
+    sent = [op for request in bench.requests() for op in request.ops]
     assert [op.seq for op in sent] == list(range(1, 1_235))
     assert [bytes(op.body) for op in sent] == bench.outbox.bodies
     for op in sent:
@@ -83,14 +55,14 @@ def test_every_op_goes_out_once_in_sequence_and_as_stored() -> None:
 
 def test_an_empty_outbox_asks_nothing() -> None:
     """With nothing waiting there is no request."""
-    bench = Bench()
+    bench = PushBench()
     run(bench.drain())
     assert bench.cloud.pushes() == []
 
 
 def test_verdicts_are_counted_by_kind() -> None:
     """Adjusted and rejected ops are counted, and the line moves on past them."""
-    bench = Bench(10)
+    bench = PushBench(10)
     bench.cloud.statuses = {3: "adjusted", 4: "rejected", 5: "rejected"}
     run(bench.drain())
     counts = bench.pusher.counts
@@ -124,7 +96,7 @@ LOST = [
 @pytest.mark.parametrize("reply", LOST, ids=range(len(LOST)))
 def test_nothing_but_a_well_formed_answer_acknowledges(reply: Reply | Exception) -> None:
     """A portal's page, half an answer, a proxy's error: no verdict, and the same bytes go out again."""
-    bench = Bench(5)
+    bench = PushBench(5)
 
     async def case() -> None:
         await bench.greet()
@@ -161,7 +133,7 @@ def test_nothing_but_a_well_formed_answer_acknowledges(reply: Reply | Exception)
 )
 def test_an_answer_to_another_batch_records_nothing(changed: dict[str, Any]) -> None:
     """Verdicts missing, extra, doubled, in another order, of other ops; acknowledged too little or too much."""
-    bench = Bench(5)
+    bench = PushBench(5)
 
     async def case() -> None:
         await bench.greet()
@@ -175,7 +147,7 @@ def test_an_answer_to_another_batch_records_nothing(changed: dict[str, Any]) -> 
 
 def test_an_answer_of_another_incarnation_records_nothing() -> None:
     """A cloud restored from a backup is greeted before anything it says is believed."""
-    bench = Bench(5)
+    bench = PushBench(5)
 
     async def case() -> None:
         await bench.greet()
@@ -189,7 +161,7 @@ def test_an_answer_of_another_incarnation_records_nothing() -> None:
 
 def test_a_lost_answer_is_made_good_by_sending_again() -> None:
     """The batch was applied and its answer lost: the second says duplicate, and what the first verdict was."""
-    bench = Bench(7)
+    bench = PushBench(7)
     bench.cloud.statuses = {4: "adjusted", 5: "rejected"}
 
     async def lose(request: Request) -> Reply:
@@ -213,7 +185,7 @@ def test_a_lost_answer_is_made_good_by_sending_again() -> None:
 
 def test_a_cloud_that_holds_more_than_the_batch_is_believed_for_the_batch_only() -> None:
     """After a lost answer and a restart the cloud may hold later ops too; only the batch's own are recorded."""
-    bench = Bench(50)
+    bench = PushBench(50)
     bench.outbox.bodies = bench.outbox.bodies[:20]
 
     async def case() -> None:
@@ -229,7 +201,7 @@ def test_a_cloud_that_holds_more_than_the_batch_is_believed_for_the_batch_only()
 
 def test_an_answer_that_could_not_be_stored_is_asked_for_again() -> None:
     """The disk refuses the verdicts: the batch stays unacknowledged and the same bytes go out again."""
-    bench = Bench(5)
+    bench = PushBench(5)
 
     async def case() -> None:
         await bench.greet()
@@ -248,7 +220,7 @@ def test_an_answer_that_could_not_be_stored_is_asked_for_again() -> None:
 
 def test_a_retry_carries_identical_bytes_even_when_more_ops_have_come() -> None:
     """A batch under way is not rebuilt with what was sold meanwhile, nor with a later time."""
-    bench = Bench(3)
+    bench = PushBench(3)
 
     async def case() -> None:
         await bench.greet()
@@ -267,7 +239,7 @@ def test_a_retry_carries_identical_bytes_even_when_more_ops_have_come() -> None:
 
 def test_an_old_batch_is_made_anew_with_the_same_ops_first() -> None:
     """After a minute the times in the envelope are renewed; the ops keep their order, ids and bytes."""
-    bench = Bench(3)
+    bench = PushBench(3)
 
     async def case() -> None:
         await bench.greet()
@@ -279,7 +251,7 @@ def test_an_old_batch_is_made_anew_with_the_same_ops_first() -> None:
         await bench.step()
 
     run(case())
-    first, second = requests_of(bench)
+    first, second = bench.requests()
     assert second.sent_mono_ms > first.sent_mono_ms
     assert second.ops[:3] == first.ops
     assert bench.pusher.counts.resent == 3
@@ -287,17 +259,17 @@ def test_an_old_batch_is_made_anew_with_the_same_ops_first() -> None:
 
 def test_batches_grow_while_the_cloud_is_quick() -> None:
     """From a hundred they double up to what the cloud takes."""
-    bench = Bench(5_000)
+    bench = PushBench(5_000)
     bench.cloud.limits = Limits(max_ops=1_000)
     run(bench.drain())
-    sizes = [len(request.ops) for request in requests_of(bench)]
+    sizes = [len(request.ops) for request in bench.requests()]
     assert sizes[:5] == [FIRST_BATCH_OPS, 200, 400, 800, 1_000]
     assert max(sizes) == 1_000
 
 
 def test_batches_shrink_while_the_cloud_is_slow() -> None:
     """An exchange that takes seconds halves the next batch."""
-    bench = Bench(400)
+    bench = PushBench(400)
     bench.cloud.latency_ms = 3_000
 
     async def step() -> None:
@@ -316,12 +288,12 @@ def test_batches_shrink_while_the_cloud_is_slow() -> None:
             await step()
 
     run(case())
-    assert [len(request.ops) for request in requests_of(bench)] == [100, 50, 25]
+    assert [len(request.ops) for request in bench.requests()] == [100, 50, 25]
 
 
 def test_a_batch_that_runs_out_of_time_is_sent_once_more_and_then_split() -> None:
     """A line too slow for a hundred ops gets them in smaller pieces instead of the same ones for ever."""
-    bench = Bench(100)
+    bench = PushBench(100)
     slow = CloudUnreachable("slow", code="timeout")
 
     async def case() -> None:
@@ -333,13 +305,13 @@ def test_a_batch_that_runs_out_of_time_is_sent_once_more_and_then_split() -> Non
         await bench.step()
 
     run(case())
-    assert [len(request.ops) for request in requests_of(bench)] == [100, 100, 50, 50, 25]
+    assert [len(request.ops) for request in bench.requests()] == [100, 100, 50, 50, 25]
 
 
 @pytest.mark.parametrize("by_proxy", [False, True])
 def test_413_halves_the_batch_until_it_fits(*, by_proxy: bool) -> None:
     """The cloud, or a proxy before it, takes less than it says: the batch is halved, and stays so."""
-    bench = Bench(300)
+    bench = PushBench(300)
 
     async def choosy(request: Request) -> Reply:
         if len(msgspec.json.decode(request.body, type=PushRequest).ops) > 30:
@@ -348,7 +320,7 @@ def test_413_halves_the_batch_until_it_fits(*, by_proxy: bool) -> None:
 
     bench.cloud.script["ops"] = [choosy] * 100
     run(bench.drain())
-    sizes = [len(request.ops) for request in requests_of(bench)]
+    sizes = [len(request.ops) for request in bench.requests()]
     assert sizes[:3] == [100, 50, 25]
     assert all(size <= 25 for size in sizes[3:])
     assert bench.outbox.acked == 300
@@ -356,7 +328,7 @@ def test_413_halves_the_batch_until_it_fits(*, by_proxy: bool) -> None:
 
 def test_an_op_too_large_alone_is_an_error_and_not_a_loop() -> None:
     """One op that is refused for its size is named; nothing is recorded and nothing sent again by itself."""
-    bench = Bench(1)
+    bench = PushBench(1)
 
     async def case() -> None:
         await bench.greet()
@@ -386,7 +358,7 @@ REFUSALS = [
 @pytest.mark.parametrize(("reply", "kind", "code"), REFUSALS, ids=[code for _, _, code in REFUSALS])
 def test_refusals_that_a_person_must_mend_are_not_retryable(reply: Reply, kind: type[SyncError], code: str) -> None:
     """Each conflict keeps the cloud's code, and nothing is recorded."""
-    bench = Bench(5)
+    bench = PushBench(5)
 
     async def case() -> None:
         await bench.greet()
@@ -401,7 +373,7 @@ def test_refusals_that_a_person_must_mend_are_not_retryable(reply: Reply, kind: 
 
 def test_a_gap_names_where_the_cloud_stands() -> None:
     """409 seq_gap carries the sequence to go on with."""
-    bench = Bench(5)
+    bench = PushBench(5)
 
     async def case() -> None:
         await bench.greet()
@@ -416,7 +388,7 @@ def test_a_gap_names_where_the_cloud_stands() -> None:
 @pytest.mark.parametrize("expected", [None, "3", 0, -1, True, 1.5])
 def test_a_gap_that_does_not_say_where_is_not_ours(expected: object) -> None:
     """A seq_gap without a usable `expected_seq` is no answer of our protocol."""
-    bench = Bench(5)
+    bench = PushBench(5)
 
     async def case() -> None:
         await bench.greet()
@@ -430,7 +402,7 @@ def test_a_gap_that_does_not_say_where_is_not_ours(expected: object) -> None:
 @pytest.mark.parametrize("order", [[1, 3, 2], [1, 2, 4], [1, 1, 2], [2, 3, 4], []])
 def test_a_batch_out_of_order_never_leaves(order: list[int]) -> None:
     """Should the outbox ever hand out ops with a gap or in another order, nothing is sent."""
-    bench = Bench(4)
+    bench = PushBench(4)
 
     def mangle(request: PushRequest) -> PushRequest:
         by_seq = {op.seq: op for op in request.ops}
@@ -449,7 +421,7 @@ def test_a_batch_out_of_order_never_leaves(order: list[int]) -> None:
 
 def test_the_cloud_s_wait_between_batches_is_handed_on() -> None:
     """`retry_after_ms` of a good answer is when the next batch may come."""
-    bench = Bench(1)
+    bench = PushBench(1)
     bench.cloud.retry_after_ms = 1_500
 
     async def case() -> int:
@@ -461,7 +433,7 @@ def test_the_cloud_s_wait_between_batches_is_handed_on() -> None:
 
 def test_a_restored_cloud_gets_again_what_it_lost() -> None:
     """The cloud comes back from an older backup as another incarnation: hello tells, and the rest is sent again."""
-    bench = Bench(40)
+    bench = PushBench(40)
 
     async def case() -> None:
         await bench.drain()
