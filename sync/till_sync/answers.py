@@ -58,10 +58,10 @@ def refusal_of(reply: Reply, *, wall_ms: int) -> SyncError:
     message = f"{problem.status} {problem.code}: {problem.detail}"
     if reply.status in _BUSY or reply.status >= 500:
         busy = CloudFailed if reply.status == 500 else CloudBusy
-        return busy(message, code=problem.code, retry_after=retry_after)
+        return _in_its_words(busy(message, code=problem.code, retry_after=retry_after), problem)
     kind = _REFUSALS.get(reply.status, CloudRefused)
     retryable = problem.retryable if kind is CloudRefused else None
-    return kind(
+    error = kind(
         message,
         status=reply.status,
         code=problem.code,
@@ -69,6 +69,12 @@ def refusal_of(reply: Reply, *, wall_ms: int) -> SyncError:
         retry_after=retry_after,
         extras=problem.extras,
     )
+    return _in_its_words(error, problem)
+
+
+def _in_its_words(error: SyncError, problem: Problem) -> SyncError:
+    error.detail = problem.detail or error.detail
+    return error
 
 
 def problem_of(reply: Reply) -> Problem | None:

@@ -33,4 +33,4 @@ class CloudConfirmations(Gateway):
 
     def _refusal(self, error: SyncError) -> Exception | None:
         is_about_codes = isinstance(error, CloudRefused) or error.code == TOO_MANY
-        return ConfirmationRefused(error.code, str(error)) if is_about_codes else None
+        return ConfirmationRefused(error.code, error.detail) if is_about_codes else None

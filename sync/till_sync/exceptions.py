@@ -43,7 +43,8 @@ class SyncError(Exception):
     """Base of what can go wrong between till and cloud.
 
     `code` is stable. `retryable`: the same exchange may succeed by itself later; otherwise it is only probed slowly,
-    because a person has to do something. `retry_after` is when the cloud asked to be tried again.
+    because a person has to do something. `retry_after` is when the cloud asked to be tried again. `detail` is the
+    message without the status and code that it begins with where the cloud refused.
     """
 
     code = "sync_failed"
@@ -58,6 +59,7 @@ class SyncError(Exception):
         retry_after: RetryAfter | None = None,
     ) -> None:
         super().__init__(message)
+        self.detail = message
         if code is not None:
             self.code = code
         if retryable is not None:

@@ -18,7 +18,7 @@ class CloudHoldGateway(Gateway):
 
     def _refusal(self, error: SyncError) -> Exception | None:
         available, tries_left = _number(error, "available"), _number(error, "tries_left")
-        return HoldRefused(error.code, str(error), available_points=available, tries_left=tries_left)
+        return HoldRefused(error.code, error.detail, available_points=available, tries_left=tries_left)
 
 
 def _number(error: SyncError, name: str) -> int:

@@ -25,7 +25,7 @@ class CloudSaleGateway(Gateway):
         # An older cloud does not know the question, and says so in other words.
         if not isinstance(error, CloudRefused) or error.code not in (SALE_UNKNOWN, SALE_AMBIGUOUS):
             return None
-        return SaleRefused(error.code, str(error), choices=_choices(error.extras.get("choices")))
+        return SaleRefused(error.code, error.detail, choices=_choices(error.extras.get("choices")))
 
 
 def _choices(found: object) -> tuple[SaleChoice, ...]:

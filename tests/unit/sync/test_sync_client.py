@@ -248,6 +248,7 @@ def test_a_refused_hold_says_why(reply: Reply, code: str, available: int) -> Non
     with pytest.raises(HoldRefused) as caught:
         bench.reserve(reply)
     assert (caught.value.code, caught.value.available_points) == (code, available)
+    assert caught.value.detail == "as the test wants it", "whoever hands it on has the code already"
     assert bench.gateway.online
 
 
