@@ -12,7 +12,7 @@ from till_agent.told_api import Happened, Health, Message, QueuedOp, Status, Syn
 from till_loyalty.conduct import Entry
 from till_loyalty.explain_result import Explained
 from till_loyalty.receipt import AmountMinor, QuantityThousandths, Receipt
-from till_loyalty.results import Calculation, Reversal
+from till_loyalty.results import Calculation, DiscountGiven, Reversal
 from till_sync.asking import Pin
 from till_sync.ops import Payment
 
@@ -184,6 +184,17 @@ class DiscountTaken(Struct, frozen=True, kw_only=True, omit_defaults=True):
     amount_minor: AmountMinor
     supplier: Annotated[str, Meta(max_length=100)] = ""
     supplier_share_basis_points: Annotated[int, Meta(ge=0, le=10_000)] = 0
+
+    @classmethod
+    def whole(cls, row: DiscountGiven) -> "DiscountTaken":
+        """A row of the quote, taken as it was handed out."""
+        return cls(
+            rule=row.rule,
+            line=row.line,
+            amount_minor=row.amount_minor,
+            supplier=row.supplier,
+            supplier_share_basis_points=row.supplier_share_basis_points,
+        )
 
 
 class SaleRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):

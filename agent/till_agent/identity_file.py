@@ -56,34 +56,28 @@ class CloudKey:
 
     def look(self) -> None:
         """The cloud may have said it."""
-        told_keys = self._client.wallet_keys if self._client is not None else ()
-        if told_keys and told_keys != self._wallet_keys:
-            self._wallet_keys = told_keys
-            try:
-                change_identity(self._path, lambda kept: kept.with_wallet_keys(told_keys))
-            except IdentityError as exc:
-                log.warning("the keys of wallet codes are not kept beyond this run: %s", exc)
-        told_seal = self._client.seal_key if self._client is not None else ""
-        if is_key(told_seal) and told_seal != self._seal_key:
-            self._seal_key = told_seal
-            try:
-                change_identity(self._path, lambda kept: kept.with_seal_key(told_seal))
-            except IdentityError as exc:
-                log.warning("the key that people are sealed to is not kept beyond this run: %s", exc)
-        told_tags = self._client.phone_tags if self._client is not None else None
-        if told_tags is not None and not told_tags.cost:
+        client = self._client
+        if client is None:
+            return
+        keys, seal_key, tags, key = client.wallet_keys, client.seal_key, client.phone_tags, client.cloud_key
+        if keys and keys != self._wallet_keys:
+            self._wallet_keys = keys
+            self._store(lambda kept: kept.with_wallet_keys(keys), "the keys of wallet codes are")
+        if is_key(seal_key) and seal_key != self._seal_key:
+            self._seal_key = seal_key
+            self._store(lambda kept: kept.with_seal_key(seal_key), "the key that people are sealed to is")
+        if tags is not None and not tags.cost:
             # A cloud from before them, or of a former release: it is sent fast tags. What is here may be slow already.
-            told_tags = PhoneTags(cost=self._phone_tags.cost)
-        if told_tags is not None and told_tags != self._phone_tags:
-            self._phone_tags = told_tags
-            try:
-                change_identity(self._path, lambda kept: kept.with_phone_tags(told_tags))
-            except IdentityError as exc:
-                log.warning("which tags of phones the chain has is not kept beyond this run: %s", exc)
-        told = self._client.cloud_key if self._client is not None else ""
-        if told and told != self._kept:
-            self._kept = told
-            try:
-                change_identity(self._path, lambda kept: kept.with_cloud_key(told))
-            except IdentityError as exc:
-                log.warning("the key of vouchers is not kept beyond this run: %s", exc)
+            tags = PhoneTags(cost=self._phone_tags.cost)
+        if tags is not None and tags != self._phone_tags:
+            self._phone_tags = told = tags
+            self._store(lambda kept: kept.with_phone_tags(told), "which tags of phones the chain has is")
+        if key and key != self._kept:
+            self._kept = key
+            self._store(lambda kept: kept.with_cloud_key(key), "the key of vouchers is")
+
+    def _store(self, change: Callable[[Identity], Identity], what: str) -> None:
+        try:
+            change_identity(self._path, change)
+        except IdentityError as exc:
+            log.warning("%s not kept beyond this run: %s", what, exc)

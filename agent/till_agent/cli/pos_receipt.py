@@ -108,16 +108,7 @@ class OpenReceipt:
             local_time=local_time(self.time_zone),
             language=language,
             codes=tuple(self.codes),
-            discounts=tuple(
-                DiscountTaken(
-                    rule=each.rule,
-                    line=each.line,
-                    amount_minor=each.amount_minor,
-                    supplier=each.supplier,
-                    supplier_share_basis_points=each.supplier_share_basis_points,
-                )
-                for each in discounts
-            ),
+            discounts=tuple(map(DiscountTaken.whole, discounts)),
         )
 
 

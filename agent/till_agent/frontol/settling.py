@@ -75,21 +75,7 @@ def seen_lines(receipt: Receipt, calculation: Calculation) -> dict[int, SeenLine
 def by_line(given: Iterable[DiscountGiven]) -> dict[int, tuple[DiscountTaken, ...]]:
     """Discounts of a calculation, in its order, as a sale names them."""
     rows = sorted(given, key=attrgetter("line"))
-    return {
-        number: tuple(
-            [
-                DiscountTaken(
-                    rule=row.rule,
-                    line=row.line,
-                    amount_minor=row.amount_minor,
-                    supplier=row.supplier,
-                    supplier_share_basis_points=row.supplier_share_basis_points,
-                )
-                for row in group
-            ]
-        )
-        for number, group in groupby(rows, key=attrgetter("line"))
-    }
+    return {number: tuple(map(DiscountTaken.whole, group)) for number, group in groupby(rows, key=attrgetter("line"))}
 
 
 def explains(document: Document, calculation: Calculation, is_paid: Callable[[Position], int]) -> bool:

@@ -15,6 +15,7 @@ from msgspec import Struct
 from till_agent.frontol_files.exceptions import LoadRefused
 from till_agent.frontol_files.rows import STANDS_FOR_SEMICOLON
 from till_agent.frontol_files.store import Store
+from till_sync.files import sync_folder
 
 SIGN = "##@@&&"
 ENCODING = "cp1251"
@@ -134,7 +135,7 @@ def write_load(store: Store, path: Path, flag: Path | None, content: bytes, now_
         with contextlib.suppress(OSError):
             fresh.unlink(missing_ok=True)
         raise
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
     if flag is not None:
         _flag(store, path, flag)
     return True
@@ -144,7 +145,7 @@ def _flag(store: Store, path: Path, flag: Path) -> None:
     """The sign to begin; written last, when the whole load file is there."""
     with contextlib.suppress(FileExistsError):
         os.close(os.open(flag, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
-    _sync_folder(flag.parent)
+    sync_folder(flag.parent)
     with store.writing() as db:
         db.execute("UPDATE loads SET flagged = 1 WHERE path = ?", (str(path),))
 
@@ -154,17 +155,6 @@ def _digest_of(path: Path) -> str:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError:
         return ""
-
-
-def _sync_folder(folder: Path) -> None:
-    """So that names survive a power cut; Windows has no such call, and does it itself."""
-    if os.name == "nt":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _check(client: Client) -> None:

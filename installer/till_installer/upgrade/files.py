@@ -7,7 +7,6 @@ given away by a name that may be another file's by then, and what has to be made
 import contextlib
 import errno
 import os
-import secrets
 import shutil
 import stat
 import sys
@@ -17,7 +16,7 @@ from typing import BinaryIO
 
 from till_installer.upgrade.exceptions import RefusedError
 from till_installer.upgrade.pausing import pause
-from till_sync.files import sync_folder
+from till_sync.files import replace_file, sync_folder
 
 BLOCK_BYTES = 1_048_576
 LOG_HEADER_BYTES = 32
@@ -94,18 +93,8 @@ def give_to(path: Path, like: Path) -> None:
 
 
 def write_for_agent(path: Path, content: bytes) -> None:
-    """Replace a file of the agent's folder, whole or not at all, and the agent's own. OSError."""
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        with new_file(draft, path.parent) as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            draft.unlink()
-        raise
+    """Replace a file of the agent's folder, whole or not at all, and the agent's own; its name is durable. OSError."""
+    replace_file(path, content)
     sync_folder(path.parent)
 
 

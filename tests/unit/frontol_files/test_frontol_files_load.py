@@ -119,7 +119,7 @@ def prove_cut_off(folder: Path, patch: pytest.MonkeyPatch) -> None:
         (loading.os, "fsync"),
         (Path, "replace"),
         (loading, "_flag"),
-        (loading, "_sync_folder"),
+        (loading, "sync_folder"),
         (loading.os, "close"),
     ]
     for number, (owner, name) in enumerate(steps):
