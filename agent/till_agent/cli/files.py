@@ -10,7 +10,7 @@ from msgspec import Struct
 from till_agent.api import QueuedOp
 from till_agent.bridge.exceptions import AgentUnreachableError
 from till_agent.core import JOURNAL_FILE
-from till_agent.journal import schema
+from till_agent.journal import listing, schema
 from till_agent.journal.reader import EntryReader, EpochState
 from till_sync.exceptions import IdentityError
 from till_sync.identity import IDENTITY_FILE, load_identity
@@ -30,44 +30,17 @@ class JournalView(Struct, frozen=True):
         """Ops that the cloud has not acknowledged."""
         return sum(state.waiting for state in self.epochs)
 
-    def listed(self, *, waiting_only: bool, limit: int) -> tuple[QueuedOp, ...]:
+    def listed(self, *, waiting_only: bool, limit: int) -> list[QueuedOp]:
         """As the running agent lists them: the oldest waiting ones, or the newest, newest first."""
-        if waiting_only:
-            oldest = next((state for state in self.epochs if state.waiting), None)
-            return () if oldest is None else tuple(self._rows(schema.row_id(oldest.epoch, oldest.acked_seq), limit))
-        newest = self.epochs[-1]
-        after = schema.row_id(newest.epoch, max(0, newest.last_seq - limit))
-        return tuple(reversed(list(self._rows(after, limit))))
+        return (listing.waiting if waiting_only else listing.newest)(self.reader, limit)
 
-    def rejected(self, limit: int) -> tuple[QueuedOp, ...]:
+    def rejected(self, limit: int) -> list[QueuedOp]:
         """Those that the cloud refused, newest first."""
-        return tuple(self._shown(self.reader.connection.execute(schema.LIST_JUDGED, ("rejected", limit))))
+        return listing.judged(self.reader, "rejected", limit)
 
     def one(self, seq: int, epoch: int | None) -> tuple[QueuedOp, bytes] | None:
         """An op with its body; None when there is none. JournalCorrupt when it is not as it was written."""
-        op_id = OpId(self.till, epoch or self.epochs[-1].epoch, seq)
-        entry = self.reader.by_op(op_id)
-        if entry is None:
-            return None
-        row = next(self._rows(schema.row_id(op_id.epoch, op_id.seq - 1), 1))
-        return row, entry.body
-
-    def _rows(self, after: int, limit: int) -> Iterator[QueuedOp]:
-        return self._shown(self.reader.connection.execute(schema.LIST, (after, limit)))
-
-    def _shown(self, rows: sqlite3.Cursor) -> Iterator[QueuedOp]:
-        acked = {state.epoch: state.acked_seq for state in self.epochs}
-        for identity, kind, uid, at_wall_ms, size, status, code in rows:
-            epoch, seq = schema.split_id(identity)
-            yield QueuedOp(
-                op=str(OpId(self.till, epoch, seq)),
-                kind=kind,
-                uid=uid,
-                at_wall_ms=at_wall_ms,
-                status=status or ("waiting" if seq > acked.get(epoch, 0) else "acknowledged"),
-                code=code or "",
-                bytes=size,
-            )
+        return listing.one(self.reader, OpId(self.till, epoch or self.epochs[-1].epoch, seq))
 
 
 @contextlib.contextmanager

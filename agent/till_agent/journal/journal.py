@@ -9,11 +9,12 @@ from msgspec import Struct
 
 from till_agent.api import QueuedOp
 from till_agent.exceptions import JournalCorrupt
-from till_agent.journal import carry, marks, outbox, schema, verify
+from till_agent.journal import carry, listing, marks, outbox, schema, verify
 from till_agent.journal.changes import NOTHING, pack_change
 from till_agent.journal.exceptions import DamagedError
 from till_agent.journal.figures import Figures, LimitWatch
 from till_agent.journal.holdstore import DiskHoldStore
+from till_agent.journal.listing import LIST_LIMIT
 from till_agent.journal.open import open_session
 from till_agent.journal.place import OpenReport, Place
 from till_agent.journal.pruning import KEEP_DAYS, sweep
@@ -30,9 +31,6 @@ from till_sync.wire import HelloAnswer, OpResult, PushRequest
 _log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-
-LIST_LIMIT = 1_000
-"""Ops in one answer of the list."""
 
 VERDICTS_AT_ONCE = 250
 """Verdicts of one transaction: a sale that comes meanwhile waits for one, a millisecond and a sync, or shares it."""
@@ -208,33 +206,21 @@ class DiskJournal:
             _log.warning("the cloud holds own ops only up to %d:%d; the later ones are sent again", *lost_after)
             await self._rebuilding.load_from(schema.row_id(*lost_after))
 
-    async def list_ops(
-        self, *, after: OpId | None = None, waiting_only: bool = True, limit: int = LIST_LIMIT
-    ) -> list[QueuedOp]:
-        """Ops in order, from the oldest waiting one or from `after` on; at most LIST_LIMIT."""
+    async def list_ops(self, limit: int = LIST_LIMIT) -> list[QueuedOp]:
+        """Ops from the oldest waiting one on; at most LIST_LIMIT."""
+        return await self._writer.submit(lambda session: listing.waiting(session.reader, limit), writes=False)
 
-        def run(session: Session) -> list[QueuedOp]:
-            return _list(session, after, waiting_only, min(limit, LIST_LIMIT))
-
-        return await self._writer.submit(run, writes=False)
+    async def list_newest(self, limit: int = LIST_LIMIT) -> list[QueuedOp]:
+        """The newest ops, of whatever epoch, newest first; at most LIST_LIMIT."""
+        return await self._writer.submit(lambda session: listing.newest(session.reader, limit), writes=False)
 
     async def list_rejected(self, limit: int = LIST_LIMIT, verdict: str = "rejected") -> list[QueuedOp]:
         """Ops that the cloud refused, or `adjusted`, newest first; at most LIST_LIMIT."""
+        return await self._writer.submit(lambda session: listing.judged(session.reader, verdict, limit), writes=False)
 
-        def run(session: Session) -> list[QueuedOp]:
-            rows = session.connection.execute(schema.LIST_JUDGED, (verdict, min(limit, LIST_LIMIT)))
-            return _queued(session, rows.fetchall())
-
-        return await self._writer.submit(run, writes=False)
-
-    async def show(self, op_id: OpId) -> tuple[Entry, OpResult | None] | None:
-        """One op and what the cloud said to it."""
-
-        def run(session: Session) -> tuple[Entry, OpResult | None] | None:
-            entry = session.reader.by_op(op_id)
-            return None if entry is None else (entry, session.reader.verdict(op_id))
-
-        return await self._writer.submit(run, writes=False)
+    async def show(self, op_id: OpId) -> tuple[QueuedOp, bytes] | None:
+        """One op as the lists show it, and its body; None when there is none."""
+        return await self._writer.submit(lambda session: listing.one(session.reader, op_id), writes=False)
 
     async def registrations(self, floor: tuple[int, int] | None) -> list[Entry]:
         """Registrations and attached cards after `floor`, the last own op that the cache includes, in order."""
@@ -330,37 +316,3 @@ def _recorder(epoch: int, acked_seq: int, part: tuple[OpResult, ...], upto: int)
 
 def _checker(epoch: int, first: int, last: int) -> Callable[[Session], int]:
     return lambda session: verify.check_rows(session.reader, epoch, first, last)
-
-
-def _list(session: Session, after: OpId | None, waiting_only: bool, limit: int) -> list[QueuedOp]:
-    if after is not None:
-        begin = schema.row_id(after.epoch, after.seq)
-    elif waiting_only:
-        state = next((each for each in session.epochs if each.waiting), None)
-        if state is None:
-            return []
-        begin = schema.row_id(state.epoch, state.acked_seq)
-    else:
-        begin = 0
-    return _queued(session, session.connection.execute(schema.LIST, (begin, limit)).fetchall())
-
-
-def _queued(session: Session, rows: list[tuple[int, str, str, int, int, str | None, str | None]]) -> list[QueuedOp]:
-    """Rows of `schema.LIST` as the list shows them."""
-    positions = {state.epoch: state.acked_seq for state in session.epochs}
-    found: list[QueuedOp] = []
-    for identity, kind, uid, at_wall_ms, size, status, code in rows:
-        epoch, seq = schema.split_id(identity)
-        unjudged = "waiting" if seq > positions.get(epoch, 0) else "acknowledged"
-        found.append(
-            QueuedOp(
-                op=str(OpId(session.till, epoch, seq)),
-                kind=kind,
-                uid=uid,
-                at_wall_ms=at_wall_ms,
-                status=status or unjudged,
-                code=code or "",
-                bytes=size,
-            )
-        )
-    return found

@@ -168,6 +168,8 @@ LIST = (
     "SELECT e.id, e.kind, e.uid, e.at_wall_ms, length(e.body), v.status, v.code "
     "FROM entries e LEFT JOIN verdicts v ON v.id = e.id WHERE e.id > ? ORDER BY e.id LIMIT ?"
 )
+# The same of the newest, newest first, of whatever epoch.
+LIST_NEWEST = LIST.replace("WHERE e.id > ? ORDER BY e.id LIMIT", "ORDER BY e.id DESC LIMIT")
 
 # Ops of one verdict that somebody should look at (rejected, adjusted), newest first.
 LIST_JUDGED = (

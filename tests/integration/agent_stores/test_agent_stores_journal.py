@@ -11,14 +11,17 @@ import pytest
 
 from kit.loops import run
 from till_agent.balances import OwnEffects
+from till_agent.cli.files import JournalView
 from till_agent.exceptions import JournalCorrupt, JournalUnavailable
 from till_agent.journal import DiskJournal, EntryReader, JournalBusy, JournalInUse
 from till_agent.journal.connect import LOG_BYTES
 from till_agent.journal.open import open_session
 from till_agent.journal.place import OpenReport
 from till_agent.journal.session import Session
+from till_agent.journal.witness import Witness
 from till_agent.journal.writer import QUEUE_LIMIT, Writer
 from till_agent.ports import Draft, Entry
+from till_agent.queued import Queue
 from till_loyalty.exceptions import InvariantError
 from till_sync.ops import OpId
 from till_sync.wire import OpResult
@@ -221,18 +224,47 @@ def test_ops_are_listed_from_the_oldest_waiting_one(tmp_path: Path):
                 ("t-7:1:4", "waiting"),
                 ("t-7:1:5", "waiting"),
             ]
-            every = await journal.list_ops(waiting_only=False)
-            assert [op.status for op in every] == ["applied", "acknowledged", "rejected", "waiting", "waiting"]
-            after = await journal.list_ops(after=OpId(TILL, 1, 2), limit=1)
-            assert [(op.uid, op.code, op.bytes) for op in after] == [("s-3", "x", len(draft("s-3").body))]
-            shown = await journal.show(OpId(TILL, 1, 3))
-            assert shown is not None
-            assert shown[1] == OpResult(seq=3, status="rejected", code="x")
+            every = await journal.list_newest()
+            assert [op.status for op in every] == ["waiting", "waiting", "rejected", "acknowledged", "applied"]
+            assert await journal.list_newest(2) == every[:2]
+            body = draft("s-3").body
+            assert (every[2].op, every[2].uid, every[2].code, every[2].bytes) == ("t-7:1:3", "s-3", "x", len(body))
+            assert await journal.show(OpId(TILL, 1, 3)) == (every[2], body)
             assert await journal.show(OpId(TILL, 1, 99)) is None
             assert await journal.show(OpId("t-8", 1, 1)) is None
             # Numbers beyond any op's: the first would make the key of op 3 itself, the second none that SQLite holds.
             assert await journal.show(OpId(TILL, 1, (1 << 40) + 3)) is None
             assert await journal.show(OpId(TILL, 9_999_999, 1)) is None
+
+    run(work())
+
+
+def test_what_waits_in_a_former_epoch_is_shown_so(tmp_path: Path):
+    """After a journal was put aside its ops go on under their ids; the newest of all are listed, not of one epoch."""
+
+    async def work() -> None:
+        async with journal_in(tmp_path) as journal:
+            for n in range(1, 4):
+                await journal.commit(once(draft(f"s-{n}")))
+            await journal.record(1, 1, ())
+            await journal._writer.submit(lambda session: session.add_epoch(2, "salt-2", 1, "test"), writes=True)
+            await journal.commit(once(draft("of the newer")))
+            queue = Queue(journal, TILL)
+            told = {"t-7:2:1": "waiting", "t-7:1:3": "waiting", "t-7:1:2": "waiting", "t-7:1:1": "acknowledged"}
+            waiting, newest = await queue.listed(waiting_only=False, limit=10)
+            assert (waiting, {op.op: op.status for op in newest}) == (3, told)
+            assert [op.op for op in newest] == list(told)
+            for op in newest:
+                epoch, seq = map(int, op.op.split(":")[1:])
+                found = await queue.one(seq, epoch)
+                assert found is not None
+                assert found[0] == op
+            present = await queue.one(1, None)
+            assert present is not None
+            assert present[0].uid == "of the newer"
+        with contextlib.closing(sqlite3.connect(tmp_path / "journal.db")) as connection:
+            reader = Session(connection, TILL, Witness(tmp_path / "none"), tmp_path / "journal.db").reader
+            assert JournalView(reader, TILL, reader.epochs).listed(waiting_only=False, limit=10) == list(newest)
 
     run(work())
 

@@ -125,8 +125,8 @@ def test_the_queue_goes_out_whole_into_the_upgraded_cloud(tmp_path: Path, state:
         release_of_open_hold(cloud)
         checked = cloud.read(verify)
         assert checked.holds, checked.breaches
-        kept = agent.on_loop(lambda: agent.running.agent.core.journal.list_ops(waiting_only=False, limit=100))
-        assert [op.status for op in kept[:OPS]] == [verdict[3] for verdict in expected()["verdicts"]]
+        kept = agent.on_loop(lambda: agent.running.agent.core.journal.list_newest(100))
+        assert [op.status for op in kept[::-1][:OPS]] == [verdict[3] for verdict in expected()["verdicts"]]
 
 
 def test_what_members_bought_before_is_counted(tmp_path: Path) -> None:

@@ -95,9 +95,7 @@ def test_a_journal_of_an_earlier_version_opens_with_all_it_held(tmp_path: Path, 
             assert [op.seq for op in batch.ops] == [3, 4]
             assert batch.salt == "5a17" * 8
             assert batch.head_hash == "3b340b767140930b66869c55498d34c12120782bcd9ad233f8f35c170db5c68d"
-            found = await journal.show(OpId("t-7", 1, 2))
-            assert found is not None
-            assert found[1] == OpResult(
+            assert await journal.read(lambda reader: reader.verdict(OpId("t-7", 1, 2))) == OpResult(
                 seq=2, status="adjusted", code="limit", member_id="m-1", balance=42, effect_points=-50, position=5
             )
             assert journal.holds.unresolved() == []
