@@ -14,6 +14,18 @@ from kit.waiting import PATIENCE_S
 
 CALL_TIMEOUT_S = 30.0
 
+IN_PATHS = {
+    "uid": "recorded",
+    "hold": "h-1",
+    "seq": "1",
+    "code": "c",
+    "reference": "m-1",
+    "printer": "p",
+    "job": "trial:0123456789ab",
+    "finding": "1",
+    "client": "panel-aaaaaa",
+}
+"""What stands in the paths of the bridge, as each operation takes it."""
 Body = dict[str, Any]
 
 

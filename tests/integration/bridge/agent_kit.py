@@ -80,6 +80,13 @@ def settings_for(state_dir: Path, **parts: Any) -> Settings:
     return Settings(agent=AgentSettings(state_dir=str(state_dir)), bridge=bridge, **parts)
 
 
+def written_config(folder: Path, state_dir: Path) -> Path:
+    """The configuration file of such a till."""
+    path = folder / "agent.toml"
+    path.write_text(f'[agent]\nstate_dir = "{state_dir}"\n[bridge]\nport = 0\n', encoding="utf-8")
+    return path
+
+
 @dataclass
 class LiveAgent:
     """The running agent, and calls to it as its cash software and as its administrator."""

@@ -12,7 +12,15 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from integration.bridge.agent_kit import LiveAgent, enrol_by_hand, fill_cache, live_agent, receipt, settings_for
+from integration.bridge.agent_kit import (
+    LiveAgent,
+    enrol_by_hand,
+    fill_cache,
+    live_agent,
+    receipt,
+    settings_for,
+    written_config,
+)
 from till_agent.bridge.tokens import read_token
 from till_agent.cli.asking import ask
 from till_agent.instance import RUNNING_FILE
@@ -26,9 +34,7 @@ def state_dir(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def config(tmp_path: Path, state_dir: Path) -> Path:
-    path = tmp_path / "agent.toml"
-    path.write_text(f'[agent]\nstate_dir = "{state_dir}"\n[bridge]\nport = 0\n', encoding="utf-8")
-    return path
+    return written_config(tmp_path, state_dir)
 
 
 @pytest.fixture

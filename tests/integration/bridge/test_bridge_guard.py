@@ -1,7 +1,6 @@
 """Who may call, against the real server: what passes, and what is counted. See `bridge_safety` for what is refused."""
 
 import socket
-from collections.abc import Iterator
 
 import pytest
 
@@ -16,21 +15,6 @@ from integration.bridge.bridge_kit import (
     read_reply,
 )
 from till_config.settings import BridgeSettings
-
-
-@pytest.fixture(scope="module")
-def live() -> Iterator[LiveBridge]:
-    with live_bridge() as running:
-        yield running
-
-
-@pytest.fixture(autouse=True)
-def forget(live: LiveBridge) -> None:
-    live.bridge.calls.clear()
-    live.bridge.refusals.clear()
-    # The bucket of all who have no token refills by this clock.
-    live.clock.now_ms += 60_000
-
 
 GOOD = (
     "Authorization: Bearer TOKEN\r\nX-Tillside-Client: test\r\n"

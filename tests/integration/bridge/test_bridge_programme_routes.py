@@ -1,18 +1,10 @@
 """What the whole programme adds to the bridge: codes, discounts that were taken, and a word about codes."""
 
-from collections.abc import Iterator
-
 import msgspec
 import pytest
 
-from integration.bridge.bridge_kit import LiveBridge, live_bridge
+from integration.bridge.bridge_kit import LiveBridge
 from till_agent.api import DiscountTaken, SaleRequest
-
-
-@pytest.fixture
-def live() -> Iterator[LiveBridge]:
-    with live_bridge() as found:
-        yield found
 
 
 def test_a_code_is_asked_about_with_its_member_and_language(live: LiveBridge) -> None:

@@ -2,30 +2,16 @@
 
 import json
 import socket
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from integration.bridge.bridge_kit import ADMIN_TOKEN, POS_TOKEN, WAIT_S, LiveBridge, live_bridge, read_reply
+from integration.bridge.bridge_kit import ADMIN_TOKEN, POS_TOKEN, WAIT_S, LiveBridge, read_reply
+from kit.bridge import IN_PATHS
 from till_agent.bridge.operations import OPERATIONS
 from till_agent.exceptions import JournalCorrupt, JournalUnavailable
 
 LINE = {"number": 1, "sku": "1", "amount_minor": 100}
-
-
-@pytest.fixture(scope="module")
-def live() -> Iterator[LiveBridge]:
-    with live_bridge() as running:
-        yield running
-
-
-@pytest.fixture(autouse=True)
-def forget(live: LiveBridge) -> None:
-    live.bridge.calls.clear()
-    live.bridge.refusals.clear()
-    live.bridge.failure = None
-    live.bridge.not_ready = ""
 
 
 def receipt(**changes: Any) -> dict[str, Any]:
@@ -286,17 +272,6 @@ def test_trailing_slash_is_another_path(live: LiveBridge) -> None:
     assert live.call("POST", "/v1/identify/", {"code": "1"}).status == 404
 
 
-IN_PATHS = {
-    "uid": "u",
-    "hold": "h",
-    "seq": "1",
-    "code": "c",
-    "reference": "m-1",
-    "printer": "p",
-    "job": "trial:0123456789ab",
-    "finding": "1",
-    "client": "panel-aaaaaa",
-}
 NOT_THERE = {"sale_unknown", "op_unknown", "print_unknown", "finding_unknown", "pairing_unknown"}
 
 

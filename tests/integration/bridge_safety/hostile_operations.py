@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from integration.bridge_safety.hostile import FOREIGN, JSON, Row, head
+from kit.bridge import IN_PATHS
 from till_agent.bridge.checks import SAFE_METHODS
 from till_agent.bridge.operations import OPERATIONS
 from till_agent.bridge.shapes import OPEN, Operation
@@ -25,17 +26,6 @@ DONE_UNSEEN = frozenset(
     each.id for each in OPERATIONS if each.method not in SAFE_METHODS and each.id not in CHANGE_NOTHING | LEAVE_ROWS
 )
 """Operations whose doing leaves no row in the till's files, or not at once."""
-IN_PATHS = {
-    "uid": "recorded",
-    "hold": "h-1",
-    "seq": "1",
-    "code": "c",
-    "reference": "m-1",
-    "printer": "p",
-    "job": "trial:0123456789ab",
-    "finding": "1",
-    "client": "panel-aaaaaa",
-}
 
 
 def rows_of(operation: Operation) -> Iterator[Row]:

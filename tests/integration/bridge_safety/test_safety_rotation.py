@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from integration.bridge.agent_kit import LiveAgent, live_agent, settings_for
+from integration.bridge.agent_kit import LiveAgent, live_agent, settings_for, written_config
 from integration.bridge.bridge_kit import SteppedClock, basic
 from integration.bridge_safety.safety_kit import call_as, enrolled
 from till_agent.bridge.exceptions import TokenError
@@ -28,9 +28,7 @@ def state_dir(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def config(tmp_path: Path, state_dir: Path) -> Path:
-    path = tmp_path / "agent.toml"
-    path.write_text(f'[agent]\nstate_dir = "{state_dir}"\n[bridge]\nport = 0\n', encoding="utf-8")
-    return path
+    return written_config(tmp_path, state_dir)
 
 
 @pytest.fixture

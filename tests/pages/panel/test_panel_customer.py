@@ -192,6 +192,7 @@ def test_a_new_member_is_registered_by_keyboard_alone(browser: Browser, panel: P
         page.wait_for_selector(".done")
         name_shown(page, "Гульнара С.")
         shots.take(page, "panel-registered")
+        expect(page.locator(".steps-row .past")).to_have_count(3)
         press(page, "attach")
         page.wait_for_selector("#attach-card")
         panel.scan(ANNA.card)
@@ -222,6 +223,8 @@ def test_an_unknown_card_goes_into_the_registration(browser: Browser, panel: Pan
         press(page, "without")
         page.wait_for_selector(".done")
         expect(page.locator(".done")).to_contain_text("Phone not confirmed")
+        # What was passed by is not ticked off.
+        expect(page.locator(".steps-row .past")).to_have_text(["Phone", "Consent"])
     assert not panel.till.pos.identify(phone="+77010000902")["known"]
     assert panel.till.pos.identify(card=ean13("290000000903"))["known"]
 

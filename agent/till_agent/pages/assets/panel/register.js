@@ -90,11 +90,16 @@ export class Register {
         "div.row.register-head",
         null,
         h("h1.grow", null, t("reg.title")),
-        steps(ORDER.map((each) => t(`reg.step.${each}`)), ORDER.indexOf(this.s.step)),
+        steps(ORDER.map((each) => t(`reg.step.${each}`)), ORDER.indexOf(this.s.step), this.left()),
       ),
       body[this.s.step](),
     );
     (this.input ?? this.first)?.focus({ preventScroll: true });
+  }
+
+  // A code that was never handed in has no tick: the phone is not confirmed.
+  left() {
+    return this.s.answer?.member?.status === "provisional" ? [ORDER.indexOf("code")] : [];
   }
 
   told() {

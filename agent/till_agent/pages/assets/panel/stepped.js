@@ -2,15 +2,17 @@
 
 import { h, icon } from "/common/dom.js";
 
-export function steps(names, at) {
+// `left`: indexes of steps that were passed by, and have no tick.
+export function steps(names, at, left = []) {
+  const isPast = (index) => index < at && !left.includes(index);
   return h(
     "ol.steps-row",
     null,
     names.map((name, index) =>
       h(
-        `li${index < at ? ".past" : index === at ? ".now" : ""}`,
+        `li${isPast(index) ? ".past" : index === at ? ".now" : ""}`,
         { "aria-current": index === at ? "step" : null },
-        h("span.step-mark.number", { "aria-hidden": "true" }, index < at ? icon("check") : String(index + 1)),
+        h("span.step-mark.number", { "aria-hidden": "true" }, isPast(index) ? icon("check") : String(index + 1)),
         h("span", null, name),
       ),
     ),
