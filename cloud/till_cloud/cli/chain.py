@@ -87,6 +87,8 @@ def store_add(store_id: str, db: Path, name: str, time_zone: str, region: str | 
     from till_cloud.store import tills
 
     _expect_id(store_id)
+    if not name.strip() or not name.isprintable():
+        raise click.ClickException(f"expected a name that slips can be headed by, not {name!r}")
     try:
         zoneinfo.ZoneInfo(time_zone)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):

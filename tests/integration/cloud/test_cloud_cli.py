@@ -225,6 +225,9 @@ def test_what_cannot_be_is_told_in_one_line(shop: Shop) -> None:
     assert "IANA" in shop.run("store", "add", "s", "--name", "n", "--time-zone", "Mars/Base", status=1).stderr
     assert "IANA" in shop.run("store", "add", "s", "--name", "n", "--time-zone", "../../etc/passwd", status=1).stderr
     assert "expected an id" in shop.run("store", "add", "a b", "--name", "n", "--time-zone", "UTC", status=1).stderr
+    for name in ("", "  ", "a\nb"):
+        nameless = shop.run("store", "add", "s", "--name", name, "--time-zone", "UTC", status=1).stderr
+        assert f"headed by, not {name!r}" in nameless
     assert "expected a store" in shop.run("till", "add", "K1", "--store", "s9", status=1).stderr
     assert "expected a programme" in shop.run("member", "import", shop.file("m.csv", "phone\n1\n"), status=1).stderr
     shop.run("store", "add", "s", "--name", "n", "--time-zone", "UTC")
