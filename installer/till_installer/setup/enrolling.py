@@ -49,7 +49,7 @@ def must_have_code(layout: Layout, code_file: Path | None) -> None:
 
 def enrol(layout: Layout, settings: Settings, code_file: Path | None) -> Enrolled:
     """Trade the code, unless this machine is a till already. A cloud that does not answer is no fault: see `detail`."""
-    later = f"`tillside agent enrol --config {layout.config} --code-file FILE` does it"
+    later = f"`sudo tillside agent enrol --config {layout.config} --code-file FILE` does it"
     if till := enrolled_as(layout):
         return Enrolled(till=till)
     if code_file is None:

@@ -295,7 +295,7 @@ class Installing:
 
         kept = layout.version_dir(version) / KEPT_BUNDLE
         upgrader = Upgrader(layout, self.manager, Means(install=_is_there, say=self.say))
-        must_be_done(layout, self.manager, upgrader.apply(kept, read_manifest(kept), again=wishes.again))
+        must_be_done(layout, self.manager, lambda: upgrader.apply(kept, read_manifest(kept), again=wishes.again))
 
     def _enrol(self, code_file: Path | None) -> Enrolled:
         """Trade the code, unless this machine is a till already. A cloud that does not answer is no fault."""

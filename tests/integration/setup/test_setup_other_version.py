@@ -91,6 +91,20 @@ def test_another_version_over_an_agent_that_rests_is_an_upgrade_as_any(
 
 
 @quick
+def test_a_change_that_is_under_way_is_not_told_as_an_installation(
+    bundle: Path, layout: Layout, tmp_path: Path
+) -> None:
+    """Exit status 5 says of an upgrade that another one is under way, and of a set-up that all is installed."""
+    manager = Stub()
+    put_in(layout, bundle, manager)
+    second = small_bundle(tmp_path / "second", "0.2.0")
+    with Records(layout).alone(), pytest.raises(InstallerError) as caught:
+        put_in(layout, second, manager)
+    assert (caught.value.code, caught.value.exit_code) == ("busy", 1)
+    assert named(layout.current) == "0.1.0"
+
+
+@quick
 @pytest.mark.parametrize("why", ["no service", "no whole version"])
 def test_where_there_is_nothing_to_go_back_to_it_is_said(
     bundle: Path, layout: Layout, tmp_path: Path, why: str

@@ -132,7 +132,7 @@ MUTANTS: list[Mutant] = [
     (
         "finishes-nothing",
         "setup/installing.py",
-        "            self._finish(version)\n",
+        "            self._finish()\n",
         "",
         f"{OTHER}::test_a_change_of_version_that_was_killed_is_finished_by_the_next_run",
     ),
