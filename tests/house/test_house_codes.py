@@ -14,7 +14,7 @@ from till_installer.doctor.ready_details import PROVEN_CODES
 PACKAGES = ("installer/till_installer", "cloud/till_cloud", "agent/till_agent", "sync/till_sync")
 FIRST = frozenset(("problem", "DeskProblem", "_said"))
 """Calls whose first value is a code."""
-SECOND = frozenset(("RefusedError",))
+SECOND = frozenset(("RefusedError", "ProblemError"))
 """Those whose second one is; the first is an HTTP status."""
 NOT_CODES = frozenset(("DamageReport",))
 """Calls with `code=` that is a note of a file, not something that anybody is told."""

@@ -263,7 +263,7 @@ OPERATIONS = (
         summary="The slip of a sale: text, PNG, printer bytes, blocks, or Frontol's blocks.",
         path_parameters=(UID,),
         query_parameters=(FORMAT, COLUMNS, LANGUAGE),
-        problems=_UNKNOWN_SALE,
+        problems=_also(_UNKNOWN_SALE, {406: "not_acceptable"}),
     ),
     Operation(
         id="print",

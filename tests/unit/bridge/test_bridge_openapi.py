@@ -26,6 +26,7 @@ OF_THE_BRIDGE = {
     "locked_out",
     "no_config_file",
     "no_printer",
+    "not_acceptable",
     "op_unknown",
     "page_off",
     "pairing_code_wrong",
