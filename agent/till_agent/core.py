@@ -214,6 +214,7 @@ def _waiting(effects: OwnEffects, registrations: Registrations, included: tuple[
 
 
 async def _start_stores(cache: CacheStore, journal: DiskJournal, registrations: Registrations) -> None:
+    cache.caught_up = journal.caught_up
     try:
         await cache.start()
     except CacheUnavailable as exc:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
@@ -37,6 +37,10 @@ STOP_WAIT_SECONDS = 5.0
 """For a page that is being written; what is not finished is pulled again."""
 
 
+async def _at_once() -> None:
+    """Whom own ops speak of is known."""
+
+
 class CacheStore:
     """Implements `till_agent.ports.Cache` and `till_sync.ports.CacheSink`, and takes verdicts.
 
@@ -44,7 +48,8 @@ class CacheStore:
 
     `on_complete(floor)` is called on the loop after each page that made the cache complete: every cached balance then
     includes own ops up to `floor` (epoch, seq). By `clock` it is noted when the newest page came. `waiting(included)`
-    says whom own ops after that one speak of: they are kept, whatever a page says of who has left.
+    says whom own ops after that one speak of: they are kept, whatever a page says of who has left. It is asked after
+    `caught_up()`, which may be set later.
     """
 
     def __init__(
@@ -58,6 +63,7 @@ class CacheStore:
     ) -> None:
         self._path = path
         self._waiting = waiting
+        self.caught_up: Callable[[], Awaitable[None]] = _at_once
         self._keeps = False
         self._crossing = Crossing()
         self._till = till
@@ -262,6 +268,7 @@ class CacheStore:
     @contextlib.asynccontextmanager
     async def _letting_go(self, page: ChangesAnswer) -> AsyncIterator[frozenset[str]]:
         """Whom a page may not take away. Who is looked up within it may not be either, and is brought back."""
+        await self.caught_up()
         with self._lookups.noting():
             yield self._waiting((page.epoch, page.acked_seq)) | self._lookups.lately()
             gone = self._lookups.gone(pages.removed_by(page))

@@ -80,6 +80,7 @@ class DiskJournal:
         """How often the file was opened: at the start, and after trouble, perhaps as another."""
         self._writer = Writer(lambda: open_session(place), on_opened=self._opened, on_figures=self._note_figures)
         self._rebuilding = Rebuilding(self._writer, place, effects)
+        self.caught_up = self._rebuilding.caught_up
         self.holds = DiskHoldStore(self._writer, place.clock)
 
     @property

@@ -118,6 +118,11 @@ class Rebuilding:
         """The same beside what goes on, of a journal that took the place of another while the till sells."""
         self._later = asyncio.get_running_loop().create_task(self._load_anyway(floor))
 
+    async def caught_up(self) -> None:
+        """Wait until all is told of a journal that took the place of another."""
+        if self._later is not None:
+            await asyncio.wait({self._later})
+
     def stop(self) -> None:
         """What was still to be loaded is left to the next start."""
         if self._later is not None:

@@ -148,6 +148,13 @@ AGENT: list[Mutant] = [
         SALES + "test_who_was_looked_up_within_a_minute_stays",
     ),
     (
+        "nobody waits until it is known whom operations speak of",
+        "cache/store.py",
+        "        await self.caught_up()\n",
+        "",
+        SALES + "test_a_page_waits_until_it_is_known_whom_operations_of_a_new_journal_speak_of",
+    ),
+    (
         "a card that was given is nobody's operation",
         "core.py",
         " | registrations.speak_of()",

@@ -25,13 +25,14 @@ from integration.agent_stores.window_kit import (
     seen,
 )
 from integration.bridge.agent_kit import body_of, enrol_by_hand, fill_cache, live_agent, settings_for
+from kit.loops import run
 from till_agent.balances import OwnEffects
 from till_agent.cache.lookups import LATELY_MS
 from till_agent.cache.matching import wanted
 from till_cloud import erasing
 from till_sync.ops import OpId, Subject
-from till_sync.wire import ChangesAnswer, LeftRow
-from unit.agent_stores.stores_kit import StepClock
+from till_sync.wire import ChangesAnswer, LeftRow, MemberRow
+from unit.agent_stores.stores_kit import Identity, StepClock, cache_in, draft, journal_in, once, page
 from unit.cloud.cloud_kit import Chain
 
 pytestmark = pytest.mark.usefixtures("short_stretches")
@@ -219,6 +220,38 @@ def test_of_many_who_were_looked_up_the_newest_are_remembered(world: Chain, tmp_
         assert held(here) == members([2, 3, 4])
 
     at_till(world, tmp_path, work, clock)
+
+
+def test_a_page_waits_until_it_is_known_whom_operations_of_a_new_journal_speak_of(tmp_path: Path) -> None:
+    """They are read beside sales, which wait for none of it."""
+
+    async def work() -> None:
+        identity, effects, may_load = Identity(), OwnEffects(), asyncio.Event()
+        async with (
+            journal_in(tmp_path, identity, effects=effects) as journal,
+            cache_in(tmp_path, waiting=effects.speak_of) as cache,
+        ):
+            cache.caught_up = journal.caught_up
+            await cache.store_page(page(MemberRow(member_id="m-1"), MemberRow(member_id="m-2")))
+            await journal.commit(once(draft("s-1", member="m-1")))
+            load = journal._rebuilding.load
+
+            async def load_when_told(floor: tuple[int, int] | None) -> None:
+                await may_load.wait()
+                await load(floor)
+
+            journal._rebuilding.load = load_when_told
+            effects.forget((1, 1))  # as when the journal was opened as another
+            journal._rebuilding.load_later((0, 0))
+            left = [LeftRow(member_id=each, position=9) for each in ("m-1", "m-2")]
+            storing = asyncio.ensure_future(cache.store_page(page(*left)))
+            await journal.commit(once(draft("s-2", member="m-nobody")))
+            assert not storing.done()
+            may_load.set()
+            await storing
+            assert (cache.by_id("m-1") is not None, cache.by_id("m-2")) == (True, None)
+
+    run(work())
 
 
 def test_a_card_given_to_somebody_is_an_operation_about_them(tmp_path: Path) -> None:
