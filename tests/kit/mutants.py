@@ -88,12 +88,11 @@ def sells_again() -> None:
     Selling.sell = mutant
 
 
-def page_acknowledges() -> None:
-    """Whatever says 200 to a push is taken for the cloud's word."""
+def push_believing(*errors: type[Exception]) -> Any:
+    """A push that takes one of `errors` for the cloud's word that all of it is applied."""
     import msgspec
 
     from till_sync.client import CloudClient
-    from till_sync.exceptions import NotOurCloud
     from till_sync.wire import OpResult, PushAnswer, PushRequest
 
     push = CloudClient.push
@@ -101,38 +100,29 @@ def page_acknowledges() -> None:
     async def mutant(self: Any, batch: bytes) -> PushAnswer:
         try:
             return await push(self, batch)
-        except NotOurCloud:
-            sent = msgspec.json.decode(batch, type=PushRequest)
-            results = tuple(
-                OpResult(seq=op.seq, status="applied", member_id="", balance=0, held=0, effect_points=0, position=0)
-                for op in sent.ops
-            )
-            last = sent.ops[-1].seq
-            return PushAnswer(incarnation=sent.incarnation, acked_seq=last, results=results, server_time_ms=0)
-
-    CloudClient.push = mutant
-
-
-def believes_in_luck() -> None:
-    """A push without an answer is taken for carried out."""
-    import msgspec
-
-    from till_sync.client import CloudClient
-    from till_sync.exceptions import CloudUnreachable
-    from till_sync.wire import OpResult, PushAnswer, PushRequest
-
-    push = CloudClient.push
-
-    async def mutant(self: Any, batch: bytes) -> PushAnswer:
-        try:
-            return await push(self, batch)
-        except CloudUnreachable:
+        except errors:
             sent = msgspec.json.decode(batch, type=PushRequest)
             results = tuple(OpResult(seq=op.seq, status="applied") for op in sent.ops)
             last = sent.ops[-1].seq
             return PushAnswer(incarnation=sent.incarnation, acked_seq=last, results=results, server_time_ms=0)
 
-    CloudClient.push = mutant
+    return mutant
+
+
+def page_acknowledges() -> None:
+    """Whatever says 200 to a push is taken for the cloud's word."""
+    from till_sync.client import CloudClient
+    from till_sync.exceptions import NotOurCloud
+
+    CloudClient.push = push_believing(NotOurCloud)
+
+
+def believes_in_luck() -> None:
+    """A push without an answer is taken for carried out."""
+    from till_sync.client import CloudClient
+    from till_sync.exceptions import CloudUnreachable
+
+    CloudClient.push = push_believing(CloudUnreachable)
 
 
 def hears_no_advice() -> None:

@@ -62,6 +62,8 @@ class SimulatedCloud:
         self.restored = False
         self.blanked: set[tuple[str, int, int]] = set()
         """Operations (till, epoch, seq) of which an erasure changed the bodies."""
+        self.erased_tags: set[str] = set()
+        """Tags of members who were erased."""
         self.stumbled = ""
         """What it answered with an error that nobody expects."""
         self._open()

@@ -71,7 +71,10 @@ class Checks:
         base = till.cache._progress.base
         rows = [(*row[:3], *(base if row[3] == OF_SNAPSHOT else row[3:])) for row in reader.execute(_CACHED).fetchall()]
         if self._compared.get(till.name) != (version, rows):
-            self._cloud.read(lambda connection: _check_cached(connection, till.name, rows))
+            # Of a former life of the cloud are those who were taken along because own operations wait.
+            former = {row[0] for row in reader.execute(_LEAVING)} if self._cloud.restored else set()
+            compared = [row for row in rows if row[0] not in former]
+            self._cloud.read(lambda connection: _check_cached(connection, till.name, compared))
             self._compared[till.name] = (version, rows)
         session = till.journal._writer._session
         if session is None:
@@ -136,6 +139,7 @@ _ACKED = "SELECT coalesce(max(seq), 0) FROM ops WHERE till = ? AND epoch = ?"
 _SALES_AFTER = "SELECT body FROM entries WHERE kind = 'sale' AND id > ? ORDER BY id"
 _OWN_EFFECTS = "SELECT coalesce(sum(effect_points), 0) FROM entries WHERE subject_key = ? AND id > ?"
 _CACHED = "SELECT member_id, balance, position, included_epoch, included_seq FROM balances"
+_LEAVING = "SELECT member_id FROM leaving"
 _INCARNATION = "SELECT value FROM meta WHERE name = 'incarnation'"
 _BALANCE_AT = """
 SELECT coalesce(sum(earned + given_back - redeemed - reversed - expired), 0)

@@ -43,9 +43,9 @@ class Held:
         if reader is None or session is None or floor is None or not is_now:
             return ""
         now = {row[0] for row in reader.execute("SELECT member_id FROM members")}
-        life, lost, before = self._before.get(till.name, ("", 0, set()))
-        self._before[till.name] = (incarnation, till.caches_lost, now)
-        if (life, lost) == (incarnation, till.caches_lost):
+        lost, before = self._before.get(till.name, (0, set()))
+        self._before[till.name] = (till.caches_lost, now)
+        if lost == till.caches_lost:
             waiting = {row[0] for row in session.connection.execute(_WAITING, (row_id(*floor),))}
             for member_id in sorted((before & waiting) - now):
                 if self._cloud.read(lambda connection, one=member_id: connection.execute(_LIVING, (one,)).fetchone()):
@@ -83,13 +83,22 @@ def _named(till: SimulatedTill, reader: sqlite3.Connection) -> str:
 
 
 def at_rest(cloud: SimulatedCloud, tills: Mapping[str, SimulatedTill]) -> str:
-    """8: nothing ever came apart, and a till finds whom it holds by card and phone as the cloud does."""
+    """8: nothing ever came apart, a till finds whom it holds by card and phone as the cloud does, and whoever shows the
+    card of somebody who was erased is nobody."""
     for till in tills.values():
         if till.cache.divergences:
             return f"8 {till.name} had come apart from the cloud {till.cache.divergences} times"
         wrong = _found(cloud, till)
         if wrong:
             return wrong
+    return "" if cloud.restored else cloud.read(lambda connection: _forgotten(connection, cloud.erased_tags))
+
+
+def _forgotten(connection: sqlite3.Connection, tags: set[str]) -> str:
+    for each in sorted(tags):
+        owner = members.owner(connection, each)
+        if owner:
+            return f"8 {owner} has the {each.partition(':')[0]} of somebody who was erased"
     return ""
 
 

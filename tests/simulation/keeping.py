@@ -11,21 +11,27 @@ from typing import Any
 
 from starlette.responses import Response
 
+from kit.phones import make_slow_at
 from simulation.centre import SimulatedCloud
 from simulation.till import SimulatedTill
 from till_agent.journal.schema import row_id
 from till_cloud import erasing, snapshots
 from till_cloud.exceptions import AdminError
-from till_cloud.jobs import slow_phones, windows
+from till_cloud.jobs import windows
 from till_cloud.jobs.running import JobsDone
-from till_cloud.store import jobs, slow_tags, tills
+from till_cloud.store import jobs, members, slow_tags, tills
 from till_cloud.store import snapshots as snapshot_rows
-from till_cloud.windows import scope_of
+from till_cloud.store.windows import WHOLE_BASE
+from till_cloud.windows import choose, scope_of
 
 EVERY = 7
+WIDENED_EVERY = 2 * EVERY
+"""In every second of those seeds stores hold the whole base now and then."""
+WIDENED_STEPS = 6
+"""One step of so many begins that for a store."""
+WAITING = 2
+"""Members of whom what waits speaks: some are still waited for when the line has been back for a moment."""
 WEIGHTS = {"let_go": 14, "erase": 1, "slow_phones": 6, "snapshot": 5, "slots": 6, "none": 15}
-SLOW_COST = 2
-"""Of scrypt's N: no cost at all; that it has one is shown elsewhere."""
 SLOW_FROM = 12
 """Steps before a chain begins with slow tags: until then operations and caches have the fast ones."""
 ERASED_MOST = 2
@@ -52,6 +58,7 @@ class Keeping:
         self._tills = tills
         self._seed = seed
         self._erased = 0
+        self._widened: set[str] = set()
 
     def take(self, number: int) -> None:
         """What comes after a step besides; nothing in seeds that are not of these."""
@@ -63,6 +70,8 @@ class Keeping:
             what = "let_go"
         if what != "none":
             getattr(self, f"_{what}")(random)
+        if self._seed % WIDENED_EVERY == WIDENED_EVERY - 1:
+            self._widen(Random(f"widen {self._seed} {number}"))
 
     def make_snapshots(self) -> None:
         """One for each scope that tills may ask for."""
@@ -107,6 +116,30 @@ class Keeping:
             pass
         work.tell(JobsDone())
 
+    def _widen(self, random: Random) -> None:
+        """A store's tills are to hold the whole base; then their line is cut, and when enough waits they are to hold
+        their store's members again: of a snapshot they make a new cache, into which comes whom what waits speaks of."""
+        heard = [till for till in self._tills if till.life.alive and not till.cache.window_days]
+        heard = [till for till in heard if till.identity.store in self._widened]
+        narrowed = {till.identity.store for till in heard if len(_waiting_behind(till)) >= WAITING}
+        for till in heard:
+            till.line.cut = True
+        if not narrowed and random.randrange(WIDENED_STEPS):
+            return
+        stores = narrowed or {random.choice([till.identity.store for till in self._tills])} - self._widened
+        for store in sorted(stores):
+            self._set_days(store, None if narrowed else WHOLE_BASE)
+        self._widened ^= stores
+        for till in self._tills:
+            if till.identity.store in narrowed:
+                till.line.cut, till.line.fault_percent, till.line.slots = False, 0, True
+        if stores:
+            self.make_snapshots()
+
+    def _set_days(self, store: str, days: int | None) -> None:
+        centre = self._cloud.centre
+        centre.write(lambda connection: choose(connection, store, days, centre.wall_ms())).result()
+
     def _erase(self, random: Random) -> None:
         """A member asks to be forgotten. Whose points are held for a receipt has to come again."""
         found = [row[0] for row in self._cloud.read(lambda connection: connection.execute(_LIVING).fetchall())]
@@ -115,8 +148,10 @@ class Keeping:
         member_id = random.choice(found)
 
         def erase(connection: Any) -> list[tuple[str, int, int]]:
+            tags = members.tags(connection, member_id)
             ops = erasing.operations_of(connection, member_id)
             erasing.erase(connection, member_id, ops, self._cloud.centre.wall_ms())
+            self._cloud.erased_tags.update(tags)
             return [(each.till, each.epoch, each.seq) for each in ops]
 
         try:
@@ -127,15 +162,7 @@ class Keeping:
 
     def _slow_phones(self, _random: Random) -> None:
         """The chain begins to have slow tags, or makes those that are still to be made."""
-        centre = self._cloud.centre
-        centre.write(lambda connection: slow_tags.begin(connection, SLOW_COST)).result()
-        slow_phones.run(
-            centre.read,
-            lambda work: centre.write(work).result(),
-            cost=SLOW_COST,
-            registry=centre.registry,
-            wall_ms=centre.wall_ms,
-        )
+        make_slow_at(self._cloud.centre)
 
     def end(self) -> None:
         """The jobs come by once more, so that nothing is left half done, and nobody waits for a slot."""

@@ -351,22 +351,11 @@ def tells_nobody_of_a_wave() -> AbstractContextManager[object]:
 
 def takes_silence_for_an_answer() -> AbstractContextManager[object]:
     """A push of which no answer came is taken for carried out: it was the acknowledgement that was lost."""
+    from kit.mutants import push_believing
     from till_sync.client import CloudClient
     from till_sync.exceptions import CloudUnreachable
-    from till_sync.wire import OpResult, PushAnswer, PushRequest
 
-    push = CloudClient.push
-
-    async def mutant(self: Any, batch: bytes) -> PushAnswer:
-        try:
-            return await push(self, batch)
-        except CloudUnreachable:
-            sent = msgspec.json.decode(batch, type=PushRequest)
-            results = tuple(OpResult(seq=op.seq, status="applied") for op in sent.ops)
-            last_seq = sent.first_seq + len(sent.ops) - 1
-            return PushAnswer(incarnation=sent.incarnation, acked_seq=last_seq, results=results, server_time_ms=0)
-
-    return mock.patch.object(CloudClient, "push", mutant)
+    return mock.patch.object(CloudClient, "push", push_believing(CloudUnreachable))
 
 
 def keeps_who_left_meanwhile() -> AbstractContextManager[object]:
@@ -380,6 +369,13 @@ def keeps_who_left_meanwhile() -> AbstractContextManager[object]:
         return write_page(self, page, seen, None)
 
     return mock.patch.object(Aside, "write_page", mutant)
+
+
+def leaves_behind_whom_ops_speak_of() -> AbstractContextManager[object]:
+    """A new cache has only whom the cloud brought, though own operations on others still wait."""
+    from till_agent.cache import leaving
+
+    return mock.patch.object(leaving, "carry_over", return_value=0)
 
 
 def lets_go_whatever_waits() -> AbstractContextManager[object]:
@@ -465,6 +461,7 @@ MUTANTS = {
         tells_nobody_of_a_wave,
         takes_silence_for_an_answer,
         keeps_who_left_meanwhile,
+        leaves_behind_whom_ops_speak_of,
         lets_go_whatever_waits,
         tells_nobody_who_was_erased,
         looks_up_by_fast_tags_alone,

@@ -13,13 +13,17 @@ from contextlib import contextmanager
 from typing import Any
 
 from till_agent.journal.open import _CutOff
-from till_sync.exceptions import SyncError
+from till_sync.exceptions import AnswerMismatch, SyncError
 
 PRODUCT = ("till_agent", "till_sync", "till_cloud", "till_loyalty")
 OF_THE_LINE = frozenset({"cloud_unreachable", "timeout", "cloud_busy", "not_our_cloud"})
 """What a till hears of a line that is cut, loses requests and answers, or stands behind a log-in page."""
 OF_A_BACKUP = frozenset({"incarnation_changed", "seq_gap", "history_pruned"})
 """What it hears of a cloud that was put back: it is another one, lacks operations, or lacks some that went here."""
+
+OF_A_PORTAL_OR_A_STICK = ("expected bytes", "expected at most")
+"""How it is told that a log-in page came instead of a snapshot's part, or that the cloud has by a stick what waits here
+for its slot."""
 
 
 class Swallowed(logging.Handler):
@@ -46,6 +50,8 @@ class Swallowed(logging.Handler):
     def _is_planned(self, error: BaseException) -> bool:
         while error.__cause__ is not None:
             error = error.__cause__
+        if isinstance(error, AnswerMismatch):
+            return str(error).startswith(OF_A_PORTAL_OR_A_STICK)
         if isinstance(error, SyncError):
             return error.code in OF_THE_LINE or (error.code in OF_A_BACKUP and self._restored())
         # Rows that went with the power, or that an old copy lacks: the journal puts its log aside and opens once more.

@@ -39,6 +39,7 @@ FOUND_BY = {
     "tells_nobody_of_a_wave": 50,
     "takes_silence_for_an_answer": 70,
     "keeps_who_left_meanwhile": 90,
+    "leaves_behind_whom_ops_speak_of": 153,
     "lets_go_whatever_waits": 48,
     "tells_nobody_who_was_erased": 6,
     "looks_up_by_fast_tags_alone": 6,

@@ -11,7 +11,7 @@ from simulation.swallowed import Swallowed, listening
 from till_agent.exceptions import CloudUnreachable as AskedInVain
 from till_agent.journal.open import _CutOff
 from till_sync.defects import log_unexpected
-from till_sync.exceptions import CloudUnreachable, HistoryConflict, IncarnationChanged, SyncError
+from till_sync.exceptions import AnswerMismatch, CloudUnreachable, HistoryConflict, IncarnationChanged, SyncError
 
 log = logging.getLogger("till_sync.worker")
 
@@ -115,6 +115,13 @@ def test_another_cloud_counts_unless_a_backup_was_put_back() -> None:
     assert heard(IncarnationChanged("another"), restored=True) == ""
     assert heard(HistoryConflict("other ops"), restored=True) != ""
     assert heard(HistoryConflict("gone", code="history_pruned"), restored=True) == ""
+
+
+def test_an_answer_to_something_else_counts_unless_a_portal_or_a_stick_gave_it() -> None:
+    """Such an answer is a defect of till or cloud else, though the next greeting mends it."""
+    assert heard(AnswerMismatch("expected one verdict each for 1 to 3, not 2 verdicts for others")) != ""
+    assert heard(AnswerMismatch("expected bytes 0-1221/1222, not 200 '' of 48 bytes")) == ""
+    assert heard(AnswerMismatch("expected at most 3 to be acknowledged, not 10")) == ""
 
 
 def test_an_error_that_followed_a_planned_one_counts() -> None:
