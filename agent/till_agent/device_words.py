@@ -49,6 +49,7 @@ _CAUSES = (
     (r"(its )?driver failed", "driver_failed"),
     (r"the driver hangs in a (read|write)", "driver_hangs"),
     (r"the printer closed the connection|not (open|connected)$|closed$", "closed"),
+    (r"device reports readiness to read but returned no data.*", "closed"),
     (r"no picture in \d+ s|gives no picture|the stream has ended", "no_picture"),
     (r"the camera gives no more pictures: unplugged\?", "no_picture"),
     (r"no module named .*|.*needs the package .*|expected (an importable driver|driver to be one of).*", "no_driver"),

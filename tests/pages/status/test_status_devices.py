@@ -146,6 +146,31 @@ def test_a_printer_without_paper_says_so(shop: Shop, browser: Browser, shots: Sh
         assert len(shop.world.slip_texts()) == before + 1
 
 
+def test_a_broken_device_is_told_in_the_language_of_the_page(shop: Shop, browser: Browser) -> None:
+    """The problem, the row and the trial say in it what drivers say in English; the row stands clear of its state."""
+    with shop.looking(browser, language="ru", width=1024, height=768) as visited:
+        row = device(visited, "Принтер")
+        shop.world.printer_do("behave", **{"as": "paper-out"})
+        try:
+            row.get_by_role("button", name="Пробная печать").click()
+            expect(row.locator(".about")).to_contain_text("кончилась бумага")
+            expect(visited.page.locator(".verdict")).to_contain_text("неисправен, кончилась бумага")
+            visited.page.route("**/v1/status*", broken)
+            look_again(visited.page)
+            # Why it waits, by another way than the row has it: the row says something else at the moment.
+            expect(row.locator(".trial")).to_contain_text("Кончилась бумага")
+            visited.page.unroute("**/v1/status*")
+            expect(row.locator(".about")).to_contain_text("кончилась бумага")
+            chip, fix = row.locator(".top .chip").bounding_box(), row.locator(".fix").bounding_box()
+            assert chip is not None
+            assert fix is not None
+            assert fix["y"] - (chip["y"] + chip["height"]) >= 4
+        finally:
+            shop.world.printer_do("behave", **{"as": "normal"})
+        expect(row.locator(".top .chip")).to_have_text("Готов")
+        wait_for(lambda: shop.till.status()["prints_waiting"] == 0, "the slip to come out")
+
+
 def test_what_was_proven_goes_when_the_printer_breaks(shop: Shop, browser: Browser) -> None:
     """Once, at that moment; what a trial comes to after it stays, for as long as the printer is broken."""
     with shop.looking(browser) as visited:

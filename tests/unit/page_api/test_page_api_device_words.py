@@ -48,6 +48,10 @@ SAID = {
         "no_right",
         "/dev/x: [Errno 13] could not open port /dev/x: [Errno 13] Permission denied: '/dev/x'",
     ),
+    "/dev/x: device reports readiness to read but returned no data (device disconnected or multiple access on port?)": (
+        "closed",
+        "/dev/x",
+    ),
     "frob the gizmo": ("", "frob the gizmo"),
 }
 OWN = (
