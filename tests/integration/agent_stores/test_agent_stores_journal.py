@@ -93,37 +93,25 @@ def test_commits_that_wait_together_share_a_transaction(tmp_path: Path):
     run(work())
 
 
-def test_a_decision_that_fails_fails_alone(tmp_path: Path):
-    """Others in the same transaction are written, without a gap in sequence; nothing of the failed one is."""
-
-    def refuse(_reader: EntryReader) -> Draft:
-        raise LookupError("no such sale")
-
-    async def work() -> None:
-        async with journal_in(tmp_path) as journal:
-            jobs = [journal.commit(once(draft("s-1"))), journal.commit(refuse), journal.commit(once(draft("s-2")))]
-            first, failed, second = await asyncio.gather(*jobs, return_exceptions=True)
-            assert isinstance(failed, LookupError)
-            assert not isinstance(first, BaseException)
-            assert not isinstance(second, BaseException)
-            assert (first.entry.op_id.seq, second.entry.op_id.seq) == (1, 2)
-            assert await journal.verify() == 2
-
-    run(work())
+def refuse(_reader: EntryReader) -> Draft:
+    """A decision that fails."""
+    raise LookupError("no such sale")
 
 
 @pytest.mark.parametrize(
     ("bad", "error"),
     [
+        (refuse, LookupError),
         (lambda _reader: draft("s-0"), sqlite3.IntegrityError),
         (lambda _reader: draft("s-9", body=object()), TypeError),
         (lambda _reader: draft("s-9", kind=None), AttributeError),
         (lambda _reader: "neither", InvariantError),
     ],
-    ids=["uid already there", "body of another type", "no kind", "neither draft nor entry"],
+    ids=["a decision that fails", "uid already there", "body of another type", "no kind", "neither draft nor entry"],
 )
 def test_a_draft_that_can_not_be_written_fails_alone(tmp_path: Path, bad, error: type[Exception]):
-    """What the caller did wrong is the caller's; the connection and the neighbours are well."""
+    """What the caller did wrong is the caller's; the connection and the neighbours in the same transaction are well,
+    and there is no gap in sequence."""
 
     async def work() -> None:
         async with journal_in(tmp_path) as journal:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from integration.agent_stores.snapshot_kit import KNOWN, PullingTill, add_members, make_snapshot, pulling, run, served
+from integration.agent_stores.snapshot_kit import KNOWN, PullingTill, add_members, make_snapshot, pulling, served
+from kit.loops import run
 from till_agent.cache import CacheStore, CacheUnavailable, lookups, schema
 from till_agent.cache import store as store_module
 from till_agent.cache.aside import Aside
@@ -43,6 +44,16 @@ def shown(here: PullingTill, till: Till, effect: int = 1_000) -> int:
 def begin_anew(here: PullingTill) -> None:
     """As after 410: the cursor is forgotten, and a snapshot may be asked for."""
     here.puller._loader._not_before_ms = 0
+
+
+async def all_but_the_page(here: PullingTill, world: Chain) -> str:
+    """A new snapshot is fetched, and waits for the page after it; gives the incarnation."""
+    make_snapshot(world)
+    await here.cache.reset()
+    begin_anew(here)
+    incarnation = await here.greet()
+    assert (await here.puller.pull(incarnation, known=KNOWN)).more
+    return incarnation
 
 
 def test_own_ops_count_once_whatever_the_snapshot_includes(world: Chain, tmp_path: Path) -> None:
@@ -157,11 +168,7 @@ def test_a_disk_that_fails_while_the_new_cache_is_built_leaves_the_old_one(
     async def work() -> None:
         async with served(world) as port, pulling(tmp_path, world, till, port) as here:
             await here.pull()
-            make_snapshot(world)
-            await here.cache.reset()
-            begin_anew(here)
-            incarnation = await here.greet()
-            assert (await here.puller.pull(incarnation, known=KNOWN)).more
+            incarnation = await all_but_the_page(here, world)
             with monkeypatch.context() as patch:
                 patch.setattr(Aside, "write_page", full)
                 with pytest.raises(CacheUnavailable):
@@ -203,11 +210,7 @@ def test_a_crash_in_the_swap_leaves_the_old_cache_or_the_new(
     async def swap() -> None:
         async with served(world) as port, pulling(tmp_path, world, till, port) as here:
             await here.pull()
-            make_snapshot(world)
-            await here.cache.reset()
-            begin_anew(here)
-            incarnation = await here.greet()
-            assert (await here.puller.pull(incarnation, known=KNOWN)).more
+            incarnation = await all_but_the_page(here, world)
             with monkeypatch.context() as patch:
                 patch.setattr(Aside, "finish", watched(Aside.finish))
                 patch.setattr(CacheStore, "_close_writer", watched(CacheStore._close_writer))

@@ -275,3 +275,4 @@ def test_a_card_given_to_somebody_is_an_operation_about_them(tmp_path: Path) -> 
         assert core is not None
         agent.on_loop(lambda: core.cache.store_page(page))
         assert agent.on_loop(lambda: core.cache.by_id("m-anna")) is not None
+        assert core.cache.caught_up == core.journal.caught_up
