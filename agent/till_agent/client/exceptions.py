@@ -6,7 +6,7 @@ ClientError
 ├── NotRunningError         no agent runs on that state directory, or it has no token for that client
 ├── AnswerMalformedError    what answers is not the agent, or one that speaks another language
 └── RefusedError            the agent's own word: code, sentence for the cashier, whether a retry helps
-    ├── InvalidError        400, 408, 413, 415, 422: the request itself
+    ├── InvalidError        400, 406, 408, 413, 415, 422: the request itself
     ├── NotAllowedError     401, 403: the token, or what it may do
     ├── NotFoundError       404: no such sale, member, hold
     ├── ConflictError       409: not as things stand
@@ -172,6 +172,7 @@ BY_STATUS: dict[int, type[RefusedError]] = {
     401: NotAllowedError,
     403: NotAllowedError,
     404: NotFoundError,
+    406: InvalidError,
     408: InvalidError,
     409: ConflictError,
     413: InvalidError,
