@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from faults.snapshot_child import DIES_AT
-from integration.agent_stores.snapshot_kit import add_members, make_snapshot, run, served
+from integration.agent_stores.snapshot_kit import add_members, make_snapshot, served
+from kit.loops import run
 from unit.cloud.cloud_kit import Chain, Till
 
 MEMBERS = 6_000

@@ -1,6 +1,5 @@
 """A real cloud over HTTP with many members, and a till's cache that pulls from it as the agent does."""
 
-import asyncio
 import contextlib
 import hashlib
 from collections.abc import AsyncIterator
@@ -130,13 +129,3 @@ async def pulling(
         yield made
     finally:
         await made.close()
-
-
-def run(work) -> None:
-    """A test's coroutine, bounded."""
-
-    async def bounded() -> None:
-        async with asyncio.timeout(100):
-            await work
-
-    asyncio.run(bounded())

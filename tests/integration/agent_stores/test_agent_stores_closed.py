@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from integration.agent_stores.snapshot_kit import add_members, make_snapshot, pulling, run, served
+from integration.agent_stores.snapshot_kit import add_members, make_snapshot, pulling, served
+from kit.loops import run
 from till_agent.cache import CacheStore, CacheUnavailable, opening
 from till_agent.cache.aside import Aside
 from till_agent.journal import wreck

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from integration.agent_stores.snapshot_kit import PullingTill, add_members, make_snapshot, pulling, run, served, tag
+from integration.agent_stores.snapshot_kit import PullingTill, add_members, make_snapshot, pulling, served, tag
+from kit.loops import run
 from till_sync import digests
 from till_sync.pull import CHECK_EVERY_MS
 from unit.cloud.cloud_kit import Chain, Till

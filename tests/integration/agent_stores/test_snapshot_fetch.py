@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from integration.agent_stores.snapshot_kit import add_members, make_snapshot, pulling, run, served, tag
+from integration.agent_stores.snapshot_kit import add_members, make_snapshot, pulling, served, tag
+from kit.loops import run
 from unit.cloud.cloud_kit import Chain
 
 MEMBERS = 6_000

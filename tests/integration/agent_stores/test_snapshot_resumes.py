@@ -5,16 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from integration.agent_stores.snapshot_kit import (
-    KNOWN,
-    PullingTill,
-    add_members,
-    make_snapshot,
-    pulling,
-    run,
-    served,
-    tag,
-)
+from integration.agent_stores.snapshot_kit import KNOWN, PullingTill, add_members, make_snapshot, pulling, served, tag
+from kit.loops import run
 from till_cloud import snapshots
 from till_sync import snapshots as loading
 from till_sync.exceptions import CloudUnreachable

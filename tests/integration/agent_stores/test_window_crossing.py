@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from integration.agent_stores.snapshot_kit import PullingTill, make_snapshot, pulling, run, served, tag
+from integration.agent_stores.snapshot_kit import PullingTill, make_snapshot, pulling, served, tag
 from integration.agent_stores.test_digests_mend import planted, rounds
 from integration.agent_stores.window_kit import (
     GHOST,
@@ -19,6 +19,7 @@ from integration.agent_stores.window_kit import (
     plant_ghost,
     seen,
 )
+from kit.loops import run
 from till_cloud import erasing
 from till_sync.asking import MemberAnswer, MemberQuestion
 from unit.cloud.cloud_kit import Chain

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from integration.agent_stores.snapshot_kit import PullingTill, make_snapshot, pulling, run, served, tag
+from integration.agent_stores.snapshot_kit import PullingTill, make_snapshot, pulling, served, tag
 from integration.agent_stores.test_digests_mend import planted, rounds
 from integration.agent_stores.window_kit import (
     HERE,
@@ -22,6 +22,7 @@ from integration.agent_stores.window_kit import (
     seen,
     till_in,
 )
+from kit.loops import run
 from till_cloud import former, windows
 from till_cloud.exceptions import CursorError
 from till_cloud.meeting import HOUR_MS

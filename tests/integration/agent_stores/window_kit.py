@@ -4,8 +4,9 @@ import sqlite3
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 
-from integration.agent_stores.snapshot_kit import PullingTill, add_members, pulling, run, served
+from integration.agent_stores.snapshot_kit import PullingTill, add_members, pulling, served
 from integration.agent_stores.test_digests_mend import COLUMNS, planted
+from kit.loops import run
 from till_cloud.jobs.running import JobsDone, run_jobs
 from till_cloud.ledger.book import Book
 from till_cloud.store import meta, tills
