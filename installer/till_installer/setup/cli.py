@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 file_type = click.Path(path_type=Path)
 root_option = click.option(
-    "--root", type=file_type, help="Another root than this machine's: to make an image, or to try."
+    "--root",
+    type=file_type,
+    help="Another root than this machine's, for trials: what is installed there runs there alone.",
 )
 service_option = click.option("--no-service", is_flag=True, help="Leave the running of the agent to somebody else.")
 

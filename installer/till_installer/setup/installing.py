@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from till_agent.audit_trail import note
 from till_agent.core import JOURNAL_FILE
+from till_agent.instance import is_running
 from till_config import load
 from till_config.settings import Settings
 from till_installer.bundle.fitting import must_fit
@@ -94,6 +95,7 @@ class Installing:
         must_fit(manifest)
         self._look_at_root(wishes)
         before = named(layout.current)
+        self._must_rest(manifest, before)
         self._must_read_journal(manifest)
         self._must_have_port(settings)
         self._make_version(wishes.bundle, manifest)
@@ -152,6 +154,15 @@ class Installing:
             from till_installer.update.client import check_root
 
             check_root(self.layout, wishes.update_root)
+
+    def _must_rest(self, manifest: Manifest, before: str) -> None:
+        """Without a service nobody here can stop the agent for another version: what it has not loaded yet by then it
+        would load of that one."""
+        if self.manager is None and before not in ("", manifest.version) and is_running(self.layout.state_dir):
+            message = (
+                f"expected no agent to run in {self.layout.state_dir}: whoever runs it stops it first, and starts "
+            )
+            raise PreconditionError(f"{message}it when version {manifest.version} is in place", code="agent_runs")
 
     def _must_read_journal(self, manifest: Manifest) -> None:
         """An older bundle over the data of a newer version would start, say that it can't read them, and sell nothing.
@@ -243,7 +254,7 @@ class Installing:
         if self.manager is None or not self._is_upgrade(manifest, before):
             if before:
                 point(layout.previous, before)
-                why = "nobody runs the agent here" if self.manager is None else "that is not there as a whole any more"
+                why = "no service of ours runs the agent" if self.manager is None else "that is not there as a whole"
                 self.remarks.append(f"version {version} took the place of {before} without a rehearsal: {why}")
             point(layout.current, version)
             return

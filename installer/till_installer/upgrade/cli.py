@@ -21,7 +21,7 @@ EXIT_STATUSES = (
     "the version that ran runs; 4 taken back; 5 another upgrade is under way."
 )
 root_option = click.option(
-    "--root", type=click.Path(path_type=Path), help="Another root folder than this system's: for trials and images."
+    "--root", type=click.Path(path_type=Path), help="Another root folder than this system's: for trials."
 )
 
 

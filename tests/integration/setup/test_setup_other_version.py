@@ -10,6 +10,7 @@ import pytest
 from integration.setup.setup_kit import KILLED, Stub, killed, put_in, quick
 from kit.bundles import small_bundle
 from kit.upgrades import QUICK
+from till_agent.instance import StateDir
 from till_installer.exceptions import InstallerError
 from till_installer.layout import Layout
 from till_installer.services.ports import ServiceState
@@ -102,6 +103,22 @@ def test_a_change_that_is_under_way_is_not_told_as_an_installation(
         put_in(layout, second, manager)
     assert (caught.value.code, caught.value.exit_code) == ("busy", 1)
     assert named(layout.current) == "0.1.0"
+
+
+@quick
+def test_no_version_is_changed_under_an_agent_that_somebody_else_runs(
+    bundle: Path, layout: Layout, tmp_path: Path
+) -> None:
+    """It would load what it still lacks from the other one."""
+    put_in(layout, bundle)
+    second = small_bundle(tmp_path / "second", "0.2.0")
+    with StateDir(layout.state_dir):
+        with pytest.raises(InstallerError) as caught:
+            put_in(layout, second)
+        assert caught.value.code == "agent_runs"
+        assert put_in(layout, bundle).changed == ()
+    assert named(layout.current) == "0.1.0"
+    assert put_in(layout, second).before == "0.1.0"
 
 
 @quick
