@@ -60,12 +60,13 @@ def mend(
     progress = pages.load_progress(connection)
     included = (page.epoch, page.acked_seq)
     rows = {row.member_id: row for row in page.rows if isinstance(row, MemberRow) and row.status != "removed"}
-    limits = _limits(stretch)
+    limits, dropped = _limits(stretch), []
     for member_id, data in connection.execute(schema.STRETCH_IDS, limits).fetchall():
         if member_id not in rows and leaving.keep(connection, member_id, waiting):
             continue
         connection.executemany(schema.DROP_TAG, [(tag, member_id) for tag in _tags(data)])
         if member_id not in rows:
+            dropped.append(member_id)
             connection.execute(schema.DROP_MEMBER, (member_id,))
             connection.execute(schema.DROP_BALANCE, (member_id,))
     leaving.stay(connection, rows)
@@ -82,6 +83,7 @@ def mend(
     after = msgspec.structs.replace(progress, members=members, checked_to=stretch.last)
     save_progress(connection, after)
     search_index.note(connection, progress.cursor, progress.cursor, rows)
+    search_index.forget(connection, dropped)
     _log.warning("members after %r to %r are as the cloud has them again", stretch.after, stretch.last)
     return after
 

@@ -125,6 +125,7 @@ def write_page(
     included = (page.epoch, page.acked_seq)
     members = {row.member_id: row for row in page.rows if isinstance(row, MemberRow)}
     shown: list[str] = []
+    removed = [each for each in removed_by(page) if connection.execute(schema.STORED, (each,)).fetchone() is not None]
     added = _write_members(connection, progress, page, list(members.values()), shown)
     write_programmes(connection, [row for row in page.rows if isinstance(row, ProgrammeRow)])
     if _is_other(progress, page):
@@ -159,10 +160,11 @@ def write_page(
         ),
     )
     save_progress(connection, after)
-    if left:
+    if left or progress.filling:
         search_index.begin_anew(connection)  # it still says what they are called
-    elif not progress.filling:
+    else:
         search_index.note(connection, progress.cursor, after.cursor, shown)
+        search_index.forget(connection, removed)
     return after
 
 

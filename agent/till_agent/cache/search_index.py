@@ -9,12 +9,13 @@ phone and card as far as they are shown.
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 import msgspec
 from msgspec import Struct
 
 from till_agent.cache.matching import tail_of, words_of
+from till_agent.cache.turns import in_turns
 from till_agent.ports import Asked
 from till_sync.snapshot_rows import StoredMember
 
@@ -24,6 +25,9 @@ DUE_LIMIT = 500
 """Members whose line is wanting or old, before they get a chunk of their own; until then each search reads them."""
 STALE_MEMBERS = 20_000
 """Lines beyond one for each member, and a quarter of all, before the index is begun anew."""
+
+FORGOTTEN_ONE_BY_ONE = 10
+"""Members: to look for one in the lines of a million takes 20 ms and more."""
 
 RARE_DIGITS = 3
 """So many say more than a name does."""
@@ -64,6 +68,9 @@ DROP_DUE = "DELETE FROM search_due WHERE member_id = ?"
 COUNT_DUE = "SELECT count(*) FROM search_due"
 COUNT_LINES = "SELECT coalesce(sum(members), 0) FROM search_chunks"
 CHUNKS = "SELECT lines FROM search_chunks ORDER BY number"
+CHUNK_NUMBERS = "SELECT number FROM search_chunks"
+CHUNK = "SELECT lines FROM search_chunks WHERE number = ?"
+REPLACE_CHUNK = "UPDATE search_chunks SET members = ?, lines = ? WHERE number = ?"
 
 
 class State(Struct, frozen=True, kw_only=True):
@@ -106,6 +113,23 @@ def begin_anew(connection: sqlite3.Connection) -> None:
     if read_state(connection) is not None:
         for statement in EMPTY:
             connection.execute(statement)
+
+
+def forget(connection: sqlite3.Connection, member_ids: Collection[str]) -> None:
+    """Take the lines of members away who are here no more, in the transaction that drops them: of somebody erased
+    nothing is to stay. Of many the whole index is begun anew."""
+    if len(member_ids) > FORGOTTEN_ONE_BY_ONE:
+        begin_anew(connection)
+    if not member_ids or read_state(connection) is None:
+        return
+    gone = {member_id.encode() for member_id in member_ids}
+    for part in in_turns(connection.execute(CHUNK_NUMBERS).fetchall()):
+        for (number,) in part:
+            lines = connection.execute(CHUNK, (number,)).fetchone()[0]
+            if any(_END + each in lines for each in gone):
+                kept = [line for line in lines.split(b"\n")[1:] if line.rpartition(_END)[2] not in gone]
+                connection.execute(REPLACE_CHUNK, (len(kept), b"".join([b"\n" + line for line in kept]), number))
+    connection.executemany(DROP_DUE, [(member_id,) for member_id in member_ids])
 
 
 def pack_more(connection: sqlite3.Connection, cursor: str, members: int) -> bool:

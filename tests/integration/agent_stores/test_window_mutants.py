@@ -102,6 +102,8 @@ CLOUD: list[Mutant] = [
 
 CROSSING = "tests/integration/agent_stores/test_window_crossing.py::"
 
+SEARCH = "tests/integration/agent_stores/test_search_forgets.py"
+
 SALES = "tests/integration/agent_stores/test_window_sales.py::"
 
 AGENT: list[Mutant] = [
@@ -153,6 +155,27 @@ AGENT: list[Mutant] = [
         "        await self.caught_up()\n",
         "",
         SALES + "test_a_page_waits_until_it_is_known_whom_operations_of_a_new_journal_speak_of",
+    ),
+    (
+        "who was erased stays in the search's index",
+        "cache/pages.py",
+        "        search_index.forget(connection, removed)\n",
+        "",
+        SEARCH,
+    ),
+    (
+        "whom mending drops stays in the search's index",
+        "cache/checking.py",
+        "    search_index.forget(connection, dropped)\n",
+        "",
+        SEARCH,
+    ),
+    (
+        "the search's index of what is pulled anew stays until somebody searches",
+        "cache/pages.py",
+        "    if left or progress.filling:\n        search",
+        "    if left:\n        search",
+        SEARCH,
     ),
     (
         "a card that was given is nobody's operation",
