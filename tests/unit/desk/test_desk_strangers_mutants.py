@@ -57,8 +57,8 @@ MISTAKES = {
     "a long list asks": Mistake(
         meeting.Meeting,
         "find",
-        "and not alone",
-        "",
+        "and not (alone or of_sale)",
+        "and not of_sale",
         of_strangers.test_whoever_has_a_long_list_asks_this_till_alone,
     ),
     "a member's id is known here or nowhere": Mistake(
