@@ -44,6 +44,8 @@ def init(db: Path, phone_cost: str | None, *, restored: bool) -> None:
     from till_cloud.founding import found
     from till_cloud.store import meta, slow_tags
 
+    if restored:
+        _expect_backup_alone(db)
     wanted = USUAL_COST if phone_cost is None else 0 if phone_cost == NO_SLOW_TAGS else int(phone_cost)
 
     def begin(connection: sqlite3.Connection) -> bool:
@@ -63,6 +65,19 @@ def init(db: Path, phone_cost: str | None, *, restored: bool) -> None:
     if is_new:
         told = f"slow ones, of cost {wanted}" if wanted else "fast ones only, which can be tried out in minutes"
         click.echo(f"Tags of phones: {told}.", err=True)
+
+
+def _expect_backup_alone(db: Path) -> None:
+    """SQLite takes the log beside a file for the file's own: one of the database before would be mixed into the backup,
+    and a cloud that was killed leaves one."""
+    log = db.with_name(f"{db.name}-wal")
+    if not db.exists():
+        raise click.ClickException(f"expected the backup at {db}, but nothing is there: copy it there first")
+    if log.exists() and log.stat().st_size:
+        raise click.ClickException(
+            f"expected the backup alone, but {log} lies beside it, of the database before or of a cloud that runs: "
+            f"stop the cloud, move {db}-wal and {db}-shm away, and copy the backup there anew"
+        )
 
 
 @click.group()

@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import re
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -292,3 +293,28 @@ def test_a_restored_backup_gets_a_new_incarnation(shop: Shop) -> None:
     first = shop.out("init")
     assert shop.out("init") == first
     assert shop.out("init", "--restored") != first
+
+
+def test_the_log_of_the_database_before_is_not_mixed_into_a_backup(shop: Shop) -> None:
+    """A cloud that was killed leaves one, and SQLite would take it for the backup's own, without a word."""
+    shop.set_up()
+    shop.run("backup", str(shop.folder / "b.db"))
+    with contextlib.closing(sqlite3.connect(shop.db)) as killed:
+        killed.execute("PRAGMA wal_autocheckpoint=0")
+        killed.execute("UPDATE stores SET name = 'after the backup'")
+        killed.commit()
+        left = shop.db.with_name("c.db-wal").read_bytes()
+    shutil.copy(shop.folder / "b.db", shop.db)
+    shop.db.with_name("c.db-wal").write_bytes(left)
+    said = shop.run("init", "--restored", status=1).stderr
+    assert "expected the backup alone" in said
+    assert "c.db-wal and " in said
+    shop.db.with_name("c.db-wal").unlink()
+    shutil.copy(shop.folder / "b.db", shop.db)
+    shop.run("init", "--restored")
+    assert "after the backup" not in shop.out("store", "list")
+
+
+def test_what_was_not_put_back_yet_is_no_new_chain(shop: Shop) -> None:
+    assert "copy it there first" in shop.run("init", "--restored", status=1).stderr
+    assert not shop.db.exists()
