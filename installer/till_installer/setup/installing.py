@@ -25,17 +25,16 @@ from till_installer.services.choosing import agent_command
 from till_installer.services.ports import ServiceManager, masked
 from till_installer.services.systemd import unmasking
 from till_installer.setup import bootstrap, system
+from till_installer.setup.changing import carry_out
 from till_installer.setup.enrolling import Enrolled, enrol, must_have_code
 from till_installer.setup.exceptions import PreconditionError, SetupError
 from till_installer.setup.files import agent_owner, put, set_rights
-from till_installer.upgrade.exceptions import BusyError
 from till_installer.upgrade.pointers import named, point
 from till_installer.upgrade.record import Records
 from till_installer.upgrade.staging import is_whole
 
 if TYPE_CHECKING:
     from till_installer.upgrade.engine import Upgrader
-    from till_sync.heartbeat import UpdateState
 
 READY_TIMEOUT_S = 60.0
 """As the unit has it; it takes a second or two."""
@@ -248,7 +247,7 @@ class Installing:
         """A first version by its link; another one as every upgrade: rehearsed, watched, and undone if it fails."""
         layout, version = self.layout, manifest.version
         if before == version:
-            self._finish()
+            self._finish(version)
             return
         self.changed.append("current")
         if self.manager is None or not self._is_upgrade(manifest, before):
@@ -261,14 +260,15 @@ class Installing:
         if self.manager.status().state == "absent":
             self.manager.install(agent_command(layout), config=layout.config)
         upgrader = self._upgrader(self.manager)
-        must_be_done(layout, self.manager, lambda: upgrader.apply(bundle, manifest))
+        carry_out(upgrader, version, lambda: upgrader.apply(bundle, manifest))
         self.changed += system.put_files(layout)
 
-    def _finish(self) -> None:
+    def _finish(self, version: str) -> None:
         """An installation that was killed in its change of version is finished by the next one, watched as it was."""
         if self.manager is None or Records(self.layout).marker() is None:
             return
-        must_be_done(self.layout, self.manager, self._upgrader(self.manager).finish)
+        upgrader = self._upgrader(self.manager)
+        carry_out(upgrader, version, upgrader.finish)
 
     def _upgrader(self, manager: ServiceManager) -> "Upgrader":
         from till_installer.upgrade.engine import Upgrader
@@ -300,20 +300,6 @@ class Installing:
         if self.manager is None or os.name == "nt" or not (pid := self.manager.status().pid):
             return False
         return program_of(pid) not in ("", str(self.layout.python(self.layout.current).resolve()))
-
-
-def must_be_done(layout: Layout, manager: ServiceManager, change: Callable[[], "UpdateState | None"]) -> None:
-    """A change of version in a set-up. SetupError: `upgrade_undone` when it was taken back, `busy` when another one is
-    under way, whose own exit status would say here that all is installed."""
-    try:
-        state = change()
-    except BusyError as exc:
-        raise SetupError(str(exc), code=exc.code) from exc
-    if state is None or state.stage != "rolled_back" or state.code == "by_hand":
-        return
-    left = "serves on" if manager.status().state == "running" else "is in its place again, and does not run"
-    message = f"version {state.to_version} was put in place and taken back ({state.code}): {state.detail}; "
-    raise SetupError(f"{message}version {named(layout.current)} {left}", code="upgrade_undone")
 
 
 def program_of(pid: int) -> str:

@@ -24,9 +24,10 @@ from till_installer.layout import Layout
 from till_installer.services.ports import ServiceManager
 from till_installer.services.windows import ACCOUNT, service_command
 from till_installer.setup.bootstrap import KEPT_BUNDLE, read_complete
+from till_installer.setup.changing import carry_out
 from till_installer.setup.enrolling import Enrolled, enrolled_as, must_have_code
 from till_installer.setup.exceptions import PreconditionError, SetupError
-from till_installer.setup.installing import must_be_done, must_have_folder, put_frontol
+from till_installer.setup.installing import must_have_folder, put_frontol
 from till_installer.upgrade.pointers import named, point
 from till_installer.upgrade.queue import UnreadableError, schema_of
 from till_installer.windows.access import allow_origins, protect
@@ -295,7 +296,7 @@ class Installing:
 
         kept = layout.version_dir(version) / KEPT_BUNDLE
         upgrader = Upgrader(layout, self.manager, Means(install=_is_there, say=self.say))
-        must_be_done(layout, self.manager, lambda: upgrader.apply(kept, read_manifest(kept), again=wishes.again))
+        carry_out(upgrader, version, lambda: upgrader.apply(kept, read_manifest(kept), again=wishes.again))
 
     def _enrol(self, code_file: Path | None) -> Enrolled:
         """Trade the code, unless this machine is a till already. A cloud that does not answer is no fault."""

@@ -1,6 +1,7 @@
 """Another version over one that is there: rehearsed and watched as every upgrade, also where the agent rests."""
 
 import os
+import signal
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -89,6 +90,31 @@ def test_another_version_over_an_agent_that_rests_is_an_upgrade_as_any(
     put_in(layout, small_bundle(tmp_path / "second", "0.2.0"), manager)
     assert seen == [f"over 0.1.0, {'stopped' if state == 'absent' else state}"], "a service that was lost is made anew"
     assert (named(layout.current), manager.state) == ("0.2.0", "running")
+
+
+@quick
+def test_a_key_that_breaks_it_off_leaves_the_version_that_was_there(
+    bundle: Path, layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever it was at: nothing is left half changed, and what was not done is not told as done."""
+    manager = Stub()
+    put_in(layout, bundle, manager)
+
+    def rehearse(*_: object) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        raise AssertionError("the signal was not heard")
+
+    monkeypatch.setattr(rehearsal, "rehearse", rehearse)
+    second = small_bundle(tmp_path / "second", "0.2.0")
+    # Nobody's signal, so that one which is not heard fails this test and no other.
+    before = signal.signal(signal.SIGINT, lambda *_: None)
+    try:
+        with pytest.raises(InstallerError, match=r"broken off; version 0\.1\.0 serves on") as caught:
+            put_in(layout, second, manager)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert caught.value.code == "interrupted"
+    assert (named(layout.current), Records(layout).marker()) == ("0.1.0", None)
 
 
 @quick

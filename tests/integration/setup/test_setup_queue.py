@@ -130,9 +130,16 @@ MUTANTS: list[Mutant] = [
         OTHER,
     ),
     (
+        "is-broken-off-by-a-key",
+        "setup/changing.py",
+        "unbroken(upgrader, lambda: change() or UpdateState())",
+        "change() or UpdateState()",
+        f"{OTHER}::test_a_key_that_breaks_it_off_leaves_the_version_that_was_there",
+    ),
+    (
         "finishes-nothing",
         "setup/installing.py",
-        "            self._finish()\n",
+        "            self._finish(version)\n",
         "",
         f"{OTHER}::test_a_change_of_version_that_was_killed_is_finished_by_the_next_run",
     ),

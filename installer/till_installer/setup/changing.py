@@ -1,0 +1,33 @@
+"""A change of version within a set-up: what the upgrade says of it, in the words and exit statuses of a set-up."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from till_installer.setup.exceptions import SetupError
+from till_installer.upgrade.breaking import unbroken
+from till_installer.upgrade.exceptions import BusyError
+from till_installer.upgrade.pointers import named
+from till_sync.heartbeat import UpdateState
+
+if TYPE_CHECKING:
+    from till_installer.upgrade.engine import Upgrader
+
+
+def carry_out(upgrader: "Upgrader", version: str, change: Callable[[], UpdateState | None]) -> None:
+    """Make the change that is to end on `version`; a signal ends it on a version that serves, as everywhere.
+
+    SetupError: `upgrade_undone` when it was taken back, `interrupted` when it was broken off before the switch, `busy`
+    when another one is under way, whose own exit status would say here that all is installed. InstallerError of the
+    upgrade.
+    """
+    try:
+        state = unbroken(upgrader, lambda: change() or UpdateState())
+    except BusyError as exc:
+        raise SetupError(str(exc), code=exc.code) from exc
+    current = named(upgrader.layout.current)
+    left = "serves on" if upgrader.manager.status().state == "running" else "is in its place, and does not run"
+    if state.stage == "rolled_back" and state.code != "by_hand":
+        message = f"version {state.to_version} was put in place and taken back ({state.code}): {state.detail}; "
+        raise SetupError(f"{message}version {current} {left}", code="upgrade_undone")
+    if state.stage == "refused" and current != version:
+        raise SetupError(f"version {version} was broken off; version {current} {left}", code="interrupted")
