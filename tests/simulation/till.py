@@ -222,6 +222,7 @@ class SimulatedTill:
         with mock.patch.object(journal_module, "Writer", writer):
             self.journal = DiskJournal(place, effects, self.cache)
         self.effects = effects
+        self.cache.caught_up = self.journal.caught_up
         await self.cache.start()
         await self.journal.start(self.cache.floor)
         self._connect(life)
