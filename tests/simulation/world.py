@@ -5,6 +5,7 @@ that is how a failing plan is made short.
 """
 
 import asyncio
+import atexit
 import hashlib
 import random as global_random
 import secrets
@@ -397,6 +398,7 @@ async def _on_the_spot(function: Callable[..., Any], *args: Any, **more: Any) ->
 def _template(policy: str, *, phones: bool) -> tuple[Path, dict[str, StoreIdentity]]:
     """The chain, made once a process; outside of any seed's random numbers it would not be the same each time."""
     folder = Path(tempfile.mkdtemp(prefix="tillside-sim-chain-", dir=_memory_disk()))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     path = folder / "chain.db"
     with _one_chance(0):
         identities = chain.make_template(path, lambda: "m-none", policy, phones=phones)
