@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 def carry_out(upgrader: "Upgrader", version: str, change: Callable[[], UpdateState | None]) -> None:
     """Make the change that is to end on `version`; a signal ends it on a version that serves, as everywhere.
 
-    SetupError: `upgrade_undone` when it was taken back, `interrupted` when it was broken off before the switch, `busy`
-    when another one is under way, whose own exit status would say here that all is installed. InstallerError of the
-    upgrade.
+    SetupError: `upgrade_undone` when it was taken back, `interrupted` when it was broken off and ended on another
+    version, `busy` when another one is under way, whose own exit status would say here that all is installed.
+    InstallerError of the upgrade.
     """
     try:
         state = unbroken(upgrader, lambda: change() or UpdateState())
@@ -29,5 +29,6 @@ def carry_out(upgrader: "Upgrader", version: str, change: Callable[[], UpdateSta
     if state.stage == "rolled_back" and state.code != "by_hand":
         message = f"version {state.to_version} was put in place and taken back ({state.code}): {state.detail}; "
         raise SetupError(f"{message}version {current} {left}", code="upgrade_undone")
-    if state.stage == "refused" and current != version:
-        raise SetupError(f"version {version} was broken off; version {current} {left}", code="interrupted")
+    if current != version:
+        message = f"version {version} is not in place: a change was broken off; version {current} {left}"
+        raise SetupError(message, code="interrupted")

@@ -9,9 +9,11 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from till_installer.upgrade.pointers import named
+from till_sync.heartbeat import UpdateState
+
 if TYPE_CHECKING:
     from till_installer.upgrade.engine import Upgrader
-    from till_sync.heartbeat import UpdateState
 
 BREAKS = ("SIGINT", "SIGHUP", "SIGBREAK")
 """Each where the system has it. Not SIGTERM: a machine that is shut down ends the agent too, and what doesn't answer
@@ -22,18 +24,22 @@ class _BrokenOff(BaseException):
     """Raised where a signal was received; nothing catches it on its way but `unbroken`."""
 
 
-def unbroken(upgrader: "Upgrader", change: "Callable[[], UpdateState]") -> "UpdateState":
-    """Make the change. Broken off by a signal it is finished or undone, deaf to further ones; then the state is told.
+def unbroken(upgrader: "Upgrader", change: Callable[[], UpdateState]) -> UpdateState:
+    """Make the change. Broken off by a signal it is finished or undone, deaf to further ones; then the state is told:
+    `interrupted` also where nothing was begun, for what was told last is another change's.
 
     InstallerError of the change, or of its end.
     """
+    before = upgrader.records.state()
     try:
         with _handled(_break):
             return change()
     except _BrokenOff:
         with _handled(signal.SIG_IGN):
-            state = upgrader.finish()
-            return state if state is not None else upgrader.records.state()
+            state = upgrader.finish() or upgrader.records.state()
+            if state != before:
+                return state
+            return UpdateState(stage="refused", code="interrupted", from_version=named(upgrader.layout.current))
 
 
 def _break(number: int, frame: FrameType | None) -> None:

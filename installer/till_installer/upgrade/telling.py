@@ -55,7 +55,7 @@ def state_text(state: UpdateState) -> str:
         case "rolled_back":
             head = f"{state.from_version} serves, {state.to_version} was taken back ({state.code})"
         case "refused":
-            head = f"{state.to_version} was refused ({state.code}), {state.from_version} goes on"
+            head = f"{state.to_version or 'the other'} was refused ({state.code}), {state.from_version} goes on"
         case _:
             head = f"{state.to_version}: {state.stage}"
     lines = [head]

@@ -21,7 +21,7 @@ from till_installer.setup.installing import Installing, Wishes
 from till_installer.upgrade import means, rehearsal
 from till_installer.upgrade.engine import Upgrader
 from till_installer.upgrade.pointers import named, point
-from till_installer.upgrade.record import Records
+from till_installer.upgrade.record import Marker, Records
 from till_sync.heartbeat import UpdateStage, UpdateState
 
 ENDS_AT_ONCE = "import os, sys\nif 'agent' in sys.orig_argv and 'run' in sys.orig_argv:\n    os._exit(3)\n"
@@ -54,8 +54,10 @@ def test_units_and_rules_come_with_a_second_version_only_once_it_is_proven(
     monkeypatch.setattr(system, "filled", lambda *_: "of the second")
     seen: list[str] = []
 
-    def apply(*_: object) -> UpdateState:
+    def apply(self: Upgrader, *_: object) -> UpdateState:
         seen.append(rules.read_text())
+        if stage == "done":
+            point(self.layout.current, "0.2.0")
         return UpdateState(stage=stage)
 
     monkeypatch.setattr(Upgrader, "apply", apply)
@@ -115,6 +117,25 @@ def test_a_key_that_breaks_it_off_leaves_the_version_that_was_there(
         signal.signal(signal.SIGINT, before)
     assert caught.value.code == "interrupted"
     assert (named(layout.current), Records(layout).marker()) == ("0.1.0", None)
+
+
+@quick
+def test_what_ended_on_another_version_is_not_told_as_an_installation(
+    bundle: Path, layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A way back that somebody asked for was cut off before its switch; what finishes it ends on the former version."""
+    manager = Stub()
+    put_in(layout, bundle, manager)
+    put_in(layout, small_bundle(tmp_path / "second", "0.2.0"), None)
+    Records(layout).mark(Marker(step="switching", from_version="0.2.0", to_version="0.1.0", by_hand=True))
+
+    def finish(self: Upgrader) -> UpdateState:
+        point(self.layout.current, "0.1.0")
+        return UpdateState(stage="rolled_back", code="by_hand")
+
+    monkeypatch.setattr(Upgrader, "finish", finish)
+    with pytest.raises(InstallerError, match=r"0\.2\.0 is not in place.* version 0\.1\.0 serves on"):
+        put_in(layout, tmp_path / "second", manager)
 
 
 @quick
