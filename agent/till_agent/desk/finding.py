@@ -35,11 +35,9 @@ TAG = re.compile(r"(card|phone2?):[0-9a-f]{32}")
 MEMBER_ID = re.compile(r"m-[A-Za-z0-9._-]{1,64}")
 
 
-class _Learnt(NamedTuple):
-    """What `learn` read out of a name and a value by a programme, for the `find` that follows."""
+class Learnt(NamedTuple):
+    """What `learn` read by a programme, for the `find` of the same call: it holds the number, so nobody keeps it."""
 
-    name: str
-    value: str
     programme: CachedProgramme
     known: list[Identifier]
     tags: list[str]
@@ -64,7 +62,6 @@ class Finder:
         self._wallets = wallets
         self._new = registrations or Registrations()
         self._slow = slow or SlowTags(lambda: NO_SLOW_TAGS, lambda: 0)
-        self._learnt: _Learnt | None = None
 
     def tag_of(self, kind: Kind, value: str) -> str:
         """What may be kept of a number."""
@@ -78,18 +75,23 @@ class Finder:
         """Every tag of whose tag this is, the one that may be kept first."""
         return tuple(dict.fromkeys((self._slow.kept(tag), *self._slow.names(tag))))
 
-    async def learn(self, who: Identify | None, *, of_sale: bool = False) -> None:
+    async def learn(self, who: Identify | None, *, of_sale: bool = False) -> Learnt | None:
         """Make the slow tags of whom `who` may name, in a thread: to be awaited before anything else is asked of them.
 
-        What is wrong with `who` is for `find` to say. `of_sale`: it waits for no call that is none; else DeskProblem
-        `too_busy` where there are too many.
+        What it read, for `find`; what is wrong with `who` is for that to say. `of_sale`: it waits for no call that is
+        none; else DeskProblem `too_busy` where there are too many.
         """
         if who is None or not self._slow.has_any:
-            return
+            return None
+        learnt: Learnt | None = None
         named = [(name, value) for name, value in msgspec.structs.asdict(who).items() if value and name != "card"]
         for name, value in named:
-            tags = [value] if name == "reference" else self._fast_tags(name, value)
+            if name == "reference":
+                tags = [value]
+            else:
+                tags, learnt = self._read(name, value)
             await self._slow.learn(tags, of_sale=of_sale)
+        return learnt
 
     async def learn_tags(self, tags: Iterable[str], *, of_sale: bool = False) -> None:
         """The same of tags of earlier ops."""
@@ -98,21 +100,28 @@ class Finder:
     def names_of(self, who: Identify) -> list[tuple[str, ...]]:
         """Every tag of each number that `who` may name; nothing of a reference."""
         given = [(name, value) for name, value in msgspec.structs.asdict(who).items() if value and name != "reference"]
-        return [self.names(tag) for name, value in given for tag in self._fast_tags(name, value)]
+        return [self.names(tag) for name, value in given for tag in self._read(name, value)[0]]
 
-    def _fast_tags(self, name: str, value: str) -> list[str]:
+    def _read(self, name: str, value: str) -> tuple[list[str], Learnt | None]:
         programme = self._cache.programme()
         try:
             known = _candidates(name, value, programme.programme.identifiers if programme else Identifiers())
         except IdentifierError:
-            return []
+            return [], None
         tags = [identifiers.tag(self._key, each.kind, each.value) for each in known]
-        if programme is not None:
-            self._learnt = _Learnt(name, value, programme, known, tags)
-        return tags
+        return tags, Learnt(programme, known, tags) if programme is not None else None
 
-    def find(self, who: Identify, *, pointer: str = "", lenient: bool = False, paid: bool = False) -> Found:
-        """The member or tag that `who` names; `pointer` is where `who` stands in the request.
+    def find(
+        self,
+        who: Identify,
+        *,
+        pointer: str = "",
+        lenient: bool = False,
+        paid: bool = False,
+        learnt: Learnt | None = None,
+    ) -> Found:
+        """The member or tag that `who` names; `pointer` is where `who` stands in the request, `learnt` what `learn`
+        gave for it.
 
         `lenient` takes a member id that this cache does not hold for what it says: the cloud knows members that a
         fresh cache does not. `paid`: a wallet code stays good that was shown in time. DeskProblem identifier_choice,
@@ -131,8 +140,8 @@ class Finder:
         try:
             if shown is not None and programme is not None and self._wallets is not None:
                 return self._by_shown(shown, programme.programme.identifiers, pointer, self._wallets, paid)
-            learnt, self._learnt, tags = self._learnt, None, None
-            if learnt is not None and (learnt.name, learnt.value) == (name, value) and learnt.programme is programme:
+            tags: list[str] | None = None
+            if learnt is not None and learnt.programme is programme:
                 candidates, tags = learnt.known, learnt.tags
             elif programme is not None:
                 candidates = _candidates(name, value, programme.programme.identifiers)
@@ -145,9 +154,9 @@ class Finder:
             raise refuse_static(pointer)
         return self._by_identifiers(candidates, pointer, tags)
 
-    def of_sale(self, who: Identify) -> Found:
+    def of_sale(self, who: Identify, learnt: Learnt | None = None) -> Found:
         """The same for a sale, which is a fact."""
-        return self.find(who, pointer="/member", lenient=True, paid=True)
+        return self.find(who, pointer="/member", lenient=True, paid=True, learnt=learnt)
 
     def by_subject(self, subject: Subject) -> Found | None:
         """Whose an earlier op was, as known now; None for a sale with no member."""

@@ -74,10 +74,10 @@ class Meeting:
         found nobody; `alone`: nobody is asked; `of_sale`: nor does it wait for a call that is no sale's. DeskProblem as
         of `Finder.find`."""
         finder, may_ask = self._finder, self._can_ask and not (alone or of_sale)
-        await finder.learn(who, of_sale=of_sale)
+        learnt = await finder.learn(who, of_sale=of_sale)
         try:
             # A member's id is their own in the whole chain: whether anybody has it only the cloud can say here.
-            found = finder.find(who, pointer=pointer, lenient=self._has_window)
+            found = finder.find(who, pointer=pointer, lenient=self._has_window, learnt=learnt)
         except DeskProblem as exc:
             # Digits of a card or a phone, of neither of which somebody is known here: each is asked about.
             if exc.code != "identifier_ambiguous" or not may_ask:
@@ -86,10 +86,10 @@ class Meeting:
             asking = [self._ask(MemberQuestion(tags=tags), again=again) for tags in strangers]
             if not any(await asyncio.gather(*asking)):
                 raise
-            return finder.find(who, pointer=pointer)
+            return finder.find(who, pointer=pointer, learnt=learnt)
         if found.cached is None and may_ask:
             await self._ask(_question(found), again=again)
-            return finder.find(who, pointer=pointer, lenient=not self.is_nobody(found))
+            return finder.find(who, pointer=pointer, lenient=not self.is_nobody(found), learnt=learnt)
         return found
 
     def is_nobody(self, found: Found) -> bool:

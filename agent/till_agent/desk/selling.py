@@ -14,7 +14,7 @@ from till_agent.desk.bench import Bench
 from till_agent.desk.counting import calculated
 from till_agent.desk.covering import Covering, voucher_of
 from till_agent.desk.digests import RequestDigest
-from till_agent.desk.finding import entry_of
+from till_agent.desk.finding import Learnt, entry_of
 from till_agent.desk.found import Found
 from till_agent.desk.holding import RELEASE, hold_for_sale, usable
 from till_agent.desk.knowing import Known
@@ -51,10 +51,10 @@ class Selling:
     async def sell(self, uid: str, request: SaleRequest) -> Answered:
         """Commit a sale, or hand back the answer that the same sale got before."""
         bench = self._bench
-        await bench.finder.learn(request.member, of_sale=True)
+        learnt = await bench.finder.learn(request.member, of_sale=True)
         digest = bench.digests.sale(SALE, uid, request)
         try:
-            prepared = await self._prepare(uid, request)
+            prepared = await self._prepare(uid, request, learnt)
             bench.wallets.begin_sale(uid, prepared.found)
         except DeskProblem:
             # A sale that was committed is answered as then, even if today it would be refused (its hold is spent).
@@ -96,9 +96,9 @@ class Selling:
         decide = partial(_decide, uid=uid, digest=digest, prepared=prepared, clock=bench.parts.clock)
         return prepared, await bench.commit(decide)
 
-    async def _prepare(self, uid: str, request: SaleRequest) -> Prepared:
+    async def _prepare(self, uid: str, request: SaleRequest, learnt: Learnt | None) -> Prepared:
         bench = self._bench
-        found = bench.finder.of_sale(request.member) if request.member else None
+        found = bench.finder.of_sale(request.member, learnt) if request.member else None
         figures = bench.balances.of(found) if found else None
         hold = hold_for_sale(uid, request, found, bench)
         held = hold.points if hold else 0

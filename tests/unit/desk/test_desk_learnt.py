@@ -1,15 +1,20 @@
 """A number is read once a call: what was read before slow tags were made serves the look-up after it, and no other."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
+import msgspec
 import pytest
 
 from fakes.till import ANNA_CARD, ANNA_PHONE, ANNA_TAGS, FakeTill, anna
 from till_agent.api import Identify
-from till_agent.desk.finding import Finder
+from till_agent.desk.finding import Learnt
+from till_agent.desk.problems import problem
+from till_agent.exceptions import DeskProblem
+from till_agent.member_api import MemberCreate
 from till_loyalty import identifiers
 from till_sync.phone_tags import PhoneTags
+from unit.desk.registration_cases import AGREED
 
 BORIS_PHONE = "+79165554433"
 
@@ -43,12 +48,30 @@ def test_what_was_scanned_is_read_once_a_call_and_by_each_call_anew(
     assert read == [scanned, scanned]
 
 
-def test_two_calls_whose_tags_were_made_in_turn_find_each_their_own() -> None:
-    """Each was read before either is looked for, and the second took the first one's place."""
+def test_what_was_read_serves_its_own_call_and_no_look_up_after_a_new_programme() -> None:
+    """Two are read before either is looked for; ranges of cards and countries of phones may have changed meanwhile."""
     made = till()
-    finder: Finder = made.desk._enrolled().bench.meeting._finder
+    finder = made.desk._enrolled().bench.meeting._finder
     anna_, boris = Identify(phone=ANNA_PHONE), Identify(phone=BORIS_PHONE)
-    for who in (anna_, boris):
-        made.run(finder.learn(who))
-    found = [finder.find(who) for who in (anna_, boris, anna_)]
-    assert [each.cached is not None for each in found] == [True, False, True]
+    learnt = [made.run(finder.learn(who)) for who in (anna_, boris)]
+    found = [finder.find(who, learnt=read) for who, read in zip((anna_, boris), learnt, strict=True)]
+    assert [each.cached is not None for each in found] == [True, False]
+    assert learnt[1] is not None
+    of_before = learnt[1]._replace(programme=msgspec.structs.replace(learnt[1].programme))
+    assert finder.find(anna_, learnt=of_before).cached is not None
+
+
+def test_nobody_keeps_a_number_that_was_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where nobody is looked for after it: a registration reads the phone itself, and who is told `too_busy` is
+    gone."""
+    made = till()
+    finder = made.desk._enrolled().bench.meeting._finder
+    made.run(made.desk.register(MemberCreate(uid="r-1", phone=BORIS_PHONE, consent=AGREED)))
+
+    async def busy(tags: Iterable[str], *, of_sale: bool = False) -> None:
+        raise problem("too_busy", f"{of_sale}: {len([*tags])}")
+
+    monkeypatch.setattr(finder._slow, "learn", busy)
+    with pytest.raises(DeskProblem, match="too_busy"):
+        made.run(made.desk.identify(Identify(scan=ANNA_PHONE)))
+    assert not [name for name, kept in vars(finder).items() if isinstance(kept, Learnt)]

@@ -82,7 +82,7 @@ def _forget_replays(monkeypatch: pytest.MonkeyPatch) -> None:
 
     async def sell(self: selling.Selling, uid: str, request: Any) -> Any:
         answered = await original(self, uid, request)
-        prepared = await self._prepare(uid, request)
+        prepared = await self._prepare(uid, request, None)
         return bench_answer(answered, prepared.answer)
 
     def bench_answer(answered: Any, answer: Any) -> Any:
