@@ -21,6 +21,8 @@ NO_SLOW_TAGS = "off"
 
 TILL_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 FLAGS_SHOWN = 1_000
+NOT_IN_NAMES = frozenset(("Cc", "Cs", "Zl", "Zp"))
+"""Unicode's controls, ends of lines and halves of letters. Not its other blanks and marks, which names do have."""
 
 
 @click.command()
@@ -70,13 +72,14 @@ def init(db: Path, phone_cost: str | None, *, restored: bool) -> None:
 def _expect_backup_alone(db: Path) -> None:
     """SQLite takes the log beside a file for the file's own: one of the database before would be mixed into the backup,
     and a cloud that was killed leaves one."""
-    log = db.with_name(f"{db.name}-wal")
+    file = db.resolve()  # SQLite follows a link, and has the log beside what it leads to
+    log = file.with_name(f"{file.name}-wal")
     if not db.exists():
         raise click.ClickException(f"expected the backup at {db}, but nothing is there: copy it there first")
     if log.exists() and log.stat().st_size:
         raise click.ClickException(
             f"expected the backup alone, but {log} lies beside it, of the database before or of a cloud that runs: "
-            f"stop the cloud, move {db}-wal and {db}-shm away, and copy the backup there anew"
+            f"stop the cloud, move {file}-wal and {file}-shm away, and copy the backup there anew"
         )
 
 
@@ -97,12 +100,13 @@ def store() -> None:
 def store_add(store_id: str, db: Path, name: str, time_zone: str, region: str | None, groups: tuple[str, ...]) -> None:
     """Add a store, or change it. An empty --region or --group takes it out of all."""
     import sqlite3
+    import unicodedata
     import zoneinfo
 
     from till_cloud.store import tills
 
     _expect_id(store_id)
-    if not name.strip() or not name.isprintable():
+    if not name.strip() or any(unicodedata.category(letter) in NOT_IN_NAMES for letter in name):
         raise click.ClickException(f"expected a name that slips can be headed by, not {name!r}")
     try:
         zoneinfo.ZoneInfo(time_zone)

@@ -229,6 +229,8 @@ def test_what_cannot_be_is_told_in_one_line(shop: Shop) -> None:
     for name in ("", "  ", "a\nb"):
         nameless = shop.run("store", "add", "s", "--name", name, "--time-zone", "UTC", status=1).stderr
         assert f"headed by, not {name!r}" in nameless
+    for name in ("ООО\u00a0«Ромашка»", "می\u200cخواهم"):
+        assert name in shop.out("store", "add", "s", "--name", name, "--time-zone", "UTC")
     assert "expected a store" in shop.run("till", "add", "K1", "--store", "s9", status=1).stderr
     assert "expected a programme" in shop.run("member", "import", shop.file("m.csv", "phone\n1\n"), status=1).stderr
     shop.run("store", "add", "s", "--name", "n", "--time-zone", "UTC")
@@ -309,6 +311,10 @@ def test_the_log_of_the_database_before_is_not_mixed_into_a_backup(shop: Shop) -
     said = shop.run("init", "--restored", status=1).stderr
     assert "expected the backup alone" in said
     assert "c.db-wal and " in said
+    link = shop.folder / "link.db"
+    link.symlink_to(shop.db)
+    behind = CliRunner().invoke(main, ["cloud", "init", "--restored", "--db", str(link)])
+    assert (behind.exit_code, "c.db-wal and " in behind.stderr) == (1, True)
     shop.db.with_name("c.db-wal").unlink()
     shutil.copy(shop.folder / "b.db", shop.db)
     shop.run("init", "--restored")
