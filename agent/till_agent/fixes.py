@@ -13,6 +13,8 @@ from till_agent.store_words import store_text
 
 _FIXES = (
     (r"not plugged in|no such file|no such device|not there", "plug_in"),
+    (r"could not open port .*permissionerror\(13, .*, none, 5\)", "end_other"),
+    (r"could not open port .*filenotfounderror", "plug_in"),
     (r"permission denied|no permission|no right|access denied|can.t be opened", "give_right"),
     (r"exclusively lock|resource busy|in use|another program|held by", "end_other"),
     (r"expected one such device", "add_serial"),

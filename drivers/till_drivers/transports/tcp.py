@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import ipaddress
 import socket
 from typing import Any
@@ -40,7 +41,7 @@ class TcpTransport:
         except TimeoutError as exc:
             raise TransportAbsent(f"{self.host}:{self.port}: no answer in {timeout_ms} ms") from exc
         except OSError as exc:
-            raise TransportAbsent(f"{self.host}:{self.port}: {exc.strerror or exc}") from exc
+            raise TransportAbsent(f"{self.host}:{self.port}: {_words(exc)}") from exc
 
     async def read(self, size: int, timeout_ms: int) -> bytes:
         """Up to `size` bytes; b"" when none came in time. Raises TransportLost when the printer has hung up."""
@@ -55,7 +56,7 @@ class TcpTransport:
             try:
                 self._rest = receiving.result()
             except OSError as exc:
-                raise TransportLost(f"{self.host}:{self.port}: {exc.strerror or exc}") from exc
+                raise TransportLost(f"{self.host}:{self.port}: {_words(exc)}") from exc
             if not self._rest:
                 raise TransportLost(f"{self.host}:{self.port}: the printer closed the connection")
         data, self._rest = self._rest[:size], self._rest[size:]
@@ -75,7 +76,7 @@ class TcpTransport:
         except TimeoutError as exc:
             raise TransportStalled(f"{self.host}:{self.port}: the printer does not read", sent=sent) from exc
         except OSError as exc:
-            raise TransportLost(f"{self.host}:{self.port}: {exc.strerror or exc}") from exc
+            raise TransportLost(f"{self.host}:{self.port}: {_words(exc)}") from exc
 
     async def close(self, timeout_ms: int) -> None:
         """Hang up, and wait at most `timeout_ms` for the printer to do so too: what the kernel holds still goes out.
@@ -116,6 +117,17 @@ class TcpTransport:
             lambda: socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM), timeout_ms
         )
         return [(family, address) for family, _, _, _, address in found]
+
+
+def _words(exc: OSError) -> str:
+    """What went wrong, the same on each system and in each of its languages; asyncio's own words of a connection that
+    failed leave out why."""
+    if isinstance(exc, ConnectionRefusedError):
+        return "Connection refused"
+    if isinstance(exc, ConnectionError):
+        return "the printer closed the connection"
+    known = {errno.EHOSTUNREACH: "No route to host", errno.ENETUNREACH: "Network is unreachable"}
+    return known.get(exc.errno or 0, exc.strerror or str(exc))
 
 
 async def _connect(addresses: list[_Address]) -> socket.socket:

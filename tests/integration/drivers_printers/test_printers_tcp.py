@@ -1,6 +1,7 @@
 """Real TCP printers that are silent, stalled, dead in mid-slip, out of paper, or back after a restart."""
 
 import asyncio
+import errno
 
 import pytest
 
@@ -11,7 +12,7 @@ from till_drivers.exceptions import TransportAbsent, TransportLost, TransportSta
 from till_drivers.ports import DeviceHealth, Outcome
 from till_drivers.printers import EscposPrinter
 from till_drivers.simulators.printer import PrinterSimulator
-from till_drivers.transports import TcpTransport
+from till_drivers.transports import TcpTransport, tcp
 
 SHORT_MS = 1_500
 LONG_MS = 10_000
@@ -254,5 +255,23 @@ def test_the_transport_tells_nobody_there_from_hung_up_from_not_reading() -> Non
             with pytest.raises(TransportLost):
                 await transport.read(10, 5_000)
             await transport.close(100)
+
+    run(go())
+
+
+def test_nobody_at_the_port_is_told_by_what_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not by the loop's own words, which are one sentence for all that may be wrong, nor by a system's own language."""
+
+    async def go() -> None:
+        port = TcpTransport("127.0.0.1", free_port())
+        with pytest.raises(TransportAbsent, match=r"127\.0\.0\.1:[0-9]+: Connection refused$"):
+            await port.open(SHORT_MS)
+
+        async def unreachable(*_: object) -> None:
+            raise OSError(errno.EHOSTUNREACH, "Connect call failed ('127.0.0.1', 9100)")
+
+        monkeypatch.setattr(tcp, "_connect_to", unreachable)
+        with pytest.raises(TransportAbsent, match=r"No route to host$"):
+            await port.open(SHORT_MS)
 
     run(go())

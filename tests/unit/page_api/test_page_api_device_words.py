@@ -10,7 +10,7 @@ import pytest
 import till_agent.pages
 from till_agent.api import Health
 from till_agent.device_words import CODES, cause_of, told
-from till_agent.fixes import with_fix
+from till_agent.fixes import fix_code, with_fix
 from till_agent.status import Facts, problems
 from till_agent.store_words import store_catalogue
 from till_agent.texts import LANGUAGES
@@ -52,6 +52,28 @@ SAID = {
         "closed",
         "/dev/x",
     ),
+    "COM3: could not open port 'COM3': PermissionError(13, 'Отказано в доступе.', None, 5)": ("held", "COM3"),
+    "COM3: could not open port 'COM3': FileNotFoundError(2, 'Не удается найти указанный файл.', None, 2)": (
+        "not_plugged_in",
+        "COM3",
+    ),
+    "COM3: ClearCommError failed (PermissionError(13, 'Устройство не опознает команду.', None, 22))": (
+        "closed",
+        "COM3",
+    ),
+    "/dev/usb/lp0: unplugged": ("not_plugged_in", "/dev/usb/lp0"),
+    "/dev/usb/lp0: the printer is out of paper": ("paper_out", "/dev/usb/lp0"),
+    "/dev/usb/lp0: nothing reads at its other end": ("takes_nothing", "/dev/usb/lp0"),
+    "/dev/usb/lp0: another program holds the printer (CUPS?)": ("held", ""),
+    "0416:5011: the line to the printer broke": ("closed", "0416:5011"),
+    "0c2e:0b61: can't be opened: open failed": ("no_right", "0c2e:0b61"),
+    "10.0.0.9:9100: Connection refused": ("refused", "10.0.0.9:9100"),
+    "10.0.0.9:9100: No route to host": ("no_answer", "10.0.0.9:9100"),
+    "10.0.0.9:9100: Network is unreachable": ("no_answer", "10.0.0.9:9100"),
+    "printer.local:9100: the name has no address": ("no_such_host", "printer.local:9100"),
+    "receipts: Windows has no queue of that name": ("no_queue", "receipts"),
+    "receipts: the print spooler is not running": ("no_spooler", "receipts"),
+    "/dev/ttyACM0: expected the device's driver to answer, not 3 calls hanging": ("driver_hangs", "/dev/ttyACM0"),
     "frob the gizmo": ("", "frob the gizmo"),
 }
 OWN = (
@@ -71,6 +93,22 @@ def test_a_drivers_sentence_has_its_cause_and_what_stays_of_it_is_apart(detail: 
         words = store_catalogue(language)["causes"][code] if code else ""
         assert told(detail, language) == " ".join(filter(None, [words, rest and f"({rest})"]))
     assert told(detail, "en") == detail
+
+
+@pytest.mark.parametrize(
+    ("refused", "fix"),
+    [("PermissionError(13, '{}', None, 5)", "end_other"), ("FileNotFoundError(2, '{}', None, 2)", "plug_in")],
+)
+def test_a_com_port_is_told_alike_on_a_windows_of_any_language(refused: str, fix: str) -> None:
+    """Its sentence is the system's own; its numbers are the same everywhere."""
+    for words in ("Access is denied.", "Отказано в доступе.", "Не удается найти указанный файл."):
+        assert fix_code("absent", f"COM3: could not open port 'COM3': {refused.format(words)}") == fix
+
+
+def test_a_slip_is_called_so_in_ukrainian() -> None:
+    """By its Ukrainian letters: in Russian ones it stood in one sentence of forty."""
+    files = [ASSETS.parent.parent / "data/store/uk.toml", *ASSETS.glob("*/words/uk.json")]
+    assert [path for path in files if re.search("слип", path.read_text(encoding="utf-8"), re.IGNORECASE)] == []
 
 
 @pytest.mark.parametrize("language", OTHERS)
