@@ -8,6 +8,7 @@ from msgspec import Struct
 from till_cloud.exceptions import AdminError, StoreFormatError
 from till_cloud.store import meta, programmes, waves
 from till_cloud.waves.choosing import programme_key
+from till_cloud.waves.counting import must_count_as_before
 from till_loyalty.exceptions import ProgrammeError
 from till_loyalty.programme import Programme
 from till_loyalty.programme_document import digest, parse_programme, programme_json
@@ -117,7 +118,7 @@ def upload(connection: sqlite3.Connection, programme: Programme, now_ms: int, *,
             f"expected a version of {programme.id!r} above {highest}, not {programme.version}: "
             "tills tell versions by their number, so a changed programme needs a new one"
         )
-    _counts_as_before(connection, programme)
+    must_count_as_before(connection, programme)
     text = programme_json(programme)
     position = meta.position(connection)
     row = ProgrammeRow(
@@ -128,16 +129,3 @@ def upload(connection: sqlite3.Connection, programme: Programme, now_ms: int, *,
     programmes.add(connection, row, position + 2, now_ms)
     meta.set_position(connection, position + 2)
     return row
-
-
-def _counts_as_before(connection: sqlite3.Connection, programme: Programme) -> None:
-    """Balances are kept in the smallest part of a point: with other decimal places each would be another one."""
-    row = programmes.active(connection)
-    if row is None or not programmes.points_have_moved(connection):
-        return
-    before = parse_programme(row.body, suffix=".json").points_exponent
-    if programme.points_exponent != before:
-        raise AdminError(
-            f"expected points_exponent = {before}, not {programme.points_exponent}: members have points already, and "
-            "each balance would become another one; keep it, and say by point_value_minor what a point is worth"
-        )

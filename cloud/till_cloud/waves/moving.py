@@ -11,6 +11,8 @@ from till_cloud.store import meta, programmes
 from till_cloud.store import tills as till_rows
 from till_cloud.store import waves as rows
 from till_cloud.store.waves import ALL, Kind, WaveRow
+from till_cloud.waves.counting import must_count_as_before
+from till_loyalty.programme_document import parse_programme
 
 DEFAULT_SIZES = (30, 200, ALL)
 DEFAULT_SOAK_MS = 24 * 3_600_000
@@ -169,11 +171,13 @@ def _versions(connection: sqlite3.Connection, order: StartOrder) -> tuple[str, s
             "expected a programme that tills sell by: the first one needs no wave, `cloud programme upload`"
         )
     name, active = key
-    if number <= active or programmes.version(connection, name, number) is None:
+    staged = programmes.version(connection, name, number)
+    if number <= active or staged is None:
         raise AdminError(
             f"expected a version of {name!r} above {active} that was added by `cloud programme upload --staged`, "
             f"not {number}"
         )
+    must_count_as_before(connection, parse_programme(staged.body, suffix=".json"), by_wave=True)
     return name, str(number), str(active)
 
 

@@ -33,6 +33,17 @@ def test_a_staged_programme_is_nobodys_until_a_wave_brings_it(fleet):
     assert fleet.selling("k000") == 1
 
 
+@pytest.mark.parametrize("points", [0, 500], ids=["nobody yet", "somebody"])
+def test_a_wave_never_brings_other_decimal_places(fleet, points):
+    """Where nobody had points the version was no fault to add; but within a wave tills sell by both at once."""
+    other = programme(2, points_exponent=0)
+    fleet.write(lambda c: registry.upload(c, other, fleet.now(), staged=True))
+    fleet.chain.member("m-1", points=points)
+    with pytest.raises(AdminError, match="points_exponent = 2, not 0: members have points"):
+        fleet.start(kind="programme", version="2", sizes=(3, 0))
+    assert fleet.open("programme") is None
+
+
 def test_the_feed_says_to_each_till_which_version_is_its_own(fleet):
     """Also to one that begins anew, and to one that had read everything before."""
     fleet.stage()
