@@ -14,18 +14,21 @@ from till_cloud import budgets, windows
 from till_cloud.exceptions import CursorError
 from till_cloud.facts import open_keys
 from till_cloud.registry import Registry
-from till_cloud.store import grants, members, meta, programmes, slow_tags, tills
+from till_cloud.store import grants, members, meta, ops, programmes, slow_tags, tills
 from till_cloud.store.windows import days_of
 from till_cloud.waves.choosing import programme_key
 from till_sync import digests
 from till_sync.ops import NEWEST_PROTOCOL
 from till_sync.packing import ZSTD
-from till_sync.wire import ChangeRow, ChangesAnswer, HelloAnswer, Limits, ProgrammeRow, StretchDigest
+from till_sync.wire import ChangeRow, ChangesAnswer, EpochEnd, HelloAnswer, Limits, ProgrammeRow, StretchDigest
 
 PAGE_LIMIT = 10_000
 """Rows of the largest page: about 3 MB of JSON and under a second of reading."""
 
 DEFAULT_PAGE = 1_000
+
+FORMER_EPOCHS = 8
+"""Told in hello. A till begins one where its journal is not as it was left; what waits is of the newest ones."""
 
 CURSOR_TEXT_LIMIT = 200
 """Ours take under 60 characters; nothing longer is decoded."""
@@ -233,6 +236,7 @@ def hello(connection: sqlite3.Connection, till: tills.TillRow, *, limits: Limits
     """What the cloud holds of a till, read in one transaction."""
     current = tills.till(connection, till.till) or till
     tags = slow_tags.phone_tags(connection)
+    former = ops.ends(connection, current.till, current.epoch, limit=FORMER_EPOCHS)
     return HelloAnswer(
         incarnation=meta.incarnation(connection),
         till=current.till,
@@ -244,6 +248,7 @@ def hello(connection: sqlite3.Connection, till: tills.TillRow, *, limits: Limits
         limits=limits,
         protocol=NEWEST_PROTOCOL,
         encodings=(ZSTD,),
+        former=tuple([EpochEnd(epoch=epoch, seq=seq, fingerprint=mark) for epoch, seq, mark in former]),
         cloud_key=meta.cloud_key(connection),
         wallet_keys=meta.wallet_keys(connection),
         seal_key=meta.seal_key(connection),

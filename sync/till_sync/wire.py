@@ -271,6 +271,14 @@ class SnapshotAnswer(Struct, frozen=True, kw_only=True):
     server_time_ms: Count
 
 
+class EpochEnd(Struct, frozen=True, kw_only=True):
+    """The last op that the cloud holds of a former epoch of a till, and its fingerprint."""
+
+    epoch: Count
+    seq: Count
+    fingerprint: str
+
+
 class HelloAnswer(Struct, frozen=True, kw_only=True):
     """What a till asks after a start: who the cloud is, what it holds of this till, and its time.
 
@@ -279,7 +287,9 @@ class HelloAnswer(Struct, frozen=True, kw_only=True):
     the chain's secrets that codes which change by the clock come from. `seal_key` (hex) is the public key to which who
     registers is sealed (`till_sync.sealing`). `phone_cost` and `phone_slow_only` are `till_sync.phone_tags.PhoneTags`.
     `retry_after_ms` is the slot given to a till that said how much it has waiting: it pushes after that time, and need
-    not spread its first work itself. Defaults are those of a cloud that does not say.
+    not spread its first work itself. `former` are the ends of the newest epochs before `epoch`, newest first: what of
+    them still waits at a till can't be sent any more, and is through where the cloud has it. Defaults are those of a
+    cloud that does not say.
     """
 
     incarnation: str
@@ -294,6 +304,7 @@ class HelloAnswer(Struct, frozen=True, kw_only=True):
     encodings: tuple[str, ...] = ()
     cloud_key: str = ""
     retry_after_ms: Count = 0
+    former: tuple[EpochEnd, ...] = ()
     wallet_keys: tuple[str, ...] = ()
     seal_key: str = ""
     phone_cost: Cost = 0

@@ -13,6 +13,8 @@ from till_sync.ops import (
     PROTOCOL,
     SEALED_PROTOCOL,
     SLOW_PHONE_PROTOCOL,
+    OpId,
+    fingerprint,
     is_sealed,
     names_slow_phone,
     protocol_of,
@@ -130,6 +132,18 @@ def _went(session: Session, state: EpochState, acked_seq: int) -> bool:
     return session.connection.execute(schema.LINKS_OF, bounds).fetchone() is not None
 
 
+def _is_there(session: Session, state: EpochState, hello: HelloAnswer) -> bool:
+    """Whether the cloud, which is past this epoch, holds all of it: ops wait here as not acknowledged when it was
+    restored from an old backup, and then from a newer one.
+    """
+    end = next((each for each in hello.former if each.epoch == state.epoch), None)
+    if end is None or end.seq != state.last_seq:
+        # Of more than we have, of which none can be compared, an epoch was given up because rows were lost.
+        return end is not None and end.seq > state.last_seq
+    last = session.reader.by_op(OpId(session.till, state.epoch, state.last_seq))
+    return last is not None and fingerprint(last.op_id, state.salt, last.body) == end.fingerprint
+
+
 def _protocol(checked: CheckedRow) -> int:
     """The protocol that brought such ops."""
     row = checked.row
@@ -189,11 +203,11 @@ def _position(session: Session, state: EpochState, hello: HelloAnswer) -> int:
     current = state.epoch == session.epochs[-1].epoch
     if state.epoch < hello.epoch:
         # A newer epoch begins only when the one before is through; the cloud will take nothing of this one any more.
-        if state.waiting:
+        if state.waiting and not _is_there(session, state, hello):
             raise HistoryConflict(
                 f"expected epoch {state.epoch} to be through before {hello.epoch}, not {state.waiting} ops waiting"
             )
-        return state.acked_seq
+        return state.last_seq
     if hello.acked_seq > state.last_seq:
         if current:
             raise HistoryConflict(

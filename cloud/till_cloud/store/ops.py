@@ -58,6 +58,7 @@ _VERDICTS = """
 SELECT seq, fingerprint, status, code, member_id, tag, balance, held, effect_points, position
 FROM ops WHERE till = ? AND epoch = ? AND seq BETWEEN ? AND ?
 """
+_END = "SELECT epoch, seq, fingerprint FROM ops WHERE till = ? AND epoch < ? ORDER BY epoch DESC, seq DESC LIMIT 1"
 _RECEIVED = "SELECT received_at_ms FROM ops WHERE till = ? AND epoch = ? AND seq = ?"
 _BODY = "SELECT body FROM ops WHERE till = ? AND epoch = ? AND seq = ?"
 _SALE = "SELECT till, uid, epoch, seq, member_id, position, voided, result FROM sales WHERE till = ? AND uid = ?"
@@ -152,6 +153,18 @@ def received_at_ms(connection: sqlite3.Connection, op_id: OpId) -> int:
     """When the op came, by the cloud's clock; 0 for one that never did."""
     row = connection.execute(_RECEIVED, (op_id.till, op_id.epoch, op_id.seq)).fetchone()
     return 0 if row is None else int(row[0])
+
+
+def ends(connection: sqlite3.Connection, till: str, before: int, *, limit: int) -> list[tuple[int, int, str]]:
+    """(epoch, seq, fingerprint) of the last op of each epoch of a till before that one, newest first."""
+    found: list[tuple[int, int, str]] = []
+    while len(found) < limit:
+        row = connection.execute(_END, (till, before)).fetchone()
+        if row is None:
+            break
+        found.append((int(row[0]), int(row[1]), str(row[2])))
+        before = found[-1][0]
+    return found
 
 
 def has_sale(connection: sqlite3.Connection, till: str, uid: str) -> bool:

@@ -13,7 +13,7 @@ from till_agent.journal.session import Session
 from till_agent.journal.witness import Mark, Witness
 from till_sync.exceptions import HistoryConflict
 from till_sync.ops import PROTOCOL, OpId, fingerprint, protocol_of
-from till_sync.wire import HelloAnswer, OpResult, PushRequest
+from till_sync.wire import EpochEnd, HelloAnswer, OpResult, PushRequest
 from unit.agent_stores.stores_kit import TILL, Identity, StepClock, draft, journal_in, once, place
 
 ALL = {"max_ops": 1000, "max_bytes": 10**7, "incarnation": "i-1"}
@@ -32,9 +32,12 @@ async def batch_of(journal: DiskJournal, **limits: int) -> PushRequest:
     return batch
 
 
-def hello(acked_seq: int, head_hash: str, *, epoch: int = 1, till: str = TILL) -> HelloAnswer:
+def hello(
+    acked_seq: int, head_hash: str, *, epoch: int = 1, till: str = TILL, former: tuple[EpochEnd, ...] = ()
+) -> HelloAnswer:
     """What the cloud holds of this till."""
     return HelloAnswer(
+        former=former,
         incarnation="i-1",
         till=till,
         store="s",
@@ -353,6 +356,37 @@ def test_a_cloud_that_is_past_an_epoch_with_ops_waiting_is_a_conflict(tmp_path: 
         async with journal_in(tmp_path, identity) as journal:
             with pytest.raises(HistoryConflict, match="2 ops waiting"):
                 await journal.reconcile(hello(0, "", epoch=3))
+
+    run(work())
+
+
+@pytest.mark.parametrize(
+    ("last", "is_ours", "through"), [(3, True, True), (4, False, True), (2, True, False), (3, False, False)]
+)
+def test_what_waits_again_of_an_epoch_that_the_cloud_is_past_is_through_where_it_holds_all_of_it(
+    tmp_path: Path, last: int, is_ours: bool, through: bool
+) -> None:
+    """It was restored from an old backup, and then from a newer one: 1:2 and 1:3 wait again, and can't be sent."""
+
+    async def work() -> None:
+        identity = Identity()
+        async with journal_in(tmp_path, identity) as journal:
+            await sold(journal, 1, 2, 3)
+            first, batch = await batch_of(journal, max_ops=1), await batch_of(journal)
+            await journal.record(1, 3, ())
+        identity.save(2)
+        async with journal_in(tmp_path, identity) as journal:
+            await sold(journal, 4)
+            await journal.reconcile(hello(1, first.head_hash))
+            assert (await journal.waiting(), (await batch_of(journal)).first_seq) == (3, 2)
+            mark = batch.ops[min(last, 3) - 1].fingerprint if is_ours else "ab" * 32
+            newer = hello(0, "", epoch=3, former=(EpochEnd(epoch=1, seq=last, fingerprint=mark),))
+            if through:
+                await journal.reconcile(newer)
+                assert (await batch_of(journal)).epoch == 3
+            else:
+                with pytest.raises(HistoryConflict, match="2 ops waiting"):
+                    await journal.reconcile(newer)
 
     run(work())
 

@@ -14,7 +14,7 @@ from till_cloud.store import members
 from till_cloud.store.connection import Gate
 from till_cloud.store.writer import Writer
 from till_sync.asking import HoldAnswer
-from till_sync.wire import ChangesAnswer, HelloAnswer, Limits, PushAnswer
+from till_sync.wire import ChangesAnswer, EpochEnd, HelloAnswer, Limits, PushAnswer
 
 PROBLEM = "application/problem+json"
 
@@ -55,6 +55,25 @@ def test_a_till_says_hello_pushes_pulls_and_holds(path: Path) -> None:
             assert (page.epoch, page.acked_seq, page.more) == (1, 1, False)
             again = msgspec.json.decode((await till.hello()).content, type=HelloAnswer)
             assert (again.epoch, again.acked_seq, again.head_hash) == (1, 1, till.till.heads[1])
+
+    run(case())
+
+
+def test_hello_tells_how_far_the_newest_of_the_former_epochs_went(path: Path) -> None:
+    """By it a till knows what is through of that which waits again, when a newer backup was put in an older one's place."""
+
+    async def case() -> None:
+        async with served(path) as (chain, client):
+            till = TillClient(client, chain.till())
+            ends: list[EpochEnd] = []
+            for epoch in range(1, 12):
+                for number in range(epoch):
+                    till.till.sale(f"s-{epoch}-{number}")
+                await till.push()
+                told = msgspec.json.decode((await till.hello()).content, type=HelloAnswer)
+                assert told.former == tuple(ends[:8])
+                ends.insert(0, EpochEnd(epoch=epoch, seq=epoch, fingerprint=till.till.ops[-1].fingerprint))
+                till.till.new_journal()
 
     run(case())
 
