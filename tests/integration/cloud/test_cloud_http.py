@@ -60,7 +60,7 @@ def test_a_till_says_hello_pushes_pulls_and_holds(path: Path) -> None:
 
 
 def test_hello_tells_how_far_the_newest_of_the_former_epochs_went(path: Path) -> None:
-    """By it a till knows what is through of that which waits again, when a newer backup was put in an older one's place."""
+    """By it a till knows what of that which waits again is through, when a newer backup took an older one's place."""
 
     async def case() -> None:
         async with served(path) as (chain, client):
