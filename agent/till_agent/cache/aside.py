@@ -27,7 +27,8 @@ class Aside:
         self.path = cache.with_name(cache.name + NEXT_SUFFIX)
         self._till = till
         self._connection: sqlite3.Connection | None = None
-        self._removed: set[str] = set()
+        self.removed: set[str] = set()
+        """Whom pages for it took away: the cloud erased them, or merged them into others."""
         self.progress = Progress(till=till)
 
     def build(self, snapshot: Path, answer: SnapshotAnswer, serving: sqlite3.Connection | None) -> None:
@@ -62,7 +63,7 @@ class Aside:
             connection.execute("ROLLBACK")
             raise
         self.progress = after
-        self._removed |= pages.removed_by(page)
+        self.removed |= pages.removed_by(page)
         return not after.filling
 
     def carry_over(
@@ -75,7 +76,7 @@ class Aside:
             return
         connection.execute("BEGIN IMMEDIATE")
         try:
-            carried = leaving.carry_over(serving, connection, base, waiting, self._removed)
+            carried = leaving.carry_over(serving, connection, base, waiting, self.removed)
             self.progress = msgspec.structs.replace(self.progress, members=self.progress.members + carried)
             save_progress(connection, self.progress)
             connection.execute("COMMIT")

@@ -325,8 +325,10 @@ def take(connection: sqlite3.Connection, answer: MemberAnswer) -> Progress:
 
 
 def bring_back(connection: sqlite3.Connection, gone: Sequence[Noted]) -> Progress:
-    """Keep members whom a page took away while somebody looked them up; as those of whom waiting ops speak."""
+    """Keep members whom a page took away while somebody looked them up; as those of whom waiting ops speak. Who is
+    there again has come with an answer of the cloud, and is as that says."""
     progress = load_progress(connection)
+    gone = [each for each in gone if connection.execute(schema.STORED, (each[0][0],)).fetchone() is None]
     for member in gone:
         leaving.bring_back(connection, member, progress.generation)
     after = msgspec.structs.replace(progress, members=progress.members + len(gone))

@@ -269,9 +269,10 @@ class CacheStore:
     async def _letting_go(self, page: ChangesAnswer) -> AsyncIterator[frozenset[str]]:
         """Whom a page may not take away. Who is looked up within it may not be either, and is brought back."""
         await self.caught_up()
+        aside = self._aside
         with self._lookups.noting():
             yield self._waiting((page.epoch, page.acked_seq)) | self._lookups.lately()
-            gone = self._lookups.gone(pages.removed_by(page))
+            gone = self._lookups.gone(pages.removed_by(page) | (aside.removed if aside else set()))
             if gone:
                 self._progress, self._keeps = await self._write(lambda each: pages.bring_back(each, gone)), True
 

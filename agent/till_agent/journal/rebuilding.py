@@ -119,8 +119,8 @@ class Rebuilding:
         self._later = asyncio.get_running_loop().create_task(self._load_anyway(floor))
 
     async def caught_up(self) -> None:
-        """Wait until all is told of a journal that took the place of another."""
-        if self._later is not None:
+        """Wait until all is told of a journal that took the place of another, be it several times meanwhile."""
+        while self._later is not None and not self._later.done():
             await asyncio.wait({self._later})
 
     def stop(self) -> None:

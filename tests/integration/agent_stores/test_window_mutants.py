@@ -136,6 +136,20 @@ AGENT: list[Mutant] = [
         SALES + "test_who_was_erased_is_not_brought_back",
     ),
     (
+        "who was erased is brought back into a new cache",
+        "cache/store.py",
+        " | (aside.removed if aside else set())",
+        "",
+        SALES + "test_who_was_erased_while_a_new_cache_was_made_is_not_brought_back_into_it",
+    ),
+    (
+        "who is here again is put back as they were",
+        "cache/pages.py",
+        "(each[0][0],)).fetchone() is None]",
+        "(each[0][0],)).fetchone() is None or True]",
+        SALES + "test_who_is_brought_again_by_an_answer_is_as_the_cloud_says",
+    ),
+    (
         "who was looked up a moment before goes",
         "cache/store.py",
         " | self._lookups.lately()",
@@ -236,7 +250,7 @@ AGENT: list[Mutant] = [
     (
         "who was erased is taken over into a new cache",
         "cache/aside.py",
-        "        self._removed |= pages.removed_by(page)\n",
+        "        self.removed |= pages.removed_by(page)\n",
         "",
         CROSSING + "test_who_was_erased_is_not_taken_over_into_a_new_cache",
     ),

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from integration.agent_stores.snapshot_kit import PullingTill, make_snapshot, tag
@@ -30,6 +31,7 @@ from till_agent.balances import OwnEffects
 from till_agent.cache.lookups import LATELY_MS
 from till_agent.cache.matching import wanted
 from till_cloud import erasing
+from till_sync.asking import MemberAnswer
 from till_sync.ops import OpId, Subject
 from till_sync.wire import ChangesAnswer, LeftRow, MemberRow
 from unit.agent_stores.stores_kit import Identity, StepClock, cache_in, draft, journal_in, once, page
@@ -185,6 +187,63 @@ def test_who_was_erased_is_not_brought_back(world: Chain, tmp_path: Path) -> Non
     at_till(world, tmp_path, work)
 
 
+def test_who_was_erased_while_a_new_cache_was_made_is_not_brought_back_into_it(world: Chain, tmp_path: Path) -> None:
+    """The page that says so came before the one with which the new cache is whole; till then the old one serves."""
+
+    async def work(here: PullingTill) -> None:
+        await asyncio.to_thread(make_snapshot, world, "s1")
+        world.centre.write(lambda c: erasing.erase(c, member(5), [], world.wall())).result()
+        store, tills = here.cache.store_page, []
+
+        async def in_two(page: ChangesAnswer) -> None:
+            await store(msgspec.structs.replace(page, more=True))
+            tills.append(SoldBetween(here, member(5)))
+            await store(msgspec.structs.replace(page, rows=()))
+
+        here.cache.store_page = in_two
+        here.puller._loader.forget()
+        await here.cache.reset()
+        await here.pull()
+        assert "snapshots" in here.requests
+        assert [till.shown[0] is not None for till in tills] == [True]
+        assert held(here) == members(HERE) - {member(5)}
+
+    at_till(world, tmp_path, work)
+
+
+def test_who_is_brought_again_by_an_answer_is_as_the_cloud_says(tmp_path: Path) -> None:
+    """A page takes them away while they are looked up, and an answer about them, newer than the page, comes between:
+    they are neither as they were before, nor somebody who is to go."""
+
+    async def work() -> None:
+        asked, free = asyncio.Event(), threading.Event()
+
+        def waiting(_included: tuple[int, int]) -> frozenset[str]:
+            asked.set()
+            return frozenset()
+
+        async with cache_in(tmp_path, waiting=waiting) as cache:
+            await cache.store_page(page(MemberRow(member_id="m-1", balance=5, position=1)))
+            cache._thread.submit(free.wait, 60)
+            asked.clear()
+            storing = asyncio.ensure_future(cache.store_page(page(LeftRow(member_id="m-1", position=2))))
+            await asked.wait()
+            assert cache.by_id("m-1") is not None
+            again = MemberRow(member_id="m-1", balance=50, position=3)
+            answer = MemberAnswer(incarnation="i-1", member=again, epoch=1, acked_seq=0, server_time_ms=2_000)
+            taking = asyncio.ensure_future(cache.take(answer))
+            await asyncio.sleep(0)  # it stands behind the page
+            free.set()
+            await storing
+            assert await taking
+            await cache.store_page(page(acked=1))
+            found = cache.by_id("m-1")
+            assert found is not None
+            assert (found.row.balance, cache.member_count) == (50, 1)
+
+    run(work())
+
+
 def test_who_was_looked_up_within_a_minute_stays(world: Chain, tmp_path: Path) -> None:
     """A sale about them may be on its way to the disk, so that nobody knows of it yet."""
     clock = StepClock()
@@ -250,6 +309,31 @@ def test_a_page_waits_until_it_is_known_whom_operations_of_a_new_journal_speak_o
             may_load.set()
             await storing
             assert (cache.by_id("m-1") is not None, cache.by_id("m-2")) == (True, None)
+
+    run(work())
+
+
+def test_a_page_waits_for_the_newest_of_new_journals(tmp_path: Path) -> None:
+    """The journal was put aside once more while another was read."""
+
+    async def work() -> None:
+        async with journal_in(tmp_path) as journal:
+            loads = [asyncio.Event(), asyncio.Event()]
+            begun = iter(loads)
+            journal._rebuilding.load = lambda _floor: next(begun).wait()
+            journal._rebuilding.load_later(None)
+            waiting = asyncio.ensure_future(journal.caught_up())
+            await asyncio.sleep(0)
+            first = journal._rebuilding._later
+            assert first is not None
+            journal._rebuilding.load_later(None)
+            loads[0].set()
+            await first
+            for _ in range(10):  # whoever waits for the first alone goes on in the next turns of the loop
+                await asyncio.sleep(0)
+            assert not waiting.done()
+            loads[1].set()
+            await waiting
 
     run(work())
 
