@@ -32,3 +32,9 @@ def carry_out(upgrader: "Upgrader", version: str, change: Callable[[], UpdateSta
     if current != version:
         message = f"version {version} is not in place: a change was broken off; version {current} {left}"
         raise SetupError(message, code="interrupted")
+
+
+def finish_cut_off(upgrader: "Upgrader", version: str) -> None:
+    """An installation that was killed in its change to `version` is finished by the next one, watched as it was."""
+    if upgrader.records.marker() is not None:
+        carry_out(upgrader, version, upgrader.finish)

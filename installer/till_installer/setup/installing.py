@@ -25,12 +25,11 @@ from till_installer.services.choosing import agent_command
 from till_installer.services.ports import ServiceManager, masked
 from till_installer.services.systemd import unmasking
 from till_installer.setup import bootstrap, system
-from till_installer.setup.changing import carry_out
+from till_installer.setup.changing import carry_out, finish_cut_off
 from till_installer.setup.enrolling import Enrolled, enrol, must_have_code
 from till_installer.setup.exceptions import PreconditionError, SetupError
 from till_installer.setup.files import agent_owner, put, set_rights
 from till_installer.upgrade.pointers import named, point
-from till_installer.upgrade.record import Records
 from till_installer.upgrade.staging import is_whole
 
 if TYPE_CHECKING:
@@ -247,7 +246,8 @@ class Installing:
         """A first version by its link; another one as every upgrade: rehearsed, watched, and undone if it fails."""
         layout, version = self.layout, manifest.version
         if before == version:
-            self._finish(version)
+            if self.manager is not None:
+                finish_cut_off(self._upgrader(self.manager), version)
             return
         self.changed.append("current")
         if self.manager is None or not self._is_upgrade(manifest, before):
@@ -262,13 +262,6 @@ class Installing:
         upgrader = self._upgrader(self.manager)
         carry_out(upgrader, version, lambda: upgrader.apply(bundle, manifest))
         self.changed += system.put_files(layout)
-
-    def _finish(self, version: str) -> None:
-        """An installation that was killed in its change of version is finished by the next one, watched as it was."""
-        if self.manager is None or Records(self.layout).marker() is None:
-            return
-        upgrader = self._upgrader(self.manager)
-        carry_out(upgrader, version, upgrader.finish)
 
     def _upgrader(self, manager: ServiceManager) -> "Upgrader":
         from till_installer.upgrade.engine import Upgrader

@@ -24,12 +24,13 @@ from till_installer.layout import Layout
 from till_installer.services.ports import ServiceManager
 from till_installer.services.windows import ACCOUNT, service_command
 from till_installer.setup.bootstrap import KEPT_BUNDLE, read_complete
-from till_installer.setup.changing import carry_out
+from till_installer.setup.changing import carry_out, finish_cut_off
 from till_installer.setup.enrolling import Enrolled, enrolled_as, must_have_code
 from till_installer.setup.exceptions import PreconditionError, SetupError
 from till_installer.setup.installing import must_have_folder, put_frontol
 from till_installer.upgrade.pointers import named, point
 from till_installer.upgrade.queue import UnreadableError, schema_of
+from till_installer.upgrade.record import Records
 from till_installer.windows.access import allow_origins, protect
 
 READY_TIMEOUT_S = 60.0
@@ -111,8 +112,9 @@ class Installing:
         state = self.manager.status().state
         was_running = state in ("running", "starting")
         # Also where the agent rests just now, but not where no service is left that the other version could start by.
-        is_other = before not in ("", wishes.version)
-        is_upgrade = is_other and state != "absent" and read_complete(layout.version_dir(before)) is not None
+        is_other = before not in ("", wishes.version) and read_complete(layout.version_dir(before)) is not None
+        was_cut_off = before == wishes.version and Records(layout).marker() is not None
+        is_upgrade = state != "absent" and (is_other or was_cut_off)
         if not was_running:
             self._must_read_journal(read_manifest(folder / KEPT_BUNDLE))
             self._must_have_port(settings)
@@ -282,10 +284,10 @@ class Installing:
     def _switch(self, wishes: Wishes, before: str, *, is_upgrade: bool) -> None:
         """A first version by its pointer; another one as every upgrade: rehearsed, watched, and undone if it fails."""
         layout, version = self.layout, wishes.version
-        if before == version:
+        if before == version and not is_upgrade:
             return
-        self.changed.append("current")
         if not is_upgrade:
+            self.changed.append("current")
             if before:
                 point(layout.previous, before)
                 self.remarks.append(f"version {version} took the place of {before} without a rehearsal")
@@ -296,6 +298,10 @@ class Installing:
 
         kept = layout.version_dir(version) / KEPT_BUNDLE
         upgrader = Upgrader(layout, self.manager, Means(install=_is_there, say=self.say))
+        if before == version:
+            finish_cut_off(upgrader, version)
+            return
+        self.changed.append("current")
         carry_out(upgrader, version, lambda: upgrader.apply(kept, read_manifest(kept), again=wishes.again))
 
     def _enrol(self, code_file: Path | None) -> Enrolled:

@@ -139,8 +139,8 @@ MUTANTS: list[Mutant] = [
     (
         "finishes-nothing",
         "setup/installing.py",
-        "            self._finish(version)\n",
-        "",
+        "finish_cut_off(self._upgrader(self.manager), version)",
+        "pass",
         f"{OTHER}::test_a_change_of_version_that_was_killed_is_finished_by_the_next_run",
     ),
 ]

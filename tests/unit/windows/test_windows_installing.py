@@ -19,10 +19,10 @@ from till_installer.services.ports import ServiceState
 from till_installer.setup.exceptions import SetupError
 from till_installer.upgrade.engine import Upgrader
 from till_installer.upgrade.pointers import named, point
-from till_installer.upgrade.record import Records
+from till_installer.upgrade.record import Marker, Records
 from till_installer.windows import installing
 from till_installer.windows.installing import STARTER, Done, Installing, Wishes
-from till_sync.heartbeat import UpdateState
+from till_sync.heartbeat import UpdateStage, UpdateState
 from unit.windows.windows_kit import JOURNAL, Manager, layout_in, unpack
 
 STEPS = ("compiled", "settings", "programs", "service", "protected", "switched", "enrolled", "started")
@@ -160,6 +160,35 @@ def test_a_version_over_an_agent_that_rests_is_an_upgrade_as_any(
     assert put_in(layout, manager, version="0.2.0").before == "0.1.0"
     assert seen == [before], "once, and under the starter that was there"
     assert (named(layout.current), named(layout.previous), manager.state) == ("0.2.0", "0.1.0", "running")
+
+
+@pytest.mark.parametrize("ends_on", ["0.2.0", "0.1.0"])
+def test_a_change_of_version_that_was_killed_is_finished_by_the_same_set_up(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch, ends_on: str
+) -> None:
+    """Watched under the starter that was there, and taken back as it would have been: here nothing else does that."""
+    manager = Manager()
+    put_in(layout, manager)
+    starter = layout.programs / "starter/start.py"
+    before, seen = starter.read_text(), list[str]()
+    unpack(layout, "0.2.0", text="another")
+    point(layout.current, "0.2.0")
+    Records(layout).mark(Marker(step="proving", from_version="0.1.0", to_version="0.2.0"))
+
+    def finish(self: Upgrader) -> UpdateState:
+        seen.append(starter.read_text())
+        point(self.layout.current, ends_on)
+        stage: UpdateStage = "done" if ends_on == "0.2.0" else "rolled_back"
+        return UpdateState(stage=stage, code="" if stage == "done" else "never_ready", to_version="0.2.0")
+
+    monkeypatch.setattr(Upgrader, "finish", finish)
+    if ends_on == "0.2.0":
+        put_in(layout, manager, version="0.2.0")
+    else:
+        with pytest.raises(SetupError, match=r"taken back .*version 0\.1\.0 serves on"):
+            put_in(layout, manager, version="0.2.0")
+    assert seen == [before]
+    assert (starter.read_text() == before, manager.state) == (ends_on == "0.1.0", "running")
 
 
 def test_a_refused_version_leaves_an_agent_at_rest(layout: Layout) -> None:
