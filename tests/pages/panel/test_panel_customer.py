@@ -2,7 +2,7 @@
 
 import re
 
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from kit.bridge import receipt
 from kit.chain import ANNA, BORIS, CLARA, DINA, ean13
@@ -148,6 +148,29 @@ def test_a_strangers_card_keeps_its_number_in_another_language_than_the_tills(
             page.locator("header .select").select_option("ru")
         expect(page.locator("main")).to_contain_text("Не зарегистрирован")
         name_shown(page, f"**** {card[-4:]}")
+
+
+def test_whoever_types_the_next_name_is_not_stopped_by_the_words_of_the_one_before(
+    browser: Browser, panel: PanelWorld
+) -> None:
+    """The page asks for them in its own language, and the till may have to ask the cloud who it is."""
+    with panel.open(browser, language="uk") as visited:
+        page = visited.page
+        letters = page.locator(".letters")
+        press(page, "choice-name")
+        held: list[Route] = []
+        page.route("**/v1/identify*", lambda route: held.append(route))  # playwright marks what it calls
+        with page.expect_request("**/v1/identify*"):
+            panel.scan(CLARA.card)
+        name_shown(page, "Clara C.")
+        page.locator("#find-name").click()
+        page.keyboard.type("д")
+        expect(letters).to_be_visible()
+        page.locator(".member").evaluate("each => each.classList.add('of-before')")
+        held[0].continue_()
+        expect(page.locator(".of-before")).to_have_count(0)
+        expect(letters).to_be_visible()
+        expect(page.locator("#find-name")).to_have_value("д")
 
 
 def test_a_scanner_that_types_works_anywhere_on_the_page(browser: Browser, panel: PanelWorld) -> None:

@@ -112,7 +112,8 @@ export class App {
   retold(reference, member) {
     if (this.state.member?.reference !== reference) return;
     this.state.member = retold(this.state.member, member);
-    this.screen.onMember?.(this.state.member);
+    if (this.screen.onRetold) this.screen.onRetold();
+    else this.screen.onMember?.(this.state.member);
   }
 
   // Called every second.

@@ -63,6 +63,11 @@ export class Home {
     this.drawSide();
   }
 
+  // Nobody else: what is being typed for the next one stays.
+  onRetold() {
+    this.drawSide();
+  }
+
   onTrouble(text) {
     this.app.state.member = null;
     this.results = null;
