@@ -33,13 +33,13 @@ class Pace:
         """Somebody sells: let them through from the next turn on."""
         self._pauses = PAUSES_A_CALL
 
-    def in_turns(self, rows: Sequence[T]) -> Iterator[Sequence[T]]:
+    def in_turns(self, rows: Sequence[T], turn_rows: int = TURN_ROWS) -> Iterator[Sequence[T]]:
         """The rows in short parts, with a pause between them if somebody has called."""
-        for first in range(0, len(rows), TURN_ROWS):
+        for first in range(0, len(rows), turn_rows):
             if first and self._pauses > 0:
                 self._pauses -= 1
                 time.sleep(PAUSE_S)
-            yield rows[first : first + TURN_ROWS]
+            yield rows[first : first + turn_rows]
 
 
 pace = Pace()

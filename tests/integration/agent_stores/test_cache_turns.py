@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from kit.loops import run
-from till_agent.cache import open_cache, turns
+from till_agent.cache import open_cache, search_index, turns
 from till_sync.wire import ChangesAnswer, MemberRow
 from unit.agent_stores.stores_kit import TILL
 
@@ -58,6 +58,21 @@ def test_members_are_written_with_pauses_only_after_somebody_has_asked_to_sell(
             await cache.stop()
 
     run(work())
+
+
+def test_who_is_erased_is_looked_for_with_pauses(pauses: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thousand stretches of the search's index, at a till that holds a million members."""
+    monkeypatch.setattr("till_agent.cache.search_index.in_turns", turns.pace.in_turns)
+    lines = b"".join([b"\n anna k\x1f1234\x1f5678\x1fm-%d" % number for number in range(3)])
+    with closing(sqlite3.connect(":memory:")) as connection:
+        for statement in search_index.CREATE:
+            connection.execute(statement)
+        connection.execute(search_index.SAVE_STATE, ("c", "", 1, "0"))
+        connection.executemany(search_index.ADD_CHUNK, [(3, lines)] * 3 * search_index.TURN_CHUNKS)
+        turns.pace.called()
+        search_index.forget(connection, ["m-1"])
+        assert connection.execute(search_index.COUNT_LINES).fetchone() == (2 * 3 * search_index.TURN_CHUNKS,)
+    assert len(pauses) == 2
 
 
 def test_pauses_end_a_while_after_the_last_call(pauses: list[float]) -> None:
