@@ -230,7 +230,8 @@ def _purchases(text: str, line: int, faults: list[Fault]) -> int:
 def rows(lines: Iterable[str]) -> Iterator[tuple[int, dict[str, str] | Fault]]:
     """(line number, row) of a CSV file with a header; comma or semicolon, whichever the header has.
 
-    AdminError when the header is unusable; a Fault in place of a row that has other columns than the header.
+    AdminError when the header is unusable; a Fault in place of a row that has other columns than the header, or other
+    rows within a quote.
     """
     stream = iter(lines)
     head = next(stream, "").removeprefix("\ufeff")
@@ -249,16 +250,28 @@ def rows(lines: Iterable[str]) -> Iterator[tuple[int, dict[str, str] | Fault]]:
             continue
         if not values:
             continue
+        if (last := reader.line_num + 1) > line and _swallows(values, len(columns), delimiter):
+            yield line, Fault(line, "", _swallowed(last))
+            continue
         if len(values) != len(columns):
             yield line, Fault(line, "", f"expected {len(columns)} columns as in the header, not {len(values)}")
             continue
         yield line, {name: value.strip() for name, value in zip(columns, values, strict=True)}
 
 
+def _swallows(values: list[str], columns: int, delimiter: str) -> bool:
+    """Whether a row of several lines is not one with a break in a name: other members stand in it."""
+    return len(values) != columns or any("\n" in value and delimiter in value for value in values)
+
+
+def _swallowed(last: int) -> str:
+    return f'expected the quote (") of this line to end: it was read with all lines to {last}'
+
+
 def _no_csv(error: csv.Error, line: int, last: int) -> str:
     """Whoever lost a quote must hear that lines behind it were not read as lines of their own."""
     if last > line:
-        return f'expected the quote (") of this line to end: it was read with all lines to {last}'
+        return _swallowed(last)
     return 'expected the quote (") of this line to end' if "end of data" in str(error) else f"expected CSV: {error}"
 
 

@@ -183,6 +183,9 @@ def test_semicolons_a_byte_order_mark_and_quotes_are_fine(world: Chain) -> None:
             3,
             "quote .* to end: it was read with all lines to 4",
         ),
+        ('phone,name\n+7916,"B\n+79160000001,C\n+79160000002,D"\n+7917,E\n', 2, "all lines to 4$"),
+        ('phone;name\r\n+7916;"B\r\n+79160000001;C"\r\n', 2, "all lines to 3$"),
+        ('phone,name\n"+7916,B\n+79160000001,"\n', 2, "all lines to 3$"),
         ('phone,name\n"+79160000001,B', 2, "quote .* to end$"),
         ('phone,name\n"+7916" 1,B\n', 2, "expected CSV"),
     ],
@@ -192,6 +195,11 @@ def test_a_quote_that_does_not_end_is_told_with_the_lines_it_swallowed(text: str
     found = [(at, row) for at, row in rows(text.splitlines(keepends=True)) if isinstance(row, Fault)]
     assert [at for at, _ in found] == [line]
     assert re.search(words, found[0][1].message)
+
+
+def test_a_name_may_have_a_line_break() -> None:
+    """Spreadsheets write one within quotes; that is no other member."""
+    assert list(rows(["phone,name\n", '+7916,"Ann\n', 'Smith"\n'])) == [(2, {"phone": "+7916", "name": "Ann\nSmith"})]
 
 
 @pytest.mark.parametrize(
