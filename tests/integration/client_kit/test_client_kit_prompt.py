@@ -6,6 +6,7 @@ import os
 import pty
 import re
 import select
+import signal
 import subprocess
 import sys
 import termios
@@ -26,6 +27,12 @@ ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 CTRL_C, CTRL_D = "\x03", "\x04"
 
 
+def _as_a_terminals_own() -> None:
+    """So that Ctrl-C is heard, also where whoever runs the tests in the background has it ignored."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Terminal:
     """A person at a terminal: what is typed, and what is read on the screen."""
 
@@ -38,7 +45,7 @@ class Terminal:
             stderr=slave,
             env=os.environ | {"TERM": "xterm", "COLUMNS": "120", "LINES": "40"},
             start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # so that Ctrl-C is heard
+            preexec_fn=_as_a_terminals_own,
         )
         os.close(slave)
         self._text = ""
