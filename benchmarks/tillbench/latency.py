@@ -25,6 +25,7 @@ QUEUE_OPS = 8_000
 IDLE_SALES = 200
 """A block at rest: about as many as fit into the others."""
 TIMEOUT_S = 120.0
+LOOK_S = 0.05
 REST, DELTA, DRAIN = "at rest", "10,000 rows come in", "a queue goes out"
 
 
@@ -61,6 +62,14 @@ class Desk:
         give_up = time.monotonic() + TIMEOUT_S
         while not done():
             taken.append(self.sell())
+            if time.monotonic() > give_up:
+                raise RuntimeError(f"not done within {TIMEOUT_S:.0f} s")
+
+    def rest_until(self, done: Callable[[], bool]) -> None:
+        """Sell nothing until `done`."""
+        give_up = time.monotonic() + TIMEOUT_S
+        while not done():
+            time.sleep(LOOK_S)
             if time.monotonic() > give_up:
                 raise RuntimeError(f"not done within {TIMEOUT_S:.0f} s")
 
@@ -107,7 +116,7 @@ def measure(world: World, rounds: int, say: Callable[[str], None]) -> Latency:
         world.start_cloud(port)
         desk.sync()
         desk.sell_until(partial(desk.has_sent, QUEUE_OPS * 49 // 50), found.taken[DRAIN])
-        desk.sell_until(partial(desk.has_sent, None), [])
+        desk.rest_until(partial(desk.has_sent, None))  # a till that sells has always something on its way
         world.parts.stop("cloud")
         members += DELTA_ROWS
         _import(world, members)
