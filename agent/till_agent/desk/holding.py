@@ -43,8 +43,12 @@ class Holding:
     def __init__(self, bench: Bench) -> None:
         self._bench = bench
         self.covering = Covering(bench)
-        # One at a time: two calls for one receipt must not reserve twice, and a till has one cashier.
-        self._turn = asyncio.Lock()
+        # One at a time at the cloud: two calls for one receipt must not reserve twice, and a till has one cashier.
+        self._cloud_turn = asyncio.Lock()
+        self._at_cloud = ""
+        """The receipt of whoever has that turn."""
+        # What the till gives of its own takes no longer than the disk: nobody asks the cloud within this turn.
+        self._own_turn = asyncio.Lock()
 
     async def hold(self, request: HoldCreate) -> Hold:
         """Reserve points for a receipt: of what this till was granted, else the cloud is asked within the budget.
@@ -58,13 +62,33 @@ class Holding:
             await self.covering.check(found.voucher)
         self._check_balance(request, found)
         try:
-            async with in_turn(self._turn, self._bench.parts.settings.cloud_budget_ms):
+            if self._at_cloud != request.sale_uid:
+                # Another receipt's call may be at the cloud, for long: what needs no cloud waits for no such turn.
+                here = await self._here(request, found)
+                if isinstance(here, Hold):
+                    return here
+            async with in_turn(self._cloud_turn, self._bench.parts.settings.cloud_budget_ms):
                 return await self._held(request, found)
         except CloudUnreachable as exc:
             raise self._out_of_reach(request, found) from exc
 
     async def _held(self, request: HoldCreate, found: Found) -> Hold:
-        """In this call's turn."""
+        """In this call's turn at the cloud."""
+        self._at_cloud = request.sale_uid
+        try:
+            here = await self._here(request, found)
+            return here if isinstance(here, Hold) else await self._reserve(request, found, here)
+        finally:
+            self._at_cloud = ""
+
+    async def _here(self, request: HoldCreate, found: Found) -> Hold | StoredHold | None:
+        """The hold, where the till has it or can give it. Else what the receipt has asked the cloud for before, if it
+        has; DeskProblem where nobody can be asked."""
+        async with self._own_turn:
+            return await self._own(request, found)
+
+    async def _own(self, request: HoldCreate, found: Found) -> Hold | StoredHold | None:
+        """In this call's turn at what the till has of its own."""
         if await self._bench.read(lambda reader: reader.find("sale", request.sale_uid)) is not None:
             raise problem("sale_exists", "expected a receipt that is not sold yet", pointer="/sale_uid")
         stored = await self._open_for(request, found)
@@ -82,7 +106,7 @@ class Holding:
             return await self.covering.give(request, found, cover)
         if self._bench.offline:
             raise self._out_of_reach(request, found)
-        return await self._reserve(request, found, stored)
+        return stored
 
     async def release(self, hold: str) -> None:
         """Give a hold back; once given back it stays so, and asking again changes nothing."""
@@ -102,7 +126,7 @@ class Holding:
         count = 0
         try:
             for row in self.covering.due():
-                async with self._turn:
+                async with self._own_turn:
                     count += await self.covering.give_back(row)
         except DeskProblem as exc:
             log.warning("grants wait to be given back: %s", exc)
@@ -237,8 +261,11 @@ class Holding:
         except HoldRefused as exc:
             if exc.code == "insufficient_points" and grant and exc.available_points >= 0:
                 raise HoldRefused(exc.code, exc.detail, available_points=exc.available_points + grant) from exc
-            if exc.code != "points_lent" or not await self.covering.release_grant(wanted.member_id):
+            if exc.code != "points_lent":
                 raise
+            async with self._own_turn:
+                if not await self.covering.release_grant(wanted.member_id):
+                    raise
         # The cloud waits a moment for it.
         self._bench.parts.nudge()
         return await ask(budget_ms, lambda: gateway.reserve(wanted, budget_ms=budget_ms))

@@ -7,6 +7,7 @@ from till_agent import own_facts
 from till_agent.desk import allowing, cloud_time, covering, holding
 from till_agent.journal import changes
 from unit.desk import test_desk_offline_spending as of_spending
+from unit.desk import test_desk_races as of_races
 
 MISTAKES = {
     "a grant is whole again after a restart": Mistake(
@@ -120,6 +121,27 @@ MISTAKES = {
         'if cover == "floor":',
         "if False:",
         of_spending.test_a_grant_goes_before_the_floor_limit_which_gives_it_back_first,
+    ),
+    "what the till was granted waits for others at the cloud": Mistake(
+        holding.Holding,
+        "hold",
+        "if self._at_cloud != request.sale_uid:",
+        "if False:",
+        of_races.test_what_the_till_was_granted_waits_for_no_other_receipt_at_the_cloud,
+    ),
+    "giving a grant back waits for those at the cloud": Mistake(
+        holding.Holding,
+        "give_back_grants",
+        "self._own_turn",
+        "self._cloud_turn",
+        of_races.test_what_the_till_was_granted_waits_for_no_other_receipt_at_the_cloud,
+    ),
+    "a receipt overtakes itself": Mistake(
+        holding.Holding,
+        "hold",
+        "if self._at_cloud != request.sale_uid:",
+        "if True:",
+        of_races.test_a_receipt_that_asks_again_waits_for_what_it_asked_before,
     ),
 }
 

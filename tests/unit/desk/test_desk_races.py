@@ -6,12 +6,17 @@ from typing import Any
 import pytest
 
 from fakes.till import FakeTill, anna, receipt
-from till_agent.api import HoldCreate, Identify, ReturnLineRequest, ReturnRequest, SaleRequest
+from till_agent.api import Hold, HoldCreate, Identify, ReturnLineRequest, ReturnRequest, SaleRequest
 from till_agent.exceptions import DeskProblem
 from till_loyalty.programme import Floor
-from unit.desk.test_desk_offline_spending import ANNA, cut_off, hold, member, programme, sell, spend
+from till_sync.asking import HoldAnswer, HoldRequest
+from unit.desk.test_desk_offline_spending import ANNA, cut_off, hold, member, programme, released, sell, spend
 
 BORIS = Identify(reference="m-boris")
+NEVER_MS = 10_000
+"""Longer than any test: whoever waits for a turn gets it by the turn's end."""
+TURNS_OF_THE_LOOP = 50
+"""More than a hold that waits for nobody takes."""
 
 
 def slow(till: FakeTill) -> FakeTill:
@@ -109,3 +114,58 @@ def test_what_was_spent_within_the_floor_limit_counts_over_a_restart_and_a_void(
     till.run(till.desk.void("u1"))
     till.desk = till.new_desk()
     assert member(till).spendable_points == 50
+
+
+class Hanging:
+    """A cloud that says nothing about holds until it is told to; then its own answer comes."""
+
+    def __init__(self, till: FakeTill) -> None:
+        self._answer = till.gateway.reserve
+        self.reached, self.free = asyncio.Event(), asyncio.Event()
+        till.gateway.reserve = self.reserve  # type: ignore[method-assign]  # a cloud of this test's own
+
+    async def reserve(self, request: HoldRequest, *, budget_ms: int) -> HoldAnswer:
+        self.reached.set()
+        await self.free.wait()
+        return await self._answer(request, budget_ms=budget_ms)
+
+
+def wish(sale_uid: str, points: int, who: Identify = ANNA) -> HoldCreate:
+    return HoldCreate(sale_uid=sale_uid, member=who, points=points)
+
+
+def test_what_the_till_was_granted_waits_for_no_other_receipt_at_the_cloud() -> None:
+    """A slow line: one receipt waits for it, the next has all it needs here, and so has what is to be given back."""
+    till = slow(FakeTill(cloud_budget_ms=NEVER_MS).know(anna()).lend(100, recall=10))
+
+    async def both() -> tuple[Hold, Hold, int]:
+        cloud = Hanging(till)
+        first = asyncio.create_task(till.desk.hold(wish("u1", 300)))
+        await cloud.reached.wait()
+        second = await till.desk.hold(wish("u2", 60))
+        given_back = await till.desk.give_back_grants()
+        cloud.free.set()
+        return await first, second, given_back
+
+    first, second, given_back = till.run(both())
+    assert (first.hold[:5], second.hold[:7], second.points, given_back) == ("h-t1-", "g-t1-1-", 60, 1)
+    assert released(till) == [("m-anna", 10)]
+
+
+def test_a_receipt_that_asks_again_waits_for_what_it_asked_before() -> None:
+    """Its grant would cover the second wish: but the first is reserved for it already, and serves."""
+    till = slow(FakeTill(cloud_budget_ms=NEVER_MS).know(anna()).lend(100))
+
+    async def both() -> tuple[Hold, Hold]:
+        cloud = Hanging(till)
+        first = asyncio.create_task(till.desk.hold(wish("u1", 300)))
+        await cloud.reached.wait()
+        second = asyncio.create_task(till.desk.hold(wish("u1", 60)))
+        for _ in range(TURNS_OF_THE_LOOP):
+            await asyncio.sleep(0)
+        assert not second.done()
+        cloud.free.set()
+        return await first, await second
+
+    first, second = till.run(both())
+    assert (first.hold, len(till.gateway.asked), till.journal.entries) == (second.hold, 1, [])
