@@ -291,6 +291,7 @@ class ReturnRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     number: Annotated[str, Meta(max_length=64)] = ""
     cashier: Annotated[str, Meta(max_length=64)] = ""
     sold_at: SoldAt | None = None
+    print_slip: bool = True
 
 
 class Reversed(Struct, frozen=True, kw_only=True):

@@ -113,7 +113,7 @@ class PlainDesk:
         """Refused."""
         _refuse(self._why)
 
-    async def void(self, sale_uid: str, language: str | None = None) -> Answered:
+    async def void(self, sale_uid: str, language: str | None = None, *, print_slip: bool = True) -> Answered:
         """Refused."""
         _refuse(self._why)
 

@@ -12,7 +12,7 @@ sys.path.insert(0, str(ROOT / "tests"))  # as pytest does it
 
 from house.client_kit_calls import Description  # noqa: E402 - after the path
 from house.client_kit_javascript import javascript  # noqa: E402 - the same
-from house.client_kit_python import python_calls, python_table  # noqa: E402 - the same
+from house.client_kit_python import python_calls, python_slip_calls, python_table  # noqa: E402 - the same
 
 OPENAPI = ROOT / "docs/reference/openapi.json"
 JAVASCRIPT = ROOT / "agent/till_agent/pages/assets/client/tillside.js"
@@ -41,6 +41,8 @@ def made() -> dict[Path, str]:
         PYTHON / "table.py": _formatted(python_table(description)),
         PYTHON / "calls.py": _formatted(python_calls(description, waits=False)),
         PYTHON / "async_calls.py": _formatted(python_calls(description, waits=True)),
+        PYTHON / "slip_calls.py": _formatted(python_slip_calls(description, waits=False)),
+        PYTHON / "async_slip_calls.py": _formatted(python_slip_calls(description, waits=True)),
     }
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from house.client_kit_calls import BY_HAND, CAREFUL, Call, Description, Schema, told
 from till_agent.bridge.operations import OPERATIONS
+from till_agent.bridge.slip_operations import SLIP_KINDS
 
 SLIPS = {'"text"': "str", '"png", "escpos"': "bytes", '"json"': "SlipBlocks", '"frontol"': "list[Any]"}
 """The type of a slip's answer is another for each format."""
@@ -25,32 +26,35 @@ def python_table(description: Description) -> str:
 
 
 def python_calls(description: Description, *, waits: bool) -> str:
-    """The methods of one client; `waits`: with async and await."""
-    calls = [call for call in description.calls if call.id not in BY_HAND]
+    """The methods of one client but those that answer slips; `waits`: with async and await."""
+    calls = [call for call in description.calls if call.id not in BY_HAND and call.id not in SLIP_KINDS]
     kinds = _modules()
-    wanted: dict[str, set[str]] = {}
+    slips = ("AsyncSlipCalls", "async_slip_calls") if waits else ("SlipCalls", "slip_calls")
+    wanted: dict[str, set[str]] = {f"till_agent.client.{slips[1]}": {slips[0]}}
     for call in calls:
         for name in filter(None, (call.request, call.answer)):
             wanted.setdefault(kinds[name], set()).add(name)
     wanted.setdefault("till_agent.api", set()).add("Language")
-    typing = ["Any", "TypeVar"]
     body = "\n".join(line for call in calls for line in _python_method(call, waits=waits))
-    typing += ["Literal", "overload"]
-    imports = [
-        "from abc import ABC, abstractmethod",
-        "from collections.abc import Mapping",
-        f"from typing import {', '.join(sorted(typing))}",
-        "",
-        "from msgspec import Struct",
-        "",
-        *(f"from {module} import {', '.join(sorted(names))}" for module, names in sorted(wanted.items())),
-    ]
-    word = "async " if waits else ""
     head = CALLS_HEAD.format(
         about="asyncio" if waits else "programs that wait",
-        imports="\n".join(imports),
-        word=word,
+        imports="\n".join(
+            f"from {module} import {', '.join(sorted(names))}" for module, names in sorted(wanted.items())
+        ),
         name="AsyncCalls" if waits else "Calls",
+        slips=slips[0],
+    )
+    return head + body + "\n"
+
+
+def python_slip_calls(description: Description, *, waits: bool) -> str:
+    """Those that answer slips, each with a type for each format."""
+    calls = [call for call in description.calls if call.id in SLIP_KINDS]
+    body = "\n".join(line for call in calls for line in _python_slip(call, waits=waits))
+    head = SLIP_CALLS_HEAD.format(
+        about="asyncio" if waits else "programs that wait",
+        word="async " if waits else "",
+        name="AsyncSlipCalls" if waits else "SlipCalls",
     )
     return head + body + "\n"
 
@@ -85,13 +89,32 @@ class Spec(Struct, frozen=True):
 
 CALLS_HEAD = '''"""The calls of the bridge as methods, for {about}. Made by `make reference`; a test keeps them."""
 
+from typing import Any, Literal
+
 {imports}
+
+
+class {name}({slips}):
+    """One method for each call. ClientError as `till_agent.client.exceptions` tells them."""
+
+'''
+
+SLIP_CALLS_HEAD = '''"""The calls that answer slips, for {about}. Made by `make reference`; a test keeps them."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, Literal, TypeVar, overload
+
+from msgspec import Struct
+
+from till_agent.api import Language
+from till_agent.bridge.shapes import SlipBlocks
 
 T = TypeVar("T")
 
 
 class {name}(ABC):
-    """One method for each call. ClientError as `till_agent.client.exceptions` tells them."""
+    """One method for each of them: the format that is asked for says what type the answer has."""
 
     @abstractmethod
     {word}def _call(
@@ -115,10 +138,10 @@ def _python_slip(call: Call, *, waits: bool) -> Iterator[str]:
     for forms, answer in SLIPS.items():
         default = ' = "text"' if answer == "str" else ""
         yield "    @overload"
-        yield f"    {word}def slip("
+        yield f"    {word}def {call.id}("
         yield f"        self, uid: str, format: Literal[{forms}]{default}, *, {more},"
         yield f"    ) -> {answer}: ..."
-    yield f"    {word}def slip("
+    yield f"    {word}def {call.id}("
     yield "        self,"
     yield "        uid: str,"
     yield '        format: str = "text",  # noqa: A002 - the parameter is called so'
@@ -129,16 +152,13 @@ def _python_slip(call: Call, *, waits: bool) -> Iterator[str]:
     yield f"        kinds: dict[str, Any] = {{{', '.join(kinds)}}}"
     yield '        query = {"format": format, "columns": columns, "language": language}'
     yield (
-        f'        return {wait}self._call("slip", kinds.get(format, Any), path={{"uid": uid}}, query=query, '
+        f'        return {wait}self._call("{call.id}", kinds.get(format, Any), path={{"uid": uid}}, query=query, '
         "timeout_ms=timeout_ms)"
     )
     yield ""
 
 
 def _python_method(call: Call, *, waits: bool) -> Iterator[str]:
-    if call.id == "slip":
-        yield from _python_slip(call, waits=waits)
-        return
     path = [each["name"] for each in call.parameters("path")]
     query = {each["name"]: each["schema"] for each in call.parameters("query")}
     words = ["self", *(f"{name}: str" for name in path)]

@@ -16,7 +16,6 @@ from till_agent.api import (
     Sale,
     SaleRequest,
     SaleView,
-    SlipState,
     Status,
     SyncStatus,
 )
@@ -28,16 +27,14 @@ from till_agent.bridge.shapes import (
     ALONE,
     ANY,
     CODE,
-    COLUMNS,
     EPOCH,
-    FORMAT,
     HOLD,
     LANGUAGE,
     LIMIT,
     OPEN,
+    PRINT_SLIP,
     REFERENCE,
     SEQ,
-    SLIP_FORMATS,
     STORE_LANGUAGE,
     UID,
     WHICH,
@@ -46,8 +43,8 @@ from till_agent.bridge.shapes import (
     Queue,
     QueuedOpBody,
     Ready,
-    SlipBlocks,
 )
+from till_agent.bridge.slip_operations import SLIPS
 from till_agent.bridge.trial_shapes import TRIALS
 from till_agent.member_api import CardAttach, CardAttached, CodeAnswer, CodeRequest, MemberCreate, MemberCreated
 
@@ -60,7 +57,6 @@ def _also(*tables: Mapping[int, str]) -> dict[int, str]:
     return found
 
 
-_UNKNOWN_SALE = {404: "sale_unknown"}
 _WHO = {
     404: "reference_unknown",
     409: "identifier_ambiguous, wallet_key_unknown, wallet_expired, wallet_stale, wallet_used, wallet_static, "
@@ -128,7 +124,7 @@ OPERATIONS = (
         answer=SaleView,
         summary="A sale as it stands, and what the cloud said to it.",
         path_parameters=(UID,),
-        problems=_UNKNOWN_SALE,
+        problems={404: "sale_unknown"},
     ),
     Operation(
         id="void",
@@ -140,7 +136,7 @@ OPERATIONS = (
         summary="Cancel a whole sale. Again for the same sale gives the first answer.",
         path_parameters=(UID,),
         replays=True,
-        query_parameters=(LANGUAGE,),
+        query_parameters=(LANGUAGE, PRINT_SLIP),
         problems={404: "sale_unknown", 409: "sale_has_returns"},
     ),
     Operation(
@@ -252,32 +248,7 @@ OPERATIONS = (
             },
         ),
     ),
-    Operation(
-        id="slip",
-        method="GET",
-        path="/v1/sales/{uid}/slip",
-        scope="sale",
-        tag="slip",
-        answer=SlipBlocks,
-        media_types=tuple(SLIP_FORMATS.values()),
-        summary="The slip of a sale: text, PNG, printer bytes, blocks, or Frontol's blocks.",
-        path_parameters=(UID,),
-        query_parameters=(FORMAT, COLUMNS, LANGUAGE),
-        problems=_also(_UNKNOWN_SALE, {406: "not_acceptable"}),
-    ),
-    Operation(
-        id="print",
-        method="POST",
-        path="/v1/sales/{uid}/slip/print",
-        scope="sale",
-        tag="slip",
-        answer=SlipState,
-        status=202,
-        summary="Print the slip again, marked as a copy.",
-        path_parameters=(UID,),
-        query_parameters=(LANGUAGE,),
-        problems={404: "sale_unknown", 409: "no_printer"},
-    ),
+    *SLIPS,
     *TRIALS,
     *SETTINGS,
     *REPORTS,

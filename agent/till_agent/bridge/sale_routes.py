@@ -44,7 +44,9 @@ def handlers(bridge: Bridge) -> dict[str, Handler]:
         return committed(await bridge.core.desk.sell(call.parameters["uid"], call.body))
 
     async def void(call: Call) -> Answer:
-        return committed(await bridge.core.desk.void(call.parameters["uid"], call.parameters.get("language")))
+        asked = call.parameters
+        print_slip = asked.get("print_slip") != "false"
+        return committed(await bridge.core.desk.void(asked["uid"], asked.get("language"), print_slip=print_slip))
 
     async def give_back(call: Call) -> Answer:
         uid, language = call.parameters["uid"], call.parameters.get("language")

@@ -134,6 +134,12 @@ ALONE = Parameter(
     choices=("true", "false"),
     description="`true`: as this till knows it by itself, for lists of many; the cloud is not asked about strangers.",
 )
+PRINT_SLIP = Parameter(
+    name="print_slip",
+    pattern=re.compile(r"^(true|false)$"),
+    choices=("true", "false"),
+    description="`false`: no slip of it is printed; the cash software does.",
+)
 LANGUAGE = Parameter(
     name="language",
     pattern=re.compile(r"^(ru|kk|ky|uk|en)$"),

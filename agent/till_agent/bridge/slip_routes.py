@@ -1,11 +1,14 @@
 """Handlers of slips: the same slip as text, blocks, picture or printer bytes, and a reprint."""
 
+from functools import partial
+
 import msgspec
 
 from till_agent.bridge.answers import Answer
 from till_agent.bridge.context import Bridge
 from till_agent.bridge.endpoint import Call, Handler
 from till_agent.bridge.shapes import SLIP_FORMATS, SlipBlocks
+from till_agent.bridge.slip_operations import COPY_KINDS, SLIP_KINDS
 from till_drivers.slips.frontol import to_frontol
 from till_sync.problems import ProblemError
 
@@ -19,7 +22,7 @@ _BY_MEDIA = {media.partition(";")[0]: name for name, media in SLIP_FORMATS.items
 def handlers(bridge: Bridge) -> dict[str, Handler]:
     """Handlers by operation id."""
 
-    async def slip(call: Call) -> Answer:
+    async def slip(call: Call, kind: str) -> Answer:
         form = call.parameters.get("format") or accepted_format(dict(call.scope["headers"]).get(b"accept", b""))
         uid = call.parameters["uid"]
         columns = call.parameters.get("columns")
@@ -27,22 +30,24 @@ def handlers(bridge: Bridge) -> dict[str, Handler]:
         width = int(columns) if columns else None
         slips = bridge.core.slips
         if form == "text":
-            body = (await slips.text(uid, language=language, columns=width)).encode()
+            body = (await slips.text(uid, language=language, columns=width, kind=kind)).encode()
         elif form == "png":
-            body = await slips.png(uid, language=language, columns=width)
+            body = await slips.png(uid, language=language, columns=width, kind=kind)
         elif form == "escpos":
-            body = await slips.escpos(uid, language=language, columns=width)
+            body = await slips.escpos(uid, language=language, columns=width, kind=kind)
         elif form == "frontol":
-            body = _encode(to_frontol(await slips.blocks(uid, language=language, columns=width)))
+            body = _encode(to_frontol(await slips.blocks(uid, language=language, columns=width, kind=kind)))
         else:
-            body = _encode(SlipBlocks(blocks=await slips.blocks(uid, language=language, columns=width)))
+            body = _encode(SlipBlocks(blocks=await slips.blocks(uid, language=language, columns=width, kind=kind)))
         return Answer(body, media_type=SLIP_FORMATS[form].encode())
 
-    async def print_copy(call: Call) -> Answer:
+    async def print_copy(call: Call, kind: str) -> Answer:
         language = call.parameters.get("language", bridge.language)
-        return Answer(_encode(await bridge.core.slips.print_copy(call.parameters["uid"], language=language)), 202)
+        uid = call.parameters["uid"]
+        return Answer(_encode(await bridge.core.slips.print_copy(uid, language=language, kind=kind)), 202)
 
-    return {"slip": slip, "print": print_copy}
+    made: dict[str, Handler] = {name: partial(slip, kind=kind) for name, kind in SLIP_KINDS.items()}
+    return made | {name: partial(print_copy, kind=kind) for name, kind in COPY_KINDS.items()}
 
 
 def accepted_format(accept: bytes) -> str:

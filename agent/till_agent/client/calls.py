@@ -1,10 +1,6 @@
 """The calls of the bridge as methods, for programs that wait. Made by `make reference`; a test keeps them."""
 
-from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from typing import Any, Literal, TypeVar, overload
-
-from msgspec import Struct
+from typing import Any, Literal
 
 from till_agent.api import (
     Coupon,
@@ -24,8 +20,9 @@ from till_agent.api import (
 )
 from till_agent.bridge.pairing_shapes import Pairings, TokensRead
 from till_agent.bridge.settings_shapes import Reloaded
-from till_agent.bridge.shapes import Live, Queue, QueuedOpBody, Ready, SlipBlocks
+from till_agent.bridge.shapes import Live, Queue, QueuedOpBody, Ready
 from till_agent.bridge.trial_shapes import NotePrint, TrialPrint
+from till_agent.client.slip_calls import SlipCalls
 from till_agent.member_api import CardAttach, CardAttached, CodeAnswer, CodeRequest, MemberCreate, MemberCreated
 from till_agent.page_api import (
     Flags,
@@ -42,24 +39,9 @@ from till_agent.page_api import (
 from till_agent.report_api import Decided, Findings, Reports
 from till_agent.told_api import Status, SyncStatus
 
-T = TypeVar("T")
 
-
-class Calls(ABC):
+class Calls(SlipCalls):
     """One method for each call. ClientError as `till_agent.client.exceptions` tells them."""
-
-    @abstractmethod
-    def _call(
-        self,
-        operation: str,
-        kind: type[T],
-        *,
-        path: Mapping[str, str] = {},
-        query: Mapping[str, object] = {},
-        request: Struct | None = None,
-        timeout_ms: int | None = None,
-    ) -> T:
-        """Carry out one call; `timeout_ms` is for one attempt, the call's own when left out."""
 
     def quote(self, request: QuoteRequest, *, timeout_ms: int | None = None) -> Quote:
         """What a receipt would give; changes nothing."""
@@ -86,9 +68,22 @@ class Calls(ABC):
         """A sale as it stands, and what the cloud said to it."""
         return self._call("sale", SaleView, path={"uid": uid}, timeout_ms=timeout_ms)
 
-    def void(self, uid: str, *, language: Language | None = None, timeout_ms: int | None = None) -> Reversed:
+    def void(
+        self,
+        uid: str,
+        *,
+        language: Language | None = None,
+        print_slip: Literal["true", "false"] | None = None,
+        timeout_ms: int | None = None,
+    ) -> Reversed:
         """Cancel a whole sale. Again for the same sale gives the first answer."""
-        return self._call("void", Reversed, path={"uid": uid}, query={"language": language}, timeout_ms=timeout_ms)
+        return self._call(
+            "void",
+            Reversed,
+            path={"uid": uid},
+            query={"language": language, "print_slip": print_slip},
+            timeout_ms=timeout_ms,
+        )
 
     def return_(
         self, uid: str, request: ReturnRequest, *, language: Language | None = None, timeout_ms: int | None = None
@@ -148,63 +143,21 @@ class Calls(ABC):
         """Have a one-time code sent to a member who wants to spend much, then hand in what they say."""
         return self._call("confirm", CodeAnswer, request=request, timeout_ms=timeout_ms)
 
-    @overload
-    def slip(
-        self,
-        uid: str,
-        format: Literal["text"] = "text",
-        *,
-        columns: int | None = None,
-        language: Language | None = None,
-        timeout_ms: int | None = None,
-    ) -> str: ...
-    @overload
-    def slip(
-        self,
-        uid: str,
-        format: Literal["png", "escpos"],
-        *,
-        columns: int | None = None,
-        language: Language | None = None,
-        timeout_ms: int | None = None,
-    ) -> bytes: ...
-    @overload
-    def slip(
-        self,
-        uid: str,
-        format: Literal["json"],
-        *,
-        columns: int | None = None,
-        language: Language | None = None,
-        timeout_ms: int | None = None,
-    ) -> SlipBlocks: ...
-    @overload
-    def slip(
-        self,
-        uid: str,
-        format: Literal["frontol"],
-        *,
-        columns: int | None = None,
-        language: Language | None = None,
-        timeout_ms: int | None = None,
-    ) -> list[Any]: ...
-    def slip(
-        self,
-        uid: str,
-        format: str = "text",  # noqa: A002 - the parameter is called so
-        *,
-        columns: int | None = None,
-        language: Language | None = None,
-        timeout_ms: int | None = None,
-    ) -> Any:
-        """The slip of a sale: text, PNG, printer bytes, blocks, or Frontol's blocks."""
-        kinds: dict[str, Any] = {"text": str, "png": bytes, "escpos": bytes, "json": SlipBlocks, "frontol": list[Any]}
-        query = {"format": format, "columns": columns, "language": language}
-        return self._call("slip", kinds.get(format, Any), path={"uid": uid}, query=query, timeout_ms=timeout_ms)
-
     def print(self, uid: str, *, language: Language | None = None, timeout_ms: int | None = None) -> SlipState:
         """Print the slip again, marked as a copy."""
         return self._call("print", SlipState, path={"uid": uid}, query={"language": language}, timeout_ms=timeout_ms)
+
+    def print_void(self, uid: str, *, language: Language | None = None, timeout_ms: int | None = None) -> SlipState:
+        """Print the slip of a sale's void again, marked as a copy."""
+        return self._call(
+            "print_void", SlipState, path={"uid": uid}, query={"language": language}, timeout_ms=timeout_ms
+        )
+
+    def print_return(self, uid: str, *, language: Language | None = None, timeout_ms: int | None = None) -> SlipState:
+        """Print the slip of a return again, marked as a copy."""
+        return self._call(
+            "print_return", SlipState, path={"uid": uid}, query={"language": language}, timeout_ms=timeout_ms
+        )
 
     def try_printer(
         self, printer: str, *, language: Language | None = None, timeout_ms: int | None = None

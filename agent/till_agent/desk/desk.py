@@ -121,9 +121,9 @@ class Desk:
         return answered
 
     @bounded
-    async def void(self, sale_uid: str, language: str | None = None) -> Answered:
+    async def void(self, sale_uid: str, language: str | None = None, *, print_slip: bool = True) -> Answered:
         """Cancel a whole sale of which nothing was returned; idempotent."""
-        return await self._enrolled().reversing.void(sale_uid, language=language)
+        return await self._enrolled().reversing.void(sale_uid, language=language, print_slip=print_slip)
 
     @bounded
     async def give_back(

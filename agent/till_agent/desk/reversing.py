@@ -73,27 +73,29 @@ class Reversing:
         self._bench = bench
         self._elsewhere = Elsewhere(bench.parts.sales, bench.parts.settings.cloud_budget_ms)
 
-    async def void(self, sale_uid: str, *, language: str | None) -> Answered:
+    async def void(self, sale_uid: str, *, language: str | None, print_slip: bool = True) -> Answered:
         """Cancel a sale of this till; again, the same answer. DeskProblem sale_unknown, sale_has_returns."""
         digest = self._bench.digests.plain(VOID, sale_uid)
         earlier, entry = await self._bench.read(
             lambda reader: (reader.find(VOID, sale_uid), reader.find(SALE, sale_uid))
         )
         if earlier is not None:
-            return self._answered(Committed(entry=digest.same(earlier), replayed=True))
+            return self._answered(Committed(entry=digest.same(earlier), replayed=True), print_slip=print_slip)
         if entry is None:
             raise problem("sale_unknown", f"expected a sale of this till, not {sale_uid!r}")
         body = await work(len(entry.body), BIG_BODY_BYTES, sale_body, entry)
         told = await self._elsewhere.told(entry)
         await self._bench.finder.learn_tags([body.subject.tag], of_sale=True)
         sold = self._sold_here(entry, body, told, language)
-        return await self._commit(partial(self._decide_void, sold=sold, digest=digest))
+        return await self._commit(partial(self._decide_void, sold=sold, digest=digest), print_slip=print_slip)
 
     async def give_back(
         self, uid: str, request: ReturnRequest, *, language: str | None, print_slip: bool = True
     ) -> Answered:
         """Take goods back; the same request again, the same answer, with or without a line. DeskProblem sale_unknown,
-        sale_elsewhere, sale_ambiguous, sale_voided, return_*. `print_slip` False: the cash software prints it."""
+        sale_elsewhere, sale_ambiguous, sale_voided, return_*. `print_slip` False: the cash software prints it, as where
+        the request itself says so."""
+        print_slip = print_slip and request.print_slip
         digest = self._bench.digests.plain(RETURN, uid, request)
         earlier, entry = await self._bench.read(
             lambda reader: (reader.find(RETURN, uid), reader.find(SALE, request.sale_uid))
@@ -146,10 +148,10 @@ class Reversing:
             programme=bench.parts.cache.programme_version(*made_by) if made_by[0] else None,
         )
 
-    async def _commit(self, decide: "partial[Draft | Entry]", *, print_slip: bool = True) -> Answered:
+    async def _commit(self, decide: "partial[Draft | Entry]", *, print_slip: bool) -> Answered:
         return self._answered(await self._bench.commit(decide), print_slip=print_slip)
 
-    def _answered(self, committed: Committed, *, print_slip: bool = True) -> Answered:
+    def _answered(self, committed: Committed, *, print_slip: bool) -> Answered:
         if print_slip:
             self._bench.print_first_slip(committed, None)
         return Answered(body=committed.entry.answer, replayed=committed.replayed)

@@ -128,8 +128,8 @@ class FakeDesk:
             raise DeskProblem("uid_conflict", 409, "expected the first body again", pointer="/receipt")
         return Done(b'{"uid":"%s"}' % uid.encode(), [call for call in self._calls if call == ("sell", uid)][1:] != [])
 
-    async def void(self, uid: str, language: str | None = None) -> Done:
-        self._calls.append(("void", uid))
+    async def void(self, uid: str, language: str | None = None, *, print_slip: bool = True) -> Done:
+        self._calls.append(("void", uid, print_slip) if not print_slip else ("void", uid))
         raise DeskProblem("sale_unknown", 404, "no such sale")
 
     async def give_back(self, uid: str, request: Any, language: str | None = None) -> Done:
@@ -145,20 +145,20 @@ class FakeSlips:
     def __init__(self, calls: list[tuple[str, Any]]) -> None:
         self._calls = calls
 
-    async def blocks(self, uid: str, *, language: str, columns: int | None) -> tuple[Text, ...]:
+    async def blocks(self, uid: str, *, language: str, columns: int | None, kind: str) -> tuple[Text, ...]:
         return (Text(text=f"{uid} {language} {columns}"),)
 
-    async def text(self, uid: str, *, language: str, columns: int | None) -> str:
-        return f"чек {uid} {language} {columns}"
+    async def text(self, uid: str, *, language: str, columns: int | None, kind: str) -> str:
+        return f"чек {uid} {language} {columns}" if kind == "sale" else f"{kind} {uid}"
 
-    async def png(self, uid: str, *, language: str, columns: int | None) -> bytes:
+    async def png(self, uid: str, *, language: str, columns: int | None, kind: str) -> bytes:
         return b"\x89PNG"
 
-    async def escpos(self, uid: str, *, language: str, columns: int | None) -> bytes:
+    async def escpos(self, uid: str, *, language: str, columns: int | None, kind: str) -> bytes:
         return b"\x1b@"
 
-    async def print_copy(self, uid: str, *, language: str) -> SlipState:
-        self._calls.append(("print", uid))
+    async def print_copy(self, uid: str, *, language: str, kind: str) -> SlipState:
+        self._calls.append(("print", uid) if kind == "sale" else ("print", kind, uid))
         return SlipState(state="queued", printer="receipt")
 
 

@@ -93,6 +93,25 @@ def test_return_void_and_what_they_forbid(agent: LiveAgent) -> None:
     assert agent.call("POST", "/v1/sales/s-3/void").body == first.body
 
 
+def test_slips_of_what_came_back_are_fetched_like_those_of_sales(agent: LiveAgent) -> None:
+    """Of a return by its own uid, of a void by its sale's, in every form; a document of another kind is not taken."""
+    who = {"member": {"reference": "m-anna"}}
+    body_of(agent.call("PUT", "/v1/sales/s-1", receipt(60_000, 40_000) | who | {"number": "17"}))
+    one = {"sale_uid": "s-1", "lines": [{"number": 1, "quantity_thousandths": 1000}]}
+    body_of(agent.call("PUT", "/v1/returns/r-1", one))
+    body_of(agent.call("PUT", "/v1/sales/s-2", receipt(20_000) | who | {"number": "18"}))
+    body_of(agent.call("POST", "/v1/sales/s-2/void"))
+    for path, number in (("/v1/returns/r-1/slip", "17"), ("/v1/sales/s-2/void/slip", "18")):
+        assert number in agent.call("GET", f"{path}?language=ru").body.decode()
+        assert agent.call("GET", path, Accept="image/png").body.startswith(b"\x89PNG")
+        assert agent.call("GET", f"{path}?format=escpos").body.startswith(b"\x1b@")
+        assert body_of(agent.call("GET", f"{path}?format=json"))["blocks"]
+        assert body_of(agent.call("GET", f"{path}?format=frontol"))
+        assert agent.call("POST", f"{path}/print").code == "no_printer"
+    for path in ("/v1/returns/s-1/slip", "/v1/sales/s-1/void/slip", "/v1/sales/r-1/slip"):
+        assert agent.call("GET", path).code == "sale_unknown"
+
+
 def test_points_can_not_be_reserved_without_a_line(agent: LiveAgent) -> None:
     wish = {"sale_uid": "s-1", "member": {"reference": "m-anna"}, "points": 100}
     reply = agent.call("POST", "/v1/holds", wish)

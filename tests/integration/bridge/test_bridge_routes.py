@@ -179,6 +179,17 @@ def test_reprint_is_accepted_not_awaited(live: LiveBridge) -> None:
     assert (reply.status, reply.json) == (202, {"state": "queued", "printer": "receipt"})
 
 
+def test_slips_of_voids_and_returns_are_those_documents_own(live: LiveBridge) -> None:
+    """Fetched and printed again like a sale's; a void whose slip is not wanted has none."""
+    assert live.call("GET", "/v1/sales/s/void/slip").body == b"void s"
+    assert live.call("GET", "/v1/returns/r/slip").body == b"return r"
+    assert live.call("POST", "/v1/sales/s/void/slip/print").status == 202
+    assert live.call("POST", "/v1/returns/r/slip/print").status == 202
+    live.call("POST", "/v1/sales/s/void?print_slip=false")
+    assert live.bridge.calls[-3:] == [("print", "void", "s"), ("print", "return", "r"), ("void", "s", False)]
+    assert live.call("POST", "/v1/sales/s/void?print_slip=0").code == "parameter_invalid"
+
+
 def test_queue_shows_ops_and_one_with_its_body(live: LiveBridge) -> None:
     assert live.call("GET", "/v1/queue?limit=5", token=ADMIN_TOKEN).json["waiting"] == 7
     assert live.call("GET", "/v1/queue/1", token=ADMIN_TOKEN).json["body"] == {"kind": "sale"}

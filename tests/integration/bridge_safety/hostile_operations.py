@@ -11,8 +11,8 @@ from till_agent.bridge.shapes import OPEN, Operation
 WHO_MAY = {
     "open": "livez readyz openapi pair",
     "any": "page status metrics",
-    "sale": "quote identify sell sale void return coupon hold release confirm slip print sales sale_lines members "
-    "events",
+    "sale": "quote identify sell sale void return coupon hold release confirm slip print void_slip print_void "
+    "return_slip print_return sales sale_lines members events",
     "register": "register attach",
     "admin": "try_printer print_note tried reload reports findings accept_finding dismiss_finding flags logs "
     "pairing_code pairings forget_pairing read_tokens queue queued sync sync_now",

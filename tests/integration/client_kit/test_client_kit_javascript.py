@@ -48,10 +48,12 @@ def test_a_receipt_is_rung_up_from_the_card_to_the_slip(agent: LiveAgent) -> Non
         told((await till.slip("js-1", { format: "json" })).blocks.length > 3);
         told(Array.isArray(await till.slip("js-1", { format: "frontol" })));
         const second = [{ number: 2, quantity_thousandths: 1000 }];
-        const back = await till.return("js-1-r", { sale_uid: "js-1", lines: second });
+        const back = await till.return("js-1-r", { sale_uid: "js-1", lines: second, print_slip: false });
         told(back.reversal.money_back_minor);
+        told(typeof (await till.returnSlip("js-1-r", { columns: 32 })));
         await till.sell("js-2", { receipt: { lines } });
-        told((await till.void("js-2")).reversal.money_back_minor);
+        told((await till.void("js-2", { print_slip: "false" })).reversal.money_back_minor);
+        told((await till.voidSlip("js-2", { format: "json" })).blocks.length > 3);
         told((await till.metrics()).includes("tillside_ready 1"));
         """,
         card=ANNA_CARD,
@@ -59,7 +61,20 @@ def test_a_receipt_is_rung_up_from_the_card_to_the_slip(agent: LiveAgent) -> Non
     )
     ready, *rest = found
     assert ready["ready"] is True
-    assert rest == [7, ["js-1", 7], "committed", "string", [80, 78, 71], True, True, 5_000, 15_000, True]
+    assert rest == [
+        7,
+        ["js-1", 7],
+        "committed",
+        "string",
+        [80, 78, 71],
+        True,
+        True,
+        5_000,
+        "string",
+        15_000,
+        True,
+        True,
+    ]
 
 
 def test_a_refusal_is_a_problem_with_what_the_cashier_is_told(agent: LiveAgent) -> None:

@@ -84,9 +84,12 @@ def test_a_receipt_is_rung_up_with_types(till: Till) -> None:
     assert isinstance(till.slip("py-1", "json", columns=32), SlipBlocks)
     assert isinstance(till.slip("py-1", "frontol"), list)
     lines = (ReturnLineRequest(number=2, quantity_thousandths=1000),)
-    assert till.return_("py-1-r", ReturnRequest(sale_uid="py-1", lines=lines)).reversal.money_back_minor == 500
+    back = ReturnRequest(sale_uid="py-1", lines=lines, print_slip=False)
+    assert till.return_("py-1-r", back).reversal.money_back_minor == 500
+    assert till.return_slip("py-1-r", "png").startswith(b"\x89PNG")
     till.sell("py-2", SaleRequest(receipt=receipt(100)))
-    assert till.void("py-2").reversal.money_back_minor == 100
+    assert till.void("py-2", print_slip="false").reversal.money_back_minor == 100
+    assert isinstance(till.void_slip("py-2", columns=32), str)
     assert "tillside_ready 1" in till.metrics()
     assert till.openapi()["openapi"] == "3.1.0"
 

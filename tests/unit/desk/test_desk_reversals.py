@@ -200,6 +200,23 @@ def test_a_slip_is_handed_over_for_voids_and_returns() -> None:
     assert other.slips.enqueued[-1] == ("void", "u1", "ru", False)
 
 
+def test_no_slip_of_a_void_or_return_is_handed_over_where_the_cash_software_prints_it() -> None:
+    """Nor of the same request once more; one that says it otherwise is another."""
+    till = sold_till(10_000)
+    till.slips.enqueued.clear()
+    quiet = ReturnRequest(sale_uid="u1", print_slip=False)
+    for _ in range(2):
+        till.run(till.desk.give_back("r1", quiet))
+    with pytest.raises(DeskProblem, match="uid_conflict"):
+        till.run(till.desk.give_back("r1", ReturnRequest(sale_uid="u1")))
+    assert not till.slips.enqueued
+    other = sold_till(10_000)
+    other.slips.enqueued.clear()
+    for _ in range(2):
+        other.run(other.desk.void("u1", print_slip=False))
+    assert not other.slips.enqueued
+
+
 def test_ten_thousand_lines_come_back() -> None:
     """In two halves, to the point."""
     till = FakeTill().know(anna())

@@ -147,12 +147,12 @@ export class Till {
   /**
    * Cancel a whole sale. Again for the same sale gives the first answer.
    * @param {string} uid
-   * @param {CallOptions & {language?: "ru" | "kk" | "ky" | "uk" | "en"}} [options]
+   * @param {CallOptions & {language?: "ru" | "kk" | "ky" | "uk" | "en", print_slip?: "true" | "false"}} [options]
    * @returns {Promise<Reversed>}
    */
   void(uid, options = {}) {
     return this._call("void", "POST", ["v1", "sales", uid, "void"], {
-      query: { language: options.language },
+      query: { language: options.language, print_slip: options.print_slip },
       again: true,
       timeoutMs: USUAL_MS,
       options,
@@ -304,6 +304,68 @@ export class Till {
    */
   print(uid, options = {}) {
     return this._call("print", "POST", ["v1", "sales", uid, "slip", "print"], {
+      query: { language: options.language },
+      again: false,
+      timeoutMs: USUAL_MS,
+      options,
+    });
+  }
+
+  /**
+   * The slip of a sale's void: text, PNG, printer bytes, blocks, or Frontol's blocks.
+   * @param {string} uid
+   * @param {CallOptions & {format?: "text" | "json" | "png" | "escpos" | "frontol", columns?: number, language?: "ru" |
+   *   "kk" | "ky" | "uk" | "en"}} [options]
+   * @returns {Promise<string | SlipBlocks | Uint8Array | any>}
+   */
+  voidSlip(uid, options = {}) {
+    return this._call("void_slip", "GET", ["v1", "sales", uid, "void", "slip"], {
+      query: { format: options.format, columns: options.columns, language: options.language },
+      again: true,
+      timeoutMs: USUAL_MS,
+      options,
+    });
+  }
+
+  /**
+   * Print the slip of a sale's void again, marked as a copy.
+   * @param {string} uid
+   * @param {CallOptions & {language?: "ru" | "kk" | "ky" | "uk" | "en"}} [options]
+   * @returns {Promise<SlipState>}
+   */
+  printVoid(uid, options = {}) {
+    return this._call("print_void", "POST", ["v1", "sales", uid, "void", "slip", "print"], {
+      query: { language: options.language },
+      again: false,
+      timeoutMs: USUAL_MS,
+      options,
+    });
+  }
+
+  /**
+   * The slip of a return: text, PNG, printer bytes, blocks, or Frontol's blocks.
+   * @param {string} uid
+   * @param {CallOptions & {format?: "text" | "json" | "png" | "escpos" | "frontol", columns?: number, language?: "ru" |
+   *   "kk" | "ky" | "uk" | "en"}} [options]
+   * @returns {Promise<string | SlipBlocks | Uint8Array | any>}
+   */
+  returnSlip(uid, options = {}) {
+    return this._call("return_slip", "GET", ["v1", "returns", uid, "slip"], {
+      query: { format: options.format, columns: options.columns, language: options.language },
+      again: true,
+      timeoutMs: USUAL_MS,
+      options,
+    });
+  }
+
+  /**
+   * Print the slip of a return again, marked as a copy.
+   * @param {string} uid
+   * @param {CallOptions & {language?: "ru" | "kk" | "ky" | "uk" | "en"}} [options]
+   * @returns {Promise<SlipState>}
+   */
+  printReturn(uid, options = {}) {
+    return this._call("print_return", "POST", ["v1", "returns", uid, "slip", "print"], {
       query: { language: options.language },
       again: false,
       timeoutMs: USUAL_MS,
@@ -1630,6 +1692,7 @@ function pause(ms, signal) {
  * @property {string} [number]
  * @property {string} [cashier]
  * @property {SoldAt | null} [sold_at]
+ * @property {boolean} [print_slip]
  */
 /**
  * What a return or a void changes: the member gets `points_back` and loses `points_taken`.
