@@ -297,8 +297,8 @@ class ReturnRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Reversed(Struct, frozen=True, kw_only=True):
     """A committed void or return. `sale_op` is the sale's op at the cloud, `TILL:EPOCH:NUMBER`.
 
-    `sale_number` is the sale's receipt number as the cash software told it, `sale_time` the store's time of it
-    (`YYYY-MM-DDTHH:MM:SS`): by these people know which sale it was.
+    `sale_number` is the sale's receipt number as the cash software told it, `sale_time` its time by the clock of the
+    store that sold (`YYYY-MM-DDTHH:MM:SS`; of another store's sale its date alone): people know the sale by these.
     """
 
     uid: str

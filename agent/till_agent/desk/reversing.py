@@ -39,7 +39,7 @@ class Sold(Struct, frozen=True, kw_only=True):
     """A committed sale and whose it is, as known now. `told` is what the cloud says of it, None when it does not.
 
     `result` is the cloud's calculation where it told one, else this till's. `usage` are the coupons that it used.
-    `number` and `local_time` are those that stand on its receipt.
+    `number` and `local_time` are those that stand on its receipt; the time may be a date alone.
     """
 
     uid: str
@@ -117,8 +117,15 @@ class Reversing:
                 return self._sold_here(entry, body, known, language)
         told = await self._elsewhere.find(request)
         await self._bench.finder.learn_tags([told.subject.tag], of_sale=True)
-        at = store_clock(None, told.at_wall_ms, self._bench.identity.time_zone)
-        return self._known_now(_Receipt(told.sale_uid, told.op, told.number, at.local_time), told, told, language)
+        receipt = _Receipt(told.sale_uid, told.op, told.number, self._time_on_receipt(told))
+        return self._known_now(receipt, told, told, language)
+
+    def _time_on_receipt(self, told: SaleAnswer) -> str:
+        """Of another till's sale: its store's clock, which is this till's only in the same store. Another store may be
+        in another zone, and a sale may have been written down later than it was made: then its date alone is sure."""
+        identity = self._bench.identity
+        at = store_clock(None, told.at_wall_ms, identity.time_zone)
+        return at.local_time if (told.store, told.date) == (identity.store, at.business_date) else told.date
 
     def _sold_here(self, entry: Entry, body: SaleBody, told: SaleAnswer | None, language: str | None) -> Sold:
         receipt = _Receipt(entry.uid, str(entry.op_id), body.number, body.clock.local_time)

@@ -112,8 +112,9 @@ def _named(reversed_: Reversed, words: Words) -> str:
     uid. Its whole uid where an agent of a former release wrote down nothing else."""
     if reversed_.sale_number:
         return reversed_.sale_number
-    if reversed_.sale_time:
-        return f"{words.local_moment(reversed_.sale_time)}, {reversed_.sale_uid[-UID_END:]}"
+    if at := reversed_.sale_time:
+        told = words.local_moment(at) if "T" in at else words.day(at)
+        return f"{told}, {reversed_.sale_uid[-UID_END:]}"
     return reversed_.sale_uid
 
 

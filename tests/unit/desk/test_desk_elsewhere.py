@@ -84,18 +84,39 @@ def test_goods_of_another_tills_sale_come_back_with_their_points() -> None:
 def test_the_slip_names_the_sale_as_people_do() -> None:
     """By its receipt's number where the other till's cash software told one, else by its time in this store; a return
     that was written down by an agent of a former release has the uid alone."""
-    till = a_till(10_000, uid="0c1d3f6a-9b7e-4f52-8d1a-3e5b7c9d0f42")
-    told = till.sales.sales[0]
-    uid = told.sale_uid
+    uid = "0c1d3f6a-9b7e-4f52-8d1a-3e5b7c9d0f42"
+    till = FakeTill().know(anna())
+    told = till.sales.know(uid, counted(10_000), member="m-anna", date=local_time(till.clock.wall)[:10])
     answer = give_back(till, "r1", line(1, 400), of=uid)
     assert (answer.sale_number, answer.sale_time) == (told.number, local_time(told.at_wall_ms))
     slips = []
-    for number, time in ((told.number, answer.sale_time), ("", "2026-01-15T11:58:20"), ("", "")):
+    for number, time in (
+        (told.number, answer.sale_time),
+        ("", "2026-01-15T11:58:20"),
+        ("", "2026-01-15"),
+        ("", ""),
+    ):
         changed = msgspec.structs.replace(answer, sale_number=number, sale_time=time)
         entry = msgspec.structs.replace(till.journal.entries[-1], answer=msgspec.json.encode(changed))
         blocks = compose_entry(entry, Words("ru", PROGRAMME), store_name="", time_zone=IDENTITY.time_zone)
         slips.append(next(each.right for each in blocks if isinstance(each, Pair) and each.left == "По чеку"))
-    assert slips == ["77", "15.01.2026 11:58, 9d0f42", uid]
+    assert slips == ["77", "15.01.2026 11:58, 9d0f42", "15.01.2026, 9d0f42", uid]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"store": "s9"}, id="another store"),
+        pytest.param({"store": "s9", "date": "2017-12-24"}, id="another store, past midnight there"),
+        pytest.param({"date": "2017-12-22"}, id="written down a day later"),
+    ],
+)
+def test_of_a_sale_by_another_clock_its_date_alone_is_told(changes: dict[str, str]) -> None:
+    """The receipt's own date, which is its store's; the hour of this store would be on no receipt."""
+    till = FakeTill().know(anna())
+    today = {"date": local_time(till.clock.wall)[:10]}
+    told = till.sales.know("x1", counted(10_000), member="m-anna", **(today | changes))
+    assert give_back(till, "r1", line(1, 400)).sale_time == told.date
 
 
 def local_time(at_wall_ms: int) -> str:

@@ -1715,8 +1715,8 @@ function pause(ms, signal) {
 /**
  * A committed void or return. `sale_op` is the sale's op at the cloud, `TILL:EPOCH:NUMBER`.
  *
- * `sale_number` is the sale's receipt number as the cash software told it, `sale_time` the store's time of it
- * (`YYYY-MM-DDTHH:MM:SS`): by these people know which sale it was.
+ * `sale_number` is the sale's receipt number as the cash software told it, `sale_time` its time by the clock of the
+ * store that sold (`YYYY-MM-DDTHH:MM:SS`; of another store's sale its date alone): people know the sale by these.
  * @typedef {object} Reversed
  * @property {string} uid
  * @property {string} sale_uid
