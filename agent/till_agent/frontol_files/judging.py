@@ -169,7 +169,8 @@ class Judge:
 
     def _hindrance(self, document: Document, base: str) -> str:
         """Why it is for a person to decide; "" when it is not."""
-        if document.unnamed:
+        if document.unnamed and not document.references:
+            # Beside a member's card another one, of a partner or of the staff, is no doubt whose the receipt is.
             return "card_unknown"
         if len({*document.references}) > 1:
             return "several_members"

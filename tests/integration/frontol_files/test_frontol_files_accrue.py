@@ -167,6 +167,19 @@ def test_a_card_that_names_nobody_is_for_a_person(tmp_path: Path) -> None:
             assert b"4111111111111111" not in each.read_bytes()
 
 
+def test_a_card_of_somebody_else_beside_the_members_is_no_doubt(tmp_path: Path) -> None:
+    """A discount card of a partner or of the staff stands in the same field: whose points these are is plain."""
+    till = _till()
+    till.sale("4111111111111111", ANNA_CARD)
+    till.sale(ANNA_CARD, "staff-7")
+    with watched(tmp_path) as shop:
+        before = shop.balance(ANNA_CARD)
+        till.write(shop.path)
+        shop.look()
+        assert shop.states() == [("accrued", "unseen_sale"), ("accrued", "unseen_sale")]
+        assert shop.balance(ANNA_CARD) > before
+
+
 def test_goods_that_came_back_are_taken_back_where_the_report_names_the_sale(tmp_path: Path) -> None:
     """By the base document; half of the goods, half of the points."""
     till = _till()
