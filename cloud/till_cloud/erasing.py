@@ -18,7 +18,7 @@ from till_cloud import granting
 from till_cloud.exceptions import AdminError
 from till_cloud.ledger.account import Draft
 from till_cloud.ledger.book import Book
-from till_cloud.store import members, meta, people, slow_tags
+from till_cloud.store import members, meta, people, slow_tags, windows
 from till_cloud.store.connection import Gate, open_writer
 from till_cloud.store.erased import MARK, mark_of
 from till_loyalty.identifiers import FAST_PHONE, slow_tag
@@ -97,6 +97,7 @@ def erase(connection: sqlite3.Connection, member_id: str, ops: list[OpId], now_m
     key = meta.identifier_key(connection)
     for each in ids:
         _forget(connection, each)
+        windows.tell_erased(connection, each, book.next_position())
     for tag in tags:
         slow_tags.forget(connection, tag)
         people.put_tag(connection, mark_of(key, tag), member_id)

@@ -90,12 +90,15 @@ def page(
         last = happened[limit - 1][0]
         happened = [each for each in happened if each[0] <= last]
     inside = {member_id: position for position, member_id, is_inside in happened if is_inside}
-    found_rows = {row.member_id: row for row in members.of_ids(connection, list(inside), keys)}
+    erased = members.removed(connection, [member_id for _, member_id, is_inside in happened if not is_inside])
+    found_rows = {row.member_id: row for row in members.of_ids(connection, [*inside, *erased], keys)}
     placed: list[tuple[int, MemberRow | LeftRow]] = []
     for position, member_id, is_inside in happened:
         if is_inside:
             if inside[member_id] == position and member_id in found_rows:
                 placed.append((position, found_rows.pop(member_id)))
+        elif member_id in erased:  # a till that keeps who left for its ops forgets them too
+            placed.append((position, found_rows[member_id]))
         elif after:  # who went before a cache began is nothing to it
             placed.append((position, LeftRow(member_id=member_id, position=position)))
     return placed, last

@@ -56,13 +56,14 @@ def compare(connection: sqlite3.Connection, progress: Progress, page: ChangesAns
 def mend(
     connection: sqlite3.Connection, page: ChangesAnswer, stretch: StretchDigest, waiting: frozenset[str]
 ) -> Progress:
-    """Put the members of a stretch in place of what the cache has there, but for those whom waiting ops speak of."""
+    """Put the members of a stretch in place of what the cache has there, but for those whom waiting ops speak of. Who
+    was erased goes nevertheless."""
     progress = pages.load_progress(connection)
     included = (page.epoch, page.acked_seq)
     rows = {row.member_id: row for row in page.rows if isinstance(row, MemberRow) and row.status != "removed"}
-    limits, dropped = _limits(stretch), []
+    limits, dropped, erased = _limits(stretch), [], pages.removed_by(page)
     for member_id, data in connection.execute(schema.STRETCH_IDS, limits).fetchall():
-        if member_id not in rows and leaving.keep(connection, member_id, waiting):
+        if member_id not in rows and member_id not in erased and leaving.keep(connection, member_id, waiting):
             continue
         connection.executemany(schema.DROP_TAG, [(tag, member_id) for tag in _tags(data)])
         if member_id not in rows:

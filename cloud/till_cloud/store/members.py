@@ -64,6 +64,9 @@ FROM balances b JOIN members m ON m.member_id = b.member_id
 _PAGE = f"{_SEEN} WHERE b.position > :after ORDER BY b.position LIMIT :limit"
 # Those of some ids, in the order of these.
 _SOME = f"{_SEEN} WHERE m.member_id IN (SELECT value FROM json_each(:ids)) ORDER BY m.member_id"  # noqa: S608 - constants of this file
+_REMOVED = """
+SELECT member_id FROM members WHERE status = 'removed' AND member_id IN (SELECT value FROM json_each(?))
+"""
 _SOME_TAGS = """
 SELECT member_id, tag FROM identifiers WHERE member_id IN (SELECT value FROM json_each(?)) ORDER BY tag
 """
@@ -152,6 +155,13 @@ def page(connection: sqlite3.Connection, after: int, limit: int, open_keys: Sequ
     return _rows(
         found, connection.execute(_PAGE_TAGS, (after, until)), *usage.page(connection, after, until, open_keys)
     )
+
+
+def removed(connection: sqlite3.Connection, ids: Sequence[str]) -> set[str]:
+    """Those of some members who were erased, or merged into others."""
+    if not ids:
+        return set()
+    return {str(row[0]) for row in connection.execute(_REMOVED, (msgspec.json.encode(ids).decode(),))}
 
 
 def of_ids(connection: sqlite3.Connection, ids: Sequence[str], open_keys: Sequence[str]) -> list[MemberRow]:

@@ -150,6 +150,7 @@ _MOVE = "UPDATE window_members SET inside = ?, left_at_ms = ?, position = ? WHER
 _GONE = """
 SELECT member_id, seen_at_ms FROM window_members WHERE store = ? AND inside = 0 AND left_at_ms < ? LIMIT ?
 """
+_TELL_ERASED = "UPDATE window_members SET position = ? WHERE member_id = ? AND inside = 0"
 _KEEP_SEEN = "UPDATE members SET seen_at_ms = max(seen_at_ms, ?) WHERE member_id = ?"
 _FORGET = "DELETE FROM window_members WHERE store = ? AND member_id = ?"
 _TAKES = "SELECT takes_window, window_since_ms FROM tills WHERE till = ?"
@@ -280,6 +281,11 @@ def let_out(connection: sqlite3.Connection, store: str, rows: Sequence[tuple[str
 def let_in(connection: sqlite3.Connection, store: str, rows: Sequence[tuple[str, int]]) -> None:
     """Members come back, each at their position."""
     connection.executemany(_MOVE, [(1, 0, position, store, member_id) for member_id, position in rows])
+
+
+def tell_erased(connection: sqlite3.Connection, member_id: str, position: int) -> None:
+    """Stores whose windows a member has left hear of them once more: a till there may still hold them for its ops."""
+    connection.execute(_TELL_ERASED, (position, member_id))
 
 
 def forget(connection: sqlite3.Connection, store: str, before_ms: int, limit: int) -> int:

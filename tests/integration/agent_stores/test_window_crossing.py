@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from integration.agent_stores.snapshot_kit import PullingTill, make_snapshot, pulling, served, tag
-from integration.agent_stores.test_digests_mend import planted, rounds
+from integration.agent_stores.test_digests_mend import COLUMNS, planted, rounds
 from integration.agent_stores.window_kit import (
     GHOST,
     HERE,
@@ -25,6 +25,10 @@ from till_sync.asking import MemberAnswer, MemberQuestion
 from unit.cloud.cloud_kit import Chain
 
 pytestmark = pytest.mark.usefixtures("short_stretches")
+
+
+def erase(world: Chain, number: int) -> None:
+    world.centre.write(lambda c: erasing.erase(c, member(number), [], world.wall())).result()
 
 
 async def asked(here: PullingTill, number: int) -> MemberAnswer:
@@ -89,7 +93,7 @@ def test_an_answer_that_comes_after_the_news_that_they_went_is_too_late(world: C
 
     async def work(here: PullingTill) -> None:
         late = await asked(here, 5)
-        world.centre.write(lambda c: erasing.erase(c, member(5), [], world.wall())).result()
+        erase(world, 5)
         await here.pull()
         assert not await here.cache.take(late)
         assert here.cache.by_id(member(5)) is None
@@ -109,7 +113,7 @@ def test_who_was_erased_is_not_taken_over_into_a_new_cache(world: Chain, tmp_pat
 
     async def work(here: PullingTill) -> None:
         await asyncio.to_thread(make_snapshot, world, "s1")
-        world.centre.write(lambda c: erasing.erase(c, member(5), [], world.wall())).result()
+        erase(world, 5)
         ops_wait(here, member(5), member(6))
         here.puller._loader.forget()
         await here.cache.reset()
@@ -136,5 +140,67 @@ def test_mending_keeps_whom_waiting_ops_speak_of(world: Chain, tmp_path: Path) -
         await rounds(here, 6)
         assert here.cache.divergences == 1
         assert held(here) == members(HERE)
+
+    at_till(world, tmp_path, work)
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["told between", "away"])
+@pytest.mark.parametrize("anew", [False, True], ids=["page", "anew"])
+def test_who_left_and_is_erased_then_goes_whatever_waits(
+    world: Chain, tmp_path: Path, *, told: bool, anew: bool
+) -> None:
+    """The till keeps them for its ops, and the store has nothing to do with them any more: it is told all the same."""
+
+    async def work(here: PullingTill) -> None:
+        ops_wait(here, member(5), member(6))
+        days(world, 91)
+        if told:
+            await here.pull()
+            assert held(here) == members([5, 6])
+        erase(world, 5)
+        if anew:
+            here.puller._loader.forget()
+            await here.cache.reset()
+        await here.pull()
+        assert "snapshots" not in here.requests
+        assert held(here) == {member(6)}
+        assert here.cache.by_tag(tag("phone", 5)) is None
+        await rounds(here, 4)
+        assert here.cache.divergences == 0
+
+    at_till(world, tmp_path, work)
+
+
+def test_whoever_became_another_is_erased_with_them_where_they_left(world: Chain, tmp_path: Path) -> None:
+    """The cloud knows both as one; a till that kept the one of before for its ops forgets them too."""
+
+    async def work(here: PullingTill) -> None:
+        ops_wait(here, member(5))
+        days(world, 91)
+        await here.pull()
+        world.merge(member(5), member(59))
+        await here.pull()
+        erase(world, 59)
+        await here.pull()
+        assert held(here) == set()
+
+    at_till(world, tmp_path, work)
+
+
+def test_mending_lets_go_of_the_erased_whatever_waits(world: Chain, tmp_path: Path) -> None:
+    """A cache that has them again, by whatever accident, is mended without them."""
+
+    async def work(here: PullingTill) -> None:
+        erase(world, 5)
+        await here.pull()
+        planted(
+            here.cache._path,
+            "INSERT INTO members SELECT 'm-0000005', generation, data FROM members WHERE member_id = 'm-0000006'",
+            f"INSERT INTO balances SELECT 'm-0000005', {COLUMNS} FROM balances WHERE member_id = 'm-0000006'",
+        )
+        ops_wait(here, member(5))
+        await rounds(here, 6)
+        assert here.cache.divergences == 1
+        assert held(here) == members(HERE) - {member(5)}
 
     at_till(world, tmp_path, work)

@@ -9,6 +9,8 @@ from kit.forks import Forks
 
 HERE = "tests/integration/agent_stores/test_window_tills.py::"
 
+CROSSING = "tests/integration/agent_stores/test_window_crossing.py::"
+
 TURNS = "tests/integration/agent_stores/test_cache_turns.py::"
 
 FORMER = "tests/unit/cloud/test_window_former.py::"
@@ -98,9 +100,28 @@ CLOUD: list[Mutant] = [
         "        WHERE g.member_id = s.member_id AND g.points > 99 AND t.store = s.store)",
         HERE + "test_who_was_lent_points_stays",
     ),
+    (
+        "who left and is erased then is told as one who left",
+        "windows.py",
+        "        elif member_id in erased:  #",
+        "        elif False:  #",
+        CROSSING + "test_who_left_and_is_erased_then_goes_whatever_waits",
+    ),
+    (
+        "nobody is told that one who left is erased",
+        "store/windows.py",
+        "WHERE member_id = ? AND inside = 0",
+        "WHERE member_id = ? AND inside = 0 AND 0",
+        CROSSING + "test_who_left_and_is_erased_then_goes_whatever_waits",
+    ),
+    (
+        "whoever an erased member was before is forgotten of",
+        "erasing.py",
+        "        windows.tell_erased(connection, each, book",
+        "        windows.tell_erased(connection, member_id, book",
+        CROSSING + "test_whoever_became_another_is_erased_with_them_where_they_left",
+    ),
 ]
-
-CROSSING = "tests/integration/agent_stores/test_window_crossing.py::"
 
 SEARCH = "tests/integration/agent_stores/test_search_forgets.py"
 
@@ -243,9 +264,16 @@ AGENT: list[Mutant] = [
     (
         "mending drops whom waiting ops speak of",
         "cache/checking.py",
-        "        if member_id not in rows and leaving.keep(",
+        "        if member_id not in rows and member_id not in erased and leaving.keep(",
         "        if False and leaving.keep(",
         CROSSING + "test_mending_keeps_whom_waiting_ops_speak_of",
+    ),
+    (
+        "mending keeps the erased",
+        "cache/checking.py",
+        "member_id not in rows and member_id not in erased and",
+        "member_id not in rows and",
+        CROSSING + "test_mending_lets_go_of_the_erased_whatever_waits",
     ),
     (
         "who was erased is taken over into a new cache",
