@@ -97,8 +97,9 @@ class Runner(Struct, frozen=True, kw_only=True):
             if self.apply is None:
                 return Ran(outcome="staged", release=version, bundle=str(archive))
             state = self.apply(archive)
-        with contextlib.suppress(OSError):
-            archive.unlink()  # it is installed: 30 MB that a small disk can use
+        if state.stage != "rolled_back":  # else `--again` has it here, until another version is fetched
+            with contextlib.suppress(OSError):
+                archive.unlink()  # a copy of our own, and installed: 30 MB that a small disk can use
         return Ran(outcome="applied", release=version, state=state)
 
     def _fetch(self, version: str, *, again: bool) -> Path:

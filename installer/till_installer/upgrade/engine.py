@@ -79,6 +79,7 @@ class Upgrader:
                 to_version=to_version,
                 previous_before=to_version,
                 by_hand=True,
+                rested_in=self.records.resting(self.manager.status().state),
             )
             try:
                 self._room_for_way_back()
@@ -106,6 +107,7 @@ class Upgrader:
                 to_version=to_version,
                 previous_before=named(layout.previous),
                 one_way=one_way,
+                rested_in=self.records.resting(self.manager.status().state),
             )
         )
         point(upgrader(layout), from_version)

@@ -14,9 +14,11 @@ from msgspec.structs import replace
 
 from till_agent.audit_trail import note
 from till_installer.layout import UPDATE_STATE_FILE, Layout
+from till_installer.services.ports import ServiceState
 from till_installer.upgrade.exceptions import BusyError, UpgradeError
 from till_installer.upgrade.files import write_for_agent
 from till_installer.upgrade.queue import QueueProof
+from till_sync.clock import SystemClock
 from till_sync.files import replace_file, sync_folder
 from till_sync.heartbeat import UpdateState
 
@@ -49,6 +51,8 @@ class Marker(Struct, frozen=True, kw_only=True, omit_defaults=True):
     one_way: bool = False
     sold: bool = False
     """The old version took sales: then the new one has to."""
+    rested_in: str = ""
+    """Since which start of the machine the agent rested when this was begun; "": it ran."""
     proof: QueueProof | None = None
     tries: int = 0
     """Times that proving was begun."""
@@ -66,6 +70,7 @@ class Records:
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
         self._folder = layout.updates_dir
+        self._boot = SystemClock().boot
 
     @property
     def marker_path(self) -> Path:
@@ -93,6 +98,15 @@ class Records:
         """Nothing is under way."""
         self.marker_path.unlink(missing_ok=True)
         sync_folder(self._folder)
+
+    def resting(self, state: ServiceState) -> str:
+        """A marker's `rested_in` where the service is in that state."""
+        return self._boot if state == "stopped" else ""
+
+    def rests(self, marker: Marker) -> bool:
+        """Whether the agent is to rest when the change is taken back, for somebody had stopped it. Not any more where
+        the machine was started since: that starts the agent too."""
+        return marker.rested_in == self._boot
 
     def state(self) -> UpdateState:
         """What was told last."""

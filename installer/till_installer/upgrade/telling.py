@@ -8,6 +8,9 @@ from till_installer.upgrade.record import Records
 from till_installer.upgrade.staging import is_whole
 from till_sync.heartbeat import UpdateState
 
+RESTS = "the agent rests, as it did before"
+"""What the detail of a change that was taken back begins with, where nothing was started at its end."""
+
 
 class Standing(Struct, frozen=True, kw_only=True):
     """What `tillside upgrade status` says. `under_way` is the step of a change that goes on or was cut off."""
@@ -53,7 +56,8 @@ def state_text(state: UpdateState) -> str:
         case "done":
             head = f"{state.to_version} serves, in place of {state.from_version}"
         case "rolled_back":
-            head = f"{state.from_version} serves, {state.to_version} was taken back ({state.code})"
+            does = "rests" if state.detail.startswith(RESTS) else "serves"
+            head = f"{state.from_version} {does}, {state.to_version} was taken back ({state.code})"
         case "refused":
             head = f"{state.to_version or 'the other'} was refused ({state.code}), {state.from_version} goes on"
         case _:

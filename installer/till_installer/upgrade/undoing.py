@@ -17,6 +17,7 @@ from till_installer.upgrade.pointers import point
 from till_installer.upgrade.queue import QueueProof, count_again
 from till_installer.upgrade.record import Marker, Records
 from till_installer.upgrade.system_files import SystemFiles
+from till_installer.upgrade.telling import RESTS
 from till_sync.heartbeat import UpdateState
 
 STOP_TRIES = 2
@@ -46,7 +47,8 @@ class Undoing:
         self._system = system
 
     def undo(self, marker: Marker) -> UpdateState:
-        """Stop the new version, put journal and pointers back, and start the old one; `marker.code` says why.
+        """Stop the new version, put journal and pointers back, and start the old one, unless it rested before the
+        change; `marker.code` says why.
 
         Nothing that fails on the way keeps the old version from being started.
         """
@@ -68,7 +70,9 @@ class Undoing:
         if outcome == "restored":
             going_back.take_in(self._layout, marker.from_version)
         after, equal = self._count(marker.proof)
-        detail = "; ".join(filter(None, (marker.detail, *failed, "" if outcome == "kept" else f"journal {outcome}")))
+        rests = RESTS if self._records.rests(marker) else ""
+        journal = "" if outcome == "kept" else f"journal {outcome}"
+        detail = "; ".join(filter(None, (rests, marker.detail, *failed, journal)))
         proof = marker.proof or QueueProof()
         state = UpdateState(
             stage="rolled_back",
@@ -94,7 +98,10 @@ class Undoing:
         return self._start_and_clear(marker, self._records.state())
 
     def start_old(self, marker: Marker) -> bool:
-        """Start the version that `current` names, and wait until it answers; whether it did in time."""
+        """Start the version that `current` names, and wait until it answers; whether it did in time. An agent that
+        rested before the change rests again, which is as well."""
+        if self._records.rests(marker):
+            return True
         for _ in range(START_TRIES):
             with contextlib.suppress(ServiceError):
                 self._manager.start()

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from faults.upgrader.conftest import QUEUE
 from kit.upgrades import Installation
@@ -96,6 +97,27 @@ def test_a_way_back_is_gone_to_its_end(till: Installation, point: str, fault: st
     state = till.upgrader().records.state()
     assert (state.stage, state.rollbacks, state.queue_hash_equal) == ("rolled_back", 1, True)
     assert till.upgrader().records.refused() != {}
+    must_serve(till, "1.0.0")
+
+
+@pytest.mark.parametrize("point", ["proving", "put_back", "restarting"])
+@pytest.mark.parametrize("booted", [False, True], ids=["killed", "power cut"])
+def test_a_way_back_to_an_agent_that_rested_ends_at_rest_unless_the_machine_was_started_since(
+    till: Installation, point: str, booted: bool
+) -> None:
+    """A start of the machine starts the agent too: it is not left stopped by what somebody did the day before."""
+    till.add("1.1.0", "crash")
+    till.manager.stop()
+    killed_at(till, point)
+    if booted:
+        records = till.upgrader().records
+        marker = records.marker()
+        assert marker is not None
+        records.mark(replace(marker, rested_in="another"))
+    till.upgrader().finish()
+    assert till.upgrader().records.state().stage == "rolled_back"
+    assert till.manager.status().state == ("running" if booted else "stopped")
+    till.start()
     must_serve(till, "1.0.0")
 
 

@@ -114,6 +114,24 @@ def test_a_service_that_was_stopped_is_started_with_the_new_version(till: Instal
 
 
 @pytest.mark.usefixtures("no_rehearsal")
+@pytest.mark.parametrize("fault", ["crash", "corrupt"])
+def test_a_service_that_was_stopped_is_so_again_when_the_new_version_is_taken_back(
+    till: Installation, fault: str
+) -> None:
+    """As it was found; and when it is started, it is the old version, with all that it had sold."""
+    till.manager.stop()
+    till.add("1.1.0", fault)
+    state = till.upgrader().apply(*till.bundle("1.1.0"))
+    assert (state.stage, state.queued_after, state.queue_hash_equal) == ("rolled_back", 3, True)
+    assert (till.manager.status().state, till.upgrader().records.marker()) == ("stopped", None)
+    assert state_text(state).startswith("1.0.0 rests, 1.1.0 was taken back")
+    till.start().sell("after")
+    assert till.version() == "1.0.0"
+    till.manager.stop()
+    assert till.sold() == {*QUEUE, "after"}
+
+
+@pytest.mark.usefixtures("no_rehearsal")
 def test_a_service_that_is_stopped_while_it_is_watched_serves_again(till: Installation) -> None:
     """The old version does: what was not proven is not left there."""
 

@@ -211,6 +211,29 @@ def test_a_bad_version_over_a_stopped_agent_is_found_out_and_a_good_one_serves(
 
 @quick
 @pytest.mark.timeout(120)
+def test_a_version_that_is_taken_back_over_a_stopped_agent_leaves_it_stopped(
+    bundle: Path, layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Found bad only when it serves: the message says how the till is left."""
+    manager = ProcessManager(layout.programs / "run")
+    monkeypatch.setattr(rehearsal, "rehearse", lambda *_: None)
+    monkeypatch.setattr(means, "Means", partial(means.Means, pace=QUICK))
+    second = small_bundle(tmp_path / "second", "0.2.0")
+    _be_the_agents_user(layout)
+    try:
+        put_in(layout, bundle, manager)
+        manager.stop()
+        spoiling = Installing(layout, manager, at=lambda step: _spoil(layout, "0.2.0") if step == "version" else None)
+        with pytest.raises(InstallerError, match=r"version 0\.1\.0 is in its place, and does not run") as caught:
+            spoiling.install(Wishes(bundle=second))
+        assert caught.value.code == "upgrade_undone"
+        assert (named(layout.current), manager.status().state) == ("0.1.0", "stopped")
+    finally:
+        manager.stop()
+
+
+@quick
+@pytest.mark.timeout(120)
 def test_a_change_of_version_that_was_killed_is_finished_by_the_next_run(
     bundle: Path, layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -28,13 +28,14 @@ class Till:
         self.now_ms = 1_800_000_000_000
         self.source = shop.repo.public
         self.while_fetching = lambda *_: None
+        self.outcome = "done"
 
     def want(self, **wanted) -> None:
         (self.layout.state_dir / UPDATE_WANTED_FILE).write_bytes(msgspec.json.encode(Wanted(**wanted)))
 
     def apply(self, archive) -> UpdateState:
         self.applied.append(archive.read_bytes())
-        return UpdateState(stage="done", to_version="1.1.0")
+        return UpdateState(stage=self.outcome, to_version="1.1.0")
 
     def runner(self) -> Runner:
         return Runner(
@@ -63,6 +64,26 @@ def test_what_is_wanted_is_put_in_place(till):
     assert till.runner().run().outcome == "applied"
     assert till.applied == [b"bundle" * 5_000]
     assert not list((till.layout.updates_dir / "downloads").glob("*.tar.gz"))
+
+
+@pytest.mark.parametrize("source", ["line", "stick"])
+def test_what_was_taken_back_is_not_fetched_once_more(till, tmp_path, source):
+    """The checked copy stays for `--again`, until it is in place; what lies at its source is never touched."""
+    if source == "stick":
+        stick.make(till.shop.repo, tmp_path)
+        till.source = stick.found_on(tmp_path)
+    there = sorted(path for path in till.source.rglob("*") if path.is_file())
+    fetched: list[object] = []
+    till.while_fetching = lambda *told: fetched.append(told)
+    till.outcome = "rolled_back"
+    assert till.runner().take("1.1.0").state.stage == "rolled_back"
+    (kept,) = (till.layout.updates_dir / "downloads").glob("*.tar.gz")
+    begun = len(fetched)
+    till.outcome = "done"
+    assert till.runner().take("1.1.0", again=True).state.stage == "done"
+    assert (len(fetched), kept.exists(), till.applied) == (begun, False, [b"bundle" * 5_000] * 2)
+    assert begun > 0
+    assert sorted(path for path in till.source.rglob("*") if path.is_file()) == there
 
 
 @pytest.mark.parametrize("wanted", [None, Wanted(), Wanted(release="1.0.0"), b"{", b"[1]"])
