@@ -164,6 +164,8 @@ class HoldCreate(Struct, frozen=True, kw_only=True):
     """Of a code that the member gave back (`POST /v1/confirmations`), where the programme asks for proof."""
     pin: Pin = ""
     """What the member keyed, where the programme takes a PIN for proof. It is kept nowhere and logged nowhere."""
+    language: Language | None = None
+    """Of a refusal's sentence for the cashier."""
 
     def __repr__(self) -> str:
         """Without the PIN and who the member is: reprs end up in logs."""

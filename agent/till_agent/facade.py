@@ -25,7 +25,7 @@ from till_agent.page_api import Flags, LogTail, PageFacts
 from till_agent.status import Facts, Trouble, missing, sync_status, troubles
 from till_agent.store_words import ENGLISH
 from till_agent.tail import Tail
-from till_agent.texts import NO_PROGRAMME, Words
+from till_agent.texts import NO_PROGRAMME, Words, supported
 from till_agent.trials import Trials
 from till_agent.without_disk import WithoutDisk
 from till_config.settings import Settings
@@ -189,15 +189,22 @@ class Agent:
         """The bridge answered a request."""
         self.figures.answered(operation, status, seconds)
 
-    def cashier(self, code: str, status: int, numbers: Mapping[str, int | str] | None = None) -> str:
+    def cashier(
+        self,
+        code: str,
+        status: int,
+        numbers: Mapping[str, int | str] | None = None,
+        language: str | None = None,
+    ) -> str:
         """See `till_agent.bridge.context.Bridge`."""
+        told_in = supported(language, self.language)
         try:
             if self._core is not None:
-                return self._core.desk.sentence(code, numbers or {}, status=status)
-            return Words(self.language).problem(code, numbers or {}, status=status)
+                return self._core.desk.sentence(code, numbers or {}, status=status, language=told_in)
+            return Words(told_in).problem(code, numbers or {}, status=status)
         except TextMissing:
             # A sentence with numbers that this problem does not have: the general one is better than none.
-            return Words(self.language).problem("", status=status)
+            return Words(told_in).problem("", status=status)
 
     async def resolve(self, scan: Scan) -> Resolved:
         """What was scanned; before the enrolment nobody can tell."""

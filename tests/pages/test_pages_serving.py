@@ -31,7 +31,13 @@ class Observed:
     def refused(self, reason: str) -> None:
         raise AssertionError(reason)
 
-    def cashier(self, code: str, status: int, numbers: Mapping[str, int | str] | None = None) -> str:
+    def cashier(
+        self,
+        code: str,
+        status: int,
+        numbers: Mapping[str, int | str] | None = None,
+        language: str | None = None,
+    ) -> str:
         return ""
 
     def answered(self, operation: str, status: int, seconds: float) -> None:

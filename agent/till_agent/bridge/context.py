@@ -175,6 +175,12 @@ class Bridge(Protocol):
 
     def refused(self, reason: str) -> None: ...
     def answered(self, operation: str, status: int, seconds: float) -> None: ...
-    def cashier(self, code: str, status: int, numbers: Mapping[str, int | str] | None = None) -> str:
-        """What to tell the cashier about a problem, in the till's language."""
+    def cashier(
+        self,
+        code: str,
+        status: int,
+        numbers: Mapping[str, int | str] | None = None,
+        language: str | None = None,
+    ) -> str:
+        """What to tell the cashier about a problem, in `language`, else the till's."""
         ...

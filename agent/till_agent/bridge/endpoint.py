@@ -44,7 +44,13 @@ class Observer(Protocol):
     """Counts answers and refusals, and words problems for the cashier."""
 
     def refused(self, reason: str) -> None: ...
-    def cashier(self, code: str, status: int, numbers: Mapping[str, int | str] | None = None) -> str: ...
+    def cashier(
+        self,
+        code: str,
+        status: int,
+        numbers: Mapping[str, int | str] | None = None,
+        language: str | None = None,
+    ) -> str: ...
     def answered(self, operation: str, status: int, seconds: float) -> None: ...
 
 
@@ -66,15 +72,17 @@ class Endpoint:
             raise scope[FAILED_KEY]
         started = time.perf_counter()
         status = 500
+        call: Call | None = None
         try:
             try:
-                answer = await self._handler(await self._read(scope, receive))
+                call = await self._read(scope, receive)
+                answer = await self._handler(call)
             except ProblemError as error:
-                answer = self._problem(error.problem, error.headers)
+                answer = self._problem(error.problem, error.headers, language=_language_of(call))
             except DeskProblem as error:
-                answer = self._problem(_of_desk(error), {}, error.extras)
+                answer = self._problem(_of_desk(error), {}, error.extras, language=_language_of(call))
             except (JournalUnavailable, JournalCorrupt) as error:
-                answer = self._problem(_of_journal(error), {"Retry-After": "5"})
+                answer = self._problem(_of_journal(error), {"Retry-After": "5"}, language=_language_of(call))
             status = answer.status
         finally:
             self._observer.answered(self._operation.id, status, time.perf_counter() - started)
@@ -114,9 +122,14 @@ class Endpoint:
             raise
 
     def _problem(
-        self, problem: Problem, headers: Mapping[str, str], numbers: Mapping[str, int | str] | None = None
+        self,
+        problem: Problem,
+        headers: Mapping[str, str],
+        numbers: Mapping[str, int | str] | None = None,
+        *,
+        language: str | None = None,
     ) -> Answer:
-        cashier = self._observer.cashier(problem.code, problem.status, numbers)
+        cashier = self._observer.cashier(problem.code, problem.status, numbers, language)
         return problem_answer(problem, cashier=cashier, headers=headers.items())
 
 
@@ -139,6 +152,14 @@ class StreamEndpoint:
             await send_answer(send, problem_answer(error.problem, cashier=cashier, headers=error.headers.items()))
         finally:
             self._observer.answered(self._operation.id, status, 0.0)
+
+
+def _language_of(call: Call | None) -> str | None:
+    """In which the caller wants what people read; None where they said nothing, or could not be read."""
+    if call is None:
+        return None
+    language: str | None = call.parameters.get("language") or getattr(call.body, "language", None)
+    return language
 
 
 def check_scope(operation: Operation, client: Client | None, observer: Observer) -> None:

@@ -150,6 +150,7 @@ def _reserve(session: Session) -> None:
         points=points,
         confirmation=receipt.confirmation,
         pin=receipt.pin,
+        language=session.language,
     )
     receipt.hold = session.ask(lambda: session.till.hold(asked))
 

@@ -102,10 +102,10 @@ class Bench:
             programme = current.programme if current else None
         return Words(supported(*languages, self.parts.settings.language), programme)
 
-    def stranger(self, found: Found, pointer: str) -> DeskProblem:
+    def stranger(self, found: Found, pointer: str, language: str | None = None) -> DeskProblem:
         """Why somebody who is no member here, or whom the cloud has not told of, can't spend."""
         if found.cached is not None:
-            told = self.words().problem("member_provisional")
+            told = self.words(language).problem("member_provisional")
             detail = "expected a member whom the cloud has told of"
             return problem("member_unknown", detail, pointer=pointer, cashier=told)
         if self.meeting.is_nobody(found):

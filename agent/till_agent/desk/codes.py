@@ -90,7 +90,7 @@ class Codes:
         found = await bench.meeting.find(request.member, pointer="/member", again=False)
         await bench.finder.learn(Identify(phone=request.phone))
         if found.cached is None or not found.subject.member_id:
-            raise bench.stranger(found, "/member")
+            raise bench.stranger(found, "/member", request.language)
         tag, phone = bench.finder.identifier("phone", request.phone, pointer="/phone")
         if not {tag, *bench.finder.names(tag)} & {*found.cached.row.tags}:
             raise problem("phone_mismatch", "expected the member's own phone", pointer="/phone")

@@ -152,12 +152,12 @@ class Holding:
         """The member, who must be known here and free to spend."""
         self._bench.wallets.expect_unused(found, "/member")
         if found.cached is None:
-            raise self._bench.stranger(found, "/member")
+            raise self._bench.stranger(found, "/member", request.language)
         status = found.cached.row.status
         if status in ("blocked", "provisional"):
             raise problem(f"member_{status}", f"expected a member who may spend, not a {status} one", pointer="/member")
         if not found.subject.member_id:
-            raise self._bench.stranger(found, "/member")
+            raise self._bench.stranger(found, "/member", request.language)
         programme = self._bench.programme
         if programme is None or not programme.programme.redemption.enabled:
             raise problem("redemption_disabled", "expected a programme that lets points be spent")
@@ -175,7 +175,7 @@ class Holding:
             detail = f"expected at most {most} points, not {request.points}"
             return problem("insufficient_points", detail, pointer="/points", available_points=most)
         reason = allowed.reason
-        told = self._bench.words().message(reason, points=most).text
+        told = self._bench.words(request.language).message(reason, points=most).text
         detail = f"expected at most {most} points without a line to the cloud, not {request.points}"
         return problem("offline_limit", detail, pointer="/points", available_points=most, reason=reason, cashier=told)
 
@@ -185,7 +185,7 @@ class Holding:
         given = {"code": request.confirmation, "pin": request.pin}
         if not redemption.proof or request.points <= allowed or any(given[way] for way in redemption.proof):
             return
-        words = self._bench.words()
+        words = self._bench.words(request.language)
         told = words.problem("proof_required", {"allowed_points": allowed, "ways": words.proof(redemption.proof)})
         raise problem(
             "proof_required",

@@ -259,8 +259,14 @@ class FakeBridge:
     def answered(self, operation: str, status: int, seconds: float) -> None:
         self.answers.append((operation, status))
 
-    def cashier(self, code: str, status: int, numbers: Mapping[str, int | str] | None = None) -> str:
-        return f"cashier: {code}"
+    def cashier(
+        self,
+        code: str,
+        status: int,
+        numbers: Mapping[str, int | str] | None = None,
+        language: str | None = None,
+    ) -> str:
+        return f"cashier: {code} {language}" if language else f"cashier: {code}"
 
 
 @dataclass

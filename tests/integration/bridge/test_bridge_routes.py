@@ -55,6 +55,15 @@ def test_problem_of_the_desk_carries_its_numbers_and_whether_a_retry_helps(live:
     assert (reply.status, reply.json["retryable"], reply.json["balance"]) == (503, True, 3)
 
 
+def test_refusal_speaks_the_language_that_was_asked_for(live: LiveBridge) -> None:
+    """In the address or in the body, as the call has it; what can't be read is told in the till's own."""
+    wish = {"sale_uid": "s", "member": {"reference": "m-1"}, "points": 5, "language": "kk"}
+    refused = live.call("POST", "/v1/holds", wish)
+    assert refused.json["cashier"] == "cashier: cloud_unreachable kk"
+    assert live.call("POST", "/v1/sales/s/void?language=kk").json["cashier"] == "cashier: sale_unknown kk"
+    assert live.call("POST", "/v1/holds", wish | {"points": "many"}).json["cashier"] == "cashier: body_invalid"
+
+
 def test_released_hold_has_no_body(live: LiveBridge) -> None:
     reply = live.call("DELETE", "/v1/holds/h-1")
     assert (reply.status, reply.body) == (204, b"")

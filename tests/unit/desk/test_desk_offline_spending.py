@@ -81,6 +81,16 @@ def test_a_till_without_a_line_spends_its_grant_and_not_a_point_more() -> None:
     assert till.gateway.asked == []
 
 
+def test_why_a_wish_is_refused_is_said_in_the_language_that_was_asked_for() -> None:
+    """Also by the reason's own words, which the refusal brings along."""
+    till = cut_off(40)
+    for language, word in (("en", "connection"), (None, "связи")):
+        wish = HoldCreate(sale_uid="u1", member=ANNA, points=41, language=language)
+        with pytest.raises(DeskProblem, match="offline_limit") as caught:
+            till.run(till.desk.hold(wish))
+        assert word in caught.value.extras["cashier"]
+
+
 def test_it_is_for_want_of_a_line_that_another_tills_share_can_not_be_had() -> None:
     """The cloud's row counts what lies elsewhere as held; a cashier without a line hears of the line."""
     till = cut_off(250)

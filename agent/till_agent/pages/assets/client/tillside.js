@@ -1297,6 +1297,7 @@ function pause(ms, signal) {
  * @property {number} [ttl_ms]
  * @property {string} [confirmation]
  * @property {string} [pin]
+ * @property {"en" | "kk" | "ky" | "ru" | "uk" | null} [language]
  */
 /**
  * Exactly one of these: a `reference` from an earlier answer, or what was scanned or keyed.

@@ -267,7 +267,7 @@ export class Sell {
     this.node.inert = true;
     this.drawQuote();
     const points = sum.redeemed_points;
-    const body = { sale_uid: r.uid, member: { reference: r.member.reference }, points, ttl_ms: HOLD_MS, ...proof };
+    const body = { sale_uid: r.uid, member: { reference: r.member.reference }, points, ttl_ms: HOLD_MS, language: app.language, ...proof };
     const found = await app.ask(() => app.till.hold(body), { quiet: true });
     this.sending = false;
     this.node.inert = false;
