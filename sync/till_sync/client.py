@@ -157,7 +157,10 @@ class CloudClient:
         try:
             return await self._ask("POST", self._path("ops"), _push, body=batch)
         except CloudRefused as error:
-            raise _push_error(error) from error
+            meant = _push_error(error)
+            if meant is error:
+                raise  # named as its own cause, whoever follows causes to their end would never come there
+            raise meant from error
 
     async def changes(
         self,

@@ -111,6 +111,15 @@ def test_each_status_with_a_problem_has_its_error(status: int, kind: type[SyncEr
     assert (error.code, error.retryable) == ("some_code", retryable)
 
 
+def test_a_refused_push_is_not_its_own_cause() -> None:
+    """Whoever follows causes to the first one, as logging and our own tests do, comes to an end."""
+    bench = Bench()
+    bench.cloud.script["ops"] = [problem_reply(401, "signature_stale")]
+    with pytest.raises(IdentityRefused) as caught:
+        run(bench.client.push(b"{}"))
+    assert caught.value.__cause__ is None
+
+
 @pytest.mark.parametrize(
     "status", [100, 201, 204, 206, 301, 302, 307, 400, 401, 403, 404, 407, 409, 410, 422, 426, 511]
 )
