@@ -145,7 +145,8 @@ async def open_core(identity: Identity, around: Surroundings) -> Core:
 
     def complete(floor: tuple[int, int]) -> None:
         effects.forget_soon(floor)
-        registrations.forget(floor)
+        if journal.is_caught_up:  # by ids of a journal that was put aside, all of them would be included
+            registrations.forget(floor)
         for told in on_page:
             told()
 
@@ -214,14 +215,18 @@ def _waiting(effects: OwnEffects, registrations: Registrations, included: tuple[
 
 
 async def _start_stores(cache: CacheStore, journal: DiskJournal, registrations: Registrations) -> None:
+    async def load() -> None:
+        registrations.load(await journal.registrations(cache.floor))
+
     cache.caught_up = journal.caught_up
+    journal.also_reads(load)
     try:
         await cache.start()
     except CacheUnavailable as exc:
         log.error("the cache can't be opened; nobody is known here until it can: %s", exc)  # noqa: TRY400 - says it all
     try:
         await journal.start(cache.floor)
-        registrations.load(await journal.registrations(cache.floor))
+        await load()
     except BaseException:
         await stop_part("cache", cache.stop)
         raise

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Literal, Protocol, TypeVar
 
 from msgspec import Struct
@@ -82,6 +82,11 @@ class DiskJournal:
         self._rebuilding = Rebuilding(self._writer, place, effects)
         self.caught_up = self._rebuilding.caught_up
         self.holds = DiskHoldStore(self._writer, place.clock)
+
+    @property
+    def is_caught_up(self) -> bool:
+        """False while a journal that took the place of another is read."""
+        return self._rebuilding.is_caught_up
 
     @property
     def figures(self) -> Figures:
@@ -222,6 +227,10 @@ class DiskJournal:
     async def show(self, op_id: OpId) -> tuple[QueuedOp, bytes] | None:
         """One op as the lists show it, and its body; None when there is none."""
         return await self._writer.submit(lambda session: listing.one(session.reader, op_id), writes=False)
+
+    def also_reads(self, own_ops: Callable[[], Awaitable[None]]) -> None:
+        """What else is read again of a journal that took the place of another: its ops have other ids."""
+        self._rebuilding.also_reads = own_ops
 
     async def registrations(self, floor: tuple[int, int] | None) -> list[Entry]:
         """Registrations and attached cards after `floor`, the last own op that the cache includes, in order."""

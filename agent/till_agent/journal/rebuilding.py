@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import hashlib
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Protocol
@@ -90,11 +90,16 @@ class PutDown(Struct, frozen=True, array_like=True):
 _decoder = msgspec.msgpack.Decoder(PutDown)
 
 
+async def _nothing_else() -> None:
+    """Effects and facts are all that is told."""
+
+
 class Rebuilding:
     """Used on the loop."""
 
     def __init__(self, writer: Writer, place: Place, effects: EffectSink) -> None:
         self._writer = writer
+        self.also_reads: Callable[[], Awaitable[None]] = _nothing_else
         self._path = place.path.with_name(place.path.name + FACTS_SUFFIX)
         self._till = place.till
         self._effects = effects
@@ -118,9 +123,14 @@ class Rebuilding:
         """The same beside what goes on, of a journal that took the place of another while the till sells."""
         self._later = asyncio.get_running_loop().create_task(self._load_anyway(floor))
 
+    @property
+    def is_caught_up(self) -> bool:
+        """Whether all is told of the journal that there is now."""
+        return self._later is None or self._later.done()
+
     async def caught_up(self) -> None:
         """Wait until all is told of a journal that took the place of another, be it several times meanwhile."""
-        while self._later is not None and not self._later.done():
+        while self._later is not None and not self.is_caught_up:
             await asyncio.wait({self._later})
 
     def stop(self) -> None:
@@ -134,6 +144,7 @@ class Rebuilding:
         while True:
             try:
                 await self.load(floor)
+                await self.also_reads()
             except JournalUnavailable as exc:
                 _log.error("what own operations did can't be read yet: %s", exc)
                 await asyncio.sleep(LATER_PAUSE_S)

@@ -125,6 +125,8 @@ CLOUD: list[Mutant] = [
 
 SEARCH = "tests/integration/agent_stores/test_search_forgets.py"
 
+ANEW = "tests/integration/agent_stores/test_registrations_anew.py::"
+
 SALES = "tests/integration/agent_stores/test_window_sales.py::"
 
 AGENT: list[Mutant] = [
@@ -190,6 +192,20 @@ AGENT: list[Mutant] = [
         "        await self.caught_up()\n",
         "",
         SALES + "test_a_page_waits_until_it_is_known_whom_operations_of_a_new_journal_speak_of",
+    ),
+    (
+        "who registered is known by the ids of a journal that was put aside",
+        "journal/rebuilding.py",
+        "                await self.also_reads()\n",
+        "",
+        ANEW + "test_a_card_given_here_leads_to_its_member_after_the_journal_was_put_aside",
+    ),
+    (
+        "a page forgets who registered while a new journal is read",
+        "core.py",
+        "        if journal.is_caught_up:",
+        "        if True:",
+        ANEW + "test_a_page_forgets_nobody_while_the_new_journal_is_read",
     ),
     (
         "who was erased stays in the search's index",
