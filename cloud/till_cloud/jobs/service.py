@@ -11,6 +11,7 @@ from till_cloud.jobs import slow_phones
 from till_cloud.jobs.done import JobsDone
 from till_cloud.jobs.lending import Lending, waiting
 from till_cloud.jobs.running import run_jobs
+from till_cloud.jobs.turns import in_turns
 from till_cloud.store import slow_tags
 
 log = logging.getLogger(__name__)
@@ -20,7 +21,8 @@ PERIOD_S = 60.0
 
 
 LENDING_PERIOD_S = 2.0
-"""What was earned is at hand of tills this much later; with nothing changed, a look takes three indexed reads."""
+"""What was earned is at hand of tills this much later, or once fewer pushes wait (`till_cloud.jobs.turns`); with
+nothing changed, a look takes three indexed reads."""
 
 
 class JobsService:
@@ -109,11 +111,12 @@ class JobsService:
 
     def _lend_once(self) -> None:
         centre = self._centre
+        if self._stop.is_set():
+            return
         if not centre.quick(lambda connection: waiting(connection, centre.registry, centre.wall_ms())):
             return
-        job = Lending(centre.registry, centre.wall_ms)
-        while not self._stop.is_set() and centre.write(job.block).result():
-            pass
+        # A till's push waits while points are lent; and a member who is in the next one too is lent to again after it.
+        in_turns(centre, Lending(centre.registry, centre.wall_ms).block, pause=self._halt.wait)
 
     def _run(self) -> JobsDone:
         centre = self._centre

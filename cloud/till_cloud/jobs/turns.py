@@ -1,0 +1,50 @@
+"""Blocks of a job through the one writer, which tills' pushes want too: who had to wait for it lets others go first."""
+
+import sqlite3
+import time
+from collections.abc import Callable
+
+from till_cloud.centre import Centre
+
+REST_TIMES = 10
+"""After a block, so many times what it had waited for the writer. With nobody before it that is nothing; after an
+outage, with a second of pushes before it, one block goes in each ten seconds.
+"""
+
+LONGEST_REST_S = 30.0
+"""Whatever waits: a chain whose writer is never idle is seen to as well, a block each half minute."""
+
+
+def rest_s(waited_s: float) -> float:
+    """How long to leave the writer to others after a block that waited so long for it."""
+    return min(max(waited_s, 0.0) * REST_TIMES, LONGEST_REST_S)
+
+
+def in_turns(
+    centre: Centre,
+    block: Callable[[sqlite3.Connection], bool],
+    *,
+    pause: Callable[[float], bool],
+    mono_s: Callable[[], float] = time.monotonic,
+) -> None:
+    """Write `block` again and again while it answers True, and rest after each, the last one too.
+
+    `pause` waits so many seconds, or until it is to end: then it answers True. Call it from a worker thread.
+    """
+    while True:
+        more, waited_s = _write(centre, block, mono_s)
+        if pause(rest_s(waited_s)) or not more:
+            return
+
+
+def _write(
+    centre: Centre, block: Callable[[sqlite3.Connection], bool], mono_s: Callable[[], float]
+) -> tuple[bool, float]:
+    """What the block answered, and how long it had waited for the writer."""
+    asked_s = mono_s()
+
+    def work(connection: sqlite3.Connection) -> tuple[bool, float]:
+        waited_s = mono_s() - asked_s
+        return block(connection), waited_s
+
+    return centre.write(work).result()

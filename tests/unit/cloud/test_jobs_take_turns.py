@@ -1,0 +1,104 @@
+"""Lending leaves the writer to pushes: after an outage it took a third of the cloud's time, for nobody's good, since
+most of its members were in the next push again."""
+
+import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from till_cloud.centre import Centre
+from till_cloud.jobs.service import JobsService
+from till_cloud.jobs.turns import LONGEST_REST_S, REST_TIMES, in_turns, rest_s
+from unit.cloud.cloud_kit import chain
+
+
+class Clock:
+    """A clock in hand."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def held_up(centre: Centre, clock: Clock, work_s: float) -> threading.Event:
+    """A push that takes so long stands before whatever is written next; it begins with the event."""
+    begin = threading.Event()
+
+    def push(connection: sqlite3.Connection) -> None:
+        del connection
+        begin.wait()
+        clock.now_s += work_s
+
+    centre.write(push)
+    return begin
+
+
+def test_a_block_that_waited_for_pushes_is_followed_by_a_rest_of_ten_times_that(tmp_path: Path) -> None:
+    """One that waited for nothing by none, so that a quiet cloud lends as soon as before."""
+    rests: list[float] = []
+    clock = Clock()
+    with chain(tmp_path / "c.db") as made, ThreadPoolExecutor(1) as threads:
+        blocks = 0
+
+        def block(connection: sqlite3.Connection) -> bool:
+            nonlocal blocks
+            del connection
+            blocks += 1
+            clock.now_s += 100.0  # its own work is nobody's waiting
+            return blocks < 3
+
+        begin = held_up(made.centre, clock, 0.5)
+        asked = threading.Event()
+
+        def mono_s() -> float:
+            now_s = clock.now_s
+            asked.set()
+            return now_s
+
+        def pause(seconds: float) -> bool:
+            rests.append(seconds)
+            return False
+
+        running = threads.submit(in_turns, made.centre, block, pause=pause, mono_s=mono_s)
+        asked.wait()
+        begin.set()
+        running.result()
+    assert rests == [0.5 * REST_TIMES, 0.0, 0.0]
+
+
+def test_no_rest_is_longer_than_half_a_minute() -> None:
+    """A writer that is never idle has everybody lent to in the end; no clock brings a rest below none."""
+    assert rest_s(60.0) == LONGEST_REST_S
+    assert rest_s(-5.0) == 0.0
+
+
+def test_a_stop_ends_the_rest_and_what_would_follow(tmp_path: Path) -> None:
+    """`pause` says so."""
+    with chain(tmp_path / "c.db") as made:
+        blocks: list[int] = []
+
+        def block(connection: sqlite3.Connection) -> bool:
+            del connection
+            blocks.append(1)
+            return True
+
+        in_turns(made.centre, block, pause=lambda _: True)
+    assert len(blocks) == 1
+
+
+def test_the_running_cloud_lends_in_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And not at all once it is to stop."""
+    turns: list[object] = []
+    monkeypatch.setattr("till_cloud.jobs.service.in_turns", lambda centre, _block, pause: turns.append((centre, pause)))
+    monkeypatch.setattr("till_cloud.jobs.service.waiting", lambda *_: True)
+    with chain(tmp_path / "c.db") as made:
+        jobs = JobsService(made.centre)
+        jobs._lend_once()
+        assert turns == [(made.centre, jobs._halt.wait)]
+        jobs._stop.set()
+        jobs._lend_once()
+        assert len(turns) == 1
