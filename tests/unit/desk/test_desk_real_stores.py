@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,7 +17,7 @@ from fakes.slips import FakeSlipDesk
 from fakes.till import ANNA_CARD, IDENTITY, PROGRAMME, STRANGER_CARD, anna, receipt
 from till_agent.api import HoldCreate, Identify, ReturnLineRequest, ReturnRequest, Sale, SaleRequest
 from till_agent.balances import OwnEffects
-from till_agent.cache import CacheStore
+from till_agent.cache import CacheStore, pages
 from till_agent.desk import Answered, Desk, DeskParts, DeskSettings
 from till_agent.exceptions import DeskProblem
 from till_agent.journal import DiskJournal, EpochKeeper, Place
@@ -150,6 +151,57 @@ def test_sales_that_come_at_once_share_the_disk_and_stay_apart(tmp_path: Path) -
             assert till.journal.transactions < 50
 
     asyncio.run(day())
+
+
+async def sell_beside_a_page(folder: Path, monkeypatch: pytest.MonkeyPatch, patience_s: float) -> None:
+    """Sells while the cache's writer stands in the middle of its transaction; TimeoutError if a sale waits for it."""
+    async with real_till(folder, FakeClock()) as till:
+        await till.page(anna(), programme=True)
+        begun, free = threading.Event(), threading.Event()
+        write_page = pages.write_page
+
+        def slow(*given: Any) -> Any:
+            written = write_page(*given)
+            begun.set()
+            assert free.wait(60)
+            return written
+
+        monkeypatch.setattr(pages, "write_page", slow)
+        page = asyncio.ensure_future(till.page(anna(balance=700)))
+        try:
+            assert await asyncio.to_thread(begun.wait, 60)
+            request = SaleRequest(receipt=receipt(10_000), member=ANNA)
+            for number in range(3):
+                sale = asyncio.ensure_future(till.desk.sell(f"u{number}", request))
+                _done, late = await asyncio.wait({sale}, timeout=patience_s)
+                if late:
+                    raise TimeoutError
+                assert not sale.result().replayed
+            assert not page.done()
+            assert await shown(till) == (515, 15), "of the page nobody sees anything before it is whole"
+        finally:
+            free.set()
+            await page
+        assert await shown(till) == (715, 15)
+
+
+def test_no_sale_waits_for_a_page_that_is_being_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long the disk takes for it; and look-ups go on."""
+    asyncio.run(sell_beside_a_page(tmp_path, monkeypatch, 60))
+
+
+def test_a_sale_that_waits_for_the_cache_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mutant: what was sold is put into the cache before it is answered."""
+    commit = DiskJournal.commit
+
+    async def mutant(self: Any, decide: Any) -> Any:
+        done = await commit(self, decide)
+        await self._verdicts.record_results(1, ())
+        return done
+
+    monkeypatch.setattr(DiskJournal, "commit", mutant)
+    with pytest.raises(TimeoutError):
+        asyncio.run(sell_beside_a_page(tmp_path, monkeypatch, 0.5))
 
 
 def test_who_called_in_the_same_moment_is_answered_before_the_disk_is_asked(
