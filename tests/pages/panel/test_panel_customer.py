@@ -73,6 +73,33 @@ def test_a_keyed_phone_finds_its_owner_and_mistakes_are_told(browser: Browser, p
         expect(page.locator("#find-note")).to_contain_text("not recognised")
 
 
+def test_a_number_of_another_country_is_keyed_by_touch(browser: Browser, panel: PanelWorld, shots: Shots) -> None:
+    """The keys of the screen have no plus: the country's code makes room for one, and is back when all is cleared."""
+    with panel.open(browser) as visited:
+        page = visited.page
+        code = page.get_by_role("button", name="Number of another country")
+        for digit in "70":
+            page.get_by_role("button", name=digit, exact=True).click()
+        code.click()
+        expect(code).to_be_hidden()
+        for digit in "12015550123":
+            page.get_by_role("button", name=digit, exact=True).click()
+        assert page.input_value("#find-phone") == "+1 201 555-0123"
+        shots.take(page, "panel-abroad")
+        with page.expect_request("**/v1/identify*") as asked:
+            press(page, "find")
+        assert "+12015550123" in (asked.value.post_data or "")
+        expect(page.locator("#find-phone")).to_have_value("")
+        expect(code).to_have_text("+7")
+        code.click()
+        page.get_by_role("button", name="Clear").click()
+        expect(code).to_have_text("+7")
+        for digit in "9990000103":
+            page.get_by_role("button", name=digit, exact=True).click()
+        press(page, "find")
+        name_shown(page, "Clara C.")
+
+
 def test_members_are_found_by_card_digits_and_by_name(browser: Browser, panel: PanelWorld, shots: Shots) -> None:
     """The last digits of a card, or letters of the masked name; the list is walked with arrows."""
     with panel.open(browser) as visited:

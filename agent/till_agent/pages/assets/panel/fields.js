@@ -100,11 +100,14 @@ export function textInput(id, attributes = {}) {
   });
 }
 
-// A phone number: written in groups while it is keyed. `read()` gives what `readPhone` gives.
-export function phoneField(id, label, country, { value = "", onChange = () => {} } = {}) {
+// A phone number: written in groups while it is keyed. `read()` gives what `readPhone` gives. The country's code in front
+// is a key: it makes room for another one, since the keys of the screen have no plus.
+export function phoneField(id, t, label, country, { value = "", onChange = () => {} } = {}) {
   const input = textInput(id, { inputmode: "tel", class: "large number", maxlength: 24 });
   let read = readPhone(value, country);
-  const prefix = h("span.prefix.number", { "aria-hidden": "true" }, prefixOf(country));
+  const prefix = key(prefixOf(country), `${prefixOf(country)}: ${t("pad.abroad")}`, () => abroad(), "prefix");
+  prefix.classList.add("number");
+  prefix.title = t("pad.abroad");
   const show = () => {
     input.value = read.shown;
     prefix.hidden = read.foreign || !prefixOf(country);
@@ -113,13 +116,21 @@ export function phoneField(id, label, country, { value = "", onChange = () => {}
     const behind = input.value.slice(input.selectionStart).replace(/\D/g, "").length;
     read = readPhone(input.value, country);
     // A plus by itself is the beginning of a number with its country.
-    if (/^\s*\+\D*$/.test(input.value)) return;
+    if (/^\s*\+\D*$/.test(input.value)) {
+      prefix.hidden = true;
+      return;
+    }
     show();
     let caret = input.value.length;
     for (let left = behind; left > 0 && caret > 0; caret--) if (/\d/.test(input.value[caret - 1])) left--;
     input.setSelectionRange(caret, caret);
     onChange(read);
   });
+  const abroad = () => {
+    clear(input);
+    typeInto(input, "+");
+    input.focus();
+  };
   show();
   const node = h("div.field", null, h("label", { for: id }, label), h("div.prefixed", null, prefix, input));
   return { node, input, read: () => read };

@@ -97,7 +97,7 @@ export class Home {
     const modes = ["phone", "card", "name"].map((each) => [each, t(`find.${each}`)]);
     this.said = h("p.wrong.note", { id: "find-note", role: "alert" });
     const field = {
-      phone: () => phoneField("find-phone", t("find.phone.label"), facts.country, { onChange: () => this.note("") }),
+      phone: () => phoneField("find-phone", t, t("find.phone.label"), facts.country, { onChange: () => this.note("") }),
       card: () => digitsField("find-card", t("find.card.label"), { onChange: () => this.note("") }),
       name: () => this.nameField(),
     }[mode]();

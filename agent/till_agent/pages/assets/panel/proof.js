@@ -36,7 +36,7 @@ export class Proof {
     const note = h("p.wrong.note", { role: "alert" }, this.said ?? "");
     const asksPhone = this.way === "code" && !this.sent;
     const field = asksPhone
-      ? phoneField("proof-phone", t("sell.proof.phone"), facts.country, { value: this.phone, onChange: () => (note.textContent = "") })
+      ? phoneField("proof-phone", t, t("sell.proof.phone"), facts.country, { value: this.phone, onChange: () => (note.textContent = "") })
       : digitsField("proof-digits", t(this.way === "pin" ? "sell.proof.pin" : "reg.code"), { most: 8, group: 0, kind: "code-field" });
     this.input = field.input;
     if (this.way === "pin") this.input.type = "password";

@@ -111,7 +111,7 @@ export class Register {
   phoneStep() {
     const { t, facts } = this.app;
     this.first = null;
-    const field = phoneField("reg-phone", t("reg.phone"), facts.country, {
+    const field = phoneField("reg-phone", t, t("reg.phone"), facts.country, {
       value: this.s.phone,
       onChange: (read) => {
         this.s.phone = read.value;
@@ -240,7 +240,7 @@ export class Register {
 
   maskedPhone() {
     const digits = this.s.phone.replace(/\D/g, "");
-    return `*** ${digits.slice(-4, -2)}-${digits.slice(-2)}`;
+    return `***\u00a0${digits.slice(-4, -2)}-${digits.slice(-2)}`;
   }
 
   tick() {
@@ -352,5 +352,5 @@ export class Register {
 }
 
 function masked(card) {
-  return `**** ${card.slice(-4)}`;
+  return `****\u00a0${card.slice(-4)}`;
 }

@@ -209,7 +209,7 @@ export class Sell {
       wise.map((each) => banner(each.level, "", each.text)),
       this.trouble ? banner("warning", "", this.trouble) : null,
       h("div.spring"),
-      h("div.row.actions", null, button("big", t("do.cancel"), () => this.cancel(), { drawn: "close", data: { key: "cancel" } }), this.goButton(sum)),
+      h("div.row.actions", null, button("big aside", t("do.cancel"), () => this.cancel(), { drawn: "close", data: { key: "cancel" } }), this.goButton(sum)),
     );
     const again = focused?.dataset.key ? this.side.querySelector(`[data-key="${focused.dataset.key}"]`) : null;
     again?.focus({ preventScroll: true });
