@@ -35,6 +35,7 @@ from till_sync.exceptions import (
 )
 from till_sync.heartbeat import HEARTBEAT_PATH, POLICY_PATH, Heartbeat, HeartbeatAnswer, Policy
 from till_sync.phone_tags import PhoneTags
+from till_sync.pieces import RawPage, read_page
 from till_sync.ports import Clock
 from till_sync.transport import Reply, Transport
 from till_sync.waiting import within
@@ -66,7 +67,7 @@ JSON_HEADERS = {"Accept": "application/json", "Cache-Control": "no-store"}
 
 _hello = msgspec.json.Decoder(HelloAnswer)
 _push = msgspec.json.Decoder(PushAnswer)
-_changes = msgspec.json.Decoder(ChangesAnswer)
+_changes = msgspec.json.Decoder(RawPage)
 _hold = msgspec.json.Decoder(HoldAnswer)
 _confirmation = msgspec.json.Decoder(ConfirmationAnswer)
 _coupons = msgspec.json.Decoder(CouponAnswer)
@@ -76,6 +77,8 @@ _snapshot = msgspec.json.Decoder(SnapshotAnswer)
 _enrolment = msgspec.json.Decoder(EnrolmentAnswer)
 _heartbeat = msgspec.json.Decoder(HeartbeatAnswer)
 _policy = msgspec.json.Decoder(Policy)
+
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 _CONFLICTS = frozenset({"stale_epoch", "salt_mismatch", "chain_mismatch", "fingerprint_mismatch"})
 
@@ -185,7 +188,7 @@ class CloudClient:
             query |= {} if members is None else {"members_after": members[0], "members_to": members[1]}
         path = f"{self._path('changes')}?{urlencode(query)}"
         try:
-            answer = await self._ask("GET", path, _changes, extra_ms=wait_ms)
+            answer = await _read_rows(await self._ask("GET", path, _changes, extra_ms=wait_ms))
         except CloudRefused as error:
             if error.code != "cursor_invalid":
                 raise
@@ -312,8 +315,19 @@ class CloudClient:
         _require_plain_json(reply.headers)
         try:
             return decoder.decode(reply.body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise NotOurCloud(f"expected an answer of our protocol: {type(error).__name__}: {error}"[:300]) from None
+        except _UNREADABLE as error:
+            raise _not_ours(error) from None
+
+
+async def _read_rows(page: RawPage) -> ChangesAnswer:
+    try:
+        return await read_page(page)
+    except _UNREADABLE as error:
+        raise _not_ours(error) from None
+
+
+def _not_ours(error: Exception) -> NotOurCloud:
+    return NotOurCloud(f"expected an answer of our protocol: {type(error).__name__}: {error}"[:300])
 
 
 def _require_plain_json(headers: Mapping[str, str]) -> None:

@@ -21,6 +21,7 @@ from till_sync.exceptions import (
     SyncError,
 )
 from till_sync.parking import PARK_WAITS_MS, PARKED_PROTOCOL, Culprit, control, is_strange, speaks_of_ops
+from till_sync.pieces import encode_push
 from till_sync.ports import AheadOutbox, Clock, Outbox
 from till_sync.wire import HelloAnswer, Limits, PushAnswer, PushRequest
 
@@ -216,7 +217,7 @@ class Pusher:
         if request is None:
             self._batch = None
             return None
-        self._batch = self._made(self._culprit.stand_in(request), opened)
+        self._batch = await self._made(self._culprit.stand_in(request), opened)
         return self._batch
 
     def _read_ahead(self, batch: _Batch) -> None:
@@ -233,7 +234,7 @@ class Pusher:
             max_bytes=self._bytes.current,
             incarnation=batch.request.incarnation,
         )
-        return None if request is None else self._made(request, opened)
+        return None if request is None else await self._made(request, opened)
 
     @property
     def _opened(self) -> int:
@@ -250,9 +251,10 @@ class Pusher:
         fits = ahead.last_seq - ahead.first_seq < most_ops and len(ahead.encoded) <= self._bytes.current
         return fits and not searching
 
-    def _made(self, request: PushRequest, opened: int) -> _Batch:
+    async def _made(self, request: PushRequest, opened: int) -> _Batch:
         first_seq, last_seq = check_order(request)
-        return _Batch(request, msgspec.json.encode(request), opened, self._clock.mono_ms(), first_seq, last_seq)
+        made_mono_ms = self._clock.mono_ms()
+        return _Batch(request, await encode_push(request), opened, made_mono_ms, first_seq, last_seq)
 
     def _count_sending(self, batch: _Batch) -> None:
         epoch, last_sent = self._sent
