@@ -101,7 +101,7 @@ class BridgeServer(Server):
 
     def _protocol(self) -> asyncio.Protocol:
         protocol = BridgeProtocol(
-            config=self._config, server_state=self._state, app_state={}, max_connections=self._max_connections
+            config=self._config, server_state=self._state, heads=self._heads, max_connections=self._max_connections
         )
         protocol.on_refused = self._on_refused
         return protocol

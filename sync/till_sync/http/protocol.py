@@ -1,7 +1,6 @@
 """One connection of the server: uvicorn's httptools protocol with the limits that it lacks."""
 
 import asyncio
-import contextlib
 import socket
 from typing import Any
 
@@ -25,30 +24,58 @@ answer would be lost with it.
 DISCARD_BYTES = 64 * 1024
 """Read at once of what nobody wants any more."""
 
+LOOKS = 4
+"""How often slow heads are looked for within HEAD_TIMEOUT_S: they get a quarter more of it at most."""
+
+
+class HeadWatch:
+    """Cuts connections whose head takes too long. One timer for all of a server: with one for each, which nearly all
+    were cancelled at once, the loop had as much to do as with the headers.
+    """
+
+    def __init__(self, connections: set[Any]) -> None:
+        self._connections = connections
+        self._timer: asyncio.TimerHandle | None = None
+
+    def begins(self, loop: asyncio.AbstractEventLoop) -> float:
+        """The loop's time, at which a head begins; it is looked after from now on."""
+        if self._timer is None:
+            self._timer = loop.call_later(HEAD_TIMEOUT_S / LOOKS, self._look, loop)
+        return loop.time()
+
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._timer = None
+        late = loop.time() - HEAD_TIMEOUT_S
+        under_way = [each for each in self._connections if each.head_since is not None]
+        for each in under_way:
+            if each.head_since <= late:
+                each.head_too_slow()
+        if under_way:
+            self.begins(loop)
+
 
 class LimitedProtocol(HttpToolsProtocol):
-    """Sets TCP_NODELAY on every accepted socket, bounds the head of a request in bytes and time, and the rest of a
-    body that was answered early; refuses connections over `max_connections`; its own errors are problems.
+    """Bounds the head of a request in bytes and time, and the rest of a body that was answered early; refuses
+    connections over `max_connections`; its own errors are problems.
     """
 
     refusal_headers = b""
     """More headers of those problems, as lines."""
 
-    def __init__(
-        self, *, config: Config, server_state: ServerState, app_state: dict[str, Any], max_connections: int
-    ) -> None:
-        super().__init__(config=config, server_state=server_state, app_state=app_state)
+    def __init__(self, *, config: Config, server_state: ServerState, heads: HeadWatch, max_connections: int) -> None:
+        super().__init__(config=config, server_state=server_state, app_state={})
         self._max_connections = max_connections
+        self._heads = heads
         self._head_bytes = 0
-        self._head_timer: asyncio.TimerHandle | None = None
+        self.head_since: float | None = None
+        """When a head began that is not there yet, by the loop."""
         self._linger_timer: asyncio.TimerHandle | None = None
         self._linger_when_closed = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         # Reason: as uvicorn's own signature, narrower than asyncio's.
         super().connection_made(transport)
-        _send_at_once(transport)
-        self._head_timer = self.loop.call_later(HEAD_TIMEOUT_S, self._head_too_slow)
+        self.head_since = self._heads.begins(self.loop)
         if len(self.connections) > self._max_connections and not self._make_room():
             self._refuse(Problem(status=503, code="too_many_connections", detail="try again later", retryable=True))
 
@@ -71,21 +98,23 @@ class LimitedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._head_bytes = 0
-        if self._head_timer is None:
-            self._head_timer = self.loop.call_later(HEAD_TIMEOUT_S, self._head_too_slow)
+        if self.head_since is None:
+            self.head_since = self._heads.begins(self.loop)
 
     def on_url(self, url: bytes) -> None:
-        self._count_head(len(url))
+        self._head_bytes += len(url)
+        if self._head_bytes > HEAD_LIMIT_BYTES:
+            self._refuse_head()
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._count_head(len(name) + len(value))
+        self._head_bytes += len(name) + len(value)
+        if self._head_bytes > HEAD_LIMIT_BYTES:
+            self._refuse_head()
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
+        self.head_since = None
         if self.transport.is_closing():
             return
         super().on_headers_complete()
@@ -126,14 +155,13 @@ class LimitedProtocol(HttpToolsProtocol):
                 self.timeout_keep_alive, self.timeout_keep_alive_handler
             )
 
-    def _count_head(self, length: int) -> None:
-        self._head_bytes += length
-        if self._head_bytes > HEAD_LIMIT_BYTES:
-            detail = f"expected at most {HEAD_LIMIT_BYTES} bytes of request line and headers"
-            self._refuse(Problem(status=431, code="head_too_large", detail=detail))
+    def _refuse_head(self) -> None:
+        detail = f"expected at most {HEAD_LIMIT_BYTES} bytes of request line and headers"
+        self._refuse(Problem(status=431, code="head_too_large", detail=detail))
 
-    def _head_too_slow(self) -> None:
-        self._head_timer = None
+    def head_too_slow(self) -> None:
+        """Cut the connection."""
+        self.head_since = None
         # A connection that never sent a byte, or is still busy with an earlier answer, has nothing to be told.
         self.transport.abort()
 
@@ -163,10 +191,10 @@ class LimitedProtocol(HttpToolsProtocol):
         task.add_done_callback(self.tasks.discard)
 
     def _cancel_timers(self) -> None:
-        for timer in (self._head_timer, self._linger_timer):
-            if timer is not None:
-                timer.cancel()
-        self._head_timer = self._linger_timer = None
+        self.head_since = None
+        if self._linger_timer is not None:
+            self._linger_timer.cancel()
+            self._linger_timer = None
 
 
 async def _discard(loop: asyncio.AbstractEventLoop, connection: socket.socket) -> None:
@@ -178,11 +206,3 @@ async def _discard(loop: asyncio.AbstractEventLoop, connection: socket.socket) -
         pass
     finally:
         connection.close()
-
-
-def _send_at_once(transport: asyncio.Transport) -> None:
-    """Without this an answer written in two parts waits for the client's delayed acknowledgement: 40 ms on each."""
-    connection = transport.get_extra_info("socket")
-    if connection is not None and connection.family in (socket.AF_INET, socket.AF_INET6):
-        with contextlib.suppress(OSError):  # the peer may be gone already
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -118,7 +118,7 @@ MUTANTS: list[tuple[str, Any, str, Callable[..., Any], str]] = [
     ("any target", server.BridgeProtocol, "on_headers_complete", takes_any_target, "Paths"),
     ("headers behind the body", server.BridgeProtocol, "on_header", takes_headers_behind, "Bytes"),
     ("no headers of safety", guard, "guarded", lambda send: send, "Secrets"),
-    ("no limit of heads", server.BridgeProtocol, "_count_head", passes, "Too much"),
+    ("no limit of heads", server.BridgeProtocol, "_refuse_head", passes, "Too much"),
 ]
 
 OF_OPERATIONS = {"any host", "any origin", "no fetch metadata", "any method", "any body", "any token", "any scope"}

@@ -229,9 +229,9 @@ MUTANTS: list[Mutant] = [
     ),
     (
         "TCP_NODELAY is forgotten",
-        "http/protocol.py",
-        "        _send_at_once(transport)\n",
-        "",
+        "http/serving.py",
+        "socket.SOCK_STREAM, socket.IPPROTO_TCP)",
+        "socket.SOCK_STREAM)",
         LINE + "test_sync_serving.py::test_accepted_sockets_send_at_once",
     ),
     (
