@@ -254,7 +254,10 @@ def _check_holds(check: Literal["none", "ean13", "luhn"], digits: str) -> bool:
 
 
 def _phone_or_nothing(text: str, identifiers: Identifiers) -> str:
-    if sum(character.isdigit() for character in text) > LONGEST_PHONE_DIGITS and "+" not in text:
+    if len(text) > LONGEST_PHONE_DIGITS and sum(map(str.isdigit, text)) > LONGEST_PHONE_DIGITS and "+" not in text:
+        return ""
+    digits = text.strip()
+    if is_digits(digits) and not [each for each in identifiers.phone_countries if may_be_phone(digits, each)]:
         return ""
     try:
         return normalise_phone(text, identifiers.phone_countries)

@@ -17,6 +17,9 @@ class _Numbering(Struct, frozen=True):
     trunk: str
     exits: tuple[str, ...]
     lengths: frozenset[int]
+    shortest: int
+    longest: int
+    """Digits in all, with and without what a number may begin with."""
 
 
 def may_be_phone(text: str, country: str) -> bool:
@@ -24,6 +27,8 @@ def may_be_phone(text: str, country: str) -> bool:
     numbering = _numbering(country) if is_digits(text) else None
     if numbering is None or text.startswith(numbering.exits):
         return True
+    if not numbering.shortest <= len(text) <= numbering.longest:
+        return False
     left = {text}
     for prefix in (numbering.code, numbering.trunk):
         left |= {each.removeprefix(prefix) for each in left}
@@ -41,9 +46,12 @@ def _numbering(country: str) -> _Numbering | None:
     trunk, leaving = found.national_prefix_for_parsing or "", found.international_prefix or ""
     if not ((trunk.isdigit() or not trunk) and leaving.isdigit()):
         return None
+    code, lengths = str(found.country_code), frozenset(found.general_desc.possible_length)
     return _Numbering(
-        code=str(found.country_code),
+        code=code,
         trunk=trunk,
         exits=(leaving,),
-        lengths=frozenset(found.general_desc.possible_length),
+        lengths=lengths,
+        shortest=min(lengths),
+        longest=max(lengths) + len(code) + len(trunk),
     )

@@ -80,7 +80,7 @@ def _any_form(forms: Mapping[str, str], wanted: Sequence[str]) -> str:
 def _number(programme: Programme, language: str, is_negative: bool, whole: int, fraction: int) -> str:
     sign = "-" if is_negative else ""
     if not fraction:
-        return f"{sign}{grouped(whole)}"
+        return f"{sign}{whole if whole < GROUPED_FROM else grouped(whole)}"
     mark = "." if language == "en" else ","
     return f"{sign}{grouped(whole)}{mark}{fraction:0{programme.points_exponent}d}"
 

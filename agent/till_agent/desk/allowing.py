@@ -51,16 +51,18 @@ class Allowed(Struct, frozen=True, kw_only=True):
     @property
     def points(self) -> int:
         """The most that may be spent on one receipt."""
-        return self.covered if self.proof < 0 else min(self.covered, self.proof)
+        covered = self.covered
+        return covered if self.proof < 0 else min(covered, self.proof)
 
     @property
     def reason(self) -> str:
         """What keeps it from being more."""
-        if self.points < self.covered:
+        covered = self.covered
+        if 0 <= self.proof < covered:
             return OFFLINE_PROOF
-        if self.covered and self.voucher >= self.covered:
+        if covered and self.voucher >= covered:
             return VOUCHER
-        if self.covered and self.grant >= self.covered:
+        if covered and self.grant >= covered:
             return OFFLINE_GRANT
         return self.cause
 

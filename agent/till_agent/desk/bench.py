@@ -46,6 +46,7 @@ class Bench:
     def __init__(self, parts: DeskParts, identity: StoreIdentity) -> None:
         self.parts = parts
         self.identity = identity
+        self._words: tuple[Programme | None, dict[str, Words]] = (None, {})
         time = CloudTime(parts.cache, parts.clock)
         self.wallets = Wallets(
             parts.cache,
@@ -97,10 +98,19 @@ class Bench:
 
     def words(self, *languages: str | None, programme: Programme | None = None) -> Words:
         """Words in the first supported language, else the till's."""
-        if programme is None:
-            current = self.programme
-            programme = current.programme if current else None
-        return Words(supported(*languages, self.parts.settings.language), programme)
+        language = supported(*languages, self.parts.settings.language)
+        if programme is not None:
+            return Words(language, programme)
+        current = self.programme
+        programme = current.programme if current else None
+        # Those of the programme that is sold by are kept: each call wants them, a quote twice.
+        if self._words[0] is not programme:
+            self._words = (programme, {})
+        kept = self._words[1]
+        words = kept.get(language)
+        if words is None:
+            words = kept[language] = Words(language, programme)
+        return words
 
     def stranger(self, found: Found, pointer: str, language: str | None = None) -> DeskProblem:
         """Why somebody who is no member here, or whom the cloud has not told of, can't spend."""

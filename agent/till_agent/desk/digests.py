@@ -7,7 +7,6 @@ Former releases put in what was keyed; what they wrote is still recognised, and 
 
 import hmac
 from collections.abc import Callable, Iterable
-from hashlib import sha256
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -120,4 +119,4 @@ class Digests:
 
     def _hash(self, kind: str, uid: str, request: Struct | None) -> bytes:
         body = encode(request) if request is not None else b""
-        return hmac.new(self._key, b"%s\n%s\n%s" % (kind.encode(), uid.encode(), body), sha256).digest()
+        return hmac.digest(self._key, b"%s\n%s\n%s" % (kind.encode(), uid.encode(), body), "sha256")

@@ -166,9 +166,12 @@ class Wallets:
             return
         if self._selling.get(found.subject.key) == uid:
             del self._selling[found.subject.key]
+        opened = [key for key in found.keys if key in self._opened]
+        if not opened:
+            return
         used = self._used_here(found)
-        for key in found.keys:
-            if key in self._opened and not self._opened[key].use.is_after(used):
+        for key in opened:
+            if not self._opened[key].use.is_after(used):
                 del self._opened[key]
 
     def _take(self, use: WalletUse, found: Found, over: str, pointer: str, *, timed: bool, paid: bool) -> None:
