@@ -293,7 +293,7 @@ def sale_latency(bench: Bench) -> Found:
     """Sales while rows come in and a queue goes out."""
     with bench.chain("latency") as world:
         found = latency.measure(world, bench.size.latency_rounds, bench.say)
-    head = ("sale while", "sales", "p50", "p95", "p99", "p99 of that at rest")
+    head = ("sale while", "sales", "p50", "p95", "p99", "of that at rest", "floor beside it, p99", "p99 of that floor")
     rows = [
         cells(
             "sales",
@@ -302,6 +302,8 @@ def sale_latency(bench: Bench) -> Found:
             f"{len(taken):,}",
             *(f"{percentile(taken, share) / 1000:.2f} ms" for share in (0.50, 0.95, 0.99)),
             f"{found.ratio(name):.2f} x",
+            f"{percentile(found.floor[name], 0.99) / 1000:.2f} ms",
+            f"{found.of_floor(name):.2f} x",
         )
         for name, taken in found.taken.items()
     ]

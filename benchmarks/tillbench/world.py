@@ -192,12 +192,13 @@ def agent_words(config: Path, ready: Path) -> list[str]:
 
 
 @contextlib.contextmanager
-def echo_server(folder: Path) -> Iterator[int]:
-    """The bare server in a process of its own; gives its port."""
+def echo_server(folder: Path, *, durable: bool = False) -> Iterator[int]:
+    """The bare server in a process of its own; gives its port. `durable`: it syncs before each answer, in `folder`."""
     ready = folder / "echo.ready"
     ready.unlink(missing_ok=True)  # Of an earlier one in this folder, whose port is closed.
-    words = [sys.executable, "-m", "tillbench.echo", str(ready)]
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[1])}
+    words = [sys.executable, "-m", "tillbench.echo", str(ready), *([str(folder)] if durable else [])]
+    benchmarks = str(Path(__file__).resolve().parents[1])
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([benchmarks, *filter(None, [os.getenv("PYTHONPATH")])])}
     child = subprocess.Popen(words, stdin=subprocess.DEVNULL, env=environment)
     try:
         give_up = time.monotonic() + READY_TIMEOUT_S
