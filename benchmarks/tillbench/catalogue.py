@@ -151,12 +151,10 @@ def device_times(bench: Bench) -> Found:
         plain("sale to the first byte of its slip at the printer, p50", first_ms, "ms", places=1),
         plain("a bare program's connection and first byte, p50", printed.bare.p50 / 1000, "ms", places=2),
     ]
-    idle = devices.measure_idle(world, state, bench.size.starts * 6.0)
-    world.stop_agent()
+    idle = devices.measure_idle(world, bench.size.starts * 6.0)
     head = ("an idle agent with", "processor time in a minute", "of it the driver's")
     rows += [
-        cells("idle drivers", head, name, f"{each:.0f} ms", f"{each - idle[devices.NOTHING]:+.0f} ms")
-        for name, each in idle.items()
+        cells("idle drivers", head, name, f"{own:.0f} ms", f"{beyond:+.0f} ms") for name, (own, beyond) in idle.items()
     ]
     return Found(rows, [aims.of_sale_to_paper(first_ms)])
 

@@ -27,7 +27,9 @@ SETTLE_S = 2.0
 PAUSE_S = 1.2
 """Between two sales: longer than the driver believes an answer of the printer, as at a till."""
 TIMEOUT_S = 20.0
-IDLE_SETTLE_S = 3.0
+IDLE_SETTLE_S = 10.0
+"""An agent that has just come up tries a device that is not there more often."""
+IDLE_PARTS = 3
 NOTHING = "no device"
 QUESTIONS = re.compile(rb"\x10\x04[\x01-\x04]|\x1dr\x01")
 """What the driver asks before and behind a slip."""
@@ -128,9 +130,11 @@ def _bare(port: int, simulator: StampedPrinter) -> float:
     return (simulator.first_ns[slips] - started) / 1000
 
 
-def measure_idle(world: World, state: Path, seconds: float) -> dict[str, float]:
-    """Milliseconds of processor time in a minute, of an agent with one idle driver each, beyond one without any."""
-    found: dict[str, float] = {}
+def measure_idle(world: World, seconds: float) -> dict[str, tuple[float, float]]:
+    """Milliseconds of processor time in a minute, of an agent with one idle driver each; and beyond another agent
+    without any, started with it: what else runs, and how long they run, changes both by more than a driver takes."""
+    found: dict[str, tuple[float, float]] = {}
+    bare, state = world.second_state("idle-bare"), world.second_state("idle")
     with terminal() as (_, scanner), printer() as (_, port):
         nothing = state / "not-there"
         drivers = {
@@ -142,23 +146,28 @@ def measure_idle(world: World, state: Path, seconds: float) -> dict[str, float]:
             "TCP printer": f'[[printers]]\nname = "p"\ndriver = "tcp"\nhost = "127.0.0.1"\nport = {port}\n',
             "TCP printer, switched off": '[[printers]]\nname = "p"\ndriver = "tcp"\nhost = "127.0.0.1"\nport = 9\n',
         }
+        without = world.config("idle-bare", bare)
         for name, more in drivers.items():
-            found[name] = _idle(world, state, more, seconds)
+            found[name] = _idle(world, world.config("idle", state, more=more), without, seconds)
     return found
 
 
-def _idle(world: World, state: Path, more: str, seconds: float) -> float:
-    till = world.start_agent(world.config("idle", state, more=more))
+def _idle(world: World, config: Path, without: Path, seconds: float) -> tuple[float, float]:
+    other = world.start_agent(without, "idle-bare").pid
+    pid = world.start_agent(config, "idle").pid
     try:
         time.sleep(IDLE_SETTLE_S)
         parts = []
-        for _ in range(3):
-            before = cpu_ms(till.pid)
-            time.sleep(seconds / 3)
-            parts.append((cpu_ms(till.pid) - before) * 60 * 3 / seconds)
-        return median(parts)
+        for _ in range(IDLE_PARTS):
+            before = cpu_ms(pid), cpu_ms(other)
+            time.sleep(seconds / IDLE_PARTS)
+            own, others = cpu_ms(pid) - before[0], cpu_ms(other) - before[1]
+            a_minute = 60 * IDLE_PARTS / seconds
+            parts.append((own * a_minute, (own - others) * a_minute))
+        return median([own for own, _ in parts]), median([beyond for _, beyond in parts])
     finally:
-        world.stop_agent()
+        world.stop_agent("idle")
+        world.stop_agent("idle-bare")
 
 
 def cpu_ms(pid: int) -> float:

@@ -117,20 +117,18 @@ class World:
         """Of the process that `start_cloud` started last."""
         return int(ready_facts(self.folder / "cloud.ready")["pid"])
 
-    def start_agent(self, config: Path) -> "RunningTill":
-        """The installed command, as the service would run it."""
-        ready = self.folder / "agent.ready"
+    def start_agent(self, config: Path, name: str = "agent") -> "RunningTill":
+        """The installed command, as the service would run it; a second one at the same time has another `name`."""
+        ready = self.folder / f"{name}.ready"
         ready.unlink(missing_ok=True)
-        child = self.parts.start(
-            "agent", "agent", "run", "--config", str(config), "--ready-file", str(ready), ready=ready
-        )
+        child = self.parts.start(name, "agent", "run", "--config", str(config), "--ready-file", str(ready), ready=ready)
         settings = config.read_text(encoding="utf-8")
         state_dir = Path(settings.split('state_dir = "', 1)[1].split('"', 1)[0])
         return RunningTill(child.pid, int(ready_facts(ready)["port"]), state_dir)
 
-    def stop_agent(self) -> None:
+    def stop_agent(self, name: str = "agent") -> None:
         """In order, as at the end of a day."""
-        self.parts.stop("agent")
+        self.parts.stop(name)
 
 
 class RunningTill:
