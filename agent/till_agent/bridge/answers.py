@@ -1,15 +1,18 @@
 """Answers as raw ASGI messages: bytes that are ready, with the headers that every answer carries."""
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 from starlette.types import Message, Send
 
 from till_sync.problems import PROBLEM_MEDIA_TYPE, Problem
 
 JSON = b"application/json"
 NO_CONTENT = 204
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 _PROBLEM = PROBLEM_MEDIA_TYPE.encode()
 
 RawHeaders = tuple[tuple[bytes, bytes], ...]
@@ -81,6 +84,27 @@ def guarded(send: Send) -> Send:
         await send(message)
 
     return tell
+
+
+def in_ascii(raw: bytes) -> bytes:
+    """JSON with every letter beyond ASCII as an escape, for readers that guess the encoding wrong."""
+    return raw if raw.isascii() else _NOT_ASCII.sub(_escape, raw.decode()).encode("ascii")
+
+
+def _escape(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    if code < 0x10000:
+        return f"\\u{code:04x}"
+    code -= 0x10000
+    return f"\\u{0xD800 + (code >> 10):04x}\\u{0xDC00 + (code & 0x3FF):04x}"
+
+
+def as_asked(answer: Answer, headers: Mapping[bytes, bytes]) -> Answer:
+    """The answer in ASCII alone where the caller takes nothing else (`Accept-Charset: us-ascii`) and it is JSON."""
+    wanted = headers.get(b"accept-charset", b"").strip().lower() == b"us-ascii"
+    if not wanted or answer.media_type not in (JSON, _PROBLEM):
+        return answer
+    return replace(answer, body=in_ascii(answer.body))
 
 
 def raw_headers(headers: "Iterable[tuple[str, str]]") -> RawHeaders:

@@ -9,7 +9,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from till_agent.bridge.answers import Answer, problem_answer, send_answer
+from till_agent.bridge.answers import Answer, as_asked, problem_answer, send_answer
 from till_agent.bridge.at_once import ANSWER_KEY, READ_KEY
 from till_agent.bridge.guard import CLIENT_KEY, HEADERS_KEY
 from till_agent.bridge.shapes import ANY, OPEN, Operation, Parameter
@@ -86,6 +86,9 @@ class Endpoint:
             status = answer.status
         finally:
             self._observer.answered(self._operation.id, status, time.perf_counter() - started)
+        headers = scope.get(HEADERS_KEY)
+        if headers is not None and b"accept-charset" in headers:
+            answer = as_asked(answer, headers)
         at_once = scope.get(ANSWER_KEY)
         if at_once is None or not at_once(answer):
             await send_answer(send, answer)

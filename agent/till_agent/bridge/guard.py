@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from msgspec import Struct
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from till_agent.bridge.answers import NO_CONTENT, Answer, guarded, problem_answer, send_answer
+from till_agent.bridge.answers import NO_CONTENT, Answer, as_asked, guarded, problem_answer, send_answer
 from till_agent.bridge.at_once import ANSWER_KEY
 from till_agent.bridge.checks import (
     ALLOWED_REQUEST_HEADERS,
@@ -123,7 +123,7 @@ class Guard:
             return
         refusal = self._check_caller(scope, headers)
         if refusal is not None:
-            await self._refuse(send, refusal)
+            await self._refuse(send, refusal, headers)
             return
         origin = headers.get(b"origin")
         if origin is not None and origin in self._origins:
@@ -134,7 +134,7 @@ class Guard:
                 return
         refusal = self._check_request(scope, headers)
         if refusal is not None:
-            await self._refuse(send, refusal)
+            await self._refuse(send, refusal, headers)
             return
         scope[HEADERS_KEY] = headers
         abort = scope.get(ABORT_KEY)
@@ -225,7 +225,7 @@ class Guard:
         stream.abort()
         return False
 
-    async def _refuse(self, send: Send, refusal: Refusal) -> None:
+    async def _refuse(self, send: Send, refusal: Refusal, headers: Headers | None = None) -> None:
         self._refusals.refused(refusal.reason)
         problem = Problem(
             status=refusal.status,
@@ -236,7 +236,7 @@ class Guard:
         )
         cashier = self._refusals.cashier(refusal.reason, refusal.status)
         answer = problem_answer(problem, cashier=cashier, headers=refusal.headers)
-        await send_answer(send, answer)
+        await send_answer(send, as_asked(answer, headers or {}))
 
 
 def _unauthorized(reason: str, detail: str) -> Refusal:

@@ -1,12 +1,12 @@
 """Answers as Frontol takes them: a code, what the cashier should know, amounts with all their digits. Pure."""
 
-import re
 from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
 from till_agent.api import Member, Message, Quote
+from till_agent.bridge.answers import in_ascii
 from till_agent.frontol.amounts import decimal_of
 from till_agent.frontol.codes import number_of
 from till_agent.frontol.shapes import Who
@@ -23,21 +23,12 @@ WORTH_A_WINDOW = frozenset(
 on the slip, or in the sum that may be paid by points, needs none. Warnings are always told."""
 
 _encoder = msgspec.json.Encoder(decimal_format="number")
-_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 
 
 def encoded(body: Body, *, ascii_only: bool = False) -> bytes:
     """The JSON; `ascii_only`: every other letter as an escape, for readers that guess the encoding wrong."""
     raw = _encoder.encode(body)
-    return _NOT_ASCII.sub(_escape, raw.decode()).encode("ascii") if ascii_only else raw
-
-
-def _escape(match: re.Match[str]) -> str:
-    code = ord(match[0])
-    if code < 0x10000:
-        return f"\\u{code:04x}"
-    code -= 0x10000
-    return f"\\u{0xD800 + (code >> 10):04x}\\u{0xDC00 + (code & 0x3FF):04x}"
+    return in_ascii(raw) if ascii_only else raw
 
 
 def good(**parts: Any) -> Body:

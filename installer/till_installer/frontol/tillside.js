@@ -174,8 +174,18 @@ var tillside = (function () {
         }
     };
 
+    function language() {
+        var wanted = setting("language", "ru");
+        return WORDS[wanted] ? wanted : "ru";
+    }
+
+    // For calls that have no body of ours to say it in.
+    function inWords() {
+        return "?language=" + language();
+    }
+
     function words(name, first, second, third) {
-        var table = WORDS[setting("language", "ru")] || WORDS.ru;
+        var table = WORDS[language()];
         var text = table[name];
         text = replaced(text, "{0}", first);
         text = replaced(text, "{1}", second);
@@ -899,6 +909,8 @@ var tillside = (function () {
         request.setRequestHeader("Authorization", "Bearer " + setting("token", ""));
         request.setRequestHeader("X-Tillside-Client", CLIENT);
         request.setRequestHeader("Accept", "application/json");
+        // Letters as escapes: nobody has to guess an encoding.
+        request.setRequestHeader("Accept-Charset", "us-ascii");
         return request;
     }
 
@@ -974,7 +986,7 @@ var tillside = (function () {
     // ---- Who buys.
 
     function identify(doc, who) {
-        var answer = post("/v1/identify", who);
+        var answer = post("/v1/identify" + inWords(), who);
         if (isGood(answer) && answer.data.reference) {
             memory.quoteBody = "";
             set(doc, "tillsideWho", answer.data.reference);
@@ -1256,7 +1268,7 @@ var tillside = (function () {
         if (get(doc, "tillsideHold")) {
             body.sale_uid = uidOf(doc);
         }
-        body.language = setting("language", "ru");
+        body.language = language();
         if (member) {
             body.member = member;
         }
@@ -1389,6 +1401,7 @@ var tillside = (function () {
             sale_uid: uidOf(doc),
             member: memberOf(doc),
             points: points,
+            language: language(),
             ttl_ms: Math.max(1, Math.min(60, whole(setting("holdMinutes", 30)))) * 60000
         };
         var answer;
@@ -1409,7 +1422,7 @@ var tillside = (function () {
     // Who the member is, in one of the ways that the agent names: {pin} or {confirmation}; null when it can't be shown.
     function proofBy(doc, ways) {
         var uid = "c-" + sha256(uidOf(doc) + "/" + now()).substring(0, 40);
-        var body = { uid: uid, member: memberOf(doc), language: setting("language", "ru") };
+        var body = { uid: uid, member: memberOf(doc), language: language() };
         var text;
         var answer;
         if (contains(ways, "pin")) {
@@ -1679,7 +1692,7 @@ var tillside = (function () {
             number: String(read(doc, "number", "")).substring(0, 64),
             shift: String(read(doc, "sessionNumber", "") || read(frontol, "sessionNumber", "")).substring(0, 64),
             cashier: cashierOf(),
-            language: setting("language", "ru"),
+            language: language(),
             print_slip: contains(["agent", "both"], setting("slip", "receipt"))
         };
         if (member) {
@@ -1906,7 +1919,7 @@ var tillside = (function () {
             say(words("unsent", number), true);
             return;
         }
-        answer = put("/v1/returns/" + uid, { sale_uid: sale, lines: lines, number: number, cashier: cashierOf() });
+        answer = put("/v1/returns/" + uid + inWords(), { sale_uid: sale, lines: lines, number: number, cashier: cashierOf() });
         if (isGood(answer)) {
             set(doc, "tillsideSent", "1");
             tell(answer.data.messages);
@@ -2028,7 +2041,7 @@ var tillside = (function () {
             }
             memory = forgotten();
             if (gone !== null && gone.sent === "1") {
-                answer = call("POST", "/v1/sales/" + gone.uid + "/void", undefined, waitMs, true);
+                answer = call("POST", "/v1/sales/" + gone.uid + "/void" + inWords(), undefined, waitMs, true);
                 if (!isGood(answer) && !answer.dead) {
                     tellRefusal(answer);
                 }

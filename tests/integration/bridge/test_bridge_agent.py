@@ -112,6 +112,22 @@ def test_slips_of_what_came_back_are_fetched_like_those_of_sales(agent: LiveAgen
         assert agent.call("GET", path).code == "sale_unknown"
 
 
+def test_answers_are_in_ascii_for_who_takes_nothing_else(agent: LiveAgent) -> None:
+    """Of a handler, of the desk and of the guard; the same words, letters as escapes."""
+    wish = {"sale_uid": "s-1", "member": {"reference": "m-anna"}, "points": 100}
+    calls = (
+        ("/v1/identify?language=ru", {"card": ANNA_CARD}, {}),
+        ("/v1/holds", wish, {}),
+        ("/v1/holds", wish, {"X_Tillside_Client": ""}),
+    )
+    for path, body, changed in calls:
+        usual = agent.call("POST", path, body, **changed)
+        plain = agent.call("POST", path, body, Accept_Charset="us-ascii", **changed)
+        assert (plain.status, usual.body.isascii(), plain.body.isascii()) == (usual.status, False, True)
+        assert plain.json.get("cashier") == usual.json.get("cashier")
+        assert set(plain.json) == set(usual.json)
+
+
 def test_points_can_not_be_reserved_without_a_line(agent: LiveAgent) -> None:
     wish = {"sale_uid": "s-1", "member": {"reference": "m-anna"}, "points": 100}
     reply = agent.call("POST", "/v1/holds", wish)

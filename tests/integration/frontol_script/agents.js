@@ -50,7 +50,8 @@ function really(method, url, headers, body, waitMs) {
         return { status: 0, text: "" };
     }
     const bytes = Buffer.from(new Uint8Array(shared, HEAD_BYTES, state[2]));
-    return { status: state[1], text: bytes.toString("utf8") };
+    // As whoever guesses the encoding wrong reads it: the agent's letters must come as escapes.
+    return { status: state[1], text: bytes.toString("latin1") };
 }
 
 // As little of the agent as a receipt needs: one member with 500.00 points, a point a rouble, half a receipt at most.

@@ -225,6 +225,17 @@ def test_a_card_that_is_none_is_told_in_the_agents_words(frontol: Host, till: Ti
     assert frontol.bodies("PUT", "/v1/sales/")[0].get("member") is None
 
 
+def test_the_agents_words_come_in_the_scenarios_language_and_whole(host: Host, till: Till) -> None:
+    """Whatever the till's language is, and by whatever encoding the engine reads answers: they are ASCII."""
+    frontol = fresh(host, till, PAYMENT | {"language": "kk"})
+    frontol.open(card="4111111111111111")
+    assert frontol.seen["said"][0].startswith("Бұл банк картасы")
+    frontol.tell("addPosition", **MILK)
+    frontol.close()
+    frontol.open(card=BORIS.card)
+    assert "бұғатталған" in frontol.seen["said"][0]
+
+
 def test_a_stranger_earns_and_a_blocked_member_pays_nothing_by_points(frontol: Host, till: Till) -> None:
     """Neither stops the sale; the agent says why points don't pay."""
     frontol.open(MILK, card=STRANGER_CARD)
