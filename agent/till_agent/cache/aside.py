@@ -64,6 +64,8 @@ class Aside:
             raise
         self.progress = after
         self.removed |= pages.removed_by(page)
+        if not after.filling:
+            self._flush()
         return not after.filling
 
     def carry_over(
@@ -86,12 +88,9 @@ class Aside:
 
     def finish(self) -> None:
         """Everything in one file, and on disk, ready to be renamed."""
-        connection = self._opened()
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        connection.close()
+        self._flush()
+        self._opened().close()
         self._connection = None
-        with self.path.open("rb") as whole:
-            os.fsync(whole.fileno())
 
     def clear(self) -> None:
         """Away with it."""
@@ -101,6 +100,12 @@ class Aside:
         for suffix in ("", *SIDE_FILES):
             with contextlib.suppress(FileNotFoundError):
                 self.path.with_name(self.path.name + suffix).unlink()
+
+    def _flush(self) -> None:
+        """With the last page already: what is taken over after that is little, and soon on the disk."""
+        self._opened().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        with self.path.open("rb") as whole:
+            os.fsync(whole.fileno())
 
     def _opened(self) -> sqlite3.Connection:
         if self._connection is None:

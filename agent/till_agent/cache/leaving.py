@@ -15,6 +15,7 @@ CREATE = "CREATE TABLE IF NOT EXISTS leaving (member_id TEXT PRIMARY KEY) STRICT
 _ADD = "INSERT OR IGNORE INTO leaving (member_id) VALUES (?)"
 _ALL = "SELECT member_id FROM leaving"
 _ANY = "SELECT 1 FROM leaving LIMIT 1"
+_KEPT = "SELECT 1 FROM leaving WHERE member_id = ?"
 _STAYS = "DELETE FROM leaving WHERE member_id = ?"
 _GRANTED = "SELECT member_id FROM grants WHERE member_id = ?"
 _MEMBER = "SELECT member_id, generation, data FROM members WHERE member_id = ?"
@@ -24,6 +25,11 @@ _BALANCE = "SELECT * FROM balances WHERE member_id = ?"
 def is_any(connection: sqlite3.Connection) -> bool:
     """Whether somebody is kept who has left."""
     return connection.execute(_ANY).fetchone() is not None
+
+
+def is_kept(connection: sqlite3.Connection, member_id: str) -> bool:
+    """Whether they have left, and are kept."""
+    return connection.execute(_KEPT, (member_id,)).fetchone() is not None
 
 
 def leave(connection: sqlite3.Connection, member_ids: Iterable[str], waiting: frozenset[str]) -> int:

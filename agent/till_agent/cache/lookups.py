@@ -2,18 +2,21 @@
 
 From the moment when it is asked whom own ops speak of until the page is stored the till sells on: then an op may speak
 of somebody of whom none did. Each op is about somebody who was looked up before. So whoever was looked up within a
-minute counts as spoken of; and whoever is while a page is written is found until its end, and brought back if the page
-took them away. No sale waits for a page, and no page for a sale.
+minute counts as spoken of; and whoever is while a page is written is taken in again in its own transaction, so that no
+kill comes between. Who is looked up in the moment of its commit is found until its end, and brought back by a second
+one. No sale waits for a page, and no page for a sale.
 """
 
 import contextlib
+import sqlite3
 from collections.abc import Callable, Iterator
 
-from till_agent.cache import schema
+from till_agent.cache import pages, schema
 from till_agent.cache.reading import Reader
 from till_agent.cache.rows import UNREADABLE, MemberColumns, Noted, as_member, tags_of
 from till_agent.ports import CachedMember
 from till_sync.ports import Clock
+from till_sync.wire import ChangesAnswer
 
 LATELY_MS = 60_000
 """From the look-up until the op is on the disk: the journal's writer is given up after ten seconds."""
@@ -68,8 +71,21 @@ class Lookups:
 
     def gone(self, removed: set[str]) -> list[Noted]:
         """Who was looked up meanwhile and is there no more, but for `removed`."""
-        noted = self._meanwhile or {}
-        return [each for member_id, each in noted.items() if member_id not in removed and not self.is_here(member_id)]
+        return [each for each in self._noted_but(removed) if not self.is_here(each[0][0])]
+
+    def keep(self, connection: sqlite3.Connection, progress: pages.Progress, page: ChangesAnswer) -> pages.Progress:
+        """Take in again whom the transaction of a page has taken away, though they were looked up meanwhile; gives the
+        progress after it. In the writer thread: one who is looked up at this moment may be overlooked."""
+        noted = self._noted_but(pages.removed_by(page))
+        return pages.bring_back(connection, noted) if noted else progress
+
+    def with_noted(self, waiting: frozenset[str] | None) -> frozenset[str]:
+        """Whom waiting ops speak of, and who was looked up meanwhile. From any thread, as `keep`."""
+        return frozenset(list(self._meanwhile or ())) | (waiting or frozenset())
+
+    def _noted_but(self, removed: set[str]) -> list[Noted]:
+        meanwhile = self._meanwhile or {}
+        return [each for member_id, each in list(meanwhile.items()) if member_id not in removed]
 
     def _noted(self, key: str) -> Noted | None:
         if not self._meanwhile:

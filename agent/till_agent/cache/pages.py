@@ -301,10 +301,14 @@ def claim_tags(connection: sqlite3.Connection, claims: list[tuple[str, str]], on
 def take(connection: sqlite3.Connection, answer: MemberAnswer) -> Progress:
     """Store a member whom the cloud was asked about, ahead of the page that brings them; the cursor stays.
 
-    Whom a page has brought meanwhile is left alone: it may be newer than the answer.
+    Whom a page has brought meanwhile is left alone: it may be newer than the answer. Who left with one, and is kept for
+    a while, is as the answer says, which is newer than that.
     """
     progress, row = load_progress(connection), answer.member
-    if row is None or connection.execute(schema.STORED, (row.member_id,)).fetchone() is not None:
+    if row is None:
+        return progress
+    is_here = connection.execute(schema.STORED, (row.member_id,)).fetchone() is not None
+    if is_here and not leaving.is_kept(connection, row.member_id):
         return progress
     rows = [row]
     page = ChangesAnswer(

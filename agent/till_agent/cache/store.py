@@ -47,9 +47,8 @@ class CacheStore:
     Made and used on the loop. Look-ups never wait for a write and never raise: in a damaged file they find nobody.
 
     `on_complete(floor)` is called on the loop after each page that made the cache complete: every cached balance then
-    includes own ops up to `floor` (epoch, seq). By `clock` it is noted when the newest page came. `waiting(included)`
-    says whom own ops after that one speak of: they are kept, whatever a page says of who has left. It is asked after
-    `caught_up()`, which may be set later.
+    includes own ops up to `floor` (epoch, seq). By `clock` it is noted when the newest page came. `waiting(included)`,
+    asked after `caught_up()`, says whom own ops after that one speak of: they are kept, whoever a page says has left.
     """
 
     def __init__(
@@ -217,7 +216,9 @@ class CacheStore:
         stretch, self._apart, self._keeps = page.stretch, None, True
         if stretch is not None and not self._progress.filling:
             async with self._letting_go(page) as stay:
-                self._progress = await self._write(lambda connection: checking.mend(connection, page, stretch, stay))
+                self._progress = await self._write(
+                    lambda each: self._lookups.keep(each, checking.mend(each, page, stretch, stay), page)
+                )
 
     async def store_page(self, page: ChangesAnswer) -> None:
         """Rows and cursor in one transaction; CacheUnavailable when it can't be kept."""
@@ -237,7 +238,7 @@ class CacheStore:
 
         def write(connection: sqlite3.Connection) -> tuple[Progress, CachedProgramme | None, bool]:
             before = pages.load_progress(connection)
-            progress = pages.write_page(connection, before, page, seen, stay)
+            progress = self._lookups.keep(connection, pages.write_page(connection, before, page, seen, stay), page)
             if before.filling or any(isinstance(row, GrantRow) for row in page.rows):
                 self._lent.totals = grants.totals(connection)
             self._keeps = leaving.is_any(connection)
@@ -267,13 +268,12 @@ class CacheStore:
 
     @contextlib.asynccontextmanager
     async def _letting_go(self, page: ChangesAnswer) -> AsyncIterator[frozenset[str]]:
-        """Whom a page may not take away. Who is looked up within it may not be either, and is brought back."""
+        """Whom a page may not take away. Who is looked up within it may not be either, and stays or is brought back."""
         await self.caught_up()
         aside = self._aside
         with self._lookups.noting():
             yield self._waiting((page.epoch, page.acked_seq)) | self._lookups.lately()
-            gone = self._lookups.gone(pages.removed_by(page) | (aside.removed if aside else set()))
-            if gone:
+            if gone := self._lookups.gone(pages.removed_by(page) | (aside.removed if aside else set())):
                 self._progress, self._keeps = await self._write(lambda each: pages.bring_back(each, gone)), True
 
     async def _store_aside(self, aside: Aside, page: ChangesAnswer, seen: Seen | None, stay: Waiting) -> None:
@@ -281,8 +281,7 @@ class CacheStore:
         try:
             complete = await self._in_thread(lambda: aside.write_page(page, seen, stay))
             if complete:
-                await self._in_thread(lambda: aside.carry_over(self._writer, self._progress.base, stay))
-                await self._swap(aside)
+                await self._swap(aside, stay)
         except BaseException:
             await self._drop_aside(aside)
             raise
@@ -294,10 +293,10 @@ class CacheStore:
         self._aside = None
         await self._in_thread(aside.clear)
 
-    async def _swap(self, aside: Aside) -> None:
+    async def _swap(self, aside: Aside, stay: Waiting) -> None:
         """The new cache in the other's place: look-ups go on all the while, and a crash leaves the one or the other."""
         async with self.finder.turn, self._turn:
-            await self._run(lambda: self._settle(aside))
+            await self._run(lambda: self._settle(aside, stay))
             # The old file is whole without its log now, and nobody writes: it is read without locks until it goes.
             self._reader.settle()
             try:
@@ -309,8 +308,9 @@ class CacheStore:
         self.snapshot_path.unlink(missing_ok=True)
         _log.info("a new cache of %d members serves", self._progress.members)
 
-    def _settle(self, aside: Aside) -> None:
+    def _settle(self, aside: Aside, stay: Waiting) -> None:
         """In the writer thread."""
+        aside.carry_over(self._writer, self._progress.base, self._lookups.with_noted(stay))
         aside.finish()
         if self._writer is not None and self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
             raise sqlite3.OperationalError("another process reads the cache, which can't be replaced under it")

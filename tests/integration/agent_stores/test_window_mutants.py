@@ -131,18 +131,39 @@ SALES = "tests/integration/agent_stores/test_window_sales.py::"
 
 AGENT: list[Mutant] = [
     (
+        "a kill between a page and what follows it takes who was sold to meanwhile",
+        "cache/lookups.py",
+        "if noted else progress",
+        "if False else progress",
+        SALES + "test_who_is_sold_to_while_a_page_takes_them_away_stays",
+    ),
+    (
+        "a kill right after a new cache took its place takes who was sold to meanwhile",
+        "cache/store.py",
+        "self._lookups.with_noted(stay))",
+        "stay)",
+        SALES + "test_who_is_sold_to_while_a_page_takes_them_away_stays",
+    ),
+    (
+        "an answer about one who is kept is left alone",
+        "cache/pages.py",
+        "    if is_here and not leaving",
+        "    if is_here and True or leaving",
+        SALES + "test_who_is_brought_again_by_an_answer_is_as_the_cloud_says",
+    ),
+    (
         "who is sold to while a page is written goes with it",
         "cache/store.py",
-        "            if gone:\n",
-        "            if False:\n",
-        SALES + "test_who_is_sold_to_while_a_page_takes_them_away_stays",
+        "            if gone := ",
+        "            if gone := 0 * ",
+        SALES + "test_a_card_leads_to_who_is_going_until_they_are_brought_back",
     ),
     (
         "who is brought back is nobody until then",
         "cache/lookups.py",
         "        if not self._meanwhile:\n            return None\n",
         "        return None\n",
-        SALES + "test_who_is_sold_to_while_a_page_takes_them_away_stays",
+        SALES + "test_a_card_leads_to_who_is_going_until_they_are_brought_back",
     ),
     (
         "a card leads nowhere until its owner is brought back",
@@ -154,8 +175,8 @@ AGENT: list[Mutant] = [
     (
         "who was erased is brought back",
         "cache/lookups.py",
-        "if member_id not in removed and not",
-        "if not",
+        "if member_id not in removed]",
+        "if True]",
         SALES + "test_who_was_erased_is_not_brought_back",
     ),
     (
@@ -170,7 +191,7 @@ AGENT: list[Mutant] = [
         "cache/pages.py",
         "(each[0][0],)).fetchone() is None]",
         "(each[0][0],)).fetchone() is None or True]",
-        SALES + "test_who_is_brought_again_by_an_answer_is_as_the_cloud_says",
+        SALES + "test_who_is_looked_up_while_a_page_changes_them_is_as_it_says",
     ),
     (
         "who was looked up a moment before goes",

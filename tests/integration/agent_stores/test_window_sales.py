@@ -44,13 +44,15 @@ EARNED = 7
 
 class SoldBetween:
     """Sells to a member for the first time when the cache has just asked whom waiting operations speak of: what it
-    writes then knows nothing of the sale. `shown` are the balances since, also one after each write."""
+    writes then knows nothing of the sale. `shown` are the balances since, also one after each write; `in_file` says
+    whether a kill -9 right after that write leaves them to the next start."""
 
     def __init__(self, here: PullingTill, member_id: str) -> None:
         self.member_id = member_id
         self.shown: list[int | None] = []
         self.effects = OwnEffects()
         self.by_card: list[str | None] = []
+        self.in_file: list[bool] = []
         self._here = here
         self._run = here.cache._run
         here.cache._waiting, here.cache._run = self._asked, self._looked_after
@@ -78,6 +80,7 @@ class SoldBetween:
         done = await self._run(work)
         if self.shown:
             self.shown.append(self.shows())
+            self.in_file.append(self._here.cache._lookups.is_here(self.member_id))
             found = self._here.cache.by_tag(tag("card", 5))
             self.by_card.append(found and found.row.member_id)
         return done
@@ -125,6 +128,7 @@ def test_who_is_sold_to_while_a_page_takes_them_away_stays(
         assert till.shown[0] > EARNED
         assert len(till.shown) > 1
         assert set(till.shown) == {till.shown[0]}
+        assert set(till.in_file) == {True}
         assert till.shows() == till.shown[0]
         assert ("snapshots" in here.requests) is (leave is new_cache)
         ops_wait(here)
@@ -159,15 +163,64 @@ def test_who_is_brought_back_is_found_by_card_and_by_name(world: Chain, tmp_path
 
 
 def test_a_card_leads_to_who_is_going_until_they_are_brought_back(world: Chain, tmp_path: Path) -> None:
-    """Also in the moment between, when the file has them no more."""
+    """Looked up in the very moment of the commit, and before the second one, when the file has them no more."""
 
     async def work(here: PullingTill) -> None:
-        till = SoldBetween(here, await told(here, world))
+        lookups, write, loop = here.cache._lookups, here.cache._run, asyncio.get_running_loop()
+        keep, by_card, in_file = lookups.keep, [], []
+
+        async def look() -> None:
+            assert here.cache.by_id(member(5)) is not None
+
+        def at_commit(connection, progress, page):
+            kept = keep(connection, progress, page)
+            asyncio.run_coroutine_threadsafe(look(), loop).result(60)
+            return kept
+
+        async def looked_after(work):
+            done = await write(work)
+            found = here.cache.by_tag(tag("card", 5))
+            by_card.append(found and found.row.member_id)
+            in_file.append(lookups.is_here(member(5)))
+            return done
+
+        days(world, 91)
+        lookups.keep, here.cache._run = at_commit, looked_after
         await here.pull()
-        assert till.by_card == [member(5)] * 2
+        assert by_card == [member(5)] * 2
+        assert in_file == [False, True]
+        assert held(here) == {member(5)}
         assert here.cache.by_tag(tag("card", 6)) is None
 
     at_till(world, tmp_path, work)
+
+
+def test_who_is_looked_up_while_a_page_changes_them_is_as_it_says(tmp_path: Path) -> None:
+    """Others leave with it, so it is noted who is looked up; that brings back nobody who is there."""
+
+    async def work() -> None:
+        asked, free = asyncio.Event(), threading.Event()
+
+        def waiting(_included: tuple[int, int]) -> frozenset[str]:
+            asked.set()
+            return frozenset()
+
+        async with cache_in(tmp_path, waiting=waiting) as cache:
+            await cache.store_page(page(*[MemberRow(member_id=each, balance=5, position=1) for each in ("m-1", "m-2")]))
+            cache._thread.submit(free.wait, 60)
+            asked.clear()
+            changed = MemberRow(member_id="m-1", balance=50, position=3)
+            storing = asyncio.ensure_future(cache.store_page(page(changed, LeftRow(member_id="m-2", position=2))))
+            await asked.wait()
+            assert cache.by_id("m-1") is not None
+            free.set()
+            await storing
+            await cache.store_page(page(acked=1))
+            found = cache.by_id("m-1")
+            assert found is not None
+            assert (found.row.balance, cache.member_count) == (50, 1)
+
+    run(work())
 
 
 def test_who_was_erased_is_not_brought_back(world: Chain, tmp_path: Path) -> None:
