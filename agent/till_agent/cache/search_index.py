@@ -20,7 +20,7 @@ from till_agent.ports import Asked
 from till_sync.snapshot_rows import StoredMember
 
 CHUNK_MEMBERS = 1_000
-"""Members that are read and packed in one transaction of the writer's: some 10 ms, between pages."""
+"""Members that are read and packed in one transaction of the writer's: some 10 ms, between pages, in turns."""
 DUE_LIMIT = 500
 """Members whose line is wanting or old, before they get a chunk of their own; until then each search reads them."""
 STALE_MEMBERS = 20_000
@@ -106,7 +106,8 @@ def note(connection: sqlite3.Connection, before: str, after: str, shown: Iterabl
     """
     state = read_state(connection)
     if state is not None and state.cursor == before:
-        connection.executemany(ADD_DUE, [(each,) for each in shown])
+        for part in in_turns(list(shown)):
+            connection.executemany(ADD_DUE, [(each,) for each in part])
         connection.execute(MOVE_CURSOR, (after,))
 
 
@@ -196,12 +197,13 @@ def _patterns(digits: bytes, tails: tuple[int, ...]) -> list[bytes]:
 def _add(connection: sqlite3.Connection, state: State, rows: list[tuple[str, bytes]]) -> State:
     lines: list[bytes] = []
     tails = set(state.tails)
-    for member_id, data in rows:
-        stored = _decoder.decode(data)
-        phone, card = tail_of(stored.phone_masked), tail_of(stored.card_masked)
-        tails |= {len(phone), len(card)}
-        name = "".join([f" {word}" for word in words_of(stored.name_masked)])
-        lines.append(f"\n{name}\x1f{phone}\x1f{card}\x1f{member_id}".encode())
+    for part in in_turns(rows):
+        for member_id, data in part:
+            stored = _decoder.decode(data)
+            phone, card = tail_of(stored.phone_masked), tail_of(stored.card_masked)
+            tails |= {len(phone), len(card)}
+            name = "".join([f" {word}" for word in words_of(stored.name_masked)])
+            lines.append(f"\n{name}\x1f{phone}\x1f{card}\x1f{member_id}".encode())
     if lines:
         connection.execute(ADD_CHUNK, (len(lines), b"".join(lines)))
     return msgspec.structs.replace(state, tails=tuple(sorted(tails)))

@@ -2,8 +2,9 @@
 
 A thread that calls SQLite lets go of the interpreter for microseconds each time, and has it again before one that waits
 for it has woken up. So a sale, which needs it a dozen times in the journal's own thread, waits up to Python's switch
-interval of 5 ms each time, for as long as a page is written. A real pause lets it through. Where nobody has called for
-a while there is none: pauses make a load of many members by pages half as long again.
+interval of 5 ms each time, for as long as a page is written. A real pause lets it through: a short one between any two
+turns, in which a call that has come is heard, and a longer one while a call goes on. Where nobody has called for a
+while there is none: pauses make a load of many members by pages half as long again.
 """
 
 import time
@@ -12,14 +13,20 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-TURN_ROWS = 50
-"""Half a millisecond of work."""
+TURN_ROWS = 15
+"""A third of a millisecond of work: so long a call waits to be heard."""
 
-PAUSE_S = 0.0005
-"""As long as that: a sale's part in the journal takes about so much. 10,000 rows take a tenth of a second more."""
+PAUSE_S = 0.0002
+"""Long enough for a thread that waits for the interpreter to wake up and have it."""
 
-PAUSES_A_CALL = 5_000
-"""A call is followed by others: the next 250,000 rows are written with pauses, which takes five seconds and more."""
+CALL_S = 0.003
+"""What a sale takes by itself, from when it asks for the programme: nothing is written meanwhile."""
+
+WAITS_A_TURN = 20
+"""Pauses of one after another call: a rush that never ends must not keep a page from being written."""
+
+PAUSES_A_CALL = 16_000
+"""A call is followed by others: the next 240,000 rows are written with pauses, which takes eight seconds and more."""
 
 
 class Pace:
@@ -28,18 +35,26 @@ class Pace:
 
     def __init__(self) -> None:
         self._pauses = 0
+        self._called_until_s = 0.0
 
     def called(self) -> None:
         """Somebody sells: let them through from the next turn on."""
         self._pauses = PAUSES_A_CALL
+        self._called_until_s = time.monotonic() + CALL_S
 
     def in_turns(self, rows: Sequence[T], turn_rows: int = TURN_ROWS) -> Iterator[Sequence[T]]:
-        """The rows in short parts, with a pause between them if somebody has called."""
+        """The rows in short parts, with a pause between them if somebody has called, until that call is through."""
         for first in range(0, len(rows), turn_rows):
             if first and self._pauses > 0:
                 self._pauses -= 1
-                time.sleep(PAUSE_S)
+                self._pause()
             yield rows[first : first + turn_rows]
+
+    def _pause(self) -> None:
+        for _ in range(WAITS_A_TURN):
+            time.sleep(PAUSE_S)
+            if time.monotonic() >= self._called_until_s:
+                return
 
 
 pace = Pace()

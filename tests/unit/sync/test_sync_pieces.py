@@ -9,14 +9,13 @@ import msgspec
 import pytest
 
 from kit.loops import run
-from till_sync import pieces, secured
+from till_sync import pieces, push, secured
 from till_sync.exceptions import NotOurCloud
 from till_sync.packing import ZSTD, pack
 from till_sync.pieces import PIECE_OPS, PIECE_ROWS, RawPage, encode_push, read_page
 from till_sync.transport import Reply
 from till_sync.wire import ChangesAnswer, LeftRow, MemberRow, PushRequest, WireOp
 from unit.sync.sync_bench import PushBench
-from unit.sync.sync_fakes import settle
 
 T = TypeVar("T")
 
@@ -107,20 +106,19 @@ def test_a_long_batch_is_put_together_in_a_thread(monkeypatch: pytest.MonkeyPatc
     assert threads != [threading.get_ident()]
 
 
-def test_the_pusher_makes_its_batches_in_pieces() -> None:
-    """The one that goes first and the one that is read ahead."""
+def test_the_pusher_makes_its_batches_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one that goes first and those that are read ahead."""
+    made: list[int] = []
 
-    async def work() -> None:
-        bench = PushBench(20 * PIECE_OPS)
-        await bench.greet()
-        _, turns = await turns_beside(bench.step())
-        while await bench.step():
-            pass
-        await settle()
-        assert turns > 0
-        assert [op.seq for each in bench.requests() for op in each.ops] == list(range(1, 20 * PIECE_OPS + 1))
+    async def noted(request: PushRequest) -> bytes:
+        made.append(len(request.ops))
+        return await encode_push(request)
 
-    run(work())
+    monkeypatch.setattr(push, "encode_push", noted)
+    bench = PushBench(7 * push.FIRST_BATCH_OPS)
+    run(bench.drain())
+    assert made == [len(each.ops) for each in bench.requests()]
+    assert len(made) == 3
 
 
 @pytest.mark.parametrize("rows", [0, 1, PIECE_ROWS, 3 * PIECE_ROWS])
