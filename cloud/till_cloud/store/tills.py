@@ -61,6 +61,7 @@ SELECT till, store, token_sha256, epoch, salt, acked_seq, head_hash, enrolled_at
     public_key, counter, quarantined_at_ms, quarantine_reason
 FROM tills ORDER BY store, till
 """
+_ANY_ENROLLED = "SELECT EXISTS (SELECT 1 FROM tills WHERE enrolled_at_ms > 0)"
 _ADD_TILL = "INSERT INTO tills (till, store, added_at_ms) VALUES (?, ?, ?)"
 _ADVANCE = """
 UPDATE tills SET epoch = ?, salt = ?, acked_seq = ?, head_hash = ?, seen_at_ms = ? WHERE till = ?
@@ -105,6 +106,11 @@ def till(connection: sqlite3.Connection, till_id: str) -> TillRow | None:
 def all_tills(connection: sqlite3.Connection) -> list[TillRow]:
     """Every till, by store."""
     return [TillRow(*row) for row in connection.execute(_TILLS)]
+
+
+def any_enrolled(connection: sqlite3.Connection) -> bool:
+    """Whether any till was ever enrolled: what it sells without a line nobody knows."""
+    return bool(connection.execute(_ANY_ENROLLED).fetchone()[0])
 
 
 def add_till(connection: sqlite3.Connection, till_id: str, store_id: str, now_ms: int) -> None:

@@ -34,8 +34,9 @@ def test_a_staged_programme_is_nobodys_until_a_wave_brings_it(fleet):
 
 
 @pytest.mark.parametrize("points", [0, 500], ids=["nobody yet", "somebody"])
-def test_a_wave_never_brings_other_decimal_places(fleet, points):
-    """Where nobody had points the version was no fault to add; but within a wave tills sell by both at once."""
+def test_a_wave_never_brings_other_decimal_places(fleet, points, monkeypatch):
+    """Where there was no till yet the version was no fault to add; but within a wave tills sell by both at once."""
+    monkeypatch.setattr(registry, "must_count_as_before", lambda *_: None)
     other = programme(2, points_exponent=0)
     fleet.write(lambda c: registry.upload(c, other, fleet.now(), staged=True))
     fleet.chain.member("m-1", points=points)
