@@ -1,5 +1,7 @@
 """How the panel looks and feels: every screen in five languages, by keyboard alone, with the contrast of WCAG AA."""
 
+import json
+
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
@@ -14,10 +16,19 @@ FINGER_PX = 48
 SETTLE_MS = 700
 
 
+LEFT_OVER = """() => [...document.querySelectorAll(".actions")].flatMap((row) => {
+    const box = (each) => each.getBoundingClientRect();
+    const ends = new Map([...row.children].map((each) => [Math.round(box(each).top), each]));
+    return [...ends.values()].filter((each) => box(row).right - box(each).right > 2).map((each) => each.innerText);
+})"""
+"""The last button of each row of them that does not reach its end."""
+
+
 def look(page: Page, shots: Shots, name: str, wrong: list[str], *, paint: bool) -> None:
     """Note what is cut off, too small to touch or (`paint`: no language changes it) too pale to read."""
     shots.take(page, name)
     wrong += [f"{name}: {each}" for each in overflowing(page)]
+    wrong += [f"{name}: room is left beside {each}" for each in page.evaluate(LEFT_OVER)]
     wrong += [f"{name}: {each}" for each in small_targets(page, least_px=FINGER_PX)]
     if paint:
         wrong += [f"{name}: {each}" for each in low_contrast(page)]
@@ -126,6 +137,25 @@ LINES = [
     },
     {"number": 2, "sku": "b", "name": "Хлеб пшеничный нарезной, в собственной упаковке", "amount_minor": 18_000},
 ]
+
+
+NOTICES = ("away.back", "receipt.reprinted", "reg.disagreed", "scan.busy", "sell.cancelled")
+TOAST = """async (text) => {
+    (await import("/common/dom.js")).toast("info", text);
+    const shown = document.querySelector(".toasts").lastChild;
+    const over = shown.getBoundingClientRect().bottom - document.querySelector("header").getBoundingClientRect().bottom;
+    shown.remove();
+    return over;
+}"""
+
+
+def test_what_passes_by_itself_covers_no_word_of_the_page(browser: Browser, panel: PanelWorld) -> None:
+    """In any language it ends above the banner that says what to do without a line."""
+    with panel.open(browser) as visited:
+        for language in LANGUAGES:
+            words = json.loads((ASSETS / "panel" / "words" / f"{language}.json").read_text("utf-8"))
+            over = {key: visited.page.evaluate(TOAST, words[key]) for key in NOTICES}
+            assert max(over.values()) <= 0, (language, over)
 
 
 def test_the_keyboard_alone_is_enough(browser: Browser, panel: PanelWorld) -> None:

@@ -167,6 +167,13 @@ def test_the_text_for_support_is_shown_and_copied(shop: Shop, browser: Browser) 
         expect(page.get_by_role("button", name="For support")).to_be_focused()
 
 
+APART = """() => [...document.querySelectorAll(".device .top")].filter((top) => {
+    const [icon, head] = [".icon", "h3"].map((each) => top.querySelector(each).getBoundingClientRect());
+    return icon.bottom <= head.top || head.bottom <= icon.top;
+}).map((top) => top.innerText)"""
+"""Devices whose picture stands on another line than their name."""
+
+
 def test_every_language_fits_every_screen(shop: Shop, browser: Browser, shots: Shots) -> None:
     """Nothing is cut or too wide, all text has the contrast of WCAG AA, all buttons a name and a finger's size.
 
@@ -185,6 +192,7 @@ def test_every_language_fits_every_screen(shop: Shop, browser: Browser, shots: S
                 shots.take(page, f"status-{language}-{name}", whole=True)
                 assert not overflowing(page), (language, name)
                 assert not small_targets(page), (language, name)
+                assert page.evaluate(APART) == [], (language, name)
         assert not low_contrast(page)
         assert page.locator(".ops tbody tr").count() >= SOLD
 

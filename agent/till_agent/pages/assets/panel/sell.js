@@ -299,7 +299,7 @@ export class Sell {
     this.leftNode = h("span.number");
     this.tick();
     const commit = button("primary big grow", t("sell.do", { money: app.money(sum.payable_minor) }), settled(() => this.commit(sum)), { drawn: "check", disabled: busy, data: { key: "commit" } });
-    const cancel = button("big", t("sell.cancel"), () => this.cancel(), { drawn: "close", disabled: busy, data: { key: "cancel" } });
+    const cancel = button("big aside", t("sell.cancel"), () => this.cancel(), { drawn: "close", disabled: busy, data: { key: "cancel" } });
     const told = { points: app.points(sum.redeemed_points ?? 0), money: app.money(sum.payable_minor) };
     return h(
       "section.card.stack.held",

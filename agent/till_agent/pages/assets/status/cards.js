@@ -75,7 +75,8 @@ export class Exchange {
 
   at(ms, nowMs) {
     if (!ms) {
-      return this.words.t("never");
+      // The agent does not keep it: what was sent before it was started may be all there is.
+      return this.words.t("never.since_start");
     }
     return nowMs - ms < AGO_MS ? this.words.ago(nowMs - ms) : moment(ms, nowMs, this.zone);
   }
