@@ -74,6 +74,7 @@ class DiskJournal:
         self._effects = effects
         self._verdicts = verdicts
         self._figures = Figures(place.till, 0, 0, 0, 0, 0, 0, 0)
+        self._at_last_batch = (0, 0)
         self._limits = LimitWatch()
         self._reports: list[OpenReport] = []
         self.opened = 0
@@ -168,7 +169,10 @@ class DiskJournal:
     async def _gather(
         self, max_ops: int, max_bytes: int, incarnation: str, last: tuple[int, int] = (0, 0)
     ) -> PushRequest | None:
-        builder = outbox.BatchBuilder(max_ops, max_bytes, last)
+        now, before = (self._figures.epoch, self._figures.last_seq), self._at_last_batch
+        self._at_last_batch = now
+        slice_ops = outbox.SLICE_OPS if now == before else outbox.SLICE_OPS_SELLING
+        builder = outbox.BatchBuilder(max_ops, max_bytes, last, slice_ops=slice_ops)
         while not builder.full:
             epoch, first, room = builder.epoch, builder.next_seq, builder.room
             part = await self._writer.submit(_slice_reader(epoch, first, room), writes=False)

@@ -8,7 +8,7 @@ import pytest
 
 from kit.loops import run
 from till_agent.exceptions import JournalCorrupt
-from till_agent.journal import DiskJournal, journal
+from till_agent.journal import DiskJournal, journal, outbox
 from till_agent.journal.session import Session
 from till_sync.exceptions import HistoryConflict
 from till_sync.ops import OpId
@@ -46,6 +46,36 @@ def test_what_follows_is_what_would_be_read_after_the_answer(tmp_path: Path):
                 assert found is not None
                 assert found.prev_hash == under_way.head_hash
             assert tight == await store.next_batch(max_ops=1000, max_bytes=1000, incarnation="i-1")
+
+    run(work())
+
+
+def test_less_is_read_at_once_while_somebody_sells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A sale since the last batch: whoever comes next waits for less. What is read is the same."""
+    limits: list[int] = []
+    read_slice = outbox.read_slice
+
+    def noted(session: Session, epoch: int, first_seq: int, limit: int) -> outbox.Slice | None:
+        limits.append(limit)
+        return read_slice(session, epoch, first_seq, limit)
+
+    monkeypatch.setattr(outbox, "read_slice", noted)
+
+    async def work() -> None:
+        async with journal_in(tmp_path, clock=StepClock()) as store:
+            await sold(store, 130)
+            selling = await store.next_batch(max_ops=100, **INCARNATION)
+            assert limits == [outbox.SLICE_OPS_SELLING] * 5
+            limits.clear()
+            at_rest = await store.next_batch(max_ops=100, **INCARNATION)
+            assert limits == [outbox.SLICE_OPS] * 2
+            limits.clear()
+            await sold(store, 1)
+            await store.batch_after((1, 100), max_ops=20, **INCARNATION)
+            assert limits == [outbox.SLICE_OPS_SELLING]
+            assert selling is not None
+            assert at_rest is not None
+            assert selling.ops == at_rest.ops
 
     run(work())
 
