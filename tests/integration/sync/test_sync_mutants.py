@@ -235,6 +235,13 @@ MUTANTS: list[Mutant] = [
         LINE + "test_sync_serving.py::test_accepted_sockets_send_at_once",
     ),
     (
+        "slow heads are looked for once",
+        "http/protocol.py",
+        "        if under_way:\n",
+        "        if False:\n",
+        LINE + "test_sync_serving.py::test_one_timer_looks_after_the_heads_of_all_connections",
+    ),
+    (
         "a refusal is lost to a reset",
         "http/protocol.py",
         "        self._linger_when_closed = True\n        self.transport.close()",

@@ -69,6 +69,33 @@ def test_a_head_that_never_ends_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     assert answers[2].count(b"HTTP/1.1 404") in (0, 1)
 
 
+def test_one_timer_looks_after_the_heads_of_all_connections(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is cut in its time, whoever began before; with no head under way nothing is looked for."""
+    monkeypatch.setattr(protocol, "HEAD_TIMEOUT_S", 0.1)
+
+    async def case() -> list[int]:
+        timers = []
+        async with serving() as server:
+            callers = []
+            for _ in range(3):
+                callers.append(await asyncio.open_connection("127.0.0.1", server.port))
+                callers[-1][1].write(b"GET / HT")
+                await asyncio.sleep(0.03)
+            loop: Any = asyncio.get_running_loop()
+            timers.append(sum("HeadWatch" in repr(each) for each in loop._scheduled))
+            for reader, writer in callers:
+                with contextlib.suppress(ConnectionResetError):
+                    assert await reader.read() == b""
+                writer.close()
+            async with asyncio.timeout(10):
+                while server._state.connections or server._heads._timer is not None:
+                    await asyncio.sleep(0.01)
+            timers.append(sum("HeadWatch" in repr(each) for each in loop._scheduled if not each.cancelled()))
+        return timers
+
+    assert run(case()) == [1, 0]
+
+
 def test_a_slow_head_timer_spares_a_request_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
     """The limit is for heads only: an answer may take longer."""
     monkeypatch.setattr(protocol, "HEAD_TIMEOUT_S", 0.05)

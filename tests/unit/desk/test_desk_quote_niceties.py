@@ -68,3 +68,20 @@ def test_points_that_end_with_the_calendar_are_explained() -> None:
     for language in ("ru", "kk", "ky", "uk", "en"):
         assert any("9999" in each.text for each in explain(rules, answered.calculation, language))
     assert answered.slip_preview
+
+
+def test_words_follow_the_programme_and_the_language() -> None:
+    """They are kept from call to call: a programme that comes names its points anew, and no caller gets another's."""
+    till = FakeTill().know(anna())
+
+    def preview(language: str) -> str:
+        asked = QuoteRequest(
+            receipt=receipt(10_000), member=Identify(card=ANNA_CARD), slip_preview=True, language=language
+        )
+        return till.run(till.desk.quote(asked)).slip_preview
+
+    before, english = preview("ru"), preview("en")
+    stars = {"ru": {"one": "звезда", "few": "звезды", "many": "звёзд"}, "en": {"one": "star", "other": "stars"}}
+    till.cache.sell_by(replace(PROGRAMME, version=PROGRAMME.version + 1, points_name=stars))
+    assert (" звёзд\n" in before, " stars\n" in english) == (False, False)
+    assert (" звёзд\n" in preview("ru"), " stars\n" in preview("en")) == (True, True)
