@@ -4,6 +4,7 @@ from datetime import datetime
 
 from till_agent.api import DiscountTaken, Hold, Identify, Language, Member, Quote, QuoteRequest, SaleRequest
 from till_agent.cli.pos_parsing import NotUnderstoodError
+from till_loyalty.conduct import Entry
 from till_loyalty.receipt import Line, Receipt
 from till_sync.ops import Payment
 
@@ -22,6 +23,10 @@ class OpenReceipt:
         """The store's, by which the agent counts days; "" until an agent has said it."""
         self.who: Identify | None = None
         self.member: Member | None = None
+        self.entry: Entry = ""
+        """How the member was named."""
+        self.late = False
+        """They were added when money had been taken."""
         self.codes: list[str] = []
         self.wish = 0
         self.confirmation = ""
@@ -46,6 +51,12 @@ class OpenReceipt:
     def identify(self) -> Identify | None:
         """The member as every further call names them."""
         return Identify(reference=self.member.reference) if self.member is not None else self.who
+
+    def named(self, who: Identify | None, member: Member | None, entry: Entry) -> None:
+        """The receipt is theirs from now on; nobody's without either."""
+        self.who, self.member, self.entry = who, member, entry
+        self.late = bool(self.payments) and bool(who or member)
+        self.changed()
 
     @property
     def payable_minor(self) -> int:
@@ -108,6 +119,8 @@ class OpenReceipt:
             local_time=local_time(self.time_zone),
             language=language,
             codes=tuple(self.codes),
+            entry=self.entry,
+            late=self.late,
             discounts=tuple(map(DiscountTaken.whole, discounts)),
         )
 

@@ -10,6 +10,7 @@ from till_agent.cli.pos_session import Session, SoldHere
 from till_agent.cli.pos_unsent import Document
 from till_agent.client import ClientError, RefusedError
 from till_agent.member_api import CodeRequest
+from till_loyalty.conduct import Entry
 from till_sync.ops import Payment
 
 
@@ -29,15 +30,17 @@ def _lines(session: Session, _words: list[str]) -> Any:
 def _identify(session: Session, who: Identify) -> Any:
     receipt = session.open
     receipt.changed()
+    # Whoever types here is the cashier: a card's number is typed, unless it says that a scanner read it.
+    entry: Entry = "typed" if who.card is not None else "keyed" if who.phone is not None else "scanned"
     try:
         member = session.ask(lambda: session.till.identify(who, language=session.language))
     except RefusedError:
         raise
     except ClientError:
         # Nobody to ask: the sale will name what was keyed, and whose it is is found out when it is sent.
-        receipt.who, receipt.member = who, None
+        receipt.named(who, None, entry)
         raise
-    receipt.who, receipt.member = who, member
+    receipt.named(who, member, entry)
     session.screen.member(member)
     return member
 
@@ -60,9 +63,8 @@ def _scan(session: Session, words: list[str]) -> Any:
 @command("nobody", "No member after all")
 def _nobody(session: Session, _words: list[str]) -> Any:
     receipt = session.open
-    receipt.who = receipt.member = None
+    receipt.named(None, None, "")
     receipt.wish = 0
-    receipt.changed()
     return None
 
 

@@ -129,8 +129,7 @@ class Session:
     def take_scan(self, scan: ScanEvent) -> None:
         """A card, phone or voucher that was scanned is the receipt's member from now on."""
         if scan.member is not None:
-            self.open.member = scan.member
-            self.open.changed()
+            self.open.named(self.open.who, scan.member, "scanned")
 
     def _told(self, event: Event) -> str:
         data = event.data

@@ -90,6 +90,30 @@ def test_a_day_is_rung_up_by_a_script(agent: LiveAgent) -> None:
     assert "t1 of s1, takes sales" in ran.stdout
 
 
+def test_a_sale_says_how_its_member_was_named(agent: LiveAgent, tmp_path: Path) -> None:
+    """By which the journal shows cards that are typed, and members who come when the money is there."""
+    script = f"""
+        card {ANNA_CARD}
+        milk 1
+        close
+        milk 2
+        pay cash
+        scan {ANNA_CARD}
+        close
+        card {ANNA_CARD}
+        nobody
+        milk 3
+        close
+    """
+    record = tmp_path / "exchanges.jsonl"
+    assert run(agent.running.state_dir, script, "--record", str(record)).exit_code == 0
+    sales = [
+        each["request"] for each in map(json.loads, record.read_text("utf-8").splitlines()) if each["method"] == "PUT"
+    ]
+    named = [(sale.get("entry", ""), sale.get("late", False)) for sale in sales]
+    assert named == [("typed", False), ("scanned", True), ("", False)]
+
+
 def test_answers_come_as_documents_for_programs(agent: LiveAgent) -> None:
     """One for each command, as the agent gave it; a script stops at the first that can't be done, with status 1."""
     ran = run(agent.running.state_dir, f"card {ANNA_CARD}\nmilk 100\nclose\nfrob\nmilk 5\n", "--json")
