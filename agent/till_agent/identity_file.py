@@ -36,6 +36,7 @@ class CloudKey:
         self._wallet_keys = identity.wallet_keys
         self._seal_key = identity.seal_key
         self._phone_tags = identity.phone_tags
+        self._heard: PhoneTags | None = None
         self._path = path
         self._client = client
 
@@ -51,7 +52,9 @@ class CloudKey:
         return self._seal_key
 
     def phone_tags(self) -> PhoneTags:
-        """Which tags of phones the chain has."""
+        """Which tags of phones the chain has; also as an answer about one member has just said."""
+        if self._client is not None and self._client.phone_tags is not self._heard:
+            self.look()
         return self._phone_tags
 
     def look(self) -> None:
@@ -60,6 +63,7 @@ class CloudKey:
         if client is None:
             return
         keys, seal_key, tags, key = client.wallet_keys, client.seal_key, client.phone_tags, client.cloud_key
+        self._heard = tags
         if keys and keys != self._wallet_keys:
             self._wallet_keys = keys
             self._store(lambda kept: kept.with_wallet_keys(keys), "the keys of wallet codes are")

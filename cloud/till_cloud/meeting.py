@@ -8,7 +8,7 @@ from till_cloud import windows
 from till_cloud.exceptions import RefusedError
 from till_cloud.facts import open_keys
 from till_cloud.ledger.book import Book
-from till_cloud.store import members, meta, people, tills
+from till_cloud.store import members, meta, people, slow_tags, tills
 from till_cloud.store.windows import is_inside
 from till_sync.asking import MemberAnswer, MemberQuestion
 from till_sync.wire import MemberRow
@@ -99,12 +99,15 @@ def meet(
         windows.see(book, current.store, member_id)
         book.flush()
         row = members.of_ids(connection, [member_id], open_keys(now_ms))[0]
+    tags = slow_tags.phone_tags(connection)
     return MemberAnswer(
         incarnation=meta.incarnation(connection),
         epoch=current.epoch,
         acked_seq=current.acked_seq,
         server_time_ms=now_ms,
         member=row,
+        phone_cost=tags.cost,
+        phone_slow_only=tags.only,
     )
 
 

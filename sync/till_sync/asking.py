@@ -10,6 +10,7 @@ from msgspec import Meta, Struct
 from till_loyalty.receipt import Usage
 from till_loyalty.results import Calculation, Reversal
 from till_sync.ops import Subject
+from till_sync.phone_tags import Cost
 from till_sync.wire import WHOLE_LIMIT, Amount, Count, GrantRow, MemberRow
 
 Pin = Annotated[str, Meta(pattern=r"^([0-9]{4,8})?$")]
@@ -179,7 +180,8 @@ class MemberQuestion(Struct, frozen=True, kw_only=True):
 
 class MemberAnswer(Struct, frozen=True, kw_only=True):
     """The member's row as of own ops up to (`epoch`, `acked_seq`); None: nobody is known by that. They are in the
-    till's store from now on, and come with its pages.
+    till's store from now on, and come with its pages. `phone_cost` and `phone_slow_only`: as in the greeting, for the
+    tags of this row, which may be slow already.
     """
 
     incarnation: str
@@ -187,3 +189,5 @@ class MemberAnswer(Struct, frozen=True, kw_only=True):
     acked_seq: Count
     server_time_ms: Count
     member: MemberRow | None = None
+    phone_cost: Cost = 0
+    phone_slow_only: bool = False

@@ -194,9 +194,7 @@ class CloudClient:
                 raise
             # A cursor that no cloud can read is as good as none, and pulling anew mends the cache.
             raise CursorGone(str(error), status=error.status, code=error.code) from error
-        if answer.phone_cost:
-            # Tags of these rows may be slow already: whoever looks for them must know before the next greeting.
-            self._phone_tags = PhoneTags(cost=answer.phone_cost, only=answer.phone_slow_only)
+        self._hear_tags(answer)
         return answer
 
     async def snapshot(self) -> SnapshotAnswer:
@@ -238,7 +236,14 @@ class CloudClient:
     async def member(self, question: MemberQuestion, *, timeout_ms: int) -> MemberAnswer:
         """Who that is. CloudRefused 404 by a cloud that knows no such question, 429 when too many were asked."""
         body = msgspec.json.encode(question)
-        return await self._ask("POST", self._path("members"), _member, body=body, timeout_ms=timeout_ms)
+        answer = await self._ask("POST", self._path("members"), _member, body=body, timeout_ms=timeout_ms)
+        self._hear_tags(answer)
+        return answer
+
+    def _hear_tags(self, answer: ChangesAnswer | MemberAnswer) -> None:
+        """Tags of its rows may be slow already: whoever looks for them must know before the next greeting."""
+        if answer.phone_cost:
+            self._phone_tags = PhoneTags(cost=answer.phone_cost, only=answer.phone_slow_only)
 
     async def start_confirmation(self, request: ConfirmationRequest, *, timeout_ms: int) -> ConfirmationAnswer:
         """Have a one-time code sent; the same confirmation again sends nothing and tells how it stands."""

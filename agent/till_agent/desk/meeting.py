@@ -86,9 +86,12 @@ class Meeting:
             asking = [self._ask(MemberQuestion(tags=tags), again=again) for tags in strangers]
             if not any(await asyncio.gather(*asking)):
                 raise
+            learnt = await finder.learn(who) or learnt
             return finder.find(who, pointer=pointer, learnt=learnt)
         if found.cached is None and may_ask:
-            await self._ask(_question(found), again=again)
+            if await self._ask(_question(found), again=again):
+                # By the answer the chain may have slow tags since: its row has them already.
+                learnt = await finder.learn(who) or learnt
             return finder.find(who, pointer=pointer, lenient=not self.is_nobody(found), learnt=learnt)
         return found
 

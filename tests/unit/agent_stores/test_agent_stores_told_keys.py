@@ -62,6 +62,16 @@ def test_slow_tags_stay_slow_at_a_cloud_that_has_none(path: Path) -> None:
     assert heard(path, phone_tags=PhoneTags()).phone_tags() == PhoneTags(cost=16384)
 
 
+def test_what_an_answer_says_of_tags_counts_before_the_next_page(path: Path) -> None:
+    """Nobody looks between the answer about a member and the look-up by its tags; a page that says the same is none."""
+    client = SimpleNamespace(**NOTHING)
+    keys = CloudKey(OLD, path, client)
+    assert keys.phone_tags() == PhoneTags()
+    client.phone_tags = told = PhoneTags(cost=16384)
+    assert keys.phone_tags() == told
+    assert CloudKey(load_identity(path), path, None).phone_tags() == told
+
+
 def test_what_cannot_be_kept_is_told_and_good_for_this_run(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Vouchers are checked meanwhile."""
     keys = CloudKey(OLD, path, SimpleNamespace(**(NOTHING | TOLD)))

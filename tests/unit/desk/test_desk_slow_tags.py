@@ -21,6 +21,7 @@ from till_loyalty.identifiers import slow_tag, tag
 from till_sync.asking import MemberAnswer, MemberQuestion
 from till_sync.ops import decode_body, names_slow_phone
 from till_sync.phone_tags import PhoneTags
+from unit.desk.meeting_cases import Cloud, till
 from unit.desk.registration_cases import AGREED, to_spend
 
 MAKING, ONLY = PhoneTags(cost=2), PhoneTags(cost=2, only=True)
@@ -80,6 +81,37 @@ def test_what_is_recorded_of_an_unknown_phone_is_as_the_chain_says(told: PhoneTa
         assert names_slow_phone(entry.body) is (told is ONLY)
     # Own sales count for whoever is named by the other tag.
     assert till.run(till.desk.identify(Identify(phone=STRANGER))).balance_points == 10
+
+
+class Begun(Cloud):
+    """A cloud that has just made slow tags: it finds by the fast one, answers with a row of the slow one, and says so
+    to a till that knows of none yet."""
+
+    def __init__(self) -> None:
+        super().__init__(anna(tags=(CARD_TAG, FAST)))
+
+    async def find(self, question: MemberQuestion, *, budget_ms: int) -> MemberAnswer:
+        answer = await super().find(question, budget_ms=budget_ms)
+        self.till.phone_tags = MAKING
+        return replace(answer, member=answer.member and replace(answer.member, tags=(CARD_TAG, SLOW)))
+
+
+@pytest.mark.parametrize("name", ["phone", "code", "scan"])
+def test_the_first_look_up_after_slow_tags_began_finds_whom_the_cloud_found(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before any page or greeting has told of them; and the loop goes on while the tag is made."""
+    cloud = Begun()
+    cloud.till = made = till(cloud)
+    loops: list[bool] = []
+
+    def noted(*values: Any) -> str:
+        loops.append(threading.current_thread() is threading.main_thread())
+        return slow_tag(*values)
+
+    monkeypatch.setattr(slow_tags, "slow_tag", noted)
+    assert made.run(made.desk.identify(WAYS[name])).reference == "m-anna"
+    assert (len(cloud.asked), loops) == (1, [False])
 
 
 def test_sales_from_before_the_switch_count_for_the_same_stranger_after_it() -> None:

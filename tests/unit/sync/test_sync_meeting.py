@@ -3,12 +3,14 @@
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from kit.loops import run
 from till_sync.asking import MemberAnswer, MemberQuestion
 from till_sync.client import CloudClient
 from till_sync.exceptions import CloudUnreachable
 from till_sync.meeting import CloudMemberGateway
+from till_sync.phone_tags import PhoneTags
 from till_sync.retry import Line
 from unit.sync.sync_fakes import TILL, WALL_MS, FakeClock, FakeCloud, FixedRandom, json_reply, problem_reply
 
@@ -23,7 +25,7 @@ class Bench:
         self.cloud.script["members"] = list(replies)
         self.line = Line(FixedRandom())
         self.line.succeeded()
-        client = CloudClient(self.cloud, till=TILL, token="secret", clock=self.clock)
+        self.client = client = CloudClient(self.cloud, till=TILL, token="secret", clock=self.clock)
         self.gateway = CloudMemberGateway(client, self.line)
 
     def find(self) -> MemberAnswer:
@@ -59,6 +61,15 @@ def test_a_till_that_asked_too_much_rests_until_it_may_ask_again(waiting: dict[s
     bench.clock.mono += 1
     assert bench.gateway.online
     assert bench.find() == NOBODY
+
+
+def test_which_tags_the_row_has_is_heard_with_it() -> None:
+    """A chain that has just begun with slow ones; a cloud that does not say changes nothing."""
+    bench = Bench(json_reply(structs.replace(NOBODY, phone_cost=2)), json_reply(NOBODY))
+    assert bench.client.phone_tags is None
+    for _ in range(2):
+        bench.find()
+        assert bench.client.phone_tags == PhoneTags(cost=2)
 
 
 @pytest.mark.parametrize(
