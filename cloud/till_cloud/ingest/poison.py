@@ -158,8 +158,7 @@ def _record(
     member_id: str = "",
     till_points: int = 0,
 ) -> None:
-    ops.add_op(
-        connection,
+    row = ops.op_row(
         op_id,
         kind=named["kind"],
         uid=named["uid"],
@@ -168,6 +167,7 @@ def _record(
         verdict=verdict,
         now_ms=now_ms,
     )
+    ops.add_ops(connection, [row])
     poison.add(connection, op_id, reason=failure.reason, detail=detail, now_ms=now_ms)
     ops.add_flag(
         connection,

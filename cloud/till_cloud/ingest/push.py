@@ -243,9 +243,8 @@ def _apply(context: Context, salt: str, op: WireOp) -> OpResult:
             windows.see(context.book, context.place().store, verdict.account.member_id, changed_after=begun_at)
     connection, now_ms = context.book.connection, context.book.now_ms
     result = verdict.result(op_id, connection)
-    ops.add_op(
-        connection, op_id, kind=kind, uid=uid, fingerprint=op.fingerprint, body=raw, verdict=result, now_ms=now_ms
-    )
+    row = ops.op_row(op_id, kind=kind, uid=uid, fingerprint=op.fingerprint, body=raw, verdict=result, now_ms=now_ms)
+    context.book.keep_op(row)
     for flag in verdict.flags:
         ops.add_flag(
             connection,
@@ -306,7 +305,9 @@ def _decide(context: Context, op_id: OpId, body: OpBody) -> Verdict:
         raise Rejected("uid_invalid", "expected a uid of 1 to 64 letters, digits and . _ -")
     if isinstance(body, SaleBody):
         return apply_sale(context, op_id, body)
-    context.book.settle_purchases()  # what else there is reads and changes members' rows
+    # What else there is reads and changes members' rows, and those of sales.
+    context.book.settle_purchases()
+    context.book.settle_ops()
     if isinstance(body, VoidBody):
         return apply_void(context, op_id, body)
     if isinstance(body, RegisterBody):

@@ -31,8 +31,7 @@ def apply_sale(context: Context, op_id: OpId, body: SaleBody) -> Verdict:
 
     Rejected: `sale_repeated`, `subject_invalid`, a receipt's code.
     """
-    connection = context.book.connection
-    if ops.has_sale(connection, context.till, body.uid):
+    if context.book.has_sale(context.till, body.uid):
         raise Rejected("sale_repeated", f"expected each sale once, not {body.uid} again")
     version, notes = _version(context, body)
     account = find(context, body.subject)
@@ -49,8 +48,7 @@ def apply_sale(context: Context, op_id: OpId, body: SaleBody) -> Verdict:
     draft, position, overdrawn = _write(context, op_id, body, account, promise, version, counting)
     flags += overdrawn
     flags += _use_wallet(context, body, account)
-    ops.add_sale(
-        connection,
+    context.book.keep_sale(
         op_id,
         body.uid,
         member_id="" if account is None else account.member_id,

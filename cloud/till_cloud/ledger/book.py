@@ -7,7 +7,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from till_cloud.ledger.account import Account, Draft, Figures, Term
-from till_cloud.store import facts, grants, meta
+from till_cloud.store import facts, grants, meta, ops
 from till_cloud.store.facts import Purchases
 from till_loyalty.exceptions import invariant
 from till_loyalty.lots import Lot, Movement
@@ -87,6 +87,8 @@ class Book:
         self._touched: dict[str, Account] = {}
         self._on_flush: list[Callable[[], None]] = []
         self._purchases: dict[str, Purchases] = {}
+        self._ops: list[tuple[Any, ...]] = []
+        self._sales: dict[tuple[str, str], tuple[Any, ...]] = {}
         self._tills: dict[str, str] = {}
 
     @property
@@ -227,6 +229,28 @@ class Book:
             facts.add_purchases(self.connection, self._purchases)
             self._purchases.clear()
 
+    def keep_op(self, row: tuple[Any, ...]) -> None:
+        """An op, as of `ops.op_row`; written by `settle_ops`, which whoever reads ops or sales calls before."""
+        self._ops.append(row)
+
+    def keep_sale(self, op: OpId, uid: str, *, member_id: str, position: int, result: bytes | None) -> None:
+        """A sale that was not there before, written likewise."""
+        row = ops.sale_row(op, uid, member_id=member_id, position=position, result=result)
+        self._sales[op.till, uid] = row
+
+    def has_sale(self, till: str, uid: str) -> bool:
+        """Whether a till's sale is there already, in this transaction or before it."""
+        return (till, uid) in self._sales or ops.has_sale(self.connection, till, uid)
+
+    def settle_ops(self) -> None:
+        """Write what `keep_op` and `keep_sale` keep."""
+        if self._ops:
+            ops.add_ops(self.connection, self._ops)
+            self._ops.clear()
+        if self._sales:
+            ops.add_sales(self.connection, self._sales.values())
+            self._sales.clear()
+
     def on_flush(self, write: Callable[[], None]) -> None:
         """Run `write` with the rest of the book's writing, after accounts and movements."""
         self._on_flush.append(write)
@@ -236,6 +260,7 @@ class Book:
         many = self.connection.executemany
         accounts = self._touched.values()
         self.settle_purchases()
+        self.settle_ops()
         many(_WRITE_LOT, [row for account in accounts for row in _dirty_rows(account)])
         many(_WRITE_BALANCE, [_balance_row(account) for account in accounts])
         many(_WRITE_MOVEMENT, self._movements)

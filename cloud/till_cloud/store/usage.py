@@ -69,7 +69,9 @@ def of_member(connection: sqlite3.Connection, member_id: str, keys: Sequence[str
 
 def add(connection: sqlite3.Connection, member_id: str, rows: Iterable[Usage]) -> None:
     """Add a sale's use to what is kept of its member."""
-    connection.executemany(_ADD, [(member_id, row.rule, row.per, row.key, row.amount, row.uses) for row in rows])
+    values = [(member_id, row.rule, row.per, row.key, row.amount, row.uses) for row in rows]
+    if values:
+        connection.executemany(_ADD, values)
 
 
 def give_back(connection: sqlite3.Connection, member_id: str, coupon: str) -> None:

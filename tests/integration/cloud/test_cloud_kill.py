@@ -34,6 +34,7 @@ apply = push._apply
 
 def apply_and_commit(context, salt, op):
     result = apply(context, salt, op)
+    context.book.settle_ops()
     for statement in ("COMMIT", "BEGIN IMMEDIATE", "SAVEPOINT work"):
         context.book.connection.execute(statement)
     return result

@@ -1,9 +1,11 @@
-"""Purchases of a batch are written together at its end; whatever in the same batch looks at them sees them all."""
+"""Operations, sales and purchases of a batch are written together at its end; whatever in the same batch looks at them
+sees them all."""
 
 from pathlib import Path
 
 import pytest
 
+from till_cloud.ingest import push
 from till_loyalty.programme import Event, Rule
 from till_loyalty.rule_parts import Who
 from unit.cloud.cloud_kit import chain, programme
@@ -38,6 +40,20 @@ def test_a_void_in_the_batch_of_its_sale_leaves_the_other_purchases(tmp_path: Pa
         till.sale("c", "m-1")
         till.push()
         assert member(made, "purchases", "m-1") == 2
+        check(made)
+
+
+def test_a_sale_that_comes_twice_in_a_batch_counts_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And is no reason to go through the batch op by op."""
+    with chain(tmp_path / "c.db") as made:
+        monkeypatch.setattr(push, "one_by_one", None)
+        till = made.till()
+        made.member("m-1")
+        till.sale("a", "m-1", 5_000)
+        till.sale("a", "m-1", 5_000)
+        verdicts = [(result.status, result.code) for result in till.push().results]
+        assert verdicts == [("applied", ""), ("rejected", "sale_repeated")]
+        assert member(made, "purchases", "m-1") == 1
         check(made)
 
 
