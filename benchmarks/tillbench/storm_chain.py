@@ -113,7 +113,7 @@ class Chain:
     def _make_cloud(self) -> str:
         from till_cloud import enrolment, registry
         from till_cloud.centre import Centre
-        from till_cloud.store import members, tills
+        from till_cloud.store import grants, members, tills, windows
         from till_sync.wire import EnrolmentRequest
 
         centre = Centre(self.db)
@@ -142,6 +142,14 @@ class Chain:
         if row is None:
             raise RuntimeError("expected the till that was just made")
         cursor = centre.changes(row, since="", limit=10_000).next
+
+        def asked_before(connection: sqlite3.Connection) -> None:
+            """As in life: who comes back has pulled before, and the cloud knows what it takes."""
+            for name in (*self.names, *self.helpers):
+                grants.set_takes(connection, name, asks=True)
+                windows.set_takes(connection, name, asks=True, now_ms=now_ms)
+
+        centre.write(asked_before).result()
         centre.close()
         return cursor
 
