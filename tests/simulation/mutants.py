@@ -331,7 +331,8 @@ def lets_go_of_what_waits() -> AbstractContextManager[object]:
     return mock.patch.object(
         pruning,
         "_OLD",
-        "SELECT id, row_hash, kind, uid FROM entries WHERE id < ?2 + 2 AND id >= ?1 AND at_wall_ms < ?3 ORDER BY id",
+        "SELECT id, row_hash, kind, uid, '', 0 FROM entries "
+        "WHERE id < ?2 + 2 AND id >= ?1 AND at_wall_ms < ?3 ORDER BY id",
     )
 
 

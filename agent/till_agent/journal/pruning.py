@@ -1,8 +1,10 @@
 """Letting go of old rows: what the cloud holds, what every cached balance includes, and nobody needs here any more.
 
 The chain stays provable: where rows went, the hash of the last one stands in `links`, as in a salvaged journal. What is
-kept whatever its age: what was refused or parked (nobody else has it), the newest rows, and the row that the cloud's
-position stands on. A uid that went leaves a mark of 63 bits, so that it is never sold again as if it were new.
+kept whatever its age: what was refused or parked (nobody else has it), the newest rows, the row that the cloud's
+position stands on, and what was done to a sale whose own row stays. A clock that was years behind for a while makes
+a return look older than its sale, and without it the goods would come back twice. A uid that went leaves a mark of 63
+bits, so that it is never sold again as if it were new.
 """
 
 from collections.abc import Callable
@@ -30,7 +32,9 @@ PAUSE_S = 0.02
 _BOUND = "SELECT id FROM entries ORDER BY id DESC LIMIT 1 OFFSET ?"
 _FIRST_AFTER = "SELECT min(id) FROM entries WHERE id > ?"
 _OLD = """
-SELECT e.id, e.row_hash, e.kind, e.uid FROM entries e JOIN verdicts v ON v.id = e.id
+SELECT e.id, e.row_hash, e.kind, e.uid, e.about_uid,
+EXISTS (SELECT 1 FROM entries s WHERE s.kind = 'sale' AND s.uid = e.about_uid)
+FROM entries e JOIN verdicts v ON v.id = e.id
 WHERE e.id >= ?1 AND e.id < ?2 AND e.at_wall_ms < ?3 AND v.status <> 'rejected' ORDER BY e.id
 """
 _DROP_TRIGGER = "DROP TRIGGER entries_never_go"
@@ -57,7 +61,7 @@ def prune(session: Session, *, before_wall_ms: int, included: tuple[int, int] | 
     # Never the row at the cloud's position itself: what waits is chained from it, and it may be compared.
     last = min(bound[0], schema.row_id(epoch, state.acked_seq), schema.row_id(*included))
     end = min(last, schema.row_id(epoch, seq + SLICE_ROWS))
-    rows = execute(_OLD, (first, end, before_wall_ms)).fetchall()
+    rows = _without_kept_sales(execute(_OLD, (first, end, before_wall_ms)).fetchall())
     if rows:
         _let_go(session, rows)
     # What is left of an epoch beyond its position waits, or is the last of it.
@@ -78,6 +82,19 @@ async def sweep(writer: Writer, place: Place, days: int) -> int:
 
 def _turn(before_ms: int, included: tuple[int, int] | None, after: int) -> Callable[[Session], Turn]:
     return lambda session: prune(session, before_wall_ms=before_ms, included=included, after=after)
+
+
+def _without_kept_sales(rows: list[tuple[int, bytes, str, str, str, int]]) -> list[tuple[int, bytes, str, str]]:
+    """Without voids and returns of a sale that stays; a sale that goes stands before what was done to it."""
+    sales: set[str] = set()
+    going = []
+    for identity, row_hash, kind, uid, about, is_here in rows:
+        if is_here and about not in sales:
+            continue
+        if kind == "sale":
+            sales.add(uid)
+        going.append((identity, row_hash, kind, uid))
+    return going
 
 
 def _let_go(session: Session, rows: list[tuple[int, bytes, str, str]]) -> None:

@@ -107,6 +107,27 @@ def test_the_uid_of_a_row_that_went_is_never_sold_anew(tmp_path: Path) -> None:
     run(work())
 
 
+def test_what_was_done_to_a_sale_stays_as_long_as_the_sale(tmp_path: Path) -> None:
+    """The clock was ten years behind when goods came back: without the return's row they would come back twice."""
+    years_ago = OLD_MS - 3_650 * DAY_MS
+    away = draft("away", at_wall_ms=years_ago), draft("r-away", kind="return", about_uid="away", at_wall_ms=years_ago)
+    stays = draft("kept"), draft("r-kept", kind="return", about_uid="kept", at_wall_ms=years_ago)
+
+    async def work() -> None:
+        async with journal_in(tmp_path) as journal:
+            for each in (*away, *stays, *(draft(f"more-{n}") for n in range(NEWEST + 1))):
+                await journal.commit(once(each))
+            count = len(away + stays) + NEWEST + 1
+            await journal.record(1, count, tuple(OpResult(seq=n, status="applied") for n in range(1, count + 1)))
+        async with journal_in(tmp_path, Identity(1), clock=late(50)) as journal:
+            journal._place = replace(journal._place, included=lambda: (1, count))
+            assert await journal.prune(90) == len(away)
+            assert await journal.read(lambda reader: [each.uid for each in reader.about("kept")]) == ["r-kept"]
+            await journal.verify()
+
+    run(work())
+
+
 @pytest.mark.parametrize(
     ("included", "days", "ask", "count"),
     [
