@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from till_agent.journal.open import _CutOff
-from till_sync.exceptions import AnswerMismatch, SyncError
+from till_sync.exceptions import AnswerMismatch, NotOurCloud, PushBlocked, SyncError
 
 PRODUCT = ("till_agent", "till_sync", "till_cloud", "till_loyalty")
 OF_THE_LINE = frozenset({"cloud_unreachable", "timeout", "cloud_busy", "not_our_cloud"})
@@ -21,9 +21,9 @@ OF_THE_LINE = frozenset({"cloud_unreachable", "timeout", "cloud_busy", "not_our_
 OF_A_BACKUP = frozenset({"incarnation_changed", "seq_gap", "history_pruned"})
 """What it hears of a cloud that was put back: it is another one, lacks operations, or lacks some that went here."""
 
-OF_A_PORTAL_OR_A_STICK = ("expected bytes", "expected at most")
-"""How it is told that a log-in page came instead of a snapshot's part, or that the cloud has by a stick what waits here
-for its slot."""
+OF_A_PORTAL_OR_A_STICK = ("expected bytes", "expected at most", "expected own ops up to")
+"""How it is told that a log-in page came instead of a snapshot's part, that the cloud has by a stick what waits here
+for its slot, or that a push came late, of before the journal was lost (seed 22,471)."""
 
 
 class Swallowed(logging.Handler):
@@ -48,10 +48,13 @@ class Swallowed(logging.Handler):
             self._keep(context["message"], error)
 
     def _is_planned(self, error: BaseException) -> bool:
-        while error.__cause__ is not None:
+        while error.__cause__ not in (None, error):
             error = error.__cause__
         if isinstance(error, AnswerMismatch):
             return str(error).startswith(OF_A_PORTAL_OR_A_STICK)
+        if isinstance(error, PushBlocked):
+            # Answers cut short, one after the other, of one operation, and greetings between that came whole (22,535).
+            return isinstance(error.__context__, NotOurCloud)
         if isinstance(error, SyncError):
             return error.code in OF_THE_LINE or (error.code in OF_A_BACKUP and self._restored())
         # Rows that went with the power, or that an old copy lacks: the journal puts its log aside and opens once more.

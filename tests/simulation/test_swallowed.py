@@ -11,7 +11,15 @@ from simulation.swallowed import Swallowed, listening
 from till_agent.exceptions import CloudUnreachable as AskedInVain
 from till_agent.journal.open import _CutOff
 from till_sync.defects import log_unexpected
-from till_sync.exceptions import AnswerMismatch, CloudUnreachable, HistoryConflict, IncarnationChanged, SyncError
+from till_sync.exceptions import (
+    AnswerMismatch,
+    CloudUnreachable,
+    HistoryConflict,
+    IncarnationChanged,
+    NotOurCloud,
+    PushBlocked,
+    SyncError,
+)
 
 log = logging.getLogger("till_sync.worker")
 
@@ -51,6 +59,13 @@ def mend(error: Exception) -> None:
         raise error
     except type(error):
         members()["retry"]
+
+
+def test_an_error_that_is_its_own_cause_is_looked_at_once() -> None:
+    """As a refused push was, on its way up: then no seed came to an end."""
+    error = SyncError("what?")
+    error.__cause__ = error
+    assert heard(error)
 
 
 @pytest.mark.parametrize(
@@ -122,6 +137,15 @@ def test_an_answer_to_something_else_counts_unless_a_portal_or_a_stick_gave_it()
     assert heard(AnswerMismatch("expected one verdict each for 1 to 3, not 2 verdicts for others")) != ""
     assert heard(AnswerMismatch("expected bytes 0-1221/1222, not 200 '' of 48 bytes")) == ""
     assert heard(AnswerMismatch("expected at most 3 to be acknowledged, not 10")) == ""
+    assert heard(AnswerMismatch("expected own ops up to (1, 1), not (1, 2)")) == ""
+
+
+def test_a_push_that_is_blocked_counts_unless_answers_that_came_broken_blocked_it() -> None:
+    """The line breaks answers off; a firewall is in no plan."""
+    assert heard(PushBlocked("refused", status=403)) != ""
+    blocked = PushBlocked("refused", status=0)
+    blocked.__context__ = NotOurCloud("cut short")
+    assert heard(blocked) == ""
 
 
 def test_an_error_that_followed_a_planned_one_counts() -> None:
