@@ -64,6 +64,8 @@ class SimulatedCloud:
         """Operations (till, epoch, seq) of which an erasure changed the bodies."""
         self.erased_tags: set[str] = set()
         """Tags of members who were erased."""
+        self.clock_was_set = False
+        """Whether somebody ever set its wall clock."""
         self.stumbled = ""
         """What it answered with an error that nobody expects."""
         self._open()

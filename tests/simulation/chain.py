@@ -4,6 +4,7 @@ import hashlib
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 
 from msgspec.structs import replace
 
@@ -26,6 +27,7 @@ from till_loyalty.programme import (
     Tier,
 )
 from till_loyalty.rule_parts import Limit
+from till_sync import keys
 
 BASE_MS = 1_767_258_000_000
 """1 January 2026, 12:00 in Moscow."""
@@ -96,6 +98,28 @@ def phone(number: int) -> str:
 def token(till: str) -> str:
     """A till's secret; no secret here."""
     return f"token-of-{till}"
+
+
+def signs(seed: int) -> bool:
+    """Whether the tills sign and pack what they send in that seed's chain, as all but those of 0.1 do."""
+    return seed % 11 in (0, 7)
+
+
+def sets_cloud_clock(seed: int) -> bool:
+    """Whether somebody sets the cloud's clock in that seed; its tills sign, which goes by that clock too."""
+    return seed % 11 == 7
+
+
+def private_key(till: str) -> str:
+    """The key that a till signs with; no secret here."""
+    return Random(f"key {till}").randbytes(32).hex()
+
+
+def add_keys(connection: sqlite3.Connection) -> None:
+    """Every till has handed in its key."""
+    for names in STORES.values():
+        for name in names:
+            tills.add_key(connection, name, keys.public_of(private_key(name)))
 
 
 def make_template(

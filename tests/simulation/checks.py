@@ -167,7 +167,8 @@ def check_quiet(cloud: SimulatedCloud, tills: Mapping[str, SimulatedTill], cashi
     if wrong:
         raise Broken(wrong)
     cloud.read(_check_undone)
-    cloud.read(_check_limits)
+    if not cloud.clock_was_set:  # else the cloud had sales of one day on several
+        cloud.read(_check_limits)
     cloud.read(_check_floor)
     cloud.read(_check_grants)
     cloud.read(_check_split)

@@ -86,7 +86,8 @@ def at_rest(cloud: SimulatedCloud, tills: Mapping[str, SimulatedTill]) -> str:
     """8: nothing ever came apart, a till finds whom it holds by card and phone as the cloud does, and whoever shows the
     card of somebody who was erased is nobody."""
     for till in tills.values():
-        if till.cache.divergences:
+        # Which limits are running a row says by the cloud's day: by a clock that was set, digests mend it.
+        if till.cache.divergences and not cloud.clock_was_set:
             return f"8 {till.name} had come apart from the cloud {till.cache.divergences} times"
         wrong = _found(cloud, till)
         if wrong:

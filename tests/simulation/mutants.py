@@ -8,6 +8,14 @@ from unittest import mock
 
 import msgspec
 
+from simulation.wire_mutants import (
+    keeps_to_its_counter,
+    shuts_all_out_when_its_clock_goes_back,
+    signs_by_its_own_clock,
+    stumbles_over_a_duplicate,
+    takes_a_restart_for_a_clone,
+)
+
 
 @contextlib.contextmanager
 def _all(*patches: AbstractContextManager[object]) -> Iterator[None]:
@@ -416,20 +424,25 @@ def believes_what_was_put_down() -> AbstractContextManager[object]:
     return mock.patch.object(rebuilding, "_fits", mutant)
 
 
-def stumbles_over_a_duplicate() -> AbstractContextManager[object]:
-    """A push that the cloud had already trips whatever counts the verdicts. They are stored, the next round is well.
+def cursor_before_rows() -> AbstractContextManager[object]:
+    """A page's cursor is committed, and its rows are in a transaction of their own after it; and no digest tells."""
+    from till_agent.cache import store
+    from till_sync.pull import Puller
 
-    Nothing is lost, nothing doubled, and all come to rest: only the log can tell.
-    """
-    from till_sync.push import Pusher
+    write_page, save = store.pages.write_page, store.pages.save_progress
 
-    def mutant(self: Any, answer: Any) -> None:
-        counts = {"applied": 0, "adjusted": 0, "rejected": 0}
-        for result in answer.results:
-            counts[result.status] += 1
-        self.counts.pushed += sum(counts.values())
+    def mutant(connection: Any, progress: Any, page: Any, *more: Any) -> Any:
+        save(connection, msgspec.structs.replace(progress, cursor=page.next, incarnation=page.incarnation))
+        connection.execute("COMMIT")
+        connection.execute("BEGIN IMMEDIATE")
+        return write_page(connection, progress, page, *more)
 
-    return mock.patch.object(Pusher, "_count_verdicts", mutant)
+    async def unasked(_self: Any, _cursor: str) -> None:
+        return None
+
+    return _all(
+        mock.patch.object(store.pages, "write_page", mutant), mock.patch.object(Puller, "_check_after", unasked)
+    )
 
 
 MUTANTS = {
@@ -468,5 +481,10 @@ MUTANTS = {
         looks_up_by_fast_tags_alone,
         believes_what_was_put_down,
         stumbles_over_a_duplicate,
+        cursor_before_rows,
+        signs_by_its_own_clock,
+        keeps_to_its_counter,
+        takes_a_restart_for_a_clone,
+        shuts_all_out_when_its_clock_goes_back,
     )
 }

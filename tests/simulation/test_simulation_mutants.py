@@ -45,6 +45,11 @@ FOUND_BY = {
     "looks_up_by_fast_tags_alone": 6,
     "believes_what_was_put_down": 230,
     "stumbles_over_a_duplicate": 15,
+    "cursor_before_rows": 7,
+    "signs_by_its_own_clock": 7,
+    "keeps_to_its_counter": 77,
+    "takes_a_restart_for_a_clone": 7,
+    "shuts_all_out_when_its_clock_goes_back": 7,
 }
 """A seed that finds a mutant, where seed 1 does not: so that finding it again is quick."""
 

@@ -8,6 +8,7 @@ import asyncio
 import os
 import shutil
 import sqlite3
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from random import Random
@@ -28,11 +29,15 @@ from till_agent.journal import DiskJournal, EpochKeeper, Place
 from till_agent.journal import journal as journal_module
 from till_agent.journal.writer import Writer
 from till_sync.client import CloudClient
+from till_sync.counters import COUNTER_FILE, Counter
 from till_sync.phone_tags import NO_SLOW_TAGS, PhoneTags
+from till_sync.secured import SecuredTransport
+from till_sync.transport import Transport
 from till_sync.worker import SyncWorker, WorkerSettings
 
 T = TypeVar("T")
 
+LOG_HEAD_BYTES, LOG_FRAME_HEAD_BYTES = 32, 24
 FULL = 2
 """`PRAGMA synchronous`: each commit is on the disk when it returns."""
 Death = Literal["", "before_commit", "after_commit"]
@@ -168,6 +173,8 @@ class SimulatedTill:
         self._cloud = cloud
         self._base_ms = base_ms
         self._random = random
+        self._losses = Random(repr(random.getstate()))
+        """What the cache loses is drawn apart, so that all else comes as it would without."""
         self._number = 0
         self._boots = 0
         self._epoch = 0
@@ -176,6 +183,8 @@ class SimulatedTill:
         self._image: Path | None = None
         self._left = False
         self.phone_tags = NO_SLOW_TAGS
+        self.private_key = ""
+        """Signs the till's requests; "": they go out as those of a till of 0.1."""
         self.caches_lost = 0
         self.may_be_gone: dict[tuple[str, str], tuple[int, bytes, bytes]] = {}
         self.folder = folder / f"{identity.till}-0"
@@ -229,7 +238,15 @@ class SimulatedTill:
         on_page += [self._hear_tags, self.giving.wake]
 
     def _connect(self, life: Life) -> None:
-        transport = SimulatedTransport(self._cloud.carry, self.line, self._random, lambda: life.alive)
+        transport: Transport = SimulatedTransport(self._cloud.carry, self.line, self._random, lambda: life.alive)
+        if self.private_key:
+            transport = SecuredTransport(
+                transport,
+                till=self.name,
+                clock=self.clock,
+                counter=Counter(self.folder / COUNTER_FILE),
+                private_key=self.private_key,
+            )
         client = self._client = CloudClient(transport, till=self.name, token=self._token, clock=self.clock)
         self.worker = SyncWorker(
             client,
@@ -299,10 +316,15 @@ class SimulatedTill:
         self._move()
 
     def cut_power(self) -> None:
-        """The machine ends: of the journal's log survives what was synced, and maybe a part of what was not."""
+        """The machine ends: of the journal's log survives what was synced, and maybe a part of what was not; so it is
+        with the cache's, which is synced by checkpoints alone."""
         self.life.end()
         synced = self.life.synced_log_bytes
+        cached, written = _synced_and_written(self.folder / "cache.db-shm")
         self._move()
+        if cached < written:
+            self.caches_lost += 1
+            os.truncate(self.folder / "cache.db-wal", self._losses.randint(cached, written))
         log = self.folder / "journal.db-wal"
         if log.exists() and log.stat().st_size > synced:
             os.truncate(log, self._random.choice((synced, self._random.randint(synced, log.stat().st_size))))
@@ -385,6 +407,18 @@ class SimulatedTill:
 
     def _keep_epoch(self, epoch: int) -> None:
         self._epoch = epoch
+
+
+def _synced_and_written(index: Path) -> tuple[int, int]:
+    """How much of a log is on the disk for certain, and how much is in it, as its index tells (SQLite's file format):
+    frames are copied into the database only after a sync of the log."""
+    if not index.exists():
+        return 0, 0
+    content = index.read_bytes()
+    page_bytes = int.from_bytes(content[14:16], sys.byteorder)
+    frames, copied = (int.from_bytes(content[at : at + 4], sys.byteorder) for at in (16, 96))
+    frame_bytes = LOG_FRAME_HEAD_BYTES + page_bytes
+    return LOG_HEAD_BYTES + copied * frame_bytes, LOG_HEAD_BYTES + frames * frame_bytes
 
 
 def _look_away(task: "asyncio.Future[Any]") -> None:

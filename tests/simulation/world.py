@@ -46,6 +46,8 @@ WITH_THREADS = ("till_cloud.app", "till_cloud.snapshot_routes", "till_sync.http.
 ROOM_BYTES = 2**40
 """Free on every disk that is asked: that of the machine must not decide what a seed plays."""
 TEN_YEARS_MS = 10 * 365 * 86_400_000
+CLOUD_CLOCK_STEPS = 12
+"""One step of so many sets the cloud's clock, where that is set at all."""
 
 WEIGHTS = {
     "sell": 30,
@@ -130,6 +132,8 @@ class _World:
         self.cloud = SimulatedCloud(self._folder, template, self._cloud_ms, self._new_id)
         if keeps:
             self.cloud.centre.write(chain.see_members).result()
+        if chain.signs(self._seed):
+            self.cloud.centre.write(chain.add_keys).result()
         self.tills = {
             name: SimulatedTill(
                 identity,
@@ -141,6 +145,9 @@ class _World:
             )
             for name, identity in identities.items()
         }
+        if chain.signs(self._seed):
+            for name, till in self.tills.items():
+                till.private_key = chain.private_key(name)
         self.keeping = keeping.Keeping(self.cloud, list(self.tills.values()), self._seed)
         if keeps:
             self.keeping.make_snapshots()
@@ -170,6 +177,7 @@ class _World:
             await self._take(step)
             self._lend(step)
             await self._take_extra(step)
+            self._set_cloud_clock(step)
             self.keeping.take(step.number)
             self._checks.check()
         self._step = 0
@@ -191,6 +199,13 @@ class _World:
         """The cloud's jobs come by, as they do every few seconds, mostly."""
         if self.cloud.up and Random(f"lend {self._seed} {step.number}").randrange(3):
             self.cloud.lend()
+
+    def _set_cloud_clock(self, step: Step) -> None:
+        """The cloud's clock is set, at times by years."""
+        random = Random(f"cloud's clock {self._seed} {step.number}")
+        if chain.sets_cloud_clock(self._seed) and not random.randrange(CLOUD_CLOCK_STEPS):
+            self.cloud.clock_was_set = True
+            self._cloud_shift_ms = random.choice((0, 3_600_000, -3_600_000, TEN_YEARS_MS, -TEN_YEARS_MS))
 
     async def _sell(self, _till: SimulatedTill, cashier: Cashier, random: Random) -> None:
         if cashier.till.life.alive:
@@ -307,6 +322,7 @@ class _World:
 
     async def _calm_down(self) -> None:
         """Every fault ends; all that was asked is asked until it is answered; then no queue may last."""
+        self._cloud_shift_ms = 0
         self.cloud.restart()
         self.keeping.end()
         for name, till in self.tills.items():
@@ -373,6 +389,7 @@ def _one_chance(seed: int) -> Iterator[None]:
         for module in WITH_THREADS:
             stack.enter_context(mock.patch(f"{module}.run_in_threadpool", _on_the_spot))
         stack.enter_context(mock.patch("till_agent.desk.slow_tags.aside", _on_the_spot))
+        stack.enter_context(mock.patch("asyncio.to_thread", _on_the_spot))
         stack.enter_context(mock.patch.object(threading.Thread, "start", _no_thread))
         try:
             yield
