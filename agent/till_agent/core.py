@@ -153,9 +153,8 @@ async def open_core(identity: Identity, around: Surroundings) -> Core:
     path, waiting = state_dir / CACHE_FILE, partial(_waiting, effects, registrations)
     cache = CacheStore(path, identity.till, on_complete=complete, clock=clock, waiting=waiting)
     keeper = EpochKeeper(identity.last_epoch, lambda epoch: keep_epoch(around.identity_path, epoch))
-    place = Place(
-        path=state_dir / JOURNAL_FILE, till=identity.till, keeper=keeper, clock=clock, included=lambda: cache.floor
-    )
+    path, till = state_dir / JOURNAL_FILE, identity.till
+    place = Place(path=path, till=till, keeper=keeper, clock=clock, included=lambda: cache.floor)
     journal = DiskJournal(place, effects, cache, begins_anew=True)
     await _start_stores(cache, journal, registrations)
     http, client, worker, asked = _sync_parts(identity, around, journal, cache)
