@@ -11,7 +11,7 @@ from till_cloud.jobs import slow_phones
 from till_cloud.jobs.done import JobsDone
 from till_cloud.jobs.lending import Lending, waiting
 from till_cloud.jobs.running import run_jobs
-from till_cloud.jobs.turns import in_turns
+from till_cloud.jobs.turns import in_turn, in_turns
 from till_cloud.store import slow_tags
 
 log = logging.getLogger(__name__)
@@ -121,7 +121,7 @@ class JobsService:
     def _run(self) -> JobsDone:
         centre = self._centre
         return run_jobs(
-            lambda block: centre.write(block).result(),
+            lambda block: in_turn(centre, block, pause=self._halt.wait),
             registry=centre.registry,
             wall_ms=centre.wall_ms,
             stopping=self._stop.is_set,

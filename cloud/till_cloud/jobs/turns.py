@@ -37,6 +37,18 @@ def in_turns(
             return
 
 
+def in_turn(
+    centre: Centre,
+    block: Callable[[sqlite3.Connection], bool],
+    *,
+    pause: Callable[[float], bool],
+    mono_s: Callable[[], float] = time.monotonic,
+) -> bool:
+    """Write `block` once, and rest where there is more: whether to go on. For jobs of which most have nothing to do."""
+    more, waited_s = _write(centre, block, mono_s)
+    return more and not pause(rest_s(waited_s))
+
+
 def _write(
     centre: Centre, block: Callable[[sqlite3.Connection], bool], mono_s: Callable[[], float]
 ) -> tuple[bool, float]:

@@ -10,7 +10,7 @@ import pytest
 
 from till_cloud.centre import Centre
 from till_cloud.jobs.service import JobsService
-from till_cloud.jobs.turns import LONGEST_REST_S, REST_TIMES, in_turns, rest_s
+from till_cloud.jobs.turns import LONGEST_REST_S, REST_TIMES, in_turn, in_turns, rest_s
 from unit.cloud.cloud_kit import chain
 
 
@@ -102,3 +102,24 @@ def test_the_running_cloud_lends_in_turns(tmp_path: Path, monkeypatch: pytest.Mo
         jobs._stop.set()
         jobs._lend_once()
         assert len(turns) == 1
+
+
+def test_a_job_of_the_minute_rests_between_its_blocks_alone(tmp_path: Path) -> None:
+    """Lending is one of them, and pushes change as many members as a block has: its blocks followed each other without
+    an end."""
+    rests: list[float] = []
+    with chain(tmp_path / "c.db") as made:
+        assert in_turn(made.centre, lambda _: True, pause=lambda seconds: bool(rests.append(seconds))) is True
+        assert in_turn(made.centre, lambda _: True, pause=lambda _: True) is False
+        assert in_turn(made.centre, lambda _: False, pause=lambda seconds: bool(rests.append(seconds))) is False
+    assert len(rests) == 1
+
+
+def test_the_jobs_of_the_minute_are_run_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of them."""
+    turns: list[object] = []
+    monkeypatch.setattr("till_cloud.jobs.service.in_turn", lambda centre, _block, pause: turns.append((centre, pause)))
+    with chain(tmp_path / "c.db") as made:
+        jobs = JobsService(made.centre)
+        jobs._run()
+    assert set(turns) == {(made.centre, jobs._halt.wait)}
