@@ -17,6 +17,7 @@ from till_sync.exceptions import (
     HistoryConflict,
     IncarnationChanged,
     NotOurCloud,
+    PackingBroken,
     PushBlocked,
     SyncError,
 )
@@ -117,6 +118,9 @@ def test_what_a_callback_of_the_loop_raised_counts() -> None:
 def test_what_the_plan_brings_does_not_count() -> None:
     """A line that is cut, however it is told on, a disk that is full, and rows that went with the power."""
     assert heard(CloudUnreachable("cut")) == ""
+    cut_short = NotOurCloud("expected a whole zstd frame")
+    cut_short.__cause__ = PackingBroken("a part of one")
+    assert heard(cut_short) == ""
     told_on = AskedInVain("cut")
     told_on.__cause__ = CloudUnreachable("cut")
     assert heard(told_on) == ""
