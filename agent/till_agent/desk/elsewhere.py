@@ -94,8 +94,13 @@ def back_of(entry: Entry) -> tuple[Back, str]:
 
 
 def own_backs(reader: JournalReader, sale_uid: str, sale_op: str) -> list[Back]:
-    """This till's voids and returns of one sale: not those of another till's sale that has the same uid."""
-    return [back for back, about in map(back_of, reader.about(sale_uid)) if about == sale_op]
+    """This till's voids and returns of one sale: not those of another till's sale that has the same uid.
+
+    They are told apart by the till alone. A sale that was journalled anew, from a file that was put aside, has another
+    id since, and what was done to it still names the one of before.
+    """
+    till = _till_of(sale_op)
+    return [back for back, about in map(back_of, reader.about(sale_uid)) if _till_of(about) == till]
 
 
 def reversals(reader: JournalReader, own: list[Back], told: SaleAnswer | None) -> list[Reversal]:
@@ -120,6 +125,10 @@ def is_meant(body: SaleBody, till: str, where: SoldAt | None) -> bool:
         wanted in ("", have)
         for wanted, have in zip((where.till, where.store, where.number, where.date), known, strict=True)
     )
+
+
+def _till_of(op: str) -> str:
+    return op.rsplit(":", 2)[0]
 
 
 def _rejected(reader: JournalReader, op_id: OpId) -> bool:

@@ -229,6 +229,13 @@ AGENT: list[Mutant] = [
         ANEW + "test_a_page_forgets_nobody_while_the_new_journal_is_read",
     ),
     (
+        "what came back counts by the id that the sale had in a journal that was put aside",
+        "desk/elsewhere.py",
+        "if _till_of(about) == till]",
+        "if about == sale_op]",
+        "tests/integration/agent_stores/test_returns_anew.py",
+    ),
+    (
         "who was erased stays in the search's index",
         "cache/pages.py",
         "        search_index.forget(connection, removed)\n",
