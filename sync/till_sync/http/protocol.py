@@ -1,6 +1,7 @@
 """One connection of the server: uvicorn's httptools protocol with the limits that it lacks."""
 
 import asyncio
+import contextlib
 import socket
 from typing import Any
 
@@ -75,6 +76,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         # Reason: as uvicorn's own signature, narrower than asyncio's.
         super().connection_made(transport)
+        _send_at_once(transport)
         self.head_since = self._heads.begins(self.loop)
         if len(self.connections) > self._max_connections and not self._make_room():
             self._refuse(Problem(status=503, code="too_many_connections", detail="try again later", retryable=True))
@@ -93,6 +95,9 @@ class LimitedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self.transport.is_closing():
             return
+        if self.timeout_keep_alive_task is not None and self.head_since is None:
+            # Between requests. Empty lines begin none for the parser, but end the time that silence has.
+            self.head_since = self._heads.begins(self.loop)
         super().data_received(data)
 
     def on_message_begin(self) -> None:
@@ -206,3 +211,12 @@ async def _discard(loop: asyncio.AbstractEventLoop, connection: socket.socket) -
         pass
     finally:
         connection.close()
+
+
+def _send_at_once(transport: asyncio.Transport) -> None:
+    """Set TCP_NODELAY where asyncio has not: Windows' loop makes the sockets that it accepts by their family alone, and
+    so does not know them for TCP."""
+    connection = transport.get_extra_info("socket")
+    if connection is not None and connection.proto != socket.IPPROTO_TCP:
+        with contextlib.suppress(OSError):  # the peer may be gone already
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -197,8 +197,8 @@ def _at_least_one(sockets: list[socket.socket], hosts: Sequence[str]) -> list[so
 def _bind(host: str, port: int, *, optional: bool) -> socket.socket | None:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        # By its protocol asyncio knows to set TCP_NODELAY on what is accepted: without that an answer written in two
-        # parts waits for the client's delayed acknowledgement, 40 ms on each.
+        # By its protocol asyncio knows to set TCP_NODELAY on what is accepted, but for Windows: without that an answer
+        # written in two parts waits for the client's delayed acknowledgement, 40 ms on each.
         listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     except OSError as error:
         if optional and family == socket.AF_INET6 and error.errno in _NO_IPV6:

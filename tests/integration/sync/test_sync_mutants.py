@@ -229,10 +229,17 @@ MUTANTS: list[Mutant] = [
     ),
     (
         "TCP_NODELAY is forgotten",
-        "http/serving.py",
-        "socket.SOCK_STREAM, socket.IPPROTO_TCP)",
-        "socket.SOCK_STREAM)",
+        "http/protocol.py",
+        "        _send_at_once(transport)\n",
+        "",
         LINE + "test_sync_serving.py::test_accepted_sockets_send_at_once",
+    ),
+    (
+        "an empty line between requests is no beginning of a head",
+        "http/protocol.py",
+        "if self.timeout_keep_alive_task is not None and self.head_since is None:",
+        "if False:",
+        LINE + "test_sync_serving.py::test_empty_lines_between_requests_keep_no_connection",
     ),
     (
         "slow heads are looked for once",

@@ -5,6 +5,7 @@ import contextlib
 import logging
 import socket
 import ssl
+from asyncio.trsock import TransportSocket
 from typing import Any
 
 import httpx
@@ -67,6 +68,26 @@ def test_a_head_that_never_ends_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     answers = run(case())
     assert answers[:2] == [b"", b""]
     assert answers[2].count(b"HTTP/1.1 404") in (0, 1)
+
+
+def test_empty_lines_between_requests_keep_no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They begin no request, and the time that a silent connection has is over by them: the head's time runs."""
+    monkeypatch.setattr(protocol, "HEAD_TIMEOUT_S", 0.1)
+    whole = b"GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n"
+
+    async def case() -> int:
+        async with serving() as server:
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            writer.write(whole)
+            answers = await reader.read(65536)
+            writer.write(b"\r\n")
+            with contextlib.suppress(ConnectionResetError):
+                async with asyncio.timeout(10):
+                    answers += await reader.read()
+            writer.close()
+        return answers.count(b"HTTP/1.1 404")
+
+    assert run(case()) == 1
 
 
 def test_one_timer_looks_after_the_heads_of_all_connections(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,8 +187,15 @@ def test_pipelined_requests_are_answered_in_order() -> None:
     assert [part[:3] for part in answer.split(b"HTTP/1.1 ")[1:]] == [b"404", b"404", b"409"]
 
 
-def test_accepted_sockets_send_at_once() -> None:
-    """TCP_NODELAY is set on every accepted socket: else each keep-alive answer waits 40 ms for an acknowledgement."""
+@pytest.mark.parametrize("known_for_tcp", [True, False])
+def test_accepted_sockets_send_at_once(known_for_tcp: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """TCP_NODELAY is set on every accepted socket: else each keep-alive answer waits 40 ms for an acknowledgement.
+
+    Also where the accepted socket does not say that it is TCP's, as on Windows.
+    """
+    if not known_for_tcp:
+        monkeypatch.setattr(TransportSocket, "proto", 0)
+        monkeypatch.setattr(asyncio.base_events, "_set_nodelay", lambda connection: None)
 
     async def case() -> list[int]:
         async with serving() as server:
