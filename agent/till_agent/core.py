@@ -228,6 +228,7 @@ async def _start_stores(cache: CacheStore, journal: DiskJournal, registrations: 
         await load()
     except BaseException:
         await stop_part("cache", cache.stop)
+        await stop_part("journal", journal.stop)  # else the next try would find it open
         raise
 
 

@@ -258,7 +258,7 @@ async def _try_core(agent: Agent, parts: LiveParts) -> float:
 async def _open_or_stand_in(identity: Identity, around: Surroundings) -> Core | WithoutDisk:
     try:
         return await open_core(identity, around)
-    except JournalUnavailable as exc:
+    except (JournalUnavailable, JournalCorrupt) as exc:
         log.error("the journal can't be opened: %s", exc)  # noqa: TRY400 - says it all
         return WithoutDisk(identity, around, str(exc))
 

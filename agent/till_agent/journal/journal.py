@@ -121,7 +121,10 @@ class DiskJournal:
         """
         self._floor = floor
         await self._writer.start()
-        await self._rebuilding.load(floor)
+        try:
+            await self._rebuilding.load(floor)
+        except JournalCorrupt as exc:  # among rows that the opening had no time for
+            await self._begin_anew("chain", str(exc), self._place.keeper.last_epoch, exc)
 
     async def stop(self, wait_seconds: float = STOP_WAIT_SECONDS) -> bool:
         """Write what waits, close. False when the disk did not answer in time."""
@@ -237,14 +240,19 @@ class DiskJournal:
         self._rebuilding.also_reads = own_ops
 
     async def registrations(self, floor: tuple[int, int] | None) -> list[Entry]:
-        """Registrations and attached cards after `floor`, the last own op that the cache includes, in order."""
+        """Registrations and attached cards after `floor`, the last own op that the cache includes, in order. A bad row
+        is answered as by `next_batch`."""
         after = schema.row_id(*floor) if floor is not None else 0
 
         def run(session: Session) -> list[Entry]:
             found = [each for kind in KINDS for each in session.reader.of_kind(kind, after, KEPT_LIMIT)]
             return sorted(found, key=lambda entry: entry.op_id)
 
-        return await self._writer.submit(run, writes=False)
+        try:
+            return await self._writer.submit(run, writes=False)
+        except JournalCorrupt as exc:
+            await self._begin_anew("chain", str(exc), self._place.keeper.last_epoch, exc)
+            return await self._writer.submit(run, writes=False)
 
     async def verify(self) -> int:
         """Check every row, letting commits through between slices. Gives how many; raises JournalCorrupt."""
