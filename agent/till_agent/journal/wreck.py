@@ -35,6 +35,7 @@ Columns = tuple[Any, ...]
 
 _UNREADABLE = (sqlite3.Error, ValueError, TypeError, OverflowError, MemoryError)
 _ROWS = f"SELECT {schema.ENTRY_COLUMNS} FROM entries e WHERE e.id BETWEEN ? AND ?"  # noqa: S608 - only constants
+_LINKS = "SELECT id, row_hash FROM links WHERE id BETWEEN ? AND ?"
 _NEXT_ID = "SELECT id FROM entries WHERE id > ? ORDER BY id LIMIT 1"
 _NAMES = "SELECT id, kind, uid FROM entries INDEXED BY entries_by_uid WHERE id BETWEEN ? AND ? LIMIT ?"
 _LAST_BY_INDEX = "SELECT max(id) FROM entries INDEXED BY entries_by_uid WHERE +id BETWEEN ? AND ?"
@@ -209,11 +210,13 @@ class Wreck:
 
     def _slice(self, epoch: WreckEpoch, first: int, last: int, known: dict[int, bytes]) -> list[Proven]:
         candidates: dict[int, list[Columns]] = {}
+        links: dict[int, list[bytes]] = {}
         found: list[Proven] = []
         number = 0
         while number < len(self._views) or self._open_next():
             self._gather(candidates, self._views[number], epoch.epoch, first, last)
-            found = _prove(self._op_of(epoch), epoch.salt, candidates, known, first, last)
+            self._gather_links(links, self._views[number], epoch.epoch, first, last)
+            found = _prove(self._op_of(epoch), epoch.salt, candidates, links, known, first, last)
             if len(found) == last - first + 1:
                 break
             number += 1
@@ -231,6 +234,15 @@ class Wreck:
             known = candidates.setdefault(schema.split_id(columns[0])[1], [])
             if columns not in known:
                 known.append(columns)
+
+    def _gather_links(
+        self, links: dict[int, list[bytes]], view: sqlite3.Connection, epoch: int, first: int, last: int
+    ) -> None:
+        """Hashes of rows that were let go of for their age, by seq: what stands behind a gap is proven by them."""
+        with contextlib.suppress(*_UNREADABLE):  # most journals have none
+            bounds = (schema.row_id(epoch, first - 1), schema.row_id(epoch, last - 1))
+            for identity, row_hash_before in view.execute(_LINKS, bounds):
+                links.setdefault(schema.split_id(identity)[1], []).append(row_hash_before)
 
     def _read(self, view: sqlite3.Connection, first: int, last: int) -> list[Columns]:
         """Rows with these keys; where some can't be read, the others all the same."""
@@ -343,15 +355,18 @@ def _prove(
     op_of: Callable[[int], OpId],
     salt: str,
     candidates: dict[int, list[Columns]],
+    links: dict[int, list[bytes]],
     known: dict[int, bytes],
     first: int,
     last: int,
 ) -> list[Proven]:
-    """The rows that fit what stands before them: its proven hash, or else what its own row says, which they prove."""
+    """The rows that fit what stands before them: its proven hash, or else what its own row or link says, which they
+    prove."""
     found: list[Proven] = []
     head = known.get(first - 1)
     for seq in range(first, last + 1):
-        befores = [head] if head is not None else [columns[1] for columns in candidates.get(seq - 1, ())]
+        told = [*(columns[1] for columns in candidates.get(seq - 1, ())), *links.get(seq - 1, ())]
+        befores = told if head is None else [head]
         proof = None
         for columns in candidates.get(seq, ()):
             proof = proof or _fits(op_of(seq), salt, columns, befores)

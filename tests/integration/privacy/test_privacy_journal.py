@@ -212,6 +212,9 @@ def test_marks_of_what_went_outlive_the_file(tmp_path: Path) -> None:
             with pytest.raises(UidForgotten):
                 await journal.commit(once(draft("secret-12-")))
             assert await journal.verify()
+            # Each has a gap before it, and nobody else has what was refused.
+            assert await journal.show(OpId(TILL, 1, REFUSED)) is not None
+            assert await journal.show(OpId(TILL, 1, ACKED)) is not None
             return report.damage.salvage.marks
 
     assert run(work()) == gone
