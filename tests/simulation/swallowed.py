@@ -27,11 +27,13 @@ for its slot, or that a push came late, of before the journal was lost (seed 22,
 
 
 class Swallowed(logging.Handler):
-    """Keeps the first error that was handled and that the plan does not bring. `restored`: whether a backup was."""
+    """Keeps the first error that was handled and that the plan does not bring. `restored`: whether a backup was;
+    `clock_was_set`: whether the cloud's clock was, which may be so twice between a request and its second try."""
 
-    def __init__(self, restored: Callable[[], bool]) -> None:
+    def __init__(self, restored: Callable[[], bool], clock_was_set: Callable[[], bool] = lambda: False) -> None:
         super().__init__()
         self._restored = restored
+        self._clock_was_set = clock_was_set
         self.first = ""
         """What the log said, and where the error came from; "" when there was none."""
 
@@ -57,6 +59,8 @@ class Swallowed(logging.Handler):
             return isinstance(error.__context__, NotOurCloud)
         if isinstance(error, PackingBroken):
             return True  # a packed answer that was cut short: the simulated line breaks answers off (seed 220)
+        if isinstance(error, SyncError) and error.code == "signature_stale":
+            return self._clock_was_set()
         if isinstance(error, SyncError):
             return error.code in OF_THE_LINE or (error.code in OF_A_BACKUP and self._restored())
         # Rows that went with the power, or that an old copy lacks: the journal puts its log aside and opens once more.

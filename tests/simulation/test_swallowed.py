@@ -13,6 +13,7 @@ from till_agent.journal.open import _CutOff
 from till_sync.defects import log_unexpected
 from till_sync.exceptions import (
     AnswerMismatch,
+    CloudRefused,
     CloudUnreachable,
     HistoryConflict,
     IncarnationChanged,
@@ -25,9 +26,9 @@ from till_sync.exceptions import (
 log = logging.getLogger("till_sync.worker")
 
 
-def heard(error: BaseException, *, restored: bool = False) -> str:
+def heard(error: BaseException, *, restored: bool = False, clock_was_set: bool = False) -> str:
     """What is kept when a worker meets an error and goes on."""
-    swallowed = Swallowed(lambda: restored)
+    swallowed = Swallowed(lambda: restored, lambda: clock_was_set)
     with listening(swallowed):
         try:
             raise error
@@ -126,6 +127,13 @@ def test_what_the_plan_brings_does_not_count() -> None:
     assert heard(told_on) == ""
     assert heard(full_disk()) == ""
     assert heard(_CutOff()) == ""
+
+
+def test_a_stale_signature_counts_unless_the_clouds_clock_was_set() -> None:
+    """It may be set once more between the request and its second try; then the next round is right (seed 821)."""
+    stale = CloudRefused("too old", status=401, code="signature_stale")
+    assert heard(stale) != ""
+    assert heard(stale, clock_was_set=True) == ""
 
 
 def test_another_cloud_counts_unless_a_backup_was_put_back() -> None:

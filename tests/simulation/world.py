@@ -152,7 +152,7 @@ class _World:
         if keeps:
             self.keeping.make_snapshots()
         self.cashiers = {name: Cashier(till, phones=keeps) for name, till in self.tills.items()}
-        swallowed = Swallowed(lambda: self.cloud.restored)
+        swallowed = Swallowed(lambda: self.cloud.restored, lambda: self.cloud.clock_was_set)
         asyncio.get_running_loop().set_exception_handler(swallowed.hear)
         self._checks = Checks(self.cloud, self.tills, swallowed)
         self.fleet = fleet.Fleet(self.cloud, self._folder / "sticks", chain.policy_of(self._seed))
