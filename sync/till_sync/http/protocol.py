@@ -205,8 +205,9 @@ class LimitedProtocol(HttpToolsProtocol):
 async def _discard(loop: asyncio.AbstractEventLoop, connection: socket.socket) -> None:
     try:
         async with asyncio.timeout(LINGER_S):
-            while await loop.sock_recv(connection, DISCARD_BYTES):
-                pass
+            while await loop.sock_recv(connection, DISCARD_BYTES):  # noqa: ASYNC110 - it waits in sock_recv
+                # Of whoever sends as fast as is read, the next part is there at once: all others would wait for them.
+                await asyncio.sleep(0)
     except (OSError, TimeoutError):
         pass
     finally:

@@ -242,6 +242,13 @@ MUTANTS: list[Mutant] = [
         LINE + "test_sync_serving.py::test_empty_lines_between_requests_keep_no_connection",
     ),
     (
+        "what is thrown away keeps the loop",
+        "http/protocol.py",
+        "                await asyncio.sleep(0)\n",
+        "                pass\n",
+        LINE + "test_sync_serving.py::test_whoever_sends_on_after_a_refusal_leaves_the_loop_to_others",
+    ),
+    (
         "slow heads are looked for once",
         "http/protocol.py",
         "        if under_way:\n",

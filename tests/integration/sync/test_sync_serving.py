@@ -215,6 +215,25 @@ def test_accepted_sockets_send_at_once(known_for_tcp: bool, monkeypatch: pytest.
     assert all(found)
 
 
+def test_whoever_sends_on_after_a_refusal_leaves_the_loop_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is thrown away is there as fast as it is read, and each part of it takes one turn of the loop."""
+    monkeypatch.setattr(protocol, "DISCARD_BYTES", 1)
+
+    async def case() -> int:
+        turns = 0
+        sender, receiver = socket.socketpair()
+        receiver.setblocking(False)
+        sender.sendall(b"x" * 100)
+        sender.close()
+        discarding = asyncio.create_task(protocol._discard(asyncio.get_running_loop(), receiver))
+        while not discarding.done():
+            turns += 1
+            await asyncio.sleep(0)
+        return turns
+
+    assert run(case()) >= 100
+
+
 def test_both_loopbacks_share_one_port() -> None:
     """127.0.0.1 and ::1 (where there is IPv6) at the same port, which `on_ready` is told."""
     told: list[int] = []
