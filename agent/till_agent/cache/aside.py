@@ -57,7 +57,7 @@ class Aside:
         connection = self._opened()
         connection.execute("BEGIN IMMEDIATE")
         try:
-            after = pages.write_page(connection, self.progress, page, seen, waiting)
+            after = pages.write_page(connection, self.progress, page, seen, waiting, serves=False)
             connection.execute("COMMIT")
         except BaseException:
             connection.execute("ROLLBACK")
@@ -68,18 +68,17 @@ class Aside:
             self._flush()
         return not after.filling
 
-    def carry_over(
-        self, serving: sqlite3.Connection | None, base: tuple[int, int], waiting: frozenset[str] | None
-    ) -> None:
-        """Take from the cache that serves whom waiting ops speak of, where the new one does not have them; not who was
-        erased, of whom nothing is to stay."""
+    def carry_over(self, serving: sqlite3.Connection | None, before: Progress, waiting: frozenset[str] | None) -> None:
+        """Take from the cache that serves (`before`) whom waiting ops speak of, where the new one does not have them;
+        not who was erased, of whom nothing is to stay. Their rows include no more than they did."""
         connection = self._opened()
-        if serving is None or not waiting:
+        if serving is None or waiting is None:
             return
         connection.execute("BEGIN IMMEDIATE")
         try:
-            carried = leaving.carry_over(serving, connection, base, waiting, self.removed)
-            self.progress = msgspec.structs.replace(self.progress, members=self.progress.members + carried)
+            more = leaving.carry_over(serving, connection, before.base, waiting, self.removed)
+            floor = min(self.progress.floor, before.floor) if leaving.is_any(connection) else self.progress.floor
+            self.progress = msgspec.structs.replace(self.progress, members=self.progress.members + more, floor=floor)
             save_progress(connection, self.progress)
             connection.execute("COMMIT")
         except BaseException:

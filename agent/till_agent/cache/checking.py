@@ -63,7 +63,11 @@ def mend(
     rows = {row.member_id: row for row in page.rows if isinstance(row, MemberRow) and row.status != "removed"}
     limits, dropped, erased = _limits(stretch), [], pages.removed_by(page)
     for member_id, data in connection.execute(schema.STRETCH_IDS, limits).fetchall():
-        if member_id not in rows and member_id not in erased and leaving.keep(connection, member_id, waiting):
+        if (
+            member_id not in rows
+            and member_id not in erased
+            and leaving.keep(connection, member_id, waiting, progress.base)
+        ):
             continue
         connection.executemany(schema.DROP_TAG, [(tag, member_id) for tag in _tags(data)])
         if member_id not in rows:

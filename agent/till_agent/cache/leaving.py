@@ -17,6 +17,10 @@ _ALL = "SELECT member_id FROM leaving"
 _ANY = "SELECT 1 FROM leaving LIMIT 1"
 _KEPT = "SELECT 1 FROM leaving WHERE member_id = ?"
 _STAYS = "DELETE FROM leaving WHERE member_id = ?"
+_AS_OF_SNAPSHOT = (
+    "UPDATE balances SET included_epoch = ?, included_seq = ? WHERE member_id = ? AND included_epoch < 0",
+    "UPDATE balances SET facts_epoch = ?, facts_seq = ? WHERE member_id = ? AND facts_epoch < 0",
+)
 _GRANTED = "SELECT member_id FROM grants WHERE member_id = ?"
 _MEMBER = "SELECT member_id, generation, data FROM members WHERE member_id = ?"
 _BALANCE = "SELECT * FROM balances WHERE member_id = ?"
@@ -32,33 +36,47 @@ def is_kept(connection: sqlite3.Connection, member_id: str) -> bool:
     return connection.execute(_KEPT, (member_id,)).fetchone() is not None
 
 
-def leave(connection: sqlite3.Connection, member_ids: Iterable[str], waiting: frozenset[str]) -> int:
-    """Let members go who left, but for those whom waiting ops speak of; how many went."""
+def leave(
+    connection: sqlite3.Connection, member_ids: Iterable[str], waiting: frozenset[str], base: tuple[int, int] | None
+) -> int:
+    """Let members go who left, but for those whom waiting ops speak of; how many went.
+
+    `base`: what rows of a snapshot include, which is no more than that for who stays; None while that is not known.
+    """
     gone = 0
     for member_id in member_ids:
         stored = connection.execute(schema.STORED, (member_id,)).fetchone()
         if stored is None:
             connection.execute(_STAYS, (member_id,))
         elif is_needed(connection, member_id, stored[1], waiting):
-            connection.execute(_ADD, (member_id,))
+            _keep(connection, member_id, base)
         else:
             drop(connection, member_id, stored[1])
             gone += 1
     return gone
 
 
-def keep(connection: sqlite3.Connection, member_id: str, waiting: frozenset[str]) -> bool:
-    """Keep a member whom no page brought, if a waiting op speaks of them; whether they stay."""
+def keep(connection: sqlite3.Connection, member_id: str, waiting: frozenset[str], base: tuple[int, int]) -> bool:
+    """Keep a member whom no page brought, if a waiting op speaks of them; whether they stay. `base`: as in `leave`."""
     stored = connection.execute(schema.STORED, (member_id,)).fetchone()
     if stored is None or not is_needed(connection, member_id, stored[1], waiting):
         return False
-    connection.execute(_ADD, (member_id,))
+    _keep(connection, member_id, base)
     return True
+
+
+def _keep(connection: sqlite3.Connection, member_id: str, base: tuple[int, int] | None) -> None:
+    """With what their row includes written down: no later page says it of them."""
+    connection.execute(_ADD, (member_id,))
+    if base is None:
+        return
+    for statement in _AS_OF_SNAPSHOT:
+        connection.execute(statement, (*base, member_id))
 
 
 def settle(connection: sqlite3.Connection, waiting: frozenset[str]) -> int:
     """Let those go of whom the cloud has everything by now; how many went."""
-    return leave(connection, [row[0] for row in connection.execute(_ALL).fetchall()], waiting)
+    return leave(connection, [row[0] for row in connection.execute(_ALL).fetchall()], waiting, (0, 0))
 
 
 def stay(connection: sqlite3.Connection, member_ids: Iterable[str]) -> None:
@@ -88,19 +106,24 @@ def carry_over(
     waiting: frozenset[str],
     removed: set[str],
 ) -> int:
-    """Take those whom waiting ops speak of into a new cache that did not bring them, but for `removed`; how many.
+    """Take those whom waiting ops speak of into a new cache that did not bring them, but for `removed`; how many it has
+    more by that.
 
-    `base`: what rows of a snapshot include in the former cache.
+    Who left since the snapshot is taken so too: own operations may have moved their balance meanwhile, and no page says
+    to what. `base`: what rows of a snapshot include in the former cache.
     """
-    carried = 0
+    more = 0
     for member_id in sorted({found for key in waiting if (found := _owner(source, key))} - removed):
         member = source.execute(_MEMBER, (member_id,)).fetchone()
         balance = source.execute(_BALANCE, (member_id,)).fetchone()
-        if member is None or balance is None or target.execute(schema.STORED, (member_id,)).fetchone() is not None:
+        stored = target.execute(schema.STORED, (member_id,)).fetchone()
+        if member is None or balance is None or (stored is not None and not is_kept(target, member_id)):
             continue
+        if stored is not None:
+            drop(target, member_id, stored[1])
         _take_in(target, member, balance, base)
-        carried += 1
-    return carried
+        more += stored is None
+    return more
 
 
 def bring_back(connection: sqlite3.Connection, noted: Noted, generation: int) -> None:

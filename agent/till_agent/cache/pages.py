@@ -119,9 +119,11 @@ def write_page(
     page: ChangesAnswer,
     seen: Seen | None = None,
     waiting: Waiting = None,
+    *,
+    serves: bool = True,
 ) -> Progress:
     """Store a page's rows and where it ends. Gives the progress after it. `seen`: when it came, by our clocks;
-    `waiting` may be None where `leaves` says no."""
+    `waiting` may be None where `leaves` says no. `serves`: whether it is not a cache that is being built beside."""
     included = (page.epoch, page.acked_seq)
     members = {row.member_id: row for row in page.rows if isinstance(row, MemberRow)}
     shown: list[str] = []
@@ -138,10 +140,11 @@ def write_page(
     left = 0
     if waiting is not None:
         left = leaving.settle(connection, waiting)
-        left += leaving.leave(connection, [row.member_id for row in page.rows if isinstance(row, LeftRow)], waiting)
+        left_rows = [row.member_id for row in page.rows if isinstance(row, LeftRow)]
+        left += leaving.leave(connection, left_rows, waiting, progress.base if serves else None)
     added -= left
     if complete and progress.filling and progress.generation > 1:
-        added -= _sweep(connection, progress.generation, waiting or frozenset())
+        added -= _sweep(connection, progress, waiting or frozenset())
     after = msgspec.structs.replace(
         progress,
         cursor=page.next,
@@ -149,7 +152,7 @@ def write_page(
         as_of_ms=page.server_time_ms,
         members=progress.members + added,
         filling=progress.filling and not complete,
-        floor=_floor(progress, page, included),
+        floor=_floor(progress, page, included, anyone_kept=leaving.is_any(connection)),
         # With the page that completes a pull, every row includes what that page does, also those it did not bring.
         base=included if complete and progress.filling else progress.base,
         allotted=Allotted(
@@ -208,8 +211,11 @@ def judge(connection: sqlite3.Connection, epoch: int, results: tuple[OpResult, .
             connection.execute(statement, (result.balance, result.held, result.position, *at, result.member_id, *at))
 
 
-def _floor(progress: Progress, page: ChangesAnswer, included: tuple[int, int]) -> tuple[int, int]:
-    """Every cached balance includes own ops up to here: proven by a page with which the pull was complete."""
+def _floor(progress: Progress, page: ChangesAnswer, included: tuple[int, int], *, anyone_kept: bool) -> tuple[int, int]:
+    """Every cached balance includes own ops up to here: proven by a page with which the pull was complete. Pages say
+    nothing of those who left and are kept: what they lack must not be forgotten."""
+    if anyone_kept:
+        return min(progress.floor, included)
     if progress.as_of_ms == 0:
         return included
     if not page.more and progress.filling:
@@ -341,11 +347,11 @@ def bring_back(connection: sqlite3.Connection, gone: Sequence[Noted]) -> Progres
     return after
 
 
-def _sweep(connection: sqlite3.Connection, generation: int, waiting: frozenset[str]) -> int:
+def _sweep(connection: sqlite3.Connection, progress: Progress, waiting: frozenset[str]) -> int:
     """Drop members that a pull from the beginning did not bring again. Gives how many."""
-    gone = connection.execute(schema.STALE, (generation,)).fetchall()
+    gone = connection.execute(schema.STALE, (progress.generation,)).fetchall()
     if waiting and gone:
-        gone = [each for each in gone if not leaving.keep(connection, each[0], waiting)]
+        gone = [each for each in gone if not leaving.keep(connection, each[0], waiting, progress.base)]
     connection.executemany(schema.DROP_MEMBER, gone)
     connection.executemany(schema.DROP_BALANCE, gone)
     if gone:

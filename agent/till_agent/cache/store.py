@@ -310,7 +310,7 @@ class CacheStore:
 
     def _settle(self, aside: Aside, stay: Waiting) -> None:
         """In the writer thread."""
-        aside.carry_over(self._writer, self._progress.base, self._lookups.with_noted(stay))
+        aside.carry_over(self._writer, self._progress, self._lookups.with_noted(stay))
         aside.finish()
         if self._writer is not None and self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
             raise sqlite3.OperationalError("another process reads the cache, which can't be replaced under it")

@@ -351,7 +351,7 @@ AGENT: list[Mutant] = [
         "who has left stays for ever",
         "cache/pages.py",
         "        left += leaving.leave(",
-        "        left += 0 * leaving.leave(connection, [], waiting) and leaving.leave(",
+        "        left += 0 * leaving.leave(connection, [], waiting, None) and leaving.leave(",
         HERE + "test_who_is_not_seen_for_long_leaves_the_till",
     ),
     (
