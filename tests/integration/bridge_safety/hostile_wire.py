@@ -248,8 +248,8 @@ REPLAYS = Group(
 
 SLOW = Group(
     "Slow",
-    "Whoever sends nothing, or a byte now and then, is cut off by time: 10 s for a head, `bridge.read_timeout_ms` for "
-    "a body. What stays in a buffer is never run.",
+    "Whoever sends nothing, or a byte now and then, is cut off by time: 10 to 12.5 s for a head, "
+    "`bridge.read_timeout_ms` for a body. What stays in a buffer is never run.",
     [
         Row("half a first line", "GET /liv", 0, ""),
         Row("head without its end", sell().partition("\r\n\r\n")[0], 0, ""),
