@@ -124,14 +124,18 @@ def of_latency(found: Latency) -> list[Aim]:
     ]
 
 
-def of_crowd(found: Crowd) -> list[Aim]:
-    """Fifty calls at one moment: every one answered, and soon."""
-    p99_ms = percentile(found.took, 0.99) / 1000
-    failed = len(found.failed)
+def of_crowd(found: Crowd, kept: Crowd) -> list[Aim]:
+    """Fifty calls at one moment: every one answered, and soon. `kept`: with the cache's file in the system's memory."""
+    failed = len(found.failed) + len(kept.failed)
+    named = (("50 calls at once, p99", found), ("50 calls at once, p99, no member read from the disk", kept))
     return [
         _aim("50 calls at once, refused or lost", "0", str(failed), reached=not failed),
-        _aim("50 calls at once, p99", f"<= {CROWD_P99_MS:g} ms", f"{p99_ms:.1f} ms", reached=p99_ms <= CROWD_P99_MS),
+        *(_within_ms(name, CROWD_P99_MS, percentile(each.took, 0.99) / 1000) for name, each in named),
     ]
+
+
+def _within_ms(name: str, limit_ms: float, found_ms: float) -> Aim:
+    return _aim(name, f"<= {limit_ms:g} ms", f"{found_ms:.1f} ms", reached=found_ms <= limit_ms)
 
 
 def of_scan(milliseconds: float) -> Aim:

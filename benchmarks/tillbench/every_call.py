@@ -11,6 +11,7 @@ from tillbench import crowd, people
 from tillbench.backlog import extend
 from tillbench.calls import SEED, WARM_ROUNDS
 from tillbench.figures import Series
+from tillbench.page_cache import kept_in_memory
 from tillbench.wire import Connection, request, time_new_us
 from tillbench.world import RunningTill, World
 
@@ -122,14 +123,19 @@ class EveryCall:
         return self._random.randrange(self._members)
 
 
-def crowded(calls: EveryCall, till: RunningTill, seconds: float) -> tuple[crowd.Crowd, crowd.Crowd]:
-    """Fifty calls at one moment, every second; then fifty callers without a pause."""
+def crowded(
+    calls: EveryCall, till: RunningTill, state: Path, seconds: float
+) -> tuple[crowd.Crowd, crowd.Crowd, crowd.Crowd]:
+    """Fifty calls at one moment, every second; the same with the cache's file kept in the system's memory; then fifty
+    callers without a pause."""
 
     def make(number: int) -> bytes:
         return calls.message(MIX[number % len(MIX)])
 
     burst = crowd.bursts(till.port, make, at_once=AT_ONCE, every_s=BURST_EVERY_S, for_s=seconds)
-    return burst, crowd.without_pause(till.port, make, at_once=AT_ONCE, for_s=seconds)
+    with kept_in_memory(state / "cache.db"):
+        kept = crowd.bursts(till.port, make, at_once=AT_ONCE, every_s=BURST_EVERY_S, for_s=seconds)
+    return burst, kept, crowd.without_pause(till.port, make, at_once=AT_ONCE, for_s=seconds)
 
 
 def beside_look_ups(calls: EveryCall, till: RunningTill, rounds: int, block: int) -> tuple[Series, Series]:
