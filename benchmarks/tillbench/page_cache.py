@@ -1,8 +1,8 @@
 """Keeps files in the system's memory, as the system of a till does that has memory free.
 
 Some machines take pages of files away within seconds although memory is free (virtual ones, whose host wants them):
-there a look-up among a million members reads from the disk each time, and the disk is measured. `python -m
-tillbench.page_cache FILE...` reads the files over and over until it is ended.
+there a look-up among a million members reads from the disk each time, and the disk is measured. Run with files' names,
+this one reads them over and over until it is ended.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ PIECE_BYTES = 4 * 1024 * 1024
 @contextlib.contextmanager
 def kept_in_memory(*files: Path) -> Iterator[None]:
     """A process of the lowest priority reads `files` again and again. They have been read once when this begins."""
-    command = [sys.executable, "-m", "tillbench.page_cache", *map(str, files)]
+    command = [sys.executable, __file__, *map(str, files)]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as reader:
         try:
             if reader.stdout is None or not reader.stdout.readline():
