@@ -167,6 +167,7 @@ class StoresMachine(RuleBasedStateMachine):
             if fate != "answered":
                 self.till.journal._verdicts = None
                 await self.till.journal.record(batch.epoch, acked, results)
+                self.page = None  # whoever had asked for it is dead
                 await self._restart()
                 return
             await self._answered(batch.epoch, acked, results)

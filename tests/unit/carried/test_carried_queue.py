@@ -171,7 +171,7 @@ def test_a_till_that_may_not_push_may_not_be_carried(store, state):
 def test_nothing_of_a_receipt_can_be_read_on_the_stick(store):
     """Neither a member nor a figure; the head says which till and how many."""
     data = store.carry().read_bytes()
-    for word in (b"m-1", b"sku1", b"payable", b"s0"):
+    for word in (b'"m-1"', b'"sku1"', b"payable", b'"s0"'):  # two letters are in random bytes now and then
         assert word not in data.replace(b'"stretches"', b"")[150:]
     assert msgspec.json.decode(data.splitlines()[0])["till"] == "k1"
     assert carried.read_head(store.carry()).count == 5
