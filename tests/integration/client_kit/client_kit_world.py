@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,12 @@ def token_of(agent: LiveAgent, client: str = "pos") -> str:
     found = read_token(agent.running.state_dir, client)
     assert found is not None
     return found
+
+
+def stream_to_open(agent: LiveAgent) -> Callable[[], bool]:
+    """Whether a stream has opened since; one of an earlier test that ends meanwhile makes no difference."""
+    known = set(agent.running.agent.events._listeners)
+    return lambda: not set(agent.running.agent.events._listeners) <= known
 
 
 def token_of_till(till: Till) -> str:

@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 
 from fakes.till import ANNA_CARD
 from integration.bridge.agent_kit import LiveAgent, enrol_by_hand, fill_cache, live_agent, settings_for
-from integration.client_kit.client_kit_world import token_of
+from integration.client_kit.client_kit_world import stream_to_open, token_of
 from kit.waiting import wait_for
 from till_agent.api import ScanEvent
 from till_agent.cli.pos import pos
@@ -257,10 +257,10 @@ def test_a_script_waits_for_a_scan(agent: LiveAgent) -> None:
     member = agent.call("POST", "/v1/identify", {"card": ANNA_CARD}).json
     scan = ScanEvent(device="s", seq=1, text=ANNA_CARD, symbology="ean13", kind="card")
     told = json.loads(json.dumps({"device": "s", "seq": 1, "text": "", "symbology": "", "kind": scan.kind}))
-    before = hub.listener_count
+    script_listens = stream_to_open(agent)
 
     def hold_it_under() -> None:
-        wait_for(lambda: hub.listener_count > before, "the script to listen")
+        wait_for(script_listens, "the script to listen")
         agent.on_loop(lambda: hub.publish("scan", {**told, "member": member}))
 
     thread = threading.Thread(target=hold_it_under)

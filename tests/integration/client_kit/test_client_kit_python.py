@@ -12,9 +12,9 @@ import pytest
 
 from fakes.till import ANNA_CARD
 from integration.bridge.agent_kit import LiveAgent, enrol_by_hand, live_agent, settings_for
-from integration.client_kit.client_kit_world import token_of
+from integration.client_kit.client_kit_world import stream_to_open, token_of
 from kit.processes import free_port
-from kit.waiting import wait_for
+from kit.waiting import PATIENCE_S, wait_for
 from till_agent.api import Identify, Message, QuoteRequest, ReturnLineRequest, ReturnRequest, SaleRequest
 from till_agent.bridge.shapes import SlipBlocks
 from till_agent.client import (
@@ -186,38 +186,55 @@ def test_the_agent_of_a_state_directory_is_found_again_after_its_restart(tmp_pat
             assert till.sell("dir-1", sale).uid == "dir-1"
 
 
+TOLD = ("one", "two", "three")
+"""What the tests have the agent tell. It tells troubles of its own besides, whenever it looks after itself."""
+
+
 def alert(agent: LiveAgent, code: str) -> None:
     """Have the agent tell something."""
     agent.on_loop(lambda: agent.running.agent.events.publish("alert", Message(code=code, text=code)))
 
 
+def told(event: Event) -> str:
+    """The code of an alert of these tests; "" for any other event."""
+    return event.data.code if isinstance(event.data, Message) and event.data.code in TOLD else ""
+
+
+def break_streams(agent: LiveAgent) -> None:
+    """End every stream from the agent's side."""
+    agent.on_loop(lambda: [listener.close() for listener in list(agent.running.agent.events._listeners)])
+
+
 def test_events_come_back_after_a_break_with_what_was_missed(agent: LiveAgent, till: Till) -> None:
     """From the event that was last seen; `close` from another thread ends the wait."""
-    seen: list[Event] = []
+    seen: list[str] = []
+    ids: list[str] = []
     stream = till.events()
-    hub = agent.running.agent.events
-    before = hub.listener_count
 
     def collect() -> None:
         for event in stream:
-            if event.name == "alert":
-                seen.append(event)
+            ids.append(event.id)
+            if told(event):
+                seen.append(told(event))
 
     thread = threading.Thread(target=collect)
     thread.start()
-    wait_for(lambda: hub.listener_count > before, "the stream to open")
-    alert(agent, "one")
-    wait_for(lambda: len(seen) == 1, "the first event")
-    agent.on_loop(lambda: [listener.close() for listener in list(hub._listeners)])
-    alert(agent, "two")
-    wait_for(lambda: len(seen) == 2, "the event of the break")
-    alert(agent, "three")
-    wait_for(lambda: len(seen) == 3, "the last event")
-    stream.close()
-    thread.join(10)
+    try:
+        wait_for(lambda: stream.open, "the stream to open")
+        alert(agent, "foreign")
+        alert(agent, "one")
+        wait_for(lambda: "one" in seen, "the first event")
+        break_streams(agent)
+        alert(agent, "two")
+        wait_for(lambda: "two" in seen, "the event of the break")
+        alert(agent, "three")
+        wait_for(lambda: "three" in seen, "the last event")
+    finally:
+        stream.close()
+        thread.join(10)
     assert not thread.is_alive()
-    assert [event.data.code for event in seen if isinstance(event.data, Message)] == ["one", "two", "three"]
-    assert stream.last_event_id == seen[-1].id
+    assert tuple(seen) == TOLD
+    assert stream.last_event_id == ids[-1]
 
 
 def test_an_agent_that_refuses_events_for_good_ends_the_loop(agent: LiveAgent) -> None:
@@ -251,8 +268,6 @@ def test_the_awaiting_client_does_the_same(agent: LiveAgent) -> None:
                 raise httpx.ReadError("the answer is lost", request=request)
             return answer
 
-    hub = agent.running.agent.events
-
     async def work(till: AsyncTill) -> list[str]:
         assert (await till.wait_ready()).ready
         sale = await till.sell("async-1", SaleRequest(receipt=receipt(700), member=Identify(card=ANNA_CARD)))
@@ -261,24 +276,27 @@ def test_the_awaiting_client_does_the_same(agent: LiveAgent) -> None:
         with pytest.raises(NotFoundError):
             await till.sale("async-none")
         seen: list[str] = []
-        before = hub.listener_count
+        listens = stream_to_open(agent)
 
         async def tell() -> None:
-            for code in ("one", "two"):
-                while hub.listener_count <= before:
+            async with asyncio.timeout(PATIENCE_S):
+                while not listens():
                     await asyncio.sleep(0.02)
-                await asyncio.to_thread(alert, agent, code)
-                while len(seen) < (1 if code == "one" else 2):
+                await asyncio.to_thread(alert, agent, "foreign")
+                await asyncio.to_thread(alert, agent, "one")
+                while "one" not in seen:
                     await asyncio.sleep(0.02)
-                await asyncio.to_thread(agent.on_loop, lambda: [listener.close() for listener in list(hub._listeners)])
+            await asyncio.to_thread(break_streams, agent)
+            await asyncio.to_thread(alert, agent, "two")
 
         telling = asyncio.create_task(tell())
-        async for event in till.events():
-            if isinstance(event.data, Message):
-                seen.append(event.data.code)
-            if len(seen) == 2:
-                break
-        await telling
+        async with asyncio.timeout(PATIENCE_S):
+            async for event in till.events():
+                if told(event):
+                    seen.append(told(event))
+                if "two" in seen:
+                    break
+            await telling
         return seen
 
     assert awaiting(work, agent, transport=AsyncLosing()) == ["one", "two"]
