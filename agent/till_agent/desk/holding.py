@@ -264,7 +264,8 @@ class Holding:
             if exc.code != "points_lent":
                 raise
             async with self._own_turn:
-                if not await self.covering.release_grant(wanted.member_id):
+                # The page that asks for it back may have been here before this answer: then it is given back already.
+                if not await self.covering.release_grant(wanted.member_id) and not grant:
                     raise
         # The cloud waits a moment for it.
         self._bench.parts.nudge()

@@ -7,7 +7,7 @@ import pytest
 
 from fakes.till import FakeTill, anna, receipt
 from till_agent.api import Hold, HoldCreate, Identify, ReturnLineRequest, ReturnRequest, SaleRequest
-from till_agent.exceptions import DeskProblem
+from till_agent.exceptions import DeskProblem, HoldRefused
 from till_loyalty.programme import Floor
 from till_sync.asking import HoldAnswer, HoldRequest
 from unit.desk.test_desk_offline_spending import ANNA, cut_off, hold, member, programme, released, sell, spend
@@ -169,3 +169,20 @@ def test_a_receipt_that_asks_again_waits_for_what_it_asked_before() -> None:
 
     first, second = till.run(both())
     assert (first.hold, len(till.gateway.asked), till.journal.entries) == (second.hold, 1, [])
+
+
+def test_a_grant_that_a_page_called_in_before_the_refusal_came_is_asked_for_all_the_same() -> None:
+    """The cloud recalls it by both at once: whichever is first here, the cashier hears of none."""
+    till = FakeTill(cloud_budget_ms=NEVER_MS).know(anna()).lend(100)
+    reserve = till.gateway.reserve
+
+    async def recalls(request: HoldRequest, *, budget_ms: int) -> HoldAnswer:
+        if request.own_grant:
+            till.lend(100, recall=100)
+            assert await till.desk.give_back_grants() == 1
+            raise HoldRefused("points_lent", "lent", available_points=100)
+        return await reserve(request, budget_ms=budget_ms)
+
+    till.gateway.reserve = recalls  # type: ignore[method-assign]  # a cloud of this test's own
+    assert hold(till, 500).points == 500
+    assert released(till) == [("m-anna", 100)]
