@@ -4,7 +4,9 @@ And no slip is printed twice by itself, not even after the agent was started ane
 """
 
 import re
+import sqlite3
 from collections import Counter
+from contextlib import closing
 
 import httpx
 import pytest
@@ -39,7 +41,27 @@ def printed(world: World) -> Counter[str]:
     return Counter(number for slip in world.slip_texts() for number in re.findall(r"\bN\d+\b", slip))
 
 
-def printed_once(world: World, *numbers: int) -> None:
+def all_told(world: World, till: Till) -> str:
+    """What came out of the printer, and what the till holds of each slip: for a failure, which may be a rare one."""
+    texts = world.slip_texts()
+    out = [(re.findall(r"\bN\d+\b", text), "torn" if "[torn]" in text else "whole") for text in texts]
+    spool = f"file:{till.state_dir / 'spool.db'}?mode=ro"
+    try:
+        with closing(sqlite3.connect(spool, uri=True)) as connection:
+            what = "select job_id, state, waits, attempts, detail, length(data), created_ms, updated_ms from jobs"
+            jobs: list[object] = connection.execute(f"{what} order by seq").fetchall()
+    except sqlite3.Error as exc:
+        jobs = [exc]
+    told = [
+        f"came out: {out}; queue on disk: {jobs}; printer: {world.printer_do('status')}",
+        *(f"slip {number}:\n{text}" for number, text in enumerate(texts, start=1)),
+        f"printer's log: {world.printer.tail() if world.printer else ''}",
+        f"agent's log: {till.agent.tail() if till.agent else ''}",
+    ]
+    return "\n".join(told)
+
+
+def printed_once(world: World, till: Till, *numbers: int) -> None:
     """Wait for these slips; DoubledError as soon as any came out more than once, whatever the others do."""
     wanted = {f"N{number}" for number in numbers}
 
@@ -47,10 +69,15 @@ def printed_once(world: World, *numbers: int) -> None:
         found = printed(world)
         twice = [number for number, times in found.items() if times > 1]
         if twice:
-            raise DoubledError(f"printed more than once: {twice}, of {found}")
+            raise DoubledError(f"printed more than once: {twice}, of {found}; {all_told(world, till)}")
         return wanted <= set(found)
 
-    wait_for(all_out, f"slips {sorted(wanted)}")
+    try:
+        wait_for(all_out, f"slips {sorted(wanted)}")
+    except DoubledError:
+        raise
+    except AssertionError as exc:
+        raise AssertionError(f"{exc}; {all_told(world, till)}") from exc
 
 
 def open_till(world: World, mutant: str = "", behaviour: str = "normal") -> Till:
@@ -85,7 +112,7 @@ def print_all(world: World, till: Till) -> None:
     world.printer_do("behave", **{"as": "normal"})
     sell(till, 4)
     wait_for(lambda: slip_state(till, 4) == "printed", "the proof of the last slip")
-    printed_once(world, 1, 2, 3, 4)
+    printed_once(world, till, 1, 2, 3, 4)
 
 
 def test_a_stalled_printer_delays_no_sale_and_prints_nothing_twice(world: World) -> None:
@@ -105,7 +132,7 @@ def test_a_silent_printer_delays_no_sale_and_prints_nothing_twice(world: World) 
     sell(till, 2, 3)
     assert slip_state(till, 1) == "printing", "its proof is still waited for"
     assert {slip_state(till, 2), slip_state(till, 3)} == {"queued"}
-    printed_once(world, 1)
+    printed_once(world, till, 1)
     till.kill()
     till.start()
     assert slip_state(till, 1) == "unknown"
@@ -136,7 +163,7 @@ def test_a_printer_that_dies_in_mid_slip_delays_no_sale_and_prints_nothing_twice
     till.start()
     world.printer_do("behave", **{"as": "normal"})
     sell(till, 4)
-    printed_once(world, 2, 3, 4)
+    printed_once(world, till, 2, 3, 4)
     wait_for(lambda: slip_state(till, 4) == "printed", "the proof of the last slip")
     assert world.slip_texts()[0] == torn[0]
     assert len(world.slip_texts()) == 1 + SALES
@@ -165,7 +192,7 @@ def test_a_print_queue_that_can_not_be_opened_stops_no_sale_and_is_told_of(world
     in_its_place.rmdir()
     till.wait_status(lambda s: TOLD not in {each["code"] for each in s["problems"]}, "the problem to be gone")
     sell(till, 2)
-    printed_once(world, 2)
+    printed_once(world, till, 2)
     till.stop()
 
 
