@@ -8,6 +8,7 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from till_agent.journal.copies import PREFIX as COPY_PREFIX
 from till_installer.doctor.catalogue import Answer, check
 from till_installer.doctor.findings import Bad, Mend, NotLooked
 
@@ -28,6 +29,9 @@ FILES_LIMIT = 2_000
 DRAFT_MS = 3_600_000
 """A draft lives for a moment: one so old is nobody's any more. That of the identity has its secrets in it."""
 _DRAFT = re.compile(r"^\..+\.(?:[0-9a-f]{8}|new)$|\.draft$")
+_TRIAL_PREFIX = ".doctor-"
+_PASSING = (_TRIAL_PREFIX, COPY_PREFIX)
+"""Names of what root's own commands lay there for a moment, these checks among them: the agent never opens it."""
 _OCTAL = re.compile(r"\\([0-7]{3})")
 
 
@@ -77,7 +81,8 @@ def state_dir_owner(scene: "Scene") -> Answer:
     if os.name != "posix":
         raise NotLooked("rights are kept in lists that the installer sets")
     owner = folder.stat()
-    alien = [each for each in _files(folder) if _owner_of(each, owner.st_uid) != owner.st_uid]
+    lasting = [each for each in _files(folder) if not each.name.startswith(_PASSING)]
+    alien = [each for each in lasting if _owner_of(each, owner.st_uid) != owner.st_uid]
     if not alien:
         return "one owner"
 
@@ -136,7 +141,7 @@ def state_dir_readonly(scene: "Scene") -> Answer:
     folder = scene.state()
     if _mount_of(scene, folder)[2]:
         return Bad(found=f"the disk of {folder} is mounted read-only")
-    trial = folder / f".doctor-{secrets.token_hex(4)}"
+    trial = folder / f"{_TRIAL_PREFIX}{secrets.token_hex(4)}"
     try:
         descriptor = os.open(trial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except PermissionError:

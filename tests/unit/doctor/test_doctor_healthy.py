@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import hashlib
 import json
+import os
 import re
 import shutil
 import sqlite3
@@ -15,6 +16,7 @@ from click.testing import CliRunner
 from till_agent.balances import OwnEffects
 from till_agent.cli.audit import audit
 from till_agent.journal import EpochKeeper, Place, open_journal
+from till_agent.journal.copies import place_for_copy
 from till_agent.ports import Draft
 from till_installer.support.gathering import gather
 from till_sync.clock import SystemClock
@@ -136,6 +138,20 @@ def test_doctor_reads_the_journal_of_a_till_of_today(till: Healthy) -> None:
 
     with till.running():
         asyncio.run(keep())
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root can give a file to another user")
+def test_doctor_is_not_told_of_its_own_passing_files(till: Healthy) -> None:
+    """Run by root, its checks lay copies of the journal and a trial beside it, which another check took for what root
+    had left: in two of 25 runs the evening's certificate said that the till is not ready."""
+    with place_for_copy(till.state) as copy:
+        copy.touch()
+        trial = till.state / ".doctor-0a1b2c3d"
+        trial.touch()
+        passing = {copy, copy.with_suffix(".lock"), trial}
+        for each in {till.state, *till.state.rglob("*")} - passing:
+            os.chown(each, 12_345, 12_345)
+        assert "state_dir_owner" not in bad(till.told())
 
 
 def test_doctor_looks_at_a_machine_where_there_is_nothing(tmp_path: Path, till: Healthy) -> None:
