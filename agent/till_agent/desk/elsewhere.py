@@ -62,7 +62,7 @@ class Elsewhere:
             raise problem("sale_voided", "expected a sale that stands, not a voided one", pointer=POINTER)
         return found
 
-    async def told(self, entry: Entry) -> SaleAnswer | None:
+    async def told(self, entry: Entry, body: SaleBody) -> SaleAnswer | None:
         """What the cloud says of a sale of this till, so that goods that came back to other tills count; None when it
         does not say: the journal alone decides then, and the cloud counts all of it again."""
         gateway, budget_ms = self._gateway, self._budget_ms
@@ -74,7 +74,7 @@ class Elsewhere:
         except (CloudUnreachable, SaleRefused) as exc:
             log.info("sale %s could not be asked about: %s", entry.op_id, exc)
             return None
-        return found if found.op == str(entry.op_id) else None
+        return found if _is_same(found, entry, body) else None
 
 
 class Back(NamedTuple):
@@ -82,6 +82,7 @@ class Back(NamedTuple):
 
     op_id: OpId
     kind: Literal["void", "return"]
+    uid: str
     reversal: Reversal
 
 
@@ -90,7 +91,8 @@ def back_of(entry: Entry) -> tuple[Back, str]:
     body = decode_body(entry.body)
     if not isinstance(body, VoidBody | ReturnBody):
         raise TypeError(f"expected the body of a void or return, not of a {entry.kind}")
-    return Back(entry.op_id, "void" if isinstance(body, VoidBody) else "return", body.reversal), body.sale_op
+    kind: Literal["void", "return"] = "void" if isinstance(body, VoidBody) else "return"
+    return Back(entry.op_id, kind, entry.uid, body.reversal), body.sale_op
 
 
 def own_backs(reader: JournalReader, sale_uid: str, sale_op: str) -> list[Back]:
@@ -106,14 +108,18 @@ def own_backs(reader: JournalReader, sale_uid: str, sale_op: str) -> list[Back]:
 def reversals(reader: JournalReader, own: list[Back], told: SaleAnswer | None) -> list[Reversal]:
     """All that came back of a sale, each once: as the cloud counted it where it did, and what waits to get there.
 
-    What the cloud rejected moved nothing, so it does not count; without the cloud's word it does, to be on the safe
-    side.
+    It is known there by its kind and uid: its id may be of before it was journalled anew. What the cloud rejected moved
+    nothing, so it does not count; without the cloud's word it does, to be on the safe side.
     """
     if told is None:
         return [back.reversal for back in own]
-    counted = {each.op: each.reversal for each in told.reversals}
-    waiting = [back.reversal for back in own if str(back.op_id) not in counted and not _rejected(reader, back.op_id)]
-    return [*counted.values(), *waiting]
+    counted = {(_till_of(each.op), each.kind, each.uid) for each in told.reversals}
+    waiting = [
+        back.reversal
+        for back in own
+        if (back.op_id.till, back.kind, back.uid) not in counted and not _rejected(reader, back.op_id)
+    ]
+    return [*(each.reversal for each in told.reversals), *waiting]
 
 
 def is_meant(body: SaleBody, till: str, where: SoldAt | None) -> bool:
@@ -125,6 +131,14 @@ def is_meant(body: SaleBody, till: str, where: SoldAt | None) -> bool:
         wanted in ("", have)
         for wanted, have in zip((where.till, where.store, where.number, where.date), known, strict=True)
     )
+
+
+def _is_same(found: SaleAnswer, entry: Entry, body: SaleBody) -> bool:
+    """Whether the cloud speaks of this very sale. One that was journalled anew has another id there, for good; and one
+    of a journal that was lost may have had the same uid, and is told apart by its receipt and its moment."""
+    if found.op == str(entry.op_id):
+        return True
+    return (found.number, found.date, found.at_wall_ms) == (body.number, body.clock.business_date, body.at_wall_ms)
 
 
 def _till_of(op: str) -> str:

@@ -96,7 +96,7 @@ class Recent:
         if entry is None:
             raise problem("sale_unknown", f"expected a sale of this till, not {uid!r}")
         body = await work(len(entry.body), BIG_BODY_BYTES, sale_body, entry)
-        told = await self._elsewhere.told(entry)
+        told = await self._elsewhere.told(entry, body)
         result = body.result if told is None else told.result
 
         def query(reader: JournalReader) -> tuple[bool, list[Reversal]]:

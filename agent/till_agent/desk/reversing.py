@@ -84,7 +84,7 @@ class Reversing:
         if entry is None:
             raise problem("sale_unknown", f"expected a sale of this till, not {sale_uid!r}")
         body = await work(len(entry.body), BIG_BODY_BYTES, sale_body, entry)
-        told = await self._elsewhere.told(entry)
+        told = await self._elsewhere.told(entry, body)
         await self._bench.finder.learn_tags([body.subject.tag], of_sale=True)
         sold = self._sold_here(entry, body, told, language)
         return await self._commit(partial(self._decide_void, sold=sold, digest=digest), print_slip=print_slip)
@@ -112,7 +112,7 @@ class Reversing:
         if entry is not None:
             body = await work(len(entry.body), BIG_BODY_BYTES, sale_body, entry)
             if is_meant(body, entry.op_id.till, request.sold_at):
-                known = await self._elsewhere.told(entry)
+                known = await self._elsewhere.told(entry, body)
                 await self._bench.finder.learn_tags([body.subject.tag], of_sale=True)
                 return self._sold_here(entry, body, known, language)
         told = await self._elsewhere.find(request)

@@ -18,7 +18,7 @@ from till_loyalty.engine import calculate
 from till_loyalty.receipt import MemberState, StoreClock
 from till_loyalty.results import Calculation, Reversal, ReversalLine
 from till_sync.asking import SaleReversal
-from till_sync.ops import OpId, ReturnBody, Subject, decode_body
+from till_sync.ops import OpId, ReturnBody, SaleBody, Subject, decode_body
 from till_sync.wire import OpResult
 
 ANNA = Identify(card=ANNA_CARD)
@@ -299,6 +299,40 @@ def test_an_own_sale_comes_back_without_the_clouds_word(how: str) -> None:
     if how == "another_op":
         till.sales.sales[0] = msgspec.structs.replace(till.sales.sales[0], op="t1:9:1")
     assert give_back(till, "r1", of="u1").reversal.points_taken == 5
+
+
+def journalled_anew(till: FakeTill) -> None:
+    """The cloud has the sale by the id of a journal that was put aside, and will have no other."""
+    body = decode_body(till.journal.entries[0].body)
+    assert isinstance(body, SaleBody)
+    receipt_of = {"number": body.number, "date": body.clock.business_date, "at_wall_ms": body.at_wall_ms}
+    till.sales.sales[0] = msgspec.structs.replace(till.sales.sales[0], op="t1:9:1", **receipt_of)
+
+
+def test_goods_of_a_sale_that_was_journalled_anew_and_came_back_elsewhere_are_not_taken_twice() -> None:
+    """Its id here is not the cloud's; it is the same sale of this till for all that."""
+    till = FakeTill().know(anna())
+    own_sale(till)
+    journalled_anew(till)
+    shown = till.run(till.desk.lines("u1")).lines[0]
+    assert shown.left_thousandths == 400
+    assert refusal(till, "r1", line(1, 500), of="u1").code == "return_quantity_exceeds"
+    with pytest.raises(DeskProblem, match="sale_has_returns"):
+        till.run(till.desk.void("u1"))
+    assert give_back(till, "r1", of="u1").reversal.points_taken == 2
+
+
+def test_a_return_that_was_journalled_anew_counts_once_beside_the_clouds_word_of_it() -> None:
+    """Until its second copy is refused, the cloud has it by its former id alone."""
+    till = FakeTill().know(anna())
+    till.run(till.desk.sell("u1", SaleRequest(receipt=receipt(10_000), member=ANNA)))
+    back = give_back(till, "r1", line(1, 600), of="u1").reversal
+    there = SaleReversal(op="t1:9:2", kind="return", uid="r1", reversal=back)
+    till.sales.know("u1", counted(10_000), member="m-anna", till="t1", reversals=(there,))
+    journalled_anew(till)
+    assert refusal(till, "r2", line(1, 401), of="u1").code == "return_quantity_exceeds"
+    assert give_back(till, "r2", line(1, 400), of="u1").reversal.points_taken == 2
+    assert refusal(till, "r3", of="u1").code == "return_nothing_left"
 
 
 def test_a_till_without_a_cloud_knows_its_own_sales_only() -> None:
