@@ -8,7 +8,7 @@ import click
 from till_agent.cli.devices_trying import test
 from till_agent.cli.options import echo_json, json_option
 from till_agent.cli.words import moment, table
-from till_config.installed import CONFIG_VARIABLE
+from till_config.installed import CONFIG_VARIABLE, FINDING_HELP, config_if_any
 
 if TYPE_CHECKING:
     from till_agent.cli.devices_listing import Configured, Listed
@@ -53,7 +53,8 @@ class Address(click.ParamType[tuple[str, int]]):
     type=click.Path(path_type=Path),
     envvar=CONFIG_VARIABLE,
     show_envvar=True,
-    help="The till's configuration: its devices are listed with their state too.",
+    callback=config_if_any,
+    help=FINDING_HELP,
 )
 @click.option(
     "--ask",
@@ -67,7 +68,7 @@ class Address(click.ParamType[tuple[str, int]]):
 def devices(ctx: click.Context, config: Path | None, ask: tuple[tuple[str, int], ...], as_json: bool) -> None:
     """List scanners, printers, ports and cameras that are plugged in, with the section to write for each.
 
-    With --config also how each configured device is, and what to do about one that does not work.
+    Where there is a till's configuration also how each device in it is, and what to do about one that does not work.
     """
     if ctx.invoked_subcommand is not None:
         return

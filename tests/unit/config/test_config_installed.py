@@ -25,7 +25,8 @@ def _nowhere_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(installed.CONFIG_VARIABLE, raising=False)
 
 
-@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+# It can do without one: what is plugged in it lists anywhere.
+@pytest.mark.parametrize("words", [*COMMANDS, ("devices",)], ids=" ".join)
 def test_config_of_the_installed_till_is_found_by_itself(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
 ) -> None:
