@@ -41,6 +41,16 @@ FIXES = {
     "print_queue_unavailable": "mend the disk: the findings of the area `state` say what is wrong",
     "slip_template_failed": "`tillside slip check TEMPLATE` says where; slips come out by the packaged one meanwhile",
     "frontol_findings": "`tillside frontol report findings` names them; docs/how-to/reconcile-frontol-reports.md",
+    "restart_needed": "`systemctl restart tillside` when no customer waits",
+    "config_bad": "the file is good by now: `tillside config apply` has the agent take it in",
+    "policy_refused": "change the till's file or the chain's policy so that they fit: docs/how-to/configure-a-till.md",
+    "wallet_on_trust": "mend the line and set the clock; `systemctl restart tillside` counts anew",
+    "floor_near_limit": "mend the line: the findings of the area `cloud` say what is wrong",
+    "floor_reached": "mend the line: the findings of the area `cloud` say what is wrong",
+    "frontol_report_unreadable": "put its path in [[frontol.reports]] right, or let the agent's user read it",
+    "frontol_report_not_marked": "let the agent's user write it; or `mark_read = false` where another program marks it",
+    "frontol_several_tills": "name this till's `workplaces` in [[frontol.reports]]",
+    "frontol_store_unavailable": "mend the disk: the findings of the area `state` say what is wrong",
     "starting": "wait a minute; if it stays, `journalctl -u tillside -n 50` says why",
 }
 
@@ -147,7 +157,7 @@ def agent_troubles(scene: "Scene") -> Answer:
     found: list[Bad] = []
     for each in scene.status()["problems"]:
         code, level = each["code"], each["level"]
-        if code in TOLD_ELSEWHERE or code.startswith(OF_DEVICES):
+        if _is_told_elsewhere(scene, code):
             continue
         found.append(
             Bad(
@@ -157,3 +167,12 @@ def agent_troubles(scene: "Scene") -> Answer:
             )
         )
     return found or "none"
+
+
+def _is_told_elsewhere(scene: "Scene", code: str) -> bool:
+    """The agent tells of file and policy as it last read them: what is well by now only it can tell."""
+    if code == "config_bad":
+        return scene.config_problem() is not None
+    if code == "policy_refused":
+        return scene.policy_problem() is not None
+    return code in TOLD_ELSEWHERE or code.startswith(OF_DEVICES)

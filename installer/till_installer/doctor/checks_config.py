@@ -5,7 +5,10 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from till_agent.reloading.starting import LAST_GOOD_FILE
+from till_config import ConfigError
 from till_config.installed import missing_fix, missing_words
+from till_config.loading import read
 from till_installer.doctor.catalogue import Answer, check
 from till_installer.doctor.findings import Bad, Mend, NotLooked
 
@@ -142,14 +145,22 @@ def _may_be_changed(path: Path) -> bool:
     title="The agent runs with the configuration as it is now",
     severity="warning",
     looks_at="whether the file was changed after the agent was started and has not been taken up",
-    fix="start the agent anew: `systemctl restart tillside`",
+    fix="`tillside config apply`, which sells on and names what waits for a restart",
 )
 def config_unseen(scene: "Scene") -> Answer:
-    """The agent read it as it is."""
+    """The agent read it as it is: at its start, or by `tillside config apply`, which keeps what it took in."""
     path = need_file(scene)
     scene.usable_settings()  # a bad one can't be taken up
-    started_ms = max(int(scene.status()["started_ms"]), int(scene.status().get("config_read_ms", 0)))
+    started_ms = int(scene.status()["started_ms"])
     changed_ms = path.stat().st_mtime_ns // 1_000_000
-    if changed_ms > started_ms:
-        return Bad(found=f"{path} was changed {(changed_ms - started_ms) // 1000} s after the agent had read it")
+    if changed_ms > started_ms and _text(path) != _text(scene.state_dir / LAST_GOOD_FILE):
+        return Bad(found=f"{path} was changed {(changed_ms - started_ms) // 1000} s after the agent was started")
     return "not changed since the agent read it"
+
+
+def _text(path: Path) -> str | None:
+    """None where there is no such file, or it is closed to this user."""
+    try:
+        return read(path).text
+    except ConfigError:
+        return None

@@ -1,0 +1,55 @@
+"""What the agent says of itself: the doctor tells each thing once, as it is by now, with one thing to do."""
+
+import os
+
+import pytest
+
+from till_agent.reloading.starting import LAST_GOOD_FILE
+from till_agent.store_words import ENGLISH, store_catalogue
+from till_installer.doctor.checks_bridge import FIXES, OF_DEVICES, TOLD_ELSEWHERE
+from unit.doctor.doctor_world import NOW_MS, Healthy, bad
+
+NOT_SO_LONG = {"device", "stopping", "till_retired"}
+"""Words without a code of their own, or of an agent that nobody can ask for long."""
+
+
+def _problem(code: str) -> list[dict[str, str]]:
+    return [{"code": code, "text": "as the agent says it", "level": "warning"}]
+
+
+def test_every_problem_of_the_agent_has_its_fix() -> None:
+    """Not a page to search: the one thing to do."""
+    known = set(store_catalogue(ENGLISH)["problems"])
+    assert known - NOT_SO_LONG - TOLD_ELSEWHERE - set(FIXES) == set()
+    assert not [code for code in FIXES if code.startswith(OF_DEVICES)]
+
+
+@pytest.mark.parametrize("was_taken_in", [True, False])
+def test_a_file_that_was_taken_in_without_a_restart_is_not_waiting_for_one(till: Healthy, was_taken_in: bool) -> None:
+    """`tillside config apply` keeps the file as it took it in; a file that nobody took in is told."""
+    till.scene()
+    os.utime(till.layout.config, (NOW_MS / 1000,) * 2)
+    text = till.layout.config.read_text() if was_taken_in else "# before\n"
+    (till.state / LAST_GOOD_FILE).write_text(text)
+    till.status["problems"] = _problem("restart_needed") if was_taken_in else []
+    with till.running():
+        found = bad(till.told())
+    assert set(found) == {"agent_troubles" if was_taken_in else "config_unseen"}
+    fix = next(iter(found.values())).fix
+    assert ("systemctl restart" if was_taken_in else "config apply") in fix
+
+
+@pytest.mark.parametrize("is_mended", [True, False])
+def test_a_bad_file_is_told_once(till: Healthy, is_mended: bool) -> None:
+    """While it is bad by what is wrong with it; once it is mended and not yet taken in, by how that is done."""
+    till.scene()
+    if not is_mended:
+        with till.layout.config.open("a") as file:
+            file.write('colour = "red"\n')
+    (till.state / LAST_GOOD_FILE).write_text(till.layout.config.read_text())
+    till.status["problems"] = _problem("config_bad")
+    with till.running():
+        found = bad(till.told())
+    assert set(found) == {"agent_troubles" if is_mended else "config_invalid"}
+    if is_mended:
+        assert "config apply" in found["agent_troubles"].fix
