@@ -6,7 +6,6 @@ Time alone never gives one back: a till without a line may be spending it at thi
 """
 
 import sqlite3
-from datetime import timedelta
 from typing import Literal
 
 from msgspec.structs import replace
@@ -18,6 +17,7 @@ from till_cloud.ledger.book import Book
 from till_cloud.store import grants, tills, vouchers
 from till_cloud.store.grants import GrantRow
 from till_cloud.store.tills import TillRow
+from till_cloud.takers import Takers
 from till_loyalty.days import local_day
 from till_loyalty.exceptions import invariant
 from till_loyalty.lending import wanted
@@ -48,63 +48,73 @@ def shown_held(connection: sqlite3.Connection, account: Account) -> int:
     return account.held + (account.granted if account.debt else vouchers.points_of(connection, account.member_id))
 
 
-def share_out(book: Book, programme: Programme, account: Account) -> list[GrantRow]:
-    """Lend what the strategy says of one member's free points; the rows that grew. Nothing while a recall rests."""
+def share_out(book: Book, programme: Programme, account: Account, takers: Takers | None = None) -> list[GrantRow]:
+    """Lend what the strategy says of one member's free points; the rows that grew. Nothing while a recall rests.
+
+    `takers`: of this transaction, for whoever comes with more than one member.
+    """
     connection, lending = book.connection, programme.redemption.lending
     if account.status != "active" or not account.available:
         return []
-    if grants.recalled_at_ms(connection, account.member_id) > book.now_ms - REST_MS:
+    if takers is None:
+        takers = Takers(connection, lending, book.now_ms)
+    rows = grants.of_member(connection, account.member_id)
+    takers.looked_at += len(rows)
+    if max([row.recalled_at_ms for row in rows], default=0) > book.now_ms - REST_MS:
         return []
     soonest_ms = grants.soonest_expiry_ms(connection, account.member_id)
     if soonest_ms and soonest_ms <= book.now_ms:
         return []  # what is over expires first; the member comes again then
     grants.count_visits(connection, account.member_id)
-    seen = timedelta(days=lending.seen_days)
-    tills = grants.candidates(
-        connection,
-        account.member_id,
-        since_day=(local_day(book.now_ms, "UTC") - seen).isoformat(),
-        seen_since_ms=book.now_ms - int(seen.total_seconds()) * 1_000,
-    )
+    tills = takers.of_member(account.member_id)
     if not tills:
         return []
-    had = {row.holder: row for row in grants.open_of_member(connection, account.member_id)}
     more = wanted(
         lending,
         free_points=account.available,
-        granted={holder: row.points for holder, row in had.items()},
+        granted={row.holder: row.points for row in rows if row.points},
         tills=[use for use, _ in tills.values()],
         step_points=max(programme.redemption.step_points, 1),
     )
-    return _lend(book, account, {holder: (tills[holder][1], points) for holder, points in more.items()}, soonest_ms)
+    known = {row.holder: row for row in rows}
+    shares: list[tuple[GrantRow, int]] = []
+    for holder, points in more.items():
+        epoch = tills[holder][1]
+        had = known.get(holder) or GrantRow(holder=holder, member_id=account.member_id, epoch=epoch)
+        shares.append((replace(had, epoch=epoch), points))
+    return _lend(book, account, shares, {tills[holder][0].store for holder in more}, soonest_ms)
 
 
 def lend(book: Book, account: Account, holder: str, epoch: int, points: int, *, until_ms: int) -> GrantRow:
     """Put points of a member that are free under a holder's journal; InvariantError where they are not free."""
-    return _lend(book, account, {holder: (epoch, points)}, until_ms)[0]
+    known = grants.find(book.connection, holder, account.member_id)
+    had = known or GrantRow(holder=holder, member_id=account.member_id, epoch=epoch)
+    till = tills.till(book.connection, holder)
+    stores = set() if till is None else {till.store}
+    return _lend(book, account, [(replace(had, epoch=epoch), points)], stores, until_ms)[0]
 
 
-def _lend(book: Book, account: Account, more: dict[str, tuple[int, int]], until_ms: int) -> list[GrantRow]:
-    """Lend to each holder's (epoch, points), as one change of the member."""
-    total = sum([points for _, points in more.values()])
+def _lend(
+    book: Book, account: Account, shares: list[tuple[GrantRow, int]], stores: set[str], until_ms: int
+) -> list[GrantRow]:
+    """Lend so many points more to each of the holders, who are tills of these stores, as one change of the member."""
+    total = sum([points for _, points in shares])
     if not total:
         return []
     invariant(total <= account.available, f"expected at most {account.available} points to lend, not {total}")
     book.set_aside(Draft(account, granted=account.granted + total))
+    for store in sorted(stores):
+        windows.see(book, store, account.member_id)  # a grant is no use to a till that does not know whose
     rows: list[GrantRow] = []
-    for holder, (epoch, points) in more.items():
-        known = grants.find(book.connection, holder, account.member_id)
-        had = known or GrantRow(holder=holder, member_id=account.member_id, epoch=epoch)
+    for had, points in shares:
         row = replace(
             had,
-            epoch=epoch,
             points=had.points + points,
             granted=had.granted + points,
             until_ms=until_ms,
             position=book.next_position(),
         )
         grants.put(book.connection, row)
-        windows.see_at_till(book, holder, account.member_id)  # a grant is no use to a till that does not know whose
         rows.append(row)
     return rows
 

@@ -65,6 +65,10 @@ def _shares(lending: Lending, points: int, tills: Sequence[TillUse], step_points
     """
     steps = _target(lending, points) // step_points
     ranked = _worthwhile(_ranked(tills))
+    # More tills than have the least each are too many, however it is split: not tried one by one.
+    least_steps = -(-lending.minimum_points // step_points)
+    if least_steps:
+        del ranked[steps // least_steps :]
     while ranked:
         parts = allocate(steps, _weights(ranked), numbers=list(range(len(ranked))))
         if not parts or min(parts) * step_points >= lending.minimum_points:

@@ -226,10 +226,10 @@ def takes_grants_back_by_time() -> AbstractContextManager[object]:
 
     share_out = granting.share_out
 
-    def mutant(book: Any, programme: Any, account: Any) -> Any:
+    def mutant(book: Any, programme: Any, account: Any, takers: Any) -> Any:
         for row in grants.open_of_member(book.connection, account.member_id):
             granting.release(book, account, row, row.points)
-        return share_out(book, programme, account)
+        return share_out(book, programme, account, takers)
 
     from till_cloud.jobs import lending
 

@@ -14,11 +14,16 @@ from till_cloud.jobs.done import JobsDone
 from till_cloud.ledger.book import Book
 from till_cloud.registry import Registry, Version
 from till_cloud.store import grants, jobs, meta
+from till_cloud.takers import Takers
 
 JOB = "lending"
 
 BLOCK_MEMBERS = 100
-"""Members of one transaction: some twenty milliseconds with four tills each, which a till's push may have to wait."""
+BLOCK_TILLS = 400
+"""Members of one transaction, and tills that are looked at for them: after so many no further member is begun. Some
+twenty milliseconds, which a till's push may have to wait, however many tills a store has, for `Takers` names a hundred
+of one member at most.
+"""
 
 
 class Lending:
@@ -36,29 +41,36 @@ class Lending:
         if version is None:
             return False
         book = Book(connection, self._wall_ms())
+        takers = Takers(connection, version.programme.redemption.lending, book.now_ms)
         rested = grants.rested(connection, book.now_ms - REST_MS, BLOCK_MEMBERS)
+        more = len(rested) == BLOCK_MEMBERS
         for member_id in rested:
+            if takers.looked_at >= BLOCK_TILLS:
+                break
             grants.rest_over(connection, member_id)
-            self._lend(book, version, member_id)
-        after = mark(connection, version)
+            self._lend(book, version, takers, member_id)
+        after = done = mark(connection, version)
         found = list(grants.changed(connection, after, BLOCK_MEMBERS))
-        for member_id, _, free in found:
+        for member_id, position, free in found:
+            if takers.looked_at >= BLOCK_TILLS:
+                break
             if free or not lends(version.programme):
-                self._lend(book, version, member_id)
+                self._lend(book, version, takers, member_id)
+            done = position
         book.flush()
-        if found:
-            jobs.set_done(connection, JOB, f"{version.digest[:16]}:{found[-1][1]}", book.now_ms)
-        return len(found) == BLOCK_MEMBERS or len(rested) == BLOCK_MEMBERS
+        if done > after:
+            jobs.set_done(connection, JOB, f"{version.digest[:16]}:{done}", book.now_ms)
+        return more or len(found) == BLOCK_MEMBERS or takers.looked_at >= BLOCK_TILLS
 
-    def _lend(self, book: Book, version: Version, member_id: str) -> None:
+    def _lend(self, book: Book, version: Version, takers: Takers, member_id: str) -> None:
         account = book.account(member_id)
         if account is None:
             return
         if not lends(version.programme):
-            ask_back(book, member_id)
+            takers.looked_at += ask_back(book, member_id)
             return
         before = account.granted
-        share_out(book, version.programme, account)
+        share_out(book, version.programme, account, takers)
         if account.granted > before:
             self._points += account.granted - before
             self._members.add(member_id)
@@ -87,8 +99,10 @@ def waiting(connection: sqlite3.Connection, registry: Registry, now_ms: int) -> 
     return after < newest and any(True for _ in grants.changed(connection, after, 1))
 
 
-def ask_back(book: Book, member_id: str) -> None:
-    """The programme lends no more: holders give back what they have, as soon as they can."""
-    for row in grants.open_of_member(book.connection, member_id):
+def ask_back(book: Book, member_id: str) -> int:
+    """The programme lends no more: holders give back what they have, as soon as they can. Answers how many have."""
+    rows = grants.open_of_member(book.connection, member_id)
+    for row in rows:
         if row.recall < row.points:
             grants.put(book.connection, replace(row, recall=row.points, position=book.next_position()))
+    return len(rows)

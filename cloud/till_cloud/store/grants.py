@@ -2,16 +2,18 @@
 
 import sqlite3
 from collections.abc import Iterator
+from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import astuple
 
-from till_loyalty.lending import TillUse
 from till_sync.wire import GrantRow as WireRow
 
 
 class GrantRow(Struct, frozen=True, kw_only=True):
-    """`points` are what is left of `granted`; `recall` of them are wanted back. Gross figures are of its whole life.
+    """Fields in the order of the statements' columns.
 
+    `points` are what is left of `granted`; `recall` of them are wanted back. Gross figures are of its whole life.
     `epoch` is the holder's journal that may spend them. `until_ms` 0: no end. `recalled_at_ms` 0: not lately.
     """
 
@@ -40,14 +42,15 @@ class GrantRow(Struct, frozen=True, kw_only=True):
         )
 
 
-_COLUMNS = (
-    "holder, member_id, epoch, points, recall, granted, used, released, written_off, until_ms, recalled_at_ms, position"
-)
-_FIELDS = tuple(_COLUMNS.split(", "))
 _FIND = """
 SELECT holder, member_id, epoch, points, recall, granted, used, released, written_off, until_ms, recalled_at_ms,
     position
 FROM grants WHERE holder = ? AND member_id = ?
+"""
+_OF_MEMBER = """
+SELECT holder, member_id, epoch, points, recall, granted, used, released, written_off, until_ms, recalled_at_ms,
+    position
+FROM grants WHERE member_id = ? ORDER BY holder
 """
 _OPEN_OF_MEMBER = """
 SELECT holder, member_id, epoch, points, recall, granted, used, released, written_off, until_ms, recalled_at_ms,
@@ -138,12 +141,14 @@ ON CONFLICT (member_id, store) DO UPDATE SET purchases = purchases + excluded.pu
 """
 _FORGET_VISITS = "DELETE FROM member_stores WHERE member_id = ?"
 
-# Tills of the stores where a member lately bought, that can take grants: enrolled, pushing, asking, not set apart.
-_CANDIDATES = """
-SELECT t.till, t.store, s.purchases, t.epoch FROM member_stores s JOIN tills t ON t.store = s.store
-WHERE s.member_id = ? AND s.last_day >= ? AND t.takes_grants = 1 AND t.epoch > 0 AND t.enrolled_at_ms > 0
-    AND t.quarantined_at_ms = 0 AND t.seen_at_ms >= ?
-ORDER BY t.till
+_VISITED = """
+SELECT store, purchases FROM member_stores WHERE member_id = ? AND last_day >= ? ORDER BY purchases DESC, store
+"""
+# Tills that can take grants: enrolled, pushing, asking, not set apart.
+_TAKERS = """
+SELECT till, store, epoch FROM tills
+WHERE takes_grants = 1 AND epoch > 0 AND enrolled_at_ms > 0 AND quarantined_at_ms = 0 AND seen_at_ms >= ?
+ORDER BY till
 """
 _TAKES = "SELECT takes_grants FROM tills WHERE till = ?"
 _SET_TAKES = "UPDATE tills SET takes_grants = ? WHERE till = ?"
@@ -163,8 +168,7 @@ WHERE member_id = ? AND expires_at_ms IS NOT NULL AND left > 0 AND active_at_ms 
 
 # Members whose lent points were asked back, or came back, a while ago, and may be lent to again.
 _RESTED = "SELECT DISTINCT member_id FROM grants WHERE recalled_at_ms > 0 AND recalled_at_ms <= ? LIMIT ?"
-_RECALLED = "SELECT max(recalled_at_ms) FROM grants WHERE member_id = ?"
-_REST_OVER = "UPDATE grants SET recalled_at_ms = 0 WHERE member_id = ?"
+_REST_OVER = "UPDATE grants SET recalled_at_ms = 0 WHERE member_id = ? AND recalled_at_ms > 0"
 
 # Members changed after a position, with what could be granted of them.
 _CHANGED = """
@@ -176,6 +180,11 @@ WHERE position > ? ORDER BY position LIMIT ?
 def find(connection: sqlite3.Connection, holder: str, member_id: str) -> GrantRow | None:
     row = connection.execute(_FIND, (holder, member_id)).fetchone()
     return None if row is None else _row(row)
+
+
+def of_member(connection: sqlite3.Connection, member_id: str) -> list[GrantRow]:
+    """All grants of a member, by holder, those too of which nothing is left."""
+    return [_row(row) for row in connection.execute(_OF_MEMBER, (member_id,))]
 
 
 def open_of_member(connection: sqlite3.Connection, member_id: str) -> list[GrantRow]:
@@ -209,7 +218,7 @@ def unheard(
 
 def put(connection: sqlite3.Connection, row: GrantRow) -> None:
     """Add a row or replace all of it."""
-    connection.execute(_PUT, [getattr(row, name) for name in _FIELDS])
+    connection.execute(_PUT, astuple(row))
 
 
 def points_of(connection: sqlite3.Connection, holder: str, member_id: str) -> int:
@@ -270,12 +279,14 @@ def move_visits(connection: sqlite3.Connection, old: str, into: str) -> None:
     connection.execute(_FORGET_VISITS, (old,))
 
 
-def candidates(
-    connection: sqlite3.Connection, member_id: str, *, since_day: str, seen_since_ms: int
-) -> dict[str, tuple[TillUse, int]]:
-    """Tills that may be granted points of a member, with their epochs, by till."""
-    rows = connection.execute(_CANDIDATES, (member_id, since_day, seen_since_ms))
-    return {till: (TillUse(till, store, purchases), epoch) for till, store, purchases, epoch in rows}
+def visited(connection: sqlite3.Connection, member_id: str, since_day: str) -> list[tuple[str, int]]:
+    """(store, purchases) where a member bought since that day, the most visited first."""
+    return [(str(store), int(count)) for store, count in connection.execute(_VISITED, (member_id, since_day))]
+
+
+def takers(connection: sqlite3.Connection, seen_since_ms: int) -> Iterator[tuple[str, str, int]]:
+    """(till, store, epoch) of all tills that may be lent to, by till. It looks at every till of the chain."""
+    return iter(connection.execute(_TAKERS, (seen_since_ms,)))
 
 
 def takes(connection: sqlite3.Connection, till: str) -> bool:
@@ -310,11 +321,6 @@ def rested(connection: sqlite3.Connection, recalled_before_ms: int, limit: int) 
     return [str(row[0]) for row in connection.execute(_RESTED, (recalled_before_ms, limit))]
 
 
-def recalled_at_ms(connection: sqlite3.Connection, member_id: str) -> int:
-    """When lent points of a member were last asked back; 0: not lately."""
-    return int(connection.execute(_RECALLED, (member_id,)).fetchone()[0] or 0)
-
-
 def rest_over(connection: sqlite3.Connection, member_id: str) -> None:
     connection.execute(_REST_OVER, (member_id,))
 
@@ -325,5 +331,19 @@ def changed(connection: sqlite3.Connection, after: int, limit: int) -> Iterator[
         yield str(member_id), int(position), bool(free)
 
 
-def _row(values: tuple[object, ...]) -> GrantRow:
-    return GrantRow(**dict(zip(_FIELDS, values, strict=True)))  # type: ignore[arg-type]  # by the table's own types
+def _row(values: tuple[Any, ...]) -> GrantRow:
+    holder, member_id, epoch, points, recall, granted, used, released, written_off, until_ms, at_ms, position = values
+    return GrantRow(
+        holder=holder,
+        member_id=member_id,
+        epoch=epoch,
+        points=points,
+        recall=recall,
+        granted=granted,
+        used=used,
+        released=released,
+        written_off=written_off,
+        until_ms=until_ms,
+        recalled_at_ms=at_ms,
+        position=position,
+    )

@@ -37,7 +37,7 @@ def held_up(centre: Centre, clock: Clock, work_s: float) -> threading.Event:
     return begin
 
 
-def test_a_block_that_waited_for_pushes_is_followed_by_a_rest_of_ten_times_that(tmp_path: Path) -> None:
+def test_a_block_that_waited_for_pushes_is_followed_by_a_rest_of_ten_times_that_and_its_own(tmp_path: Path) -> None:
     """One that waited for nothing by none, so that a quiet cloud lends as soon as before."""
     rests: list[float] = []
     clock = Clock()
@@ -48,7 +48,7 @@ def test_a_block_that_waited_for_pushes_is_followed_by_a_rest_of_ten_times_that(
             nonlocal blocks
             del connection
             blocks += 1
-            clock.now_s += 100.0  # its own work is nobody's waiting
+            clock.now_s += 100.0
             return blocks < 3
 
         begin = held_up(made.centre, clock, 0.5)
@@ -67,13 +67,21 @@ def test_a_block_that_waited_for_pushes_is_followed_by_a_rest_of_ten_times_that(
         asked.wait()
         begin.set()
         running.result()
-    assert rests == [0.5 * REST_TIMES, 0.0, 0.0]
+    # Of its hundred seconds of work as many count as it waited.
+    assert rests == [0.5 * REST_TIMES * 2, 0.0, 0.0]
 
 
 def test_no_rest_is_longer_than_half_a_minute() -> None:
     """A writer that is never idle has everybody lent to in the end; no clock brings a rest below none."""
-    assert rest_s(60.0) == LONGEST_REST_S
-    assert rest_s(-5.0) == 0.0
+    assert rest_s(60.0, 0.0) == LONGEST_REST_S
+    assert rest_s(-5.0, -5.0) == 0.0
+
+
+def test_a_block_that_took_longer_among_pushes_is_followed_by_a_longer_rest() -> None:
+    """And where nobody was before it, by none, however long it took: a quiet cloud lends at once."""
+    assert rest_s(0.5, 0.25) == REST_TIMES * 0.75
+    assert rest_s(0.5, 0.0) == REST_TIMES * 0.5
+    assert rest_s(0.0, 5.0) == 0.0
 
 
 def test_a_stop_ends_the_rest_and_what_would_follow(tmp_path: Path) -> None:

@@ -1,10 +1,13 @@
 """Shares of a member's points for tills without a line: never more than there is, and always the same answer."""
 
 import random
+from unittest import mock
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from till_loyalty import lending as module
+from till_loyalty.allocation import allocate
 from till_loyalty.lending import TillUse, wanted
 from till_loyalty.programme import Lending
 
@@ -65,6 +68,29 @@ def test_granting_again_grants_nothing(lending: Lending, free: int, tills: list[
     more = wanted(lending, free_points=free, granted={}, tills=tills)
 
     assert wanted(lending, free_points=free - sum(more.values()), granted=more, tills=tills) == {}
+
+
+@given(lendings, st.integers(0, 2_000), st.integers(1, 12), st.sampled_from([1, 7, 100]))
+def test_tills_that_are_too_many_in_any_case_are_not_tried_one_by_one(
+    lending: Lending, points: int, count: int, step: int
+) -> None:
+    """Leaving them out at once leaves out nobody else: as when one after the other is tried."""
+    tills = [TillUse(f"t{number}", "one" if number % 3 else "two", 1 + number % 3) for number in range(count)]
+    shares = module._shares(lending, points, tills, step)
+    ranked = module._worthwhile(module._ranked(tills))
+    steps = points * lending.share_basis_points // 10_000 // step
+    while ranked and min(allocate(steps, module._weights(ranked))) * step < lending.minimum_points:
+        ranked.pop()
+    assert set(shares) == {use.till for use in ranked}
+
+
+def test_few_points_and_a_thousand_tills_are_split_at_once() -> None:
+    """A try for each till took half a second for one member."""
+    tills = [TillUse(f"t{number:04d}", "one", 3) for number in range(1_000)]
+    with mock.patch.object(module, "allocate", wraps=allocate) as tries:
+        more = wanted(Lending(minimum_points=10), free_points=200, granted={}, tills=tills)
+    assert more == {f"t{number:04d}": 10 for number in range(20)}
+    assert tries.call_count == 1
 
 
 def test_the_only_till_of_the_only_store_gets_all_of_it() -> None:
