@@ -99,8 +99,8 @@ class InlineWriter(Writer):
         self._ended = self._loop.create_future()
         await self.submit(lambda _session: None, writes=False)
 
-    def submit(self, run: Any, *, writes: bool, after: Any = None) -> Any:
-        future = super().submit(run, writes=writes, after=after)
+    def submit(self, run: Any, **how: Any) -> Any:
+        future = super().submit(run, **how)
         self._plan()
         return future
 
@@ -229,7 +229,7 @@ class SimulatedTill:
             return InlineWriter(life, self._random, *args, **more)
 
         with mock.patch.object(journal_module, "Writer", writer):
-            self.journal = DiskJournal(place, effects, self.cache)
+            self.journal = DiskJournal(place, effects, self.cache, begins_anew=True)
         self.effects = effects
         self.cache.caught_up = self.journal.caught_up
         await self.cache.start()

@@ -152,7 +152,8 @@ def write_page(
         as_of_ms=page.server_time_ms,
         members=progress.members + added,
         filling=progress.filling and not complete,
-        floor=_floor(progress, page, included, anyone_kept=leaving.is_any(connection)),
+        # Who is kept in a cache that is being built comes from the one that serves: `Aside.carry_over`.
+        floor=_floor(progress, page, included, anyone_kept=serves and leaving.is_any(connection)),
         # With the page that completes a pull, every row includes what that page does, also those it did not bring.
         base=included if complete and progress.filling else progress.base,
         allotted=Allotted(

@@ -1,6 +1,7 @@
 """The new cache takes the other's place: look-ups never fail, own ops count once, a crash leaves one or the other."""
 
 import asyncio
+import contextlib
 import itertools
 import os
 import shutil
@@ -11,9 +12,13 @@ import pytest
 
 from integration.agent_stores.snapshot_kit import KNOWN, PullingTill, add_members, make_snapshot, pulling, served
 from kit.loops import run
-from till_agent.cache import CacheStore, CacheUnavailable, lookups, schema
+from till_agent.cache import CacheStore, CacheUnavailable, leaving, lookups, schema
 from till_agent.cache import store as store_module
 from till_agent.cache.aside import Aside
+from till_agent.cache.opening import open_writer
+from till_agent.cache.pages import write_page
+from till_sync.wire import LeftRow, MemberRow
+from unit.agent_stores.stores_kit import TILL, page
 from unit.cloud.cloud_kit import Chain, Till
 
 MEMBERS = 600
@@ -82,6 +87,17 @@ def test_own_ops_count_once_whatever_the_snapshot_includes(world: Chain, tmp_pat
             assert here.cache.by_id(MEMBER).row.balance == 300 + 3_000
 
     run(work())
+
+
+def test_who_is_kept_in_a_new_cache_does_not_hold_its_floor_down(tmp_path: Path) -> None:
+    """They come from the cache that serves, and `Aside.carry_over` says what that one includes (seed 5,725)."""
+    connection, progress = open_writer(tmp_path / "new.db", TILL)
+    with contextlib.closing(connection):
+        progress = write_page(connection, progress, page(MemberRow(member_id="m-1"), acked=0, more=True), serves=False)
+        left = page(LeftRow(member_id="m-1", position=9), acked=4)
+        progress = write_page(connection, progress, left, None, frozenset({"m-1"}), serves=False)
+        assert leaving.is_any(connection)
+        assert progress.floor == (1, 4)
 
 
 def load_with_own_ops_before(world: Chain, folder: Path) -> None:
