@@ -210,7 +210,7 @@ async def open_core(identity: Identity, around: Surroundings) -> Core:
 
 def _waiting(effects: OwnEffects, registrations: Registrations, included: tuple[int, int]) -> frozenset[str]:
     """Whom own ops after `included` (epoch, seq) speak of."""
-    return effects.speak_of(included) | registrations.speak_of()
+    return effects.speak_of(included) | registrations.speak_of(included)
 
 
 async def _start_stores(cache: CacheStore, journal: DiskJournal, registrations: Registrations) -> None:

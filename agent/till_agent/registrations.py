@@ -57,9 +57,11 @@ class Registrations:
         """Everybody who registered here, the newest first, each once."""
         return tuple({person.tags: person for person in reversed(self._registered.values())}.values())
 
-    def speak_of(self) -> frozenset[str]:
-        """Whom these operations speak of, by member id or tag."""
-        return frozenset([*self._registered, *[each.subject.key for each in self._attached.values()]])
+    def speak_of(self, included: tuple[int, int]) -> frozenset[str]:
+        """Whom operations after `included` (epoch, seq) speak of, by member id or tag."""
+        later = {tag for op_id, tags in self._ops.items() if (op_id.epoch, op_id.seq) > included for tag in tags}
+        given = [self._attached[tag].subject.key for tag in later if tag in self._attached]
+        return frozenset([*(later & self._registered.keys()), *given])
 
     def adopt(self, person: Registered) -> None:
         """Take somebody over from another book, beside any op."""

@@ -35,6 +35,7 @@ class Lookups:
         self._on_unreadable = on_unreadable
         self._lately: dict[str, int] = {}
         self._meanwhile: dict[str, Noted] | None = None
+        self._floor = (0, 0)
 
     def find(self, statement: str, key: str, base: tuple[int, int]) -> CachedMember | None:
         """The member that a member id or a tag leads to. `base`: what rows of a snapshot include."""
@@ -61,9 +62,9 @@ class Lookups:
         return frozenset([member_id for member_id, at_ms in self._lately.items() if at_ms >= since_ms])
 
     @contextlib.contextmanager
-    def noting(self) -> Iterator[None]:
-        """Whoever is looked up within it is found until its end, also after they went."""
-        self._meanwhile = {}
+    def noting(self, floor: tuple[int, int]) -> Iterator[None]:
+        """Whoever is looked up within it is found until its end, also after they went. `floor`: the cache's now."""
+        self._meanwhile, self._floor = {}, floor
         try:
             yield
         finally:
@@ -77,7 +78,11 @@ class Lookups:
         """Take in again whom the transaction of a page has taken away, though they were looked up meanwhile; gives the
         progress after it. In the writer thread: one who is looked up at this moment may be overlooked."""
         noted = self._noted_but(pages.removed_by(page))
-        return pages.bring_back(connection, noted) if noted else progress
+        return self.bring_back(connection, noted) if noted else progress
+
+    def bring_back(self, connection: sqlite3.Connection, gone: list[Noted]) -> pages.Progress:
+        """Take them in again, in a transaction; gives the progress after it."""
+        return pages.bring_back(connection, gone, self._floor)
 
     def with_noted(self, waiting: frozenset[str] | None) -> frozenset[str]:
         """Whom waiting ops speak of, and who was looked up meanwhile. From any thread, as `keep`."""

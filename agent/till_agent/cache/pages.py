@@ -335,14 +335,16 @@ def take(connection: sqlite3.Connection, answer: MemberAnswer) -> Progress:
     return after
 
 
-def bring_back(connection: sqlite3.Connection, gone: Sequence[Noted]) -> Progress:
+def bring_back(connection: sqlite3.Connection, gone: Sequence[Noted], floor: tuple[int, int]) -> Progress:
     """Keep members whom a page took away while somebody looked them up; as those of whom waiting ops speak. Who is
-    there again has come with an answer of the cloud, and is as that says."""
+    there again has come with an answer of the cloud, and is as that says. Their rows are of before the page, and so is
+    what they include: `floor` at least."""
     progress = load_progress(connection)
     gone = [each for each in gone if connection.execute(schema.STORED, (each[0][0],)).fetchone() is None]
     for member in gone:
         leaving.bring_back(connection, member, progress.generation)
-    after = msgspec.structs.replace(progress, members=progress.members + len(gone))
+    floor = min(progress.floor, floor) if gone else progress.floor
+    after = msgspec.structs.replace(progress, members=progress.members + len(gone), floor=floor)
     save_progress(connection, after)
     search_index.note(connection, progress.cursor, progress.cursor, [columns[0] for columns, _base in gone])
     return after

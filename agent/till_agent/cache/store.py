@@ -271,10 +271,10 @@ class CacheStore:
         """Whom a page may not take away. Who is looked up within it may not be either, and stays or is brought back."""
         await self.caught_up()
         aside = self._aside
-        with self._lookups.noting():
+        with self._lookups.noting(self._progress.floor):
             yield self._waiting((page.epoch, page.acked_seq)) | self._lookups.lately()
             if gone := self._lookups.gone(pages.removed_by(page) | (aside.removed if aside else set())):
-                self._progress, self._keeps = await self._write(lambda each: pages.bring_back(each, gone)), True
+                self._progress, self._keeps = await self._write(lambda each: self._lookups.bring_back(each, gone)), True
 
     async def _store_aside(self, aside: Aside, page: ChangesAnswer, seen: Seen | None, stay: Waiting) -> None:
         """A page for the new cache; with the last one it takes the place of the one that serves."""

@@ -1,13 +1,19 @@
 """Of who left and is kept no page says what their balance includes: own operations of before are added still."""
 
 import contextlib
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from kit.loops import run
+from till_agent.balances import OwnEffects
 from till_agent.cache import leaving
 from till_agent.cache.opening import open_writer
 from till_agent.cache.pages import Progress, write_page
 from till_agent.cache.schema import BY_ID
+from till_agent.core import _waiting
+from till_agent.registrations import Registrations
+from till_sync.ops import AttachCardBody, OpId, Subject
 from till_sync.snapshot_rows import OF_SNAPSHOT
 from till_sync.wire import LeftRow, MemberRow
 from unit.agent_stores.stores_kit import TILL, cache_in, page
@@ -33,6 +39,58 @@ def test_the_floor_rests_while_somebody_is_kept_who_left(tmp_path: Path) -> None
             waiting = frozenset()
             await cache.store_page(page(acked=4))
             assert (cache.by_id("m-1"), cache.floor) == (None, (1, 4))
+
+    run(work())
+
+
+def test_the_floor_rests_for_one_who_is_looked_up_while_a_page_lets_them_go(tmp_path: Path) -> None:
+    """They are taken in again as they were: with the verdict on an operation lost, their row lacks it still."""
+
+    async def work() -> None:
+        async with cache_in(tmp_path) as cache:
+            await cache.store_page(page(MemberRow(member_id="m-1", balance=100), acked=1))
+            write = cache._run
+
+            async def written_while_they_are_looked_up(work: Any) -> Any:
+                assert cache.by_id("m-1") is not None
+                return await write(work)
+
+            cache._run = written_while_they_are_looked_up
+            await cache.store_page(page(LEFT, acked=2))
+            found = cache.by_id("m-1")
+            assert found is not None
+            assert (found.included, cache.floor) == ((1, 1), (1, 1))
+            cache._run = write
+            await cache.store_page(page(acked=2))
+            assert (cache.by_id("m-1"), cache.floor) == (None, (1, 2))
+
+    run(work())
+
+
+def test_who_is_kept_for_a_card_goes_when_the_cloud_has_answered(tmp_path: Path) -> None:
+    """It refused the card, so they were not seen there: were the card spoken of until the floor is past it, neither
+    would they ever go, nor the floor."""
+    registrations = Registrations()
+    given = AttachCardBody(
+        uid="c-1",
+        store="s-1",
+        at_wall_ms=1,
+        at_mono_ms=1,
+        boot="boot-1",
+        subject=Subject(member_id="m-1"),
+        card_tag="card-1",
+    )
+
+    async def work() -> None:
+        waiting = partial(_waiting, OwnEffects(), registrations)
+        async with cache_in(tmp_path, waiting=waiting, on_complete=registrations.forget) as cache:
+            await cache.store_page(page(MemberRow(member_id="m-1"), acked=1))
+            registrations.note(OpId(TILL, 1, 2), given)
+            await cache.store_page(page(LEFT, acked=1))
+            assert cache.by_id("m-1") is not None
+            await cache.store_page(page(acked=2))
+            assert (cache.by_id("m-1"), cache.floor) == (None, (1, 2))
+            assert registrations.attached("card-1") is None
 
     run(work())
 

@@ -11,6 +11,8 @@ HERE = "tests/integration/agent_stores/test_window_tills.py::"
 
 CROSSING = "tests/integration/agent_stores/test_window_crossing.py::"
 
+INCLUDES = "tests/integration/agent_stores/test_leaving_includes.py::"
+
 TURNS = "tests/integration/agent_stores/test_cache_turns.py::"
 
 FORMER = "tests/unit/cloud/test_window_former.py::"
@@ -259,9 +261,23 @@ AGENT: list[Mutant] = [
     (
         "a card that was given is nobody's operation",
         "core.py",
-        " | registrations.speak_of()",
+        " | registrations.speak_of(included)",
         "",
         SALES + "test_a_card_given_to_somebody_is_an_operation_about_them",
+    ),
+    (
+        "a card that was given is spoken of for as long as the cache includes less",
+        "registrations.py",
+        " if (op_id.epoch, op_id.seq) > included for tag in tags",
+        " for tag in tags",
+        INCLUDES + "test_who_is_kept_for_a_card_goes_when_the_cloud_has_answered",
+    ),
+    (
+        "the floor is past who was taken in again",
+        "cache/pages.py",
+        "    floor = min(progress.floor, floor) if gone else progress.floor\n",
+        "    floor = progress.floor\n",
+        INCLUDES + "test_the_floor_rests_for_one_who_is_looked_up_while_a_page_lets_them_go",
     ),
     (
         "members are written with pauses though nobody sells",
