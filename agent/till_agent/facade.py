@@ -1,13 +1,14 @@
 """The agent as its bridge sees it: what is up, what is not, and the figures of both."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from till_agent.api import Status, SyncStatus
 from till_agent.beating import Beating, Policies
+from till_agent.bridge.endpoint import Numbers
 from till_agent.bridge.events import EventHub
 from till_agent.bridge.settings_shapes import Reloaded
 from till_agent.core import Core
@@ -189,14 +190,8 @@ class Agent:
         """The bridge answered a request."""
         self.figures.answered(operation, status, seconds)
 
-    def cashier(
-        self,
-        code: str,
-        status: int,
-        numbers: Mapping[str, int | str] | None = None,
-        language: str | None = None,
-    ) -> str:
-        """See `till_agent.bridge.context.Bridge`."""
+    def cashier(self, code: str, status: int, numbers: Numbers | None = None, language: str | None = None) -> str:
+        """See `till_agent.bridge.endpoint.Observer`."""
         told_in = supported(language, self.language)
         try:
             if self._core is not None:

@@ -3,13 +3,14 @@
 import asyncio
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from integration.bridge.bridge_kit import LiveBridge, live_bridge
+from till_agent.bridge.endpoint import Numbers
 from till_agent.pages import serving
 from till_agent.pages.library import ASSETS, DEPTH_LIMIT, FILE_LIMIT_BYTES, Asset, Library
 from till_agent.pages.serving import Pages
@@ -31,13 +32,7 @@ class Observed:
     def refused(self, reason: str) -> None:
         raise AssertionError(reason)
 
-    def cashier(
-        self,
-        code: str,
-        status: int,
-        numbers: Mapping[str, int | str] | None = None,
-        language: str | None = None,
-    ) -> str:
+    def cashier(self, code: str, status: int, numbers: Numbers | None = None, language: str | None = None) -> str:
         return ""
 
     def answered(self, operation: str, status: int, seconds: float) -> None:

@@ -1,6 +1,6 @@
 """What the bridge's handlers work with. The composition root fills it in; tests hand in small fakes."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from till_agent.api import (
@@ -19,6 +19,7 @@ from till_agent.api import (
     Status,
     SyncStatus,
 )
+from till_agent.bridge.endpoint import Observer
 from till_agent.bridge.events import EventHub
 from till_agent.bridge.settings_shapes import Reloaded
 from till_agent.bridge.trial_shapes import TrialPrint
@@ -119,7 +120,7 @@ class Core(Protocol):
     def queue(self) -> QueueCalls: ...
 
 
-class Bridge(Protocol):
+class Bridge(Observer, Protocol):
     """What the handlers see of the agent. `core` raises DeskProblem `till_not_enrolled` before the enrolment."""
 
     @property
@@ -171,16 +172,4 @@ class Bridge(Protocol):
 
     async def metrics(self) -> bytes:
         """Prometheus text."""
-        ...
-
-    def refused(self, reason: str) -> None: ...
-    def answered(self, operation: str, status: int, seconds: float) -> None: ...
-    def cashier(
-        self,
-        code: str,
-        status: int,
-        numbers: Mapping[str, int | str] | None = None,
-        language: str | None = None,
-    ) -> str:
-        """What to tell the cashier about a problem, in `language`, else the till's."""
         ...

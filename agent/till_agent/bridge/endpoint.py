@@ -39,19 +39,18 @@ class Call:
 
 Handler = Callable[[Call], Awaitable[Answer]]
 
+Numbers = Mapping[str, int | str]
+"""What a sentence for the cashier names, by the names of its gaps."""
+
 
 class Observer(Protocol):
     """Counts answers and refusals, and words problems for the cashier."""
 
     def refused(self, reason: str) -> None: ...
-    def cashier(
-        self,
-        code: str,
-        status: int,
-        numbers: Mapping[str, int | str] | None = None,
-        language: str | None = None,
-    ) -> str: ...
     def answered(self, operation: str, status: int, seconds: float) -> None: ...
+    def cashier(self, code: str, status: int, numbers: Numbers | None = None, language: str | None = None) -> str:
+        """What to tell the cashier about a problem, in `language`, else the till's."""
+        ...
 
 
 class Endpoint:
@@ -128,7 +127,7 @@ class Endpoint:
         self,
         problem: Problem,
         headers: Mapping[str, str],
-        numbers: Mapping[str, int | str] | None = None,
+        numbers: Numbers | None = None,
         *,
         language: str | None = None,
     ) -> Answer:

@@ -26,6 +26,7 @@ from till_agent.api import (
     SyncStatus,
 )
 from till_agent.bridge.app import make_app
+from till_agent.bridge.endpoint import Numbers
 from till_agent.bridge.events import EventHub
 from till_agent.bridge.guard import Guard
 from till_agent.bridge.server import BridgeServer
@@ -259,13 +260,7 @@ class FakeBridge:
     def answered(self, operation: str, status: int, seconds: float) -> None:
         self.answers.append((operation, status))
 
-    def cashier(
-        self,
-        code: str,
-        status: int,
-        numbers: Mapping[str, int | str] | None = None,
-        language: str | None = None,
-    ) -> str:
+    def cashier(self, code: str, status: int, numbers: Numbers | None = None, language: str | None = None) -> str:
         return f"cashier: {code} {language}" if language else f"cashier: {code}"
 
 
