@@ -4,7 +4,9 @@ An op is carried only as bytes that the chain proves. Ops that follow what the c
 in their own epoch, with its salt: an op that the cloud has got already is a duplicate. Behind a hole the line is
 broken, and what is proven there is journalled anew in the new epoch, with the same uid and body: the cloud takes no
 document twice (`sale_repeated`), so nothing doubles whatever it has. Acknowledged rows come along as far as time
-allows, newest first: answers given before are given again, and their goods can be returned.
+allows, newest first, with the cloud's verdicts on them: answers given before are given again, and their goods can be
+returned. But a sale of which a void or a return is gone stays behind: without a line its goods would come back once
+more, and the cloud knows what became of it.
 """
 
 import contextlib
@@ -18,8 +20,10 @@ from msgspec.structs import replace
 
 from till_agent.journal import schema
 from till_agent.journal.chain import FIRST, row_hash
+from till_agent.journal.marks import mark_of
 from till_agent.journal.session import append_row
 from till_agent.journal.wreck import SLICE_ROWS, OutOfTime, Proven, Wreck, WreckEpoch
+from till_agent.journal.wreck_told import read_about, read_verdicts
 from till_sync.ops import OpId
 
 BUDGET_MS = 6_000
@@ -137,6 +141,8 @@ class Carrier:
         self._keeps_past = keeps_past
         self._top = top
         self._links: dict[int, bytes] = {}
+        self._about: dict[int, set[str]] | None = None
+        self._left_behind: set[str] = set()
         self._holds_used: set[str] = set()
         self._counts: dict[str, int] = {}
         self._ops: list[SavedOp] = []
@@ -267,11 +273,18 @@ class Carrier:
         with contextlib.suppress(OutOfTime):
             while end > 0:
                 first = max(1, end - SLICE_ROWS + 1)
-                before = 0
-                for proven in self._wreck.proven(epoch, first, end):
+                before, ids = 0, set()
+                found = list(self._wreck.proven(epoch, first, end))
+                self._leave_behind(epoch.epoch, set(range(first, end + 1)) - {each.seq for each in found})
+                for proven in found:
+                    if self._stays_behind(proven):
+                        continue
                     if self._connection.execute(_KNOWN, (proven.row.kind, proven.row.uid)).fetchone() is None:
                         self._put(proven, after=proven.seq == before + 1)
                         top, before, kept = max(top, proven.seq), proven.seq, kept + 1
+                        ids.add(schema.row_id(proven.epoch, proven.seq))
+                verdicts = [each for each in read_verdicts(self._wreck, epoch.epoch, first, end) if each[0] in ids]
+                self._connection.executemany(schema.RECORD_VERDICT, verdicts)
                 end = first - 1
         self._count("kept", kept)
         if top:
@@ -279,6 +292,24 @@ class Carrier:
             values = (epoch.epoch, self._till, epoch.salt, 0, "salvaged")
             self._connection.execute(schema.ADD_EPOCH, values)
             self._connection.execute(schema.MOVE_ACKED, (min(epoch.acked_seq, top), epoch.epoch))
+
+    def _leave_behind(self, epoch: int, gone: set[int]) -> None:
+        """Sales that rows were about which are gone: not those that were let go of, for they went after their sale."""
+        if not gone:
+            return
+        if self._about is None:
+            self._about = read_about(self._wreck)
+        for seq in gone:
+            self._left_behind |= self._about.get(schema.row_id(epoch, seq), set())
+
+    def _stays_behind(self, proven: Proven) -> bool:
+        """Whether a row is a sale to be left; its mark keeps it from being sold as if it were new."""
+        if proven.row.kind != "sale" or proven.row.uid not in self._left_behind:
+            return False
+        self._connection.execute(schema.CREATE_LINKS)
+        self._connection.execute(schema.CREATE_PRUNED)
+        self._connection.execute(schema.ADD_PRUNED, (mark_of("sale", proven.row.uid),))
+        return True
 
     def _put(self, proven: Proven, *, after: bool) -> None:
         """A row under its own id; where the row before is not there, its hash."""

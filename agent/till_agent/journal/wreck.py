@@ -180,6 +180,13 @@ class Wreck:
                 return view.execute(schema.OPEN_HOLDS).fetchall()
         return []
 
+    def look(self, read: Callable[[sqlite3.Connection], bool]) -> None:
+        """Let `read` see view after view, until it has all; what it meets of bad pages ends its look at that view."""
+        for view in self._every_view():
+            with contextlib.suppress(*_UNREADABLE):
+                if read(view):
+                    return
+
     def marks(self, take: Taker) -> None:
         """Give the marks of documents that were let go of to `take`, some at a time. OutOfTime."""
         for view in self._every_view():
