@@ -16,7 +16,7 @@ from till_agent.exceptions import DeskProblem
 from till_agent.frontol.answers import Body, good, money_of, points_for, windows
 from till_agent.frontol.counter import Counter
 from till_agent.frontol.documents import LONGEST_HOLD_MS, Documents, with_codes
-from till_agent.frontol.settling import as_told, sold
+from till_agent.frontol.settling import as_told, sold, with_held
 from till_agent.frontol.shapes import Document
 from till_agent.frontol.slips import slips_of
 from till_agent.ports import Entry
@@ -108,15 +108,18 @@ class Confirming:
     async def _request(self, document: Document) -> SaleRequest:
         """The sale as it should be."""
         desk = self._counter.desk
-        draft = self._documents.draft(document) or await self._documents.recalled(document, of_sale=True)
-        document = with_codes(document, draft)
-        settled = sold(document, draft)
         programme = desk.programme
-        points = points_for(document.bonus_minor, programme) if programme is not None else 0
         holds = sorted(
             (each for each in desk.open_holds(document.uid) if each.state == "granted"), key=lambda h: h.points
         )
         hold = holds[-1] if holds else None
+        draft = self._documents.draft(document)
+        if programme is not None and hold is not None:
+            document = with_held(document, draft, money_of(hold.points, programme))
+        draft = draft or await self._documents.recalled(document, of_sale=True)
+        document = with_codes(document, draft)
+        settled = sold(document, draft)
+        points = points_for(document.bonus_minor, programme) if programme is not None else 0
         member = self._counter.named(document.who, draft)
         if member is None and points and hold is not None:
             member = Identify(reference=hold.member_id)

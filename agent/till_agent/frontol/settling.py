@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from till_agent.api import DiscountTaken
 from till_agent.frontol.amounts import smallest
 from till_agent.frontol.drafts import Draft, SeenLine
-from till_agent.frontol.shapes import Document, Position
+from till_agent.frontol.shapes import BONUS, Document, Paid, Position
 from till_loyalty.allocation import allocate
 from till_loyalty.receipt import Line, Receipt
 from till_loyalty.results import Calculation, DiscountGiven
@@ -146,6 +146,33 @@ def totals_lack_points(document: Document, draft: Draft | None) -> bool:
             return after > before
     money = sum([paid.amount_minor for paid in document.payments if not paid.is_bonus])
     return money in (document.total_minor, document.total_minor - document.discarded_minor)
+
+
+def with_held(document: Document, draft: Draft | None, held_minor: int) -> Document:
+    """The document with a payment by points that it does not name, where it was made: they were reserved and never
+    given back, and it names no payment of its client's at all, or what was paid comes out with just them."""
+    if not held_minor or document.bonus_minor:
+        return document
+    by_points = Paid(kind=BONUS, fiscal=False, amount_minor=held_minor)
+    named = replace(document, payments=(*document.payments, by_points))
+    if not document.payments:
+        same = bool(document.who) and (draft is None or draft.who.same(document.who))
+        return named if same else document
+    money = sum([paid.amount_minor for paid in document.payments])
+    whole = (document.total_minor, document.total_minor - document.discarded_minor)
+    taken_off = money in whole and _all_lack_points(document, draft)
+    return named if money + held_minor in whole or taken_off or discounts_beside(named, draft) else document
+
+
+def _all_lack_points(document: Document, draft: Draft | None) -> bool:
+    """Whether each position costs what our discount and points have left of it."""
+    seen = [(each, _seen(each, draft)) for each in document.positions]
+    if not any(known is not None and known.paid_minor for _, known in seen):
+        return False
+    return all(
+        known is not None and each.total_minor == known.gross_minor - known.discount_minor - known.paid_minor
+        for each, known in seen
+    )
 
 
 def lacks_money(document: Document) -> bool:

@@ -41,6 +41,22 @@ def registered(test: Any) -> Any:
 
 
 MISTAKES = {
+    "points that paid and are not named stay the client's": Mistake(
+        settling,
+        "with_held",
+        "if not held_minor or document.bonus_minor:",
+        "if True:",
+        lambda: leftovers.test_points_that_paid_are_spent_though_the_receipt_does_not_name_them([cash(80)], False),
+    ),
+    "points are spent though all was paid in money": Mistake(
+        settling,
+        "with_held",
+        "return named if money + held_minor in whole or taken_off",
+        "return named if money + held_minor in whole or money in whole",
+        lambda: leftovers.test_points_of_a_client_who_is_not_the_buyer_after_all_are_free_again(
+            {"mobilePhone": leftovers.ANNA_PHONE}, [cash(100)]
+        ),
+    ),
     "the digest is of what was parsed": Mistake(
         app.FrontolApp,
         "_answer",
