@@ -134,7 +134,7 @@ def test_everything_comes_along_and_the_old_machine_sells_no_more(old: Machine, 
         "till_retired",
         "This till was moved to another machine. Sell there and tell your administrator.",
     )
-    for secret in (b"till-secret-token", token.encode(), b"s-1", ANNA_CARD.encode()):
+    for secret in (b"till-secret-token", token.encode(), b'"s-1"', ANNA_CARD.encode()):  # s-1 is in random bytes
         assert secret not in file.read_bytes()
     told = bring(file, new)
     assert (told.till, told.waiting, told.file_spent) == ("t1", 2, True)

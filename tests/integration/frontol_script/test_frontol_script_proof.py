@@ -23,7 +23,7 @@ def test_a_pin_is_asked_for_and_goes_nowhere_but_into_the_reservation(host: Host
     assert asked_for(host, ["40", "2580"], proof=["pin", "code"], above=1000) == [40]
     assert host.seen["asked"][1] == "The customer's PIN"
     assert [body.get("pin") for body in host.bodies("POST", "/v1/holds")] == [None, "2580"]
-    assert "2580" not in str(host.seen["values"])
+    assert "2580" not in str(host.seen["values"] | {"tillsideHeldUntil": ""})  # a time may have any four digits
 
 
 def test_a_wrong_pin_is_told_in_the_agents_words(host: Host) -> None:

@@ -131,7 +131,7 @@ def test_the_tail_of_the_log_is_read_on_and_names_no_member(agent: LiveAgent) ->
         "asked for +[digits]",
         {"who": "[digits]"},
     )
-    text = json.dumps(tail.json, ensure_ascii=False)
+    text = json.dumps([each | {"at_ms": 0} for each in lines], ensure_ascii=False)  # times have any four digits
     for secret in (ANNA_PHONE[2:], ANNA_CARD, "5678", "Анна"):
         assert secret not in text
     assert agent.call("GET", "/v1/logs?after=99999", client="admin").json["lines"][0]["seq"] >= 1

@@ -53,8 +53,9 @@ def test_a_flag_is_told_and_blocks_nothing(tmp_path: Path) -> None:
         assert [each["code"] for each in flag["signals"]] == ["many_a_day", "close_together"]
         assert flag["signals"][0]["text"] == "чеков за один день: 4"
         assert metric(agent) == "tillside_conduct_flags 1.0"
+        told = json.dumps(flag | {"first_ms": 0, "last_ms": 0}, ensure_ascii=False)  # times have any four digits
         for secret in (ANNA_PHONE[2:], ANNA_CARD, "Анна", "12-34", "0018"):
-            assert secret not in json.dumps(found.json, ensure_ascii=False)
+            assert secret not in told
         sell(agent, "s-4")
         assert agent.call("GET", "/v1/flags").code == "scope_missing"
     with live_agent(settings_for(state_dir)) as agent:
