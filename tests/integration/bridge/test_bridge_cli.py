@@ -1,8 +1,10 @@
 """The agent's commands: against a running agent, against its files when it is down, and when there is neither."""
 
+import contextlib
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -23,7 +25,8 @@ from integration.bridge.agent_kit import (
 )
 from till_agent.bridge.tokens import read_token
 from till_agent.cli.asking import ask
-from till_agent.instance import RUNNING_FILE
+from till_agent.cli.sync import show
+from till_agent.instance import RUNNING_FILE, StateDir
 from till_config.main import main
 
 
@@ -218,3 +221,46 @@ class _Place:
     def __init__(self, port: int, state_dir: Path) -> None:
         self.port = port
         self.state_dir = state_dir
+
+
+def test_an_agent_that_starts_is_no_broken_journal(config: Path, state_dir: Path) -> None:
+    """It has the file to itself before it answers: nobody is to think that the file is the trouble."""
+    enrol_by_hand(state_dir)
+    with live_agent(settings_for(state_dir)) as agent:
+        assert agent.call("PUT", "/v1/sales/s-1", receipt(100)).status == 200
+    (state_dir / RUNNING_FILE).write_text('{"port": 1, "pid": 1}')
+    with (
+        contextlib.closing(sqlite3.connect(state_dir / "journal.db", isolation_level=None)) as held,
+        StateDir(state_dir),
+    ):
+        held.execute("PRAGMA locking_mode = EXCLUSIVE")
+        held.execute("BEGIN EXCLUSIVE")
+        told = on(config, "queue", "list")
+    assert told.exit_code == 1
+    assert "an agent alone that starts just now, or hangs: try again in a minute" in told.output
+    assert "can't be read" not in told.output
+
+
+def test_a_running_agent_keeps_its_identity_and_the_code_its_use(config: Path, state_dir: Path) -> None:
+    """One thing to do, which is not another state directory."""
+    enrol_by_hand(state_dir)
+    config.write_text(config.read_text() + '[cloud]\nurl = "http://127.0.0.1:9"\n')
+    with StateDir(state_dir):
+        told = on(config, "agent", "enrol", "--again", "--code", "till-1.AAAA")
+    assert told.exit_code == 1
+    assert f"the agent runs on {state_dir}: stop it, then enrol by the same code" in told.output
+
+
+def test_sync_tells_a_refused_till_from_a_cut_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """And says of nothing that it never was, when only this start of the agent has not seen it."""
+    found = {
+        "waiting": 1, "acked_seq": 3, "last_seq": 4, "online": False, "halted": "token_invalid", "last_push_ms": 0,
+        "oldest_waiting_ms": 0, "last_pull_ms": 0, "pushed": 0, "resent": 0, "adjusted": 0, "rejected": 0,
+        "loading": False, "divergences": 0, "last_error": "token_invalid: 401",
+    }  # fmt: skip
+    show(found)
+    said = " ".join(capsys.readouterr().out.split())
+    assert "line halted (token_invalid)" in said
+    assert "never" not in said
+    show(found | {"halted": ""})
+    assert "line down" in " ".join(capsys.readouterr().out.split())

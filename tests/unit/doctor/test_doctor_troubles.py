@@ -1,6 +1,8 @@
 """What the agent says of itself: the doctor tells each thing once, as it is by now, with one thing to do."""
 
+import contextlib
 import os
+import sqlite3
 
 import pytest
 
@@ -53,3 +55,34 @@ def test_a_bad_file_is_told_once(till: Healthy, is_mended: bool) -> None:
     assert set(found) == {"agent_troubles" if is_mended else "config_invalid"}
     if is_mended:
         assert "config apply" in found["agent_troubles"].fix
+
+
+def test_a_halted_exchange_is_told_with_its_fix(till: Healthy) -> None:
+    """The code once, and what to do about it, not where to read of it."""
+    till.status["sync"].update(halted="token_invalid", last_error="token_invalid: 401 token_invalid: expected another")
+    with till.running():
+        found = bad(till.told())["sync_halted"]
+    assert found.found == "halted: token_invalid: 401 token_invalid: expected another"
+    assert "enrol --again" in found.fix
+
+
+def test_a_journal_that_was_begun_anew_is_no_old_copy(till: Healthy) -> None:
+    """The running agent has the new epoch in its log alone: "take the backup away" would be the wrong thing to do."""
+    with contextlib.closing(sqlite3.connect(till.state / "journal.db", isolation_level=None)) as agent:
+        for words in ("locking_mode = EXCLUSIVE", "journal_mode = WAL", "wal_autocheckpoint = 0"):
+            agent.execute(f"PRAGMA {words}")
+        (last,) = agent.execute("SELECT max(epoch) FROM epochs").fetchone()
+        agent.execute("INSERT INTO epochs SELECT epoch + 1, till, salt, made_wall_ms, reason, 0 FROM epochs")
+        till.identity(last_epoch=last + 1)
+        with till.running():
+            assert "journal_epoch" not in bad(till.told())
+            till.identity(last_epoch=last + 2)
+            assert "journal_epoch" in bad(till.told())
+
+
+@pytest.mark.parametrize("code", ["ops_rejected", "ops_parked"])
+def test_the_newest_verdicts_are_told_as_the_agent_tells_them(till: Healthy, code: str) -> None:
+    """They are in its log alone for some hundred sales."""
+    till.status["problems"] = _problem(code)
+    with till.running():
+        assert bad(till.told())[code].found == "as the agent says it"
