@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 from till_agent.audit_trail import note
-from till_agent.bridge.exceptions import AgentStartError
+from till_agent.bridge.exceptions import AgentStartError, AlreadyRunningError
 from till_agent.instance import StateDir, make_state_dir
 from till_agent.journal.place import new_salt
 from till_agent.retiring import RETIRED_FILE, unretire
@@ -84,5 +84,7 @@ def _before(path: Path, *, again: bool) -> Identity | None:
     try:
         with StateDir(path.parent):
             return before
+    except AlreadyRunningError as exc:
+        raise EnrolError(f"the agent runs on {path.parent}: stop it, then enrol by the same code") from exc
     except AgentStartError as exc:
-        raise EnrolError(f"{exc} before it gets another identity") from exc
+        raise EnrolError(str(exc)) from exc

@@ -60,6 +60,11 @@ def open_view(state_dir: Path, name: str = JOURNAL_FILE) -> Iterator[JournalView
         epochs = _epochs(connection)
         yield JournalView(EntryReader(connection, identity.till, epochs), identity.till, epochs, identity.time_zone)
     except sqlite3.Error as exc:
+        if getattr(exc, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:
+            # A running agent has it to itself, and one that serves answers by its port.
+            raise AgentUnreachableError(
+                f"{path} is open to an agent alone that starts just now, or hangs: try again in a minute"
+            ) from exc
         raise AgentUnreachableError(
             f"{path} can't be read: {exc}; at its next start the agent looks into it, and keeps what it can't use"
         ) from exc

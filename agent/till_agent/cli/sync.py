@@ -25,7 +25,7 @@ def status(config: Path, as_json: bool) -> None:
     from till_config import load
 
     found = ask_or_read(Path(load(config).agent.state_dir), "/v1/sync", _from_journal)
-    echo_json(found) if as_json else _show(found)
+    echo_json(found) if as_json else show(found)
 
 
 @sync.command(short_help="Exchange with the cloud now.")
@@ -37,7 +37,7 @@ def now(config: Path, as_json: bool) -> None:
     from till_config import load
 
     found = ask_or_fail(Path(load(config).agent.state_dir), "POST", "/v1/sync")
-    echo_json(found) if as_json else _show(found)
+    echo_json(found) if as_json else show(found)
     if not found["online"] or found["last_error"]:
         raise SystemExit(1)
 
@@ -47,18 +47,21 @@ def _from_journal(view: "JournalView") -> dict[str, object]:
     return {"waiting": view.waiting, "acked_seq": newest.acked_seq, "last_seq": newest.last_seq}
 
 
-def _show(found: dict[str, object]) -> None:
-    from till_agent.cli.words import age, moment
+def show(found: dict[str, object]) -> None:
+    """On the terminal; of an agent that is down only what its journal says."""
+    from till_agent.cli.words import age
 
     click.echo(f"waiting for the cloud  {found['waiting']} ops")
     click.echo(f"acknowledged           {found['acked_seq']} of {found['last_seq']}")
     if "online" not in found:
         return
-    click.echo(f"line                   {'up' if found['online'] else 'down'}")
+    # A cloud that refuses this till is no cut line: whoever reads it need not look for a cable.
+    line = f"halted ({found['halted']})" if found.get("halted") else "up" if found["online"] else "down"
+    click.echo(f"line                   {line}")
     if found["oldest_waiting_ms"]:
         click.echo(f"oldest waiting op      {age(found['oldest_waiting_ms'])}")
-    click.echo(f"last push              {moment(found['last_push_ms'])}")
-    click.echo(f"last pull              {moment(found['last_pull_ms'])}")
+    click.echo(f"last push              {_since_start(found['last_push_ms'])}")
+    click.echo(f"last pull              {_since_start(found['last_pull_ms'])}")
     click.echo(f"sent, sent again       {found['pushed']}, {found['resent']}")
     click.echo(f"adjusted, rejected     {found['adjusted']}, {found['rejected']}")
     if found["loading"]:
@@ -70,3 +73,10 @@ def _show(found: dict[str, object]) -> None:
     if found["last_error"]:
         click.echo(f"last error             {found['last_error']}")
         click.echo(f"next attempt           in {int(str(found.get('retry_in_ms', 0))) // 1_000} s")
+
+
+def _since_start(wall_ms: object) -> str:
+    """When it was; the agent knows of none before its own start."""
+    from till_agent.cli.words import moment
+
+    return moment(wall_ms) if wall_ms else "not since the agent's start"

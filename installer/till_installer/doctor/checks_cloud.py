@@ -15,7 +15,15 @@ SKEW_LIMIT_MS = 120_000
 """As in the agent's status: what is written on slips is wrong beyond it."""
 ENDS_SOON_S = 14 * 86_400
 NAMED_HALTS = frozenset(("till_quarantined",))
+_NEW_CODE = "get a code for this till (`tillside cloud till code`), stop the agent, `tillside agent enrol --again`"
+_TWO_JOURNALS = "copy the state directory, then find out which machine has sold with it: two with one never agree"
 HALT_FIXES = {
+    **dict.fromkeys(("token_invalid", "wrong_till", "signature_missing", "signature_wrong", "key_known"), _NEW_CODE),
+    **dict.fromkeys(
+        ("stale_epoch", "salt_mismatch", "chain_mismatch", "fingerprint_mismatch", "history_conflict"), _TWO_JOURNALS
+    ),
+    "push_blocked": "have the firewall or proxy before the cloud let `POST /v1/tills/` through unread",
+    "window_needed": "upgrade this till; what it sells gets through meanwhile",
     "history_pruned": "restore a newer backup of the cloud, then `tillside sync now`; nothing is lost here",
     "protocol_unsupported": "the cloud is of a former release: bring it to the newer one again, then `tillside sync "
     "now`; the queue is kept and sales go on",
@@ -163,7 +171,9 @@ def sync_halted(scene: "Scene") -> Answer:
         raise NotLooked(f"halted, which another finding tells: {halted}")
     if not halted:
         return "it goes on by itself"
-    return Bad(found=f"halted: {halted} {told['last_error']}".strip(), fix=HALT_FIXES.get(halted, ""))
+    why = str(told["last_error"])
+    return Bad(found=f"halted: {why if why.startswith(halted) else f'{halted} {why}'.strip()}",
+               fix=HALT_FIXES.get(halted, ""))  # fmt: skip
 
 
 @check(

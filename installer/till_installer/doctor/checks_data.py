@@ -179,6 +179,12 @@ def _judged(scene: "Scene") -> tuple[int, int]:
     return int(parked), int(counts.get("rejected", 0)) - int(parked) - int(repeated)
 
 
+def _newest(scene: "Scene", code: str) -> Bad | None:
+    """As the running agent tells it: its newest verdicts are in its log alone, which is not looked at."""
+    problems = scene.status()["problems"] if scene.is_up() else ()
+    return next((Bad(found=str(each["text"])) for each in problems if each["code"] == code), None)
+
+
 @check(
     "ops_parked",
     area=AREA,
@@ -190,7 +196,9 @@ def _judged(scene: "Scene") -> tuple[int, int]:
 def ops_parked(scene: "Scene") -> Answer:
     """None is parked."""
     parked, _ = _judged(scene)
-    return Bad(found=f"{parked} operations are parked") if parked else "none is parked"
+    if parked:
+        return Bad(found=f"{parked} operations are parked")
+    return _newest(scene, "ops_parked") or "none is parked"
 
 
 @check(
@@ -204,7 +212,9 @@ def ops_parked(scene: "Scene") -> Answer:
 def ops_rejected(scene: "Scene") -> Answer:
     """None was refused."""
     _, rejected = _judged(scene)
-    return Bad(found=f"{rejected} operations were refused") if rejected else "none was refused"
+    if rejected:
+        return Bad(found=f"{rejected} operations were refused")
+    return _newest(scene, "ops_rejected") or "none was refused"
 
 
 @check(

@@ -47,9 +47,10 @@ def epochs_of(connection: sqlite3.Connection) -> tuple[EpochState, ...]:
 
 
 @contextmanager
-def opened(scene: "Scene") -> "Iterator[tuple[sqlite3.Connection, tuple[EpochState, ...]]]":
-    """The journal and its epochs. NotLooked when there is none, or it is none of ours: another check tells that."""
-    with _file(scene) as connection:
+def opened(scene: "Scene", *, with_log: bool = False) -> "Iterator[tuple[sqlite3.Connection, tuple[EpochState, ...]]]":
+    """The journal and its epochs; `with_log`: also what a running agent has only in its log as yet. NotLooked when
+    there is none, or it is none of ours: another check tells that."""
+    with _file(scene, with_log=with_log) as connection:
         try:
             application = connection.execute("PRAGMA application_id").fetchone()[0]
             version = connection.execute("PRAGMA user_version").fetchone()[0]
@@ -62,19 +63,19 @@ def opened(scene: "Scene") -> "Iterator[tuple[sqlite3.Connection, tuple[EpochSta
 
 
 @contextmanager
-def _file(scene: "Scene") -> "Iterator[sqlite3.Connection]":
+def _file(scene: "Scene", *, with_log: bool = False) -> "Iterator[sqlite3.Connection]":
     """The journal to read. Of a till of today the running agent has all of it in the log, which is its own: a copy of
-    file and log then, which are small as yet."""
+    file and log then, which are small as yet. A copy of months is made only where it is asked for."""
     with ExitStack() as stack:
         connection = stack.enter_context(scene.database(JOURNAL_FILE))
-        if not scene.is_up() or not _is_empty(connection):
+        if not scene.is_up() or not (with_log or _is_empty(connection)):
             yield connection
             return
         try:
             copy = stack.enter_context(copied(scene.state() / JOURNAL_FILE))
             reading = sqlite3.connect(copy, timeout=1, isolation_level=None)
         except (CarryingError, OSError, sqlite3.Error) as exc:
-            raise NotLooked(f"the running agent has all of it in its log, which can't be copied: {exc}") from exc
+            raise NotLooked(f"the running agent's log can't be copied: {exc}") from exc
         stack.callback(reading.close)
         reading.execute("PRAGMA query_only = ON")
         reading.execute("PRAGMA trusted_schema = OFF")
@@ -222,6 +223,10 @@ def journal_epoch(scene: "Scene") -> Answer:
     identity = scene.identity()
     with opened(scene) as (_, states):
         current = states[-1]
+    if identity.last_epoch > current.epoch and scene.is_up():
+        # A journal that was begun anew, or put aside, is in the log alone for some hundred sales.
+        with opened(scene, with_log=True) as (_, states):
+            current = states[-1]
     if identity.last_epoch > current.epoch:
         return Bad(found=f"this till was in epoch {identity.last_epoch}, the journal ends in {current.epoch}")
     if scene.is_up():
