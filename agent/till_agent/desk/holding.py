@@ -6,6 +6,7 @@ Remembered durably before the cloud is asked; resolved by the sale that uses it 
 import asyncio
 import logging
 import secrets
+from collections import Counter
 from functools import partial
 
 from msgspec.structs import replace
@@ -45,8 +46,8 @@ class Holding:
         self.covering = Covering(bench)
         # One at a time at the cloud: two calls for one receipt must not reserve twice, and a till has one cashier.
         self._cloud_turn = asyncio.Lock()
-        self._at_cloud = ""
-        """The receipt of whoever has that turn."""
+        self._for_cloud: Counter[str] = Counter()
+        """Receipts of whoever has that turn, or waits for it: how many calls of each."""
         # What the till gives of its own takes no longer than the disk: nobody asks the cloud within this turn.
         self._own_turn = asyncio.Lock()
 
@@ -62,33 +63,30 @@ class Holding:
             await self.covering.check(found.voucher)
         self._check_balance(request, found)
         try:
-            if self._at_cloud != request.sale_uid:
-                # Another receipt's call may be at the cloud, for long: what needs no cloud waits for no such turn.
-                here = await self._here(request, found)
+            async with self._own_turn:
+                # Another receipt's call may be at the cloud, for long: what needs no cloud waits for no such turn. But
+                # one of this receipt goes first, which would give back what a later one was given.
+                here = None if self._for_cloud[request.sale_uid] else await self._here(request, found)
                 if isinstance(here, Hold):
                     return here
-            async with in_turn(self._cloud_turn, self._bench.parts.settings.cloud_budget_ms):
-                return await self._held(request, found)
+                self._for_cloud[request.sale_uid] += 1
+            try:
+                async with in_turn(self._cloud_turn, self._bench.parts.settings.cloud_budget_ms):
+                    return await self._held(request, found)
+            finally:
+                self._for_cloud -= Counter([request.sale_uid])
         except CloudUnreachable as exc:
             raise self._out_of_reach(request, found) from exc
 
     async def _held(self, request: HoldCreate, found: Found) -> Hold:
         """In this call's turn at the cloud."""
-        self._at_cloud = request.sale_uid
-        try:
+        async with self._own_turn:
             here = await self._here(request, found)
-            return here if isinstance(here, Hold) else await self._reserve(request, found, here)
-        finally:
-            self._at_cloud = ""
+        return here if isinstance(here, Hold) else await self._reserve(request, found, here)
 
     async def _here(self, request: HoldCreate, found: Found) -> Hold | StoredHold | None:
-        """The hold, where the till has it or can give it. Else what the receipt has asked the cloud for before, if it
-        has; DeskProblem where nobody can be asked."""
-        async with self._own_turn:
-            return await self._own(request, found)
-
-    async def _own(self, request: HoldCreate, found: Found) -> Hold | StoredHold | None:
-        """In this call's turn at what the till has of its own."""
+        """The hold, where the till has it or can give it, in this call's turn at that. Else what the receipt has asked
+        the cloud for before, if it has; DeskProblem where nobody can be asked."""
         if await self._bench.read(lambda reader: reader.find("sale", request.sale_uid)) is not None:
             raise problem("sale_exists", "expected a receipt that is not sold yet", pointer="/sale_uid")
         stored = await self._open_for(request, found)

@@ -171,6 +171,26 @@ def test_a_receipt_that_asks_again_waits_for_what_it_asked_before() -> None:
     assert (first.hold, len(till.gateway.asked), till.journal.entries) == (second.hold, 1, [])
 
 
+def test_a_receipt_that_asks_again_waits_also_while_its_first_wish_waits_for_another_receipt() -> None:
+    """Else the first would take back what the second was given, and its sale be refused."""
+    till = slow(FakeTill(cloud_budget_ms=NEVER_MS).know(anna()).lend(100))
+
+    async def all_of_them() -> list[Hold]:
+        cloud = Hanging(till)
+        calls = [asyncio.create_task(till.desk.hold(wish("u1", 150)))]
+        await cloud.reached.wait()
+        for points in (300, 30):
+            calls.append(asyncio.create_task(till.desk.hold(wish("u2", points))))
+            for _ in range(TURNS_OF_THE_LOOP):
+                await asyncio.sleep(0)
+        cloud.free.set()
+        return await asyncio.gather(*calls)
+
+    _, first, second = till.run(all_of_them())
+    assert (second.hold, second.points) == (first.hold, 300)
+    assert sell(till, second.hold, 30, "u2").result.redeemed_points == 30
+
+
 def test_a_grant_that_a_page_called_in_before_the_refusal_came_is_asked_for_all_the_same() -> None:
     """The cloud recalls it by both at once: whichever is first here, the cashier hears of none."""
     till = FakeTill(cloud_budget_ms=NEVER_MS).know(anna()).lend(100)
