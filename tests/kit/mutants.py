@@ -1,7 +1,7 @@
 """Runs `tillside` with one deliberate defect: `python mutants.py NAME COMMAND...`. What no mutant fails is no test.
 
-Each mutant is a mistake that somebody could make. The first three, `finds_no_names` and `clock_is_set` are no defects
-but accidents that chance brings seldom.
+Each mutant is a mistake that somebody could make. The first three, `finds_no_names`, `clock_is_set`, `queue_is_slow`
+and `queue_is_stuck` are no defects but accidents that chance brings seldom.
 """
 
 import os
@@ -205,6 +205,28 @@ def reprints_unknown() -> None:
     spool_worker._STATES[Outcome.UNKNOWN] = PrintState.REFUSED
 
 
+def queue_is_slow() -> None:
+    """The disk takes a second for each slip that is queued."""
+    _queue_takes(1)
+
+
+def queue_is_stuck() -> None:
+    """The disk takes no slip, as if the power failed between a sale's answer and the write of its slip."""
+    _queue_takes(3_600)
+
+
+def _queue_takes(seconds: float) -> None:
+    from till_drivers.spool_store import JobTable
+
+    add = JobTable.add
+
+    def mutant(self: Any, job: Any) -> None:
+        time.sleep(seconds)
+        add(self, job)
+
+    JobTable.add = mutant
+
+
 def sale_waits_for_printer() -> None:
     """The answer to a sale leaves when its slip is on paper."""
     from till_agent.slips.desk import SpoolSlipDesk
@@ -324,6 +346,8 @@ MUTANTS: dict[str, Callable[[], None]] = {
         applies_again,
         prints_again,
         reprints_unknown,
+        queue_is_slow,
+        queue_is_stuck,
         sale_waits_for_printer,
         sale_waits_for_cloud,
         joins_halves,
