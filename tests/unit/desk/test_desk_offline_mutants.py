@@ -139,8 +139,8 @@ MISTAKES = {
     "a receipt overtakes itself": Mistake(
         holding.Holding,
         "hold",
-        "if self._at_cloud != request.sale_uid:",
-        "if True:",
+        "None if self._for_cloud[request.sale_uid] else ",
+        "",
         of_races.test_a_receipt_that_asks_again_waits_for_what_it_asked_before,
     ),
 }
