@@ -1,6 +1,6 @@
 """A chain's tills come back at once after an outage: real sync workers, real HTTP, a real cloud process.
 
-    python -m tillbench.storm [--tills 1000] [--ops 100] [--directory DIR]
+    python -m tillbench.storm [--tills 1000] [--ops 100] [--tills-a-store 4] [--directory DIR]
 
 Every till is a `till_sync` worker with its own connection pool and a queue in memory; all of them live in this process.
 First the cloud's capacity is measured: `CALIBRATORS` such tills without any outage, one batch after the other. Then the
@@ -26,14 +26,13 @@ from pathlib import Path
 from statistics import median
 
 from till_installer.demo.processes import command, ready_facts
-from tillbench.storm_chain import Chain
+from tillbench.storm_chain import ONE_STORE, TILLS_A_STORE, Chain
 from tillbench.storm_tills import POLL_S, Storm, TheLine, Tills
 from tillbench.world import end
 
 OUTAGE_S = 6.0
 """Long enough that every till has failed at least three times, so that it takes the outage for one."""
 
-CALIBRATION_OPS = 3_000
 READY_TIMEOUT_S = 30.0
 
 MUTANTS = ("", "no-slots", "no-jitter")
@@ -48,7 +47,7 @@ def run(chain: Chain, mutant: str = "", *, seed: int = 20171223) -> Storm:
     folder = Path(tempfile.mkdtemp(dir=chain.folder))
     db = folder / "cloud.db"
     shutil.copy2(chain.db, db)
-    storm = Storm(mutant, len(chain.names), len(chain.names) * chain.ops)
+    storm = Storm(mutant, len(chain.names), len(chain.names) * chain.ops, chain.tills_a_store)
     child, port = _serve(db, folder, mutant)
     try:
         asyncio.run(_storm(chain, storm, child.pid, port, seed))
@@ -62,8 +61,8 @@ def run(chain: Chain, mutant: str = "", *, seed: int = 20171223) -> Storm:
 async def _storm(chain: Chain, storm: Storm, cloud: int, port: int, seed: int) -> None:
     line = TheLine()
     line.port = port
-    quiet = Storm("", 0, 0)
-    helpers = Tills(chain, chain.helpers, min(CALIBRATION_OPS, 10 * chain.ops), line, quiet, seed)
+    quiet = Storm("", 0, 0, 0)
+    helpers = Tills(chain, chain.helpers, chain.helpers_ops, line, quiet, seed)
     ops = helpers.left
     begun_s = _processor_s(cloud)
     helpers.start()
@@ -141,12 +140,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tills", type=int, default=1_000)
     parser.add_argument("--ops", type=int, default=100, help="that each till has waiting")
+    parser.add_argument(
+        "--tills-a-store", type=int, default=TILLS_A_STORE, help=f"{ONE_STORE}: one store with all of them"
+    )
     parser.add_argument("--mutants", nargs="*", default=list(MUTANTS))
     parser.add_argument("--directory", type=Path, default=None)
     chosen = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="tillside-storm-", dir=chosen.directory))
     try:
-        chain = Chain(folder, chosen.tills, chosen.ops)
+        chain = Chain(folder, chosen.tills, chosen.ops, tills_a_store=chosen.tills_a_store)
         for mutant in chosen.mutants:
             print(json.dumps(run(chain, mutant).row()), flush=True)
     finally:

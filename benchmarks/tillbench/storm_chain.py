@@ -4,7 +4,9 @@ import hashlib
 import sqlite3
 import time
 from collections import Counter
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -15,11 +17,20 @@ from till_loyalty.receipt import Line, MemberState, Receipt, StoreClock
 from till_sync.ops import NEWEST_PROTOCOL, OpId, SaleBody, Subject, encode_body, fingerprint
 from till_sync.wire import ChangesAnswer, HelloAnswer, OpResult, PushRequest, WireOp
 
-STORE = "s1"
-MEMBERS = 100
-"""Few, so that what each till pulls after its push stays small: every till gets every member that changed."""
+TILLS_A_STORE = 4
+RECEIPTS_A_MEMBER = 4
+"""Of a store's members each has so many receipts among those that wait there: who shops daily, in a bad week."""
+
+ONE_STORE = 0
+MEMBERS_OF_ONE_STORE = 100
+"""The hardest shape: tills of one store all, which share so many members. All are to hear of what one pushes, so that
+more members would measure pages."""
 
 CALIBRATORS = 4
+CALIBRATION_OPS = 3_000
+"""Of each calibrator, or ten times what a till of the storm has if that is less."""
+
+CALM = "calm"
 CLOCK = StoreClock(local_time="2026-11-22T12:00:00", business_date="2026-11-22")
 
 
@@ -86,62 +97,93 @@ class Pages:
         self._cursor = ""
 
 
-class Chain:
-    """A cloud's database with a store, tills and members, and the tills' queues: made once, used for each run."""
+class Place(NamedTuple):
+    """Where a till is, and whom it sells to: members `first`, `first + 1`... of `members`, again and again."""
 
-    def __init__(self, folder: Path, tills: int, ops: int) -> None:
+    store: str
+    members: int
+    first: int
+
+
+class Chain:
+    """A cloud's database with stores, tills and members, and the tills' queues: made once, used for each run.
+
+    `tills_a_store`: `ONE_STORE` puts all tills into one, the calibrators too.
+    """
+
+    def __init__(self, folder: Path, tills: int, ops: int, *, tills_a_store: int = TILLS_A_STORE) -> None:
         self.folder = folder
         self.db = folder / "storm.db"
         self.names = [f"t{number:05d}" for number in range(tills)]
         self.helpers = [f"c{number}" for number in range(CALIBRATORS)]
         self.ops = ops
+        self.helpers_ops = min(CALIBRATION_OPS, 10 * ops)
+        self.tills_a_store = tills_a_store
         self.tokens: dict[str, str] = {}
+        self._cursors: dict[str, str] = {}
         self._queues: dict[str, Queue] = {}
         self._programme = parse_programme(example_text("supermarket"))
-        self.cursor = self._make_cloud()
+        self._places = {name: self._placed(number) for number, name in enumerate(self.names)}
+        for number, name in enumerate(self.helpers):
+            self._places[name] = self._helper_placed(number)
+        self._make_cloud()
 
     def queue(self, till: str, ops: int) -> Queue:
         """The same ops each time, none of them acknowledged."""
         if till not in self._queues:
-            bodies = [encode_body(_sale(self._programme, till, number)) for number in range(ops)]
+            place = self._places[till]
+            bodies = [encode_body(_sale(self._programme, till, place, number)) for number in range(ops)]
             self._queues[till] = Queue(till, bodies)
         queue = self._queues[till]
         queue.acked = 0
         queue.verdicts.clear()
         return queue
 
-    def _make_cloud(self) -> str:
-        from till_cloud import enrolment, registry
+    def cursor(self, till: str) -> str:
+        """Of a till that knows everybody of its store, as they are before the storm."""
+        return self._cursors[self._places[till].store]
+
+    def _placed(self, number: int) -> Place:
+        if self.tills_a_store == ONE_STORE:
+            return Place("s0000", MEMBERS_OF_ONE_STORE, number)
+        store, nth = divmod(number, self.tills_a_store)
+        members = max(self.tills_a_store * self.ops // RECEIPTS_A_MEMBER, 1)
+        return Place(f"s{store:04d}", members, nth * members // self.tills_a_store)
+
+    def _helper_placed(self, number: int) -> Place:
+        if self.tills_a_store == ONE_STORE:
+            return self._placed(number)
+        members = max(CALIBRATORS * self.helpers_ops // RECEIPTS_A_MEMBER, 1)
+        return Place(CALM, members, number * members // CALIBRATORS)
+
+    def _make_cloud(self) -> None:
+        from till_cloud import registry
         from till_cloud.centre import Centre
-        from till_cloud.store import grants, members, tills, windows
-        from till_sync.wire import EnrolmentRequest
+        from till_cloud.jobs.windows import judge
+        from till_cloud.store import grants, tills, windows
 
         centre = Centre(self.db)
         now_ms = centre.wall_ms()
 
         def fill(connection: sqlite3.Connection) -> None:
-            from till_cloud.ledger.book import Book
-
-            tills.put_store(connection, tills.StoreRow(STORE, "Storm", "Europe/Moscow"), now_ms)
             registry.upload(connection, self._programme, now_ms)
-            book = Book(connection, now_ms)
-            for number in range(MEMBERS):
-                profile = members.MemberProfile(f"m-{number}", "active", "standard", "", "", "", "", "")
-                members.add(connection, profile, (), book.next_position(), now_ms)
-            book.flush()
-            for name in (*self.names, *self.helpers):
-                tills.add_till(connection, name, STORE, now_ms)
-                code = enrolment.issue_code(connection, name, now_ms)
-                answer = enrolment.redeem_code(connection, EnrolmentRequest(code=code, salt="x"), now_ms)
-                if not hasattr(answer, "token"):
-                    raise RuntimeError(f"expected an enrolled till, not {answer!r}")
-                self.tokens[name] = answer.token
+            for store, members in sorted({(place.store, place.members) for place in self._places.values()}):
+                _add_store(connection, store, members, now_ms)
+            for name, place in self._places.items():
+                self.tokens[name] = _enrolled(connection, name, place.store, now_ms)
+            judge(connection)
 
         centre.write(fill).result()
-        row = centre.quick(lambda connection: tills.till(connection, self.names[0]))
-        if row is None:
-            raise RuntimeError("expected the till that was just made")
-        cursor = centre.changes(row, since="", limit=10_000).next
+        for name, place in self._places.items():
+            if place.store in self._cursors:
+                continue
+            row = centre.quick(partial(tills.till, till_id=name))
+            if row is None:
+                raise RuntimeError("expected the till that was just made")
+            page = centre.changes(row, since="", limit=10_000, with_grants=True, windowed=True)
+            while page.more:
+                page = centre.changes(row, since=page.next, limit=10_000, with_grants=True, windowed=True)
+            self._cursors[place.store] = page.next
 
         def asked_before(connection: sqlite3.Connection) -> None:
             """As in life: who comes back has pulled before, and the cloud knows what it takes."""
@@ -151,11 +193,41 @@ class Chain:
 
         centre.write(asked_before).result()
         centre.close()
-        return cursor
 
 
-def _sale(programme: Programme, till: str, number: int) -> SaleBody:
-    member = f"m-{(int(till[1:]) + number) % MEMBERS}"
+def _add_store(connection: sqlite3.Connection, store: str, count: int, now_ms: int) -> None:
+    """A store with members, who were seen there before the storm."""
+    from till_cloud import windows
+    from till_cloud.ledger.book import Book
+    from till_cloud.store import members, tills
+
+    tills.put_store(connection, tills.StoreRow(store, "Storm", "Europe/Moscow"), now_ms)
+    book = Book(connection, now_ms)
+    placed: list[tuple[str, int]] = []
+    for number in range(count):
+        profile = members.MemberProfile(f"m-{store}-{number}", "active", "standard", "", "", "", "", "")
+        placed.append((profile.member_id, book.next_position()))
+        members.add(connection, profile, (), placed[-1][1], now_ms)
+    windows.see_many(book, store, placed)
+    book.flush()
+
+
+def _enrolled(connection: sqlite3.Connection, till: str, store: str, now_ms: int) -> str:
+    """A till's token."""
+    from till_cloud import enrolment
+    from till_cloud.store import tills
+    from till_sync.wire import EnrolmentRequest
+
+    tills.add_till(connection, till, store, now_ms)
+    code = enrolment.issue_code(connection, till, now_ms)
+    answer = enrolment.redeem_code(connection, EnrolmentRequest(code=code, salt="x"), now_ms)
+    if not hasattr(answer, "token"):
+        raise RuntimeError(f"expected an enrolled till, not {answer!r}")
+    return answer.token
+
+
+def _sale(programme: Programme, till: str, place: Place, number: int) -> SaleBody:
+    member = f"m-{place.store}-{(place.first + number) % place.members}"
     receipt = Receipt(
         lines=tuple(
             Line(number=n, sku=f"sku{n}", amount_minor=100 + (number * 31 + n * 173) % 1_400) for n in range(1, 6)
@@ -164,7 +236,7 @@ def _sale(programme: Programme, till: str, number: int) -> SaleBody:
     facts = MemberState(tier="standard", spendable_points=0)
     return SaleBody(
         uid=f"{till}-{number}",
-        store=STORE,
+        store=place.store,
         at_wall_ms=1_795_300_000_000,
         at_mono_ms=1,
         boot="b",

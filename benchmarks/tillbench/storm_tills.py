@@ -38,6 +38,7 @@ class Storm:
     mutant: str
     tills: int
     ops: int
+    tills_a_store: int
     drained_s: float = 0.0
     capacity_ops_s: float = 0.0
     probes: int = 0
@@ -158,7 +159,7 @@ class Tills:
             SyncWorker(
                 self._clients[name],
                 self.queues[name],
-                Pages(chain.cursor),
+                Pages(chain.cursor(name)),
                 clock=clock,
                 random=Random(f"{seed}-{name}"),
                 settings=settings,
