@@ -181,11 +181,14 @@ class Wreck:
         return []
 
     def look(self, read: Callable[[sqlite3.Connection], bool]) -> None:
-        """Let `read` see view after view, until it has all; what it meets of bad pages ends its look at that view."""
+        """Let `read` see view after view, until it has all; what it meets of bad pages ends its look at that view.
+        OutOfTime."""
         for view in self._every_view():
-            with contextlib.suppress(*_UNREADABLE):
+            try:
                 if read(view):
                     return
+            except _UNREADABLE:
+                self._expect_time()
 
     def marks(self, take: Taker) -> None:
         """Give the marks of documents that were let go of to `take`, some at a time. OutOfTime."""

@@ -2,6 +2,7 @@
 back."""
 
 import functools
+import sqlite3
 import tempfile
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from kit.loops import run
 from kit.mistakes import Mistake, must_be_caught
 from till_agent.journal import pruning, salvage
 from till_agent.journal.exceptions import UidForgotten
+from till_agent.journal.wreck import OutOfTime, Wreck
 from till_sync.ops import OpId
 from till_sync.wire import OpResult
 from unit.agent_stores.stores_kit import TILL, Identity, StepClock, draft, journal_in, once
@@ -131,6 +133,17 @@ def test_no_sale_stays_behind_for_a_sale_that_is_gone(tmp_path: Path, row: int) 
     reopen(tmp_path, identity)
     found = entries(tmp_path, identity, *(f"s-{number}" for number in range(1, SALES + 1)))
     assert [number for number, entry in enumerate(found, 1) if entry is None] == [row]
+
+
+def test_a_look_that_was_cut_short_for_time_is_no_whole_look(tmp_path: Path) -> None:
+    """Else a sale might come along of which nobody has looked what is gone."""
+    history(tmp_path, Identity())
+
+    def cut_short(_view: sqlite3.Connection) -> bool:
+        raise sqlite3.OperationalError("interrupted")
+
+    with Wreck(tmp_path / "journal.db", lambda: True) as wreck, pytest.raises(OutOfTime):
+        wreck.look(cut_short)
 
 
 def mistakes(folder: Path) -> dict[str, Mistake]:
