@@ -30,6 +30,7 @@ from till_agent.core import STOP_TIMEOUT_S, Core, Surroundings, open_core, relea
 from till_agent.exceptions import JournalCorrupt, JournalUnavailable
 from till_agent.facade import Agent
 from till_agent.footprint import LOOK_S, Resting, give_back, keep_big_apart, settle
+from till_agent.going_first import go_first
 from till_agent.hardware import start_printing, start_scanners
 from till_agent.instance import RUNNING_FILE, StateDir, told_ready
 from till_agent.journal.copies import sweep
@@ -90,6 +91,7 @@ async def run_agent(settings: Settings, *, ready_file: Path | None = None, start
     """
     # The journal and the cache speak of members: their files are for the agent's user alone.
     os.umask(0o077)
+    go_first()
     stop = asyncio.Event()
     with _signals(stop), supervised() as supervision:
         async with running_agent(settings, start=start) as running, AsyncExitStack() as stack:

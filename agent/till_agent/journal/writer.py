@@ -17,6 +17,7 @@ from typing import Any, Generic, Literal, TypeVar
 from msgspec import Struct
 
 from till_agent.exceptions import AgentError, JournalCorrupt, JournalUnavailable
+from till_agent.going_first import go_first
 from till_agent.journal.connect import is_damage
 from till_agent.journal.exceptions import JournalBusy
 from till_agent.journal.figures import Figures
@@ -173,6 +174,7 @@ class Writer:
         return True
 
     def _run(self) -> None:
+        go_first()
         try:
             while True:
                 jobs = self._take()
