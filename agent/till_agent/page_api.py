@@ -37,7 +37,10 @@ class PageFacts(Struct, frozen=True, kw_only=True):
 
 
 class SaleRow(Struct, frozen=True, kw_only=True):
-    """A sale of this till in a few words. `cursor` is its place: `before` of the next page."""
+    """A sale of this till in a few words. `cursor` is its place: `before` of the next page.
+
+    `total_minor` is before the programme's discounts; less `discount_minor` it is what the receipt says.
+    """
 
     uid: str
     cursor: int
@@ -56,6 +59,7 @@ class SaleRow(Struct, frozen=True, kw_only=True):
     name_masked: str = ""
     phone_masked: str = ""
     card_masked: str = ""
+    discount_minor: int = 0
 
 
 class Sales(Struct, frozen=True, kw_only=True):

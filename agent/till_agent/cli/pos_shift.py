@@ -87,7 +87,9 @@ def _last(session: Session, words: list[str]) -> Any:
         who = each.name_masked or each.phone_masked or each.card_masked or ("member" if each.member else "")
         earned, spent = units.points(each.earned_points), units.points(each.redeemed_points)
         state = f"{each.state}, {each.sync}"
-        rows.append((each.number, each.uid, who, units.money(each.total_minor), earned, spent, state))
+        rows.append(
+            (each.number, each.uid, who, units.money(each.total_minor - each.discount_minor), earned, spent, state)
+        )
     session.screen.rows(("#", "uid", "member", "total", "earned", "spent", "state"), rows)
     return {"sales": sales, "unsent": unsent}
 

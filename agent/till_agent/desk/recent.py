@@ -52,6 +52,7 @@ class _Member(Struct):
 
 class _Totals(Struct):
     total_minor: int
+    discount_minor: int = 0
     redeemed_points: int = 0
     earned_points: int = 0
 
@@ -184,6 +185,7 @@ def _row(reader: JournalReader, entry: Entry) -> SaleRow:
         name_masked=member.name_masked,
         phone_masked=member.phone_masked,
         card_masked=member.card_masked,
+        discount_minor=answer.calculation.discount_minor,
     )
 
 

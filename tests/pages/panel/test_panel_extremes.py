@@ -59,6 +59,33 @@ def test_customers_are_shown_whole(browser: Browser, panel: PanelWorld, shots: S
         shots.take(page, f"extremes-{language}-not-here")
         assert overflowing(page) == []
         assert figure(page, "balance").startswith("\u2014")
+        # They may well be a customer of another store: sold to as usual, and registered if they say that they are none.
+        buttons = page.locator(".member .actions button")
+        assert [each.get_attribute("data-key") for each in buttons.all()] == ["sell", "register", "next"]
+        expect(buttons.first).to_have_class(re.compile(r"\bprimary\b"))
+        expect(buttons.nth(1)).not_to_have_class(re.compile(r"\bprimary\b"))
+
+
+def test_receipts_show_the_sum_that_the_customer_holds_in_hand(browser: Browser, panel: PanelWorld) -> None:
+    """In the list and in the question before a void: less the programme's discounts."""
+    panel.till.pos.sell(
+        "discounted", {"receipt": {"lines": [{"number": 1, "sku": "a", "name": "a", "amount_minor": 10_000}]}}
+    )
+
+    def discounted(found: dict[str, Any]) -> None:
+        for row in found.get("sales", ()):
+            row.update(number="", discount_minor=1_050)
+        if "sale" in found:
+            found["sale"]["calculation"].update(discount_minor=1_050)
+
+    with panel.open(browser) as visited:
+        page = visited.page
+        changed(page, r"/v1/sales(\?|/discounted$)", discounted)
+        press(page, "nav-receipts")
+        expect(page.locator("[data-key=sale-discounted] .receipt-total")).to_have_text("89.50")
+        press(page, "sale-discounted")
+        press(page, "void")
+        expect(page.locator("dialog")).to_contain_text("89.50")
 
 
 def test_lists_show_amounts_whole(browser: Browser, panel: PanelWorld, shots: Shots) -> None:

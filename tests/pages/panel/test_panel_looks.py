@@ -24,6 +24,14 @@ LEFT_OVER = """() => [...document.querySelectorAll(".actions")].flatMap((row) =>
 """The last button of each row of them that does not reach its end."""
 
 
+OUT_OF_SIGHT = """() => [...document.querySelectorAll(".actions .button")].filter((each) => {
+    const box = each.getBoundingClientRect();
+    const frame = each.closest(".card").getBoundingClientRect();
+    return box.bottom > Math.min(frame.bottom, innerHeight) || box.top < frame.top;
+}).map((each) => each.innerText)"""
+"""Buttons that lead on, and that nobody sees before they scroll."""
+
+
 def look(page: Page, shots: Shots, name: str, wrong: list[str], *, paint: bool) -> None:
     """Note what is cut off, too small to touch or (`paint`: no language changes it) too pale to read."""
     shots.take(page, name)
@@ -32,6 +40,7 @@ def look(page: Page, shots: Shots, name: str, wrong: list[str], *, paint: bool) 
     wrong += [f"{name}: {each}" for each in small_targets(page, least_px=FINGER_PX)]
     if paint:
         wrong += [f"{name}: {each}" for each in low_contrast(page)]
+    wrong += [f"{name}: out of sight: {each}" for each in page.evaluate(OUT_OF_SIGHT)]
     width, height = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.scrollHeight]")
     size = page.viewport_size
     assert size
@@ -83,6 +92,9 @@ def test_every_screen_fits_in_every_language(
         page.wait_for_selector("[data-figure=pay]")
         press(page, "choice-all")
         seen("sell", "[data-figure=by-points]")
+        press(page, "choice-some")
+        page.fill("#sell-points", "9999999")
+        seen("sell-most", ".sell-side .banner.warning")
         press(page, "cancel")
         press(page, "nav-register")
         page.fill("#reg-phone", f"701000{width}")

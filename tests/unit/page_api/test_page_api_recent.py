@@ -3,13 +3,24 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from fakes.till import ANNA_CARD, ANNA_PHONE, STRANGER_CARD, FakeTill, anna, receipt
-from till_agent.api import Identify, Member, ReturnLineRequest, ReturnRequest, SaleRequest
+from fakes.till import ANNA_CARD, ANNA_PHONE, PROGRAMME, STRANGER_CARD, FakeTill, anna, receipt
+from till_agent.api import (
+    DiscountTaken,
+    Identify,
+    Member,
+    QuoteRequest,
+    ReturnLineRequest,
+    ReturnRequest,
+    SaleRequest,
+)
 from till_agent.desk import recent
 from till_agent.exceptions import DeskProblem
 from till_agent.member_api import ConsentGiven, MemberCreate
 from till_agent.page_api import SoldLines
+from till_loyalty.programme import Rule
+from till_loyalty.rule_parts import Discount
 from till_sync.wire import OpResult
 
 ANNA = Identify(card=ANNA_CARD)
@@ -33,6 +44,18 @@ def test_the_newest_sale_comes_first_with_what_a_cashier_looks_for() -> None:
     assert (newest.state, newest.sync) == ("committed", "waiting")
     assert newest.at_ms == till.clock.wall_ms()
     assert newest.local_time.endswith(":00") or "T" in newest.local_time
+
+
+def test_a_sale_is_known_by_what_its_receipt_says() -> None:
+    """Before discounts and what they were, so that whoever lists it shows the sum that the customer holds in hand."""
+    ten = Rule(id="ten", discount=Discount(percent_basis_points=1000))
+    till = FakeTill(programme=replace(PROGRAMME, rules=(*PROGRAMME.rules, ten))).know(anna())
+    lines = receipt(10_000, 20_000)
+    given = till.run(till.desk.quote(QuoteRequest(receipt=lines, member=ANNA))).calculation.discounts
+    taken = tuple(map(DiscountTaken.whole, given))
+    till.run(till.desk.sell("u1", SaleRequest(receipt=lines, member=ANNA, discounts=taken)))
+    (row,) = till.run(till.desk.sales(20)).sales
+    assert (row.total_minor, row.discount_minor) == (30_000, 3_000)
 
 
 def of_pages() -> None:

@@ -228,12 +228,18 @@ export class Home {
     const { t } = app;
     const may = app.facts.scopes.includes("register");
     const shown = [];
-    if (app.facts.sell && member.status !== "blocked") {
-      const kind = member.known || !may ? "primary big grow" : "big grow";
-      shown.push(button(kind, t("do.sell"), () => app.go("sell"), { drawn: "card", data: { key: "sell" } }));
+    // Nobody's number is registered first; of somebody who can't be asked about just now, the sale comes first.
+    const stranger = !member.known && may;
+    const registerFirst = stranger && member.spendable_reason !== "not_here";
+    if (stranger) {
+      const kind = registerFirst ? "primary big grow" : "big grow";
+      shown.push(button(kind, t("do.register"), () => app.go("register", { from: member.scanned }), { drawn: "plus", data: { key: "register" } }));
     }
-    if (!member.known && may) {
-      shown.unshift(button("primary big grow", t("do.register"), () => app.go("register", { from: member.scanned }), { drawn: "plus", data: { key: "register" } }));
+    if (app.facts.sell && member.status !== "blocked") {
+      const kind = registerFirst ? "big grow" : "primary big grow";
+      const sell = button(kind, t("do.sell"), () => app.go("sell"), { drawn: "card", data: { key: "sell" } });
+      if (registerFirst) shown.push(sell);
+      else shown.unshift(sell);
     }
     if (member.known && may && member.status !== "blocked") {
       shown.push(button("big", t("do.attach"), () => app.go("register", { attachTo: member }), { drawn: "card", data: { key: "attach" } }));

@@ -100,7 +100,7 @@ export class Receipts {
       "button.button.receipt-row",
       { type: "button", "aria-pressed": String(chosen), data: { key: `sale-${row.uid}`, uid: row.uid }, on: { click: () => this.open(row.uid) } },
       h("span.receipt-when.number", null, localMoment(this.app, row.local_time), row.number ? h("span.soft", null, ` № ${row.number}`) : null),
-      h("span.receipt-total.number", null, this.app.money(row.total_minor)),
+      h("span.receipt-total.number", null, this.app.money(row.total_minor - row.discount_minor)),
       h("span.receipt-who", null, who),
       h("span.receipt-points.number", null, moved.filter(Boolean).join("  ")),
       row.state === "committed" ? null : h("span.receipt-state", null, chip(STATES[row.state], t(`sale.${row.state}`), "returned")),
@@ -215,7 +215,8 @@ export class Receipts {
   async void() {
     const { t } = this.app;
     const { sale } = this.view;
-    const number = this.rowOf(sale.uid)?.number || this.app.money(sale.calculation.total_minor);
+    const sum = sale.calculation;
+    const number = this.rowOf(sale.uid)?.number || this.app.money(sum.total_minor - (sum.discount_minor ?? 0));
     const sure = await ask({ title: t("void.title", { number }), text: t("void.more"), yes: t("void.do"), no: t("do.no"), danger: true });
     if (!sure) return;
     const found = await this.app.ask(() => this.app.till.void(sale.uid, { language: this.app.language }), { quiet: true });
