@@ -10,7 +10,9 @@ from msgspec import Struct
 from till_agent.api import QueuedOp
 from till_agent.bridge.exceptions import AgentUnreachableError
 from till_agent.core import JOURNAL_FILE
+from till_agent.exceptions import JournalUnavailable
 from till_agent.journal import listing, schema
+from till_agent.journal.connect import translate
 from till_agent.journal.reader import EntryReader, EpochState
 from till_sync.exceptions import IdentityError
 from till_sync.identity import IDENTITY_FILE, load_identity
@@ -64,6 +66,10 @@ def open_view(state_dir: Path, name: str = JOURNAL_FILE) -> Iterator[JournalView
             # A running agent has it to itself, and one that serves answers by its port.
             raise AgentUnreachableError(
                 f"{path} is open to an agent alone that starts just now, or hangs: try again in a minute"
+            ) from exc
+        if isinstance(translate(path, exc), JournalUnavailable):
+            raise AgentUnreachableError(
+                f"the disk does not let {path} be read ({exc}); `tillside doctor` says what is wrong with it"
             ) from exc
         raise AgentUnreachableError(
             f"{path} can't be read: {exc}; at its next start the agent looks into it, and keeps what it can't use"

@@ -21,11 +21,20 @@ def sync() -> None:
 @json_option
 def status(config: Path, as_json: bool) -> None:
     """Show how the exchange with the cloud stands; of an agent that is down, what its journal says."""
-    from till_agent.cli.asking import ask_or_read
+    from till_agent.cli.asking import ask_or_fail, ask_or_read
     from till_config import load
 
-    found = ask_or_read(Path(load(config).agent.state_dir), "/v1/sync", _from_journal)
-    echo_json(found) if as_json else show(found)
+    state_dir = Path(load(config).agent.state_dir)
+    found = ask_or_read(state_dir, "/v1/sync", _from_journal)
+    if as_json:
+        echo_json(found)
+        return
+    if "online" in found and not found["online"] and not found["last_seq"]:
+        # Without its journal an agent knows of no operation, which is not the same as none.
+        for problem in ask_or_fail(state_dir, "GET", "/v1/status")["problems"]:
+            if problem["code"] == "journal_unavailable":
+                raise click.ClickException(problem["text"])
+    show(found)
 
 
 @sync.command(short_help="Exchange with the cloud now.")

@@ -4,6 +4,7 @@ import socket
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from till_agent.status import NOT_READY
 from till_installer.doctor.asking import ask
 from till_installer.doctor.catalogue import Answer, check
 from till_installer.doctor.findings import Bad, NotLooked
@@ -36,7 +37,7 @@ TOLD_ELSEWHERE = frozenset(
 """Problems of the status that a check of their own tells, with more behind it."""
 OF_DEVICES = ("scanner_", "printer_")
 FIXES = {
-    "journal_unavailable": "mend the disk: the findings of the area `state` say what is wrong; then restart the agent",
+    "journal_unavailable": "mend the disk: the findings of the area `state` say what is wrong; the agent then goes on",
     "journal_replaced": "send `tillside support` to support: what could be saved was saved, the rest is in the file",
     "print_queue_unavailable": "mend the disk: the findings of the area `state` say what is wrong",
     "slip_template_failed": "`tillside slip check TEMPLATE` says where; slips come out by the packaged one meanwhile",
@@ -155,9 +156,12 @@ def bridge_slow(scene: "Scene") -> Answer:
 def agent_troubles(scene: "Scene") -> Answer:
     """None that is not told elsewhere."""
     found: list[Bad] = []
-    for each in scene.status()["problems"]:
+    problems = scene.status()["problems"]
+    # Of a disk that takes nothing the print queue's file is one more victim.
+    victims = {"print_queue_unavailable"} if any(each["code"] == "journal_unavailable" for each in problems) else set()
+    for each in problems:
         code, level = each["code"], each["level"]
-        if _is_told_elsewhere(scene, code):
+        if code in NOT_READY or code in victims or _is_told_elsewhere(scene, code):
             continue
         found.append(
             Bad(

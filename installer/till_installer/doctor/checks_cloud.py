@@ -191,6 +191,8 @@ def sync_offline(scene: "Scene") -> Answer:
         raise NotLooked("the way to the cloud is broken, which another finding tells")
     if told["halted"]:
         raise NotLooked("the exchange is halted")
+    if not scene.status().get("ready", True):
+        raise NotLooked("the agent is not ready, which another finding tells")
     if told["online"]:
         return "online"
     return Bad(found=f"offline: {told['last_error'] or 'not yet tried'}")

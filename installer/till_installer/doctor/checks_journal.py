@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from till_agent.bridge.exceptions import AgentUnreachableError
 from till_agent.cli.files import open_view
-from till_agent.exceptions import JournalCorrupt
+from till_agent.exceptions import JournalCorrupt, JournalUnavailable
 from till_agent.journal import schema
 from till_agent.journal.carrying_out import CarryingError, copied
+from till_agent.journal.connect import translate
 from till_agent.journal.migrations import STEPS
 from till_agent.journal.place import WITNESS_SUFFIX
 from till_agent.journal.proving import Proof, Told, prove
@@ -17,6 +18,7 @@ from till_agent.journal.verify import first_slices
 from till_agent.journal.witness import Witness
 from till_agent.journal_told import told_beside
 from till_installer.doctor.catalogue import Answer, check
+from till_installer.doctor.checks_state import is_full
 from till_installer.doctor.findings import Bad, NotLooked
 from till_installer.doctor.scene import JOURNAL_FILE
 
@@ -111,7 +113,12 @@ def journal_unreadable(scene: "Scene") -> Answer:
             if connection.execute("PRAGMA user_version").fetchone()[0] <= len(STEPS):
                 connection.execute(schema.EPOCHS).fetchall()
     except sqlite3.Error as exc:
-        return Bad(found=f"{JOURNAL_FILE}: {exc}")
+        found = f"{JOURNAL_FILE}: {exc}"
+        if not isinstance(translate(scene.state() / JOURNAL_FILE, exc), JournalUnavailable):
+            return Bad(found=found)
+        if is_full(scene.state()):
+            raise NotLooked(f"without room it can't be opened, and another finding tells of that: {exc}") from exc
+        return Bad(found=found, fix="mend the disk (`dmesg`); the agent takes the file up again as it is")
     return "it opens"
 
 

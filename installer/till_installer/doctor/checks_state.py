@@ -1,6 +1,7 @@
 """Checks of the state directory: there, the agent's own, writable, with room, on a disk that keeps what it is given."""
 
 import contextlib
+import errno
 import os
 import re
 import secrets
@@ -147,17 +148,28 @@ def state_dir_readonly(scene: "Scene") -> Answer:
     except PermissionError:
         raise
     except OSError as exc:
-        return Bad(found=f"nothing can be written into {folder}: {exc.strerror}")
+        return _refused(folder, exc, f"nothing can be written into {folder}: {exc.strerror}")
     try:
         os.write(descriptor, b"tillside doctor\n")
         os.fsync(descriptor)
     except OSError as exc:
-        return Bad(found=f"what is written into {folder} is not kept: {exc.strerror}")
+        return _refused(folder, exc, f"what is written into {folder} is not kept: {exc.strerror}")
     finally:
         os.close(descriptor)
         with contextlib.suppress(OSError):
             trial.unlink()
     return "a file was written and kept"
+
+
+def _refused(folder: Path, exc: OSError, found: str) -> Bad:
+    """NotLooked when it is full: a disk without room has no fault."""
+    if exc.errno not in {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}:
+        return Bad(found=found)
+    if is_full(folder):
+        raise NotLooked("the disk is full, which another finding tells") from exc
+    return Bad(
+        found=found, fix="make room: `df -i` shows files that are too many, `quota` the share of the agent's user"
+    )
 
 
 @check(
@@ -176,6 +188,11 @@ def disk_low(scene: "Scene") -> Answer:
     if free < DISK_ERROR_BYTES:
         return Bad(found=said, severity="error")
     return Bad(found=said) if free < DISK_LOW_BYTES else said
+
+
+def is_full(folder: Path) -> bool:
+    """Whether `disk_low` tells an error: what else fails there for want of room has that cause."""
+    return free_bytes(folder) < DISK_ERROR_BYTES
 
 
 def free_bytes(folder: Path) -> int:

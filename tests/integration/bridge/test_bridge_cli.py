@@ -24,6 +24,7 @@ from integration.bridge.agent_kit import (
     written_config,
 )
 from till_agent.bridge.tokens import read_token
+from till_agent.cli import asking
 from till_agent.cli.asking import ask
 from till_agent.cli.sync import show
 from till_agent.instance import RUNNING_FILE, StateDir
@@ -264,3 +265,15 @@ def test_sync_tells_a_refused_till_from_a_cut_line(capsys: pytest.CaptureFixture
     assert "never" not in said
     show(found | {"halted": ""})
     assert "line down" in " ".join(capsys.readouterr().out.split())
+
+
+def test_sync_does_not_say_none_of_a_journal_that_is_closed(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An agent on a disk that refuses knows of no operation: that is no empty queue."""
+    closed = {"code": "journal_unavailable", "text": "the journal can't be opened"}
+    answers: dict[str, object] = {
+        "/v1/sync": {"online": False, "waiting": 0, "acked_seq": 0, "last_seq": 0},
+        "/v1/status": {"problems": [closed]},
+    }
+    monkeypatch.setattr(asking, "ask", lambda _dir, _method, path, _body=None: answers[path])
+    told = on(config, "sync", "status")
+    assert (told.exit_code, told.output) == (1, "Error: the journal can't be opened\n")

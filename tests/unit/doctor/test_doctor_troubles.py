@@ -1,14 +1,20 @@
 """What the agent says of itself: the doctor tells each thing once, as it is by now, with one thing to do."""
 
 import contextlib
+import errno
 import os
 import sqlite3
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import NoReturn
 
 import pytest
 
 from till_agent.reloading.starting import LAST_GOOD_FILE
 from till_agent.store_words import ENGLISH, store_catalogue
+from till_installer.doctor import checks_state
 from till_installer.doctor.checks_bridge import FIXES, OF_DEVICES, TOLD_ELSEWHERE
+from till_installer.doctor.scene import Scene
 from unit.doctor.doctor_world import NOW_MS, Healthy, bad
 
 NOT_SO_LONG = {"device", "stopping", "till_retired"}
@@ -86,3 +92,48 @@ def test_the_newest_verdicts_are_told_as_the_agent_tells_them(till: Healthy, cod
     till.status["problems"] = _problem(code)
     with till.running():
         assert bad(till.told())[code].found == "as the agent says it"
+
+
+def test_a_full_disk_is_told_once(till: Healthy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not as a disk with faults, nor as a broken journal: SQLite can't open one at rest without room beside it."""
+
+    def no_room(*_: object, **__: object) -> NoReturn:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    class Closed:
+        def execute(self, *_: object) -> NoReturn:
+            error = sqlite3.OperationalError("disk I/O error")
+            error.sqlite_errorcode = sqlite3.SQLITE_IOERR
+            raise error
+
+    @contextlib.contextmanager
+    def database(_: Scene, name: str) -> Iterator[sqlite3.Connection | Closed]:
+        with contextlib.closing(sqlite3.connect(till.state / name)) as connection:
+            yield Closed() if name == "journal.db" else connection
+
+    till.unit["ActiveState"] = "inactive"
+    till.config_lines["bridge"] = ["port = 0"]
+    till.devices = ""
+    room = SimpleNamespace(f_bavail=0, f_frsize=4096, f_files=10**6, f_favail=10**5)
+    monkeypatch.setattr(os, "statvfs", lambda _: room)
+    monkeypatch.setattr(checks_state.os, "fsync", no_room)
+    monkeypatch.setattr(Scene, "database", database)
+    assert set(bad(till.told())) == {"service_stopped", "disk_low"}
+    room.f_bavail = 10**6
+    found = bad(till.told())
+    assert {"state_dir_readonly", "journal_unreadable"} <= set(found)
+    assert "make room" in found["state_dir_readonly"].fix
+    assert "puts the file aside" not in found["journal_unreadable"].fix
+
+
+def test_a_disk_that_takes_nothing_is_told_once_of_the_agent(till: Healthy) -> None:
+    """Not once more for the journal, for the print queue, and for an exchange that has not begun; and it goes on by
+    itself."""
+    till.agent.answers["/readyz"] = (503, {}, b'{"ready":false,"reason":"journal_unavailable","missing":[]}')
+    till.status["ready"] = False
+    till.status["sync"]["online"] = False
+    till.status["problems"] = _problem("journal_unavailable") + _problem("print_queue_unavailable")
+    with till.running():
+        found = bad(till.told())
+    assert set(found) == {"agent_not_ready"}
+    assert "restart" not in found["agent_not_ready"].fix
