@@ -42,15 +42,22 @@ class Asked(Struct, frozen=True, kw_only=True):
 
 
 class Codes:
-    """Sends and compares. `online` says whether to try at all."""
+    """Sends and compares. `online` says whether to try at all; `sent`, whether one is to be had as far as is known."""
 
     def __init__(self, bench: Bench) -> None:
         self._bench = bench
+        # The cloud said last time that it sends none; it is asked again each time.
+        self._none_sent = False
 
     @property
     def online(self) -> bool:
         gateway = self._bench.parts.confirmations
         return gateway is not None and gateway.online
+
+    @property
+    def sent(self) -> bool:
+        """A form that offers a code which never comes has somebody wait for it."""
+        return self.online and not self._none_sent
 
     def id_of(self, asked: Asked) -> str:
         """The same for the same step of the same document and phone; nobody can tell the phone from it."""
@@ -81,7 +88,13 @@ class Codes:
             member_id=asked.member_id,
             language=asked.language,
         )
-        return _state(await ask(budget_ms, lambda: gateway.start(request, budget_ms=budget_ms), of="code"))
+        try:
+            answer = await ask(budget_ms, lambda: gateway.start(request, budget_ms=budget_ms), of="code")
+        except CodeRefused as exc:
+            self._none_sent = exc.code == "codes_not_sent"
+            raise
+        self._none_sent = False
+        return _state(answer)
 
     async def to_spend(self, request: CodeRequest) -> CodeAnswer:
         """The code for a large redemption. DeskProblem phone_mismatch, of a stranger, or why there is

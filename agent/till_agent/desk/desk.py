@@ -198,7 +198,7 @@ class Desk:
     def sends_codes(self) -> bool:
         """Whether a new member's phone is proven by a one-time code, here and now."""
         programme = self.programme
-        return programme is not None and programme.registration.code and self._enrolled().codes.online
+        return programme is not None and programme.registration.code and self._enrolled().codes.sent
 
     def reads_wallet(self, text: str) -> bool:
         """Whether a text is written as a wallet code, good or not."""

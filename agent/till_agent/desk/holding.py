@@ -258,7 +258,9 @@ class Holding:
             return await ask(budget_ms, lambda: gateway.reserve(first, budget_ms=budget_ms))
         except HoldRefused as exc:
             if exc.code == "insufficient_points" and grant and exc.available_points >= 0:
-                raise HoldRefused(exc.code, exc.detail, available_points=exc.available_points + grant) from exc
+                most = exc.available_points + grant
+                detail = f"expected at most {most} points, not {wanted.points}"
+                raise HoldRefused(exc.code, detail, available_points=most) from exc
             if exc.code != "points_lent":
                 raise
             async with self._own_turn:

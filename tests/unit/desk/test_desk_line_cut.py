@@ -102,6 +102,7 @@ def test_a_cloud_that_has_not_enough_counts_what_lies_here() -> None:
     till.gateway.points["m-anna"] = 120
     error = refused(till, 400, "u1")
     assert (error.code, error.extras["available_points"]) == ("insufficient_points", 220)
+    assert error.detail == "expected at most 220 points, not 400"
     assert released(till) == []
 
 

@@ -130,6 +130,17 @@ def test_without_a_line_no_code_is_asked_for(till: FrontolTill) -> None:
     assert till.extra("execute", AGREED, mobilePhone=PHONE)["code"] == 0
 
 
+def test_where_the_chain_sends_none_no_code_is_waited_for_twice(till: FrontolTill) -> None:
+    """Only the cloud knows that it has nothing to send by: it said so to the first, and may say otherwise later."""
+    till.codes.refusal = "codes_not_sent"
+    assert "code" in elements(till.extra("describe", mobilePhone=PHONE))
+    assert till.extra("check", AGREED, mobilePhone=PHONE) == {"code": 0}
+    assert not {"way", "code"} & set(elements(till.extra("describe", mobilePhone=PHONE)))
+    till.codes.refusal = ""
+    assert till.extra("check", AGREED, mobilePhone=PHONE)["code"] == 410
+    assert "code" in elements(till.extra("describe", mobilePhone=PHONE))
+
+
 @pytest.mark.parametrize(
     ("values", "code"),
     [({"consent": "no"}, 404), ({"birthDate": "31.02.1990"}, 405), ({"birthDate": "1"}, 405), ({}, 410)],
