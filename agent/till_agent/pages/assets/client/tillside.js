@@ -1776,6 +1776,8 @@ function pause(ms, signal) {
  */
 /**
  * A sale of this till in a few words. `cursor` is its place: `before` of the next page.
+ *
+ * `total_minor` is before the programme's discounts; less `discount_minor` it is what the receipt says.
  * @typedef {object} SaleRow
  * @property {string} uid
  * @property {number} cursor
@@ -1793,6 +1795,7 @@ function pause(ms, signal) {
  * @property {string} [name_masked]
  * @property {string} [phone_masked]
  * @property {string} [card_masked]
+ * @property {number} [discount_minor]
  */
 /**
  * A sale as it stands: its first answer, what happened to it since, and what the cloud said.
