@@ -87,7 +87,7 @@ MUTANTS: list[Mutant] = [
     (
         "a journal that is all in the log is not read",
         "doctor/checks_journal.py",
-        "if not scene.is_up() or not _is_empty(connection):",
+        "if not scene.is_up() or not (with_log or _is_empty(connection)):",
         "if True:",
         HEALTHY + "::test_doctor_reads_the_journal_of_a_till_of_today",
     ),

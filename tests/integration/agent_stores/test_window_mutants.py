@@ -296,8 +296,8 @@ AGENT: list[Mutant] = [
     (
         "a new cache keeps who left while it was made",
         "cache/aside.py",
-        "pages.write_page(connection, self.progress, page, seen, waiting)",
-        "pages.write_page(connection, self.progress, page, seen, None)",
+        "pages.write_page(connection, self.progress, page, seen, waiting, serves=False)",
+        "pages.write_page(connection, self.progress, page, seen, None, serves=False)",
         CROSSING + "test_who_leaves_while_a_new_cache_is_built_is_not_in_it",
     ),
     (
@@ -324,15 +324,15 @@ AGENT: list[Mutant] = [
     (
         "mending drops whom waiting ops speak of",
         "cache/checking.py",
-        "        if member_id not in rows and member_id not in erased and leaving.keep(",
-        "        if False and leaving.keep(",
+        "            and leaving.keep(connection, member_id, waiting, progress.base)\n",
+        "            and False\n",
         CROSSING + "test_mending_keeps_whom_waiting_ops_speak_of",
     ),
     (
         "mending keeps the erased",
         "cache/checking.py",
-        "member_id not in rows and member_id not in erased and",
-        "member_id not in rows and",
+        "            and member_id not in erased\n",
+        "",
         CROSSING + "test_mending_lets_go_of_the_erased_whatever_waits",
     ),
     (
@@ -359,7 +359,7 @@ AGENT: list[Mutant] = [
     (
         "a new cache drops whom waiting ops speak of",
         "cache/aside.py",
-        "        if serving is None or not waiting:",
+        "        if serving is None or waiting is None:",
         "        if True:",
         HERE + "test_a_new_cache_comes_from_the_stores_own_snapshot",
     ),

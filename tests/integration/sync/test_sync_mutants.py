@@ -76,8 +76,8 @@ MUTANTS: list[Mutant] = [
     (
         "a retry is made anew",
         "push.py",
-        "return self._clock.mono_ms() - batch.made_mono_ms <= RESEND_AGE_MS",
-        "return False",
+        "return is_fresh and batch.opened == self._opened and",
+        "return False and",
         UNIT + "test_sync_push.py::test_a_retry_carries_identical_bytes_even_when_more_ops_have_come",
     ),
     (

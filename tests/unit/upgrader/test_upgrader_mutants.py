@@ -50,8 +50,8 @@ MUTANTS: list[Mutant] = [
     (
         "is-broken-off-by-a-key",
         "upgrade/breaking.py",
-        "            state = upgrader.finish()\n",
-        "            state = None\n",
+        "state = upgrader.finish() or upgrader.records.state()",
+        "state = upgrader.records.state()",
         f"{UNIT}breaking.py",
     ),
     (
