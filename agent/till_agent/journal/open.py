@@ -127,7 +127,9 @@ def _checked_session(connection: sqlite3.Connection, place: Place, witness: Witn
     while True:
         try:
             session = Session(connection, _owner(connection, place.till), witness, place.path)
-            return session, check_at_start(session.reader, place.clock.mono_ms), reindexed
+            check = check_at_start(session.reader, place.clock.mono_ms)
+            session.open_holds()  # read again once all is open, when the file can't be given up any more
+            return session, check, reindexed
         except (IndexDamaged, sqlite3.DatabaseError) as exc:
             if reindexed or not (isinstance(exc, IndexDamaged) or is_damage(exc)):
                 raise

@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from integration.agent_stores.salvage_kit import BODY, destroy_pages, entries, reopen, salvage_of, spoil
+from integration.agent_stores.salvage_kit import BODY, PAGE, destroy_pages, entries, reopen, salvage_of, spoil
 from kit.loops import run
 from kit.mistakes import Mistake, must_be_caught
 from till_agent.journal import pruning, salvage
 from till_agent.journal.exceptions import UidForgotten
 from till_agent.journal.wreck import OutOfTime, Wreck
+from till_sync.asking import HoldRequest
 from till_sync.ops import OpId
 from till_sync.wire import OpResult
 from unit.agent_stores.stores_kit import TILL, Identity, StepClock, draft, journal_in, once
@@ -133,6 +134,23 @@ def test_no_sale_stays_behind_for_a_sale_that_is_gone(tmp_path: Path, row: int) 
     reopen(tmp_path, identity)
     found = entries(tmp_path, identity, *(f"s-{number}" for number in range(1, SALES + 1)))
     assert [number for number, entry in enumerate(found, 1) if entry is None] == [row]
+
+
+def test_whichever_page_is_destroyed_the_next_start_succeeds(tmp_path: Path) -> None:
+    """Also one of holds, which no row needs: they are read once the file is open."""
+    history(tmp_path, Identity())
+    asked = HoldRequest(hold="h-1", till=TILL, sale_uid="s", member_id="m-1", points=5, ttl_ms=1)
+
+    async def hold() -> None:
+        async with journal_in(tmp_path, Identity(1)) as journal:
+            await journal.holds.remember(asked, 1_000)
+
+    run(hold())
+    whole = (tmp_path / "journal.db").read_bytes()
+    for begin in range(0, len(whole), PAGE):
+        folder = Path(tempfile.mkdtemp(dir=tmp_path))
+        (folder / "journal.db").write_bytes(whole[:begin] + b"\xa5" * PAGE + whole[begin + PAGE :])
+        reopen(folder, Identity(1))
 
 
 def test_a_look_that_was_cut_short_for_time_is_no_whole_look(tmp_path: Path) -> None:
