@@ -19,6 +19,10 @@ WRITE_CACHE_KIB = 8_192
 READ_CACHE_KIB = 8_192
 """The branches of the trees that a look-up among a million members goes down, 9 MB; their leaves are the system's to
 keep. With 2 MB a look-up reads three pages more, of which a system short of memory has few. Given back now and then."""
+LOG_PAGES = 16_000
+"""64 MB of log, some pages of changes to a large cache: if nobody rests till then, SQLite copies it within a commit."""
+LOG_KEPT_BYTES = 16 * 1024 * 1024
+"""Of a log that was longer, once it is copied."""
 SIDE_FILES = ("-wal", "-shm", "-journal")
 DAMAGED_SUFFIX = ".damaged"
 """One damaged cache is kept for whoever looks into it, and replaced by the next: a cache is large and worth little."""
@@ -103,6 +107,8 @@ def _open(path: Path, till: str) -> tuple[sqlite3.Connection, Progress]:
         connection.execute("PRAGMA journal_mode = WAL")
         # A crash may cost the last pages; they and their cursor are lost together, and are pulled again.
         connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES:d}")
+        connection.execute(f"PRAGMA journal_size_limit = {LOG_KEPT_BYTES:d}")
         connection.execute("PRAGMA trusted_schema = OFF")
         connection.execute("PRAGMA temp_store = MEMORY")
         connection.execute(f"PRAGMA cache_size = -{WRITE_CACHE_KIB:d}")

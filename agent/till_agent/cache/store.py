@@ -15,12 +15,12 @@ from till_agent.cache.crossing import Crossing
 from till_agent.cache.exceptions import CacheUnavailable, DamagedCacheError
 from till_agent.cache.former import FormerProgrammes
 from till_agent.cache.lent import Lent
+from till_agent.cache.log import Log
 from till_agent.cache.lookups import Lookups
-from till_agent.cache.opening import clear_away, is_damage, open_writer, put_in_place
+from till_agent.cache.opening import clear_away, open_writer, put_in_place
 from till_agent.cache.pages import Progress, Waiting
 from till_agent.cache.programmes import active_programme
 from till_agent.cache.reading import Reader
-from till_agent.cache.rows import UNREADABLE
 from till_agent.cache.searching import Search
 from till_agent.ports import CachedMember, CachedProgramme, Seen, Shares
 from till_loyalty.programme import Programme
@@ -70,6 +70,7 @@ class CacheStore:
         self._clock = clock
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="cache-writer")
         self._writer: sqlite3.Connection | None = None
+        self._log = Log()
         self._reader = Reader(path, self._mend)
         self.give_back = self._reader.give_back
         self._lookups = Lookups(self._reader, clock, self._mend)
@@ -374,17 +375,7 @@ class CacheStore:
         connection = self._writer
         if connection is None:
             raise CacheUnavailable("expected an open cache")
-        try:
-            connection.execute("BEGIN IMMEDIATE")
-            done = work(connection)
-            connection.execute("COMMIT")
-        except (sqlite3.Error, *UNREADABLE) as exc:
-            with contextlib.suppress(sqlite3.Error):
-                connection.execute("ROLLBACK")
-            if is_damage(exc):
-                raise DamagedCacheError(str(exc)) from exc
-            raise
-        return done
+        return self._log.transact(connection, work)
 
     def _close_all(self) -> None:
         """In the writer thread. A cache that is being built would be cleared away at the next start."""

@@ -34,11 +34,13 @@ class Pace:
     that writes; they may miss each other's step, which costs a pause."""
 
     def __init__(self) -> None:
+        self.calls = 0
         self._pauses = 0
         self._called_until_s = 0.0
 
     def called(self) -> None:
         """Somebody sells: let them through from the next turn on."""
+        self.calls += 1
         self._pauses = PAUSES_A_CALL
         self._called_until_s = time.monotonic() + CALL_S
 
