@@ -107,6 +107,7 @@ def test_every_screen_fits_in_every_language(
         press(page, "agree")
         page.wait_for_selector("#reg-code")
         seen("code", "#reg-code")
+        expect(page.locator(".lead")).to_contain_text(f"***\u00a0{str(width)[:2]}\u2011{str(width)[2:]}")
         page.keyboard.press("Escape")
         press(page, "nav-receipts")
         press(page, f"sale-{uid}")

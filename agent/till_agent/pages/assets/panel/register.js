@@ -240,7 +240,7 @@ export class Register {
 
   maskedPhone() {
     const digits = this.s.phone.replace(/\D/g, "");
-    return `***\u00a0${digits.slice(-4, -2)}-${digits.slice(-2)}`;
+    return `***\u00a0${digits.slice(-4, -2)}\u2011${digits.slice(-2)}`; // In one piece, wherever the line ends.
   }
 
   tick() {
