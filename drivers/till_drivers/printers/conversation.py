@@ -84,7 +84,8 @@ class Conversation:
         if not self.needs_settling:
             return True
         await self._send(Request.PROOF)
-        if await self._answers_and_is_quiet():
+        # Who is silent anyway is not waited for longer.
+        if await self._answers_and_is_quiet(ANSWER_TIMEOUT_MS if is_patient else QUIET_MS):
             self._protocol.forgive()
             self._is_in_step = True
             return True
@@ -96,16 +97,18 @@ class Conversation:
             self._first_fence_ms = now
         return now - self._first_fence_ms >= FIRST_PATIENCE_MS
 
-    async def _answers_and_is_quiet(self) -> bool:
-        """Whether a proof comes now, and no other behind it: this one was the last that was under way."""
+    async def _answers_and_is_quiet(self, patience_ms: int) -> bool:
+        """Whether a proof comes within `patience_ms`, and no other behind it: this one was the last under way."""
         answered = False
-        until = self._clock.mono_ms() + QUIET_MS
+        until = self._clock.mono_ms() + patience_ms
         for _ in range(LEFTOVER_READS):
             left = until - self._clock.mono_ms()
             if left <= 0 or not (data := await self._transport.read(READ_BYTES, left)):
                 return answered
             if any(isinstance(event, Proof) for event in self._receive(data)):
-                answered, until = True, self._clock.mono_ms() + QUIET_MS
+                answered = True
+                # While proofs are owed, what came may be an older question's, and this one's answer is yet to come.
+                until = self._clock.mono_ms() + (ANSWER_TIMEOUT_MS if self._protocol.owed else QUIET_MS)
         return False
 
     async def proof(self, until_ms: int, on_fault: Callable[[str], None]) -> Proof | None:

@@ -35,6 +35,33 @@ class TalkingPort(MemoryPort):
         await super().write(data, timeout_ms)
 
 
+class FarPort(MemoryPort):
+    """Answers need `delay_ms` on their way; those to the next proofs each their own of `proof_delays_ms`."""
+
+    delay_ms = 0
+
+    def __init__(self, clock: FakeClock) -> None:
+        super().__init__(clock)
+        self.proof_delays_ms: list[int] = []
+        self._under_way: list[tuple[int, bytes]] = []
+
+    async def write(self, data: bytes, timeout_ms: int) -> None:
+        await super().write(data, timeout_ms)
+        if self.inbox:
+            own = data == PROOF and self.proof_delays_ms
+            delay_ms = self.proof_delays_ms.pop(0) if own else self.delay_ms
+            self._under_way.append((self.clock.now + delay_ms, bytes(self.inbox)))
+            self._under_way.sort()
+            self.inbox.clear()
+
+    async def read(self, size: int, timeout_ms: int) -> bytes:
+        if self._under_way and self._under_way[0][0] <= self.clock.now + timeout_ms:
+            due, data = self._under_way.pop(0)
+            self.clock.now = max(self.clock.now, due)
+            self.inbox += data
+        return await super().read(size, timeout_ms)
+
+
 def make(port_class: type[MemoryPort] = MemoryPort) -> tuple[EscposPrinter, MemoryPort, Seen, FakeClock]:
     clock = FakeClock()
     port = port_class(clock)
@@ -67,6 +94,29 @@ def test_once_it_has_answered_what_was_before_this_run_slips_are_proved_again() 
     clock.now += 1_000
     port.on_proof = [b"\x00\x00\x00", b"\x00"]
     assert submit(printer) is Outcome.PRINTED
+    assert port.printed == [JOB.data]
+
+
+@pytest.mark.parametrize("delay_ms", [250, 350, 450])
+def test_a_printer_at_the_end_of_a_slow_line_prints_all_the_same(delay_ms: int) -> None:
+    """Its proof has as long as its other answers: else it would get no slip ever, since each question is asked anew."""
+    printer, port, _, clock = make(FarPort)
+    assert isinstance(port, FarPort)
+    port.delay_ms = delay_ms
+    for count in (1, 2):
+        assert submit(printer) is Outcome.PRINTED
+        assert len(port.printed) == count
+        clock.now += 5_000
+
+
+def test_an_answer_that_lags_behind_an_older_one_proves_no_slip() -> None:
+    """Two questions are open; the older one's answer comes, 400 ms later the newer one's. Then the power fails."""
+    printer, port, _, _ = make(FarPort)
+    assert isinstance(port, FarPort)
+    port.proof_delays_ms = [600, 500]
+    assert submit(printer) is Outcome.REFUSED
+    port.on_proof = [b"\x00", b""]
+    assert submit(printer) is Outcome.UNKNOWN
     assert port.printed == [JOB.data]
 
 
