@@ -4,6 +4,7 @@ Each package brings a command group through the entry points `tillside.commands`
 never for the list of groups, so that `tillside config check` doesn't pay for the web server or the printers.
 """
 
+import errno
 import importlib.metadata
 import sys
 from importlib.metadata import EntryPoint
@@ -109,6 +110,13 @@ class LazyGroup(click.Group):
             ctx.exit(STATUS_INTERRUPTED)
         except ConfigError as error:
             raise click.ClickException(f"the configuration can't be used:\n{error}") from error
+        except OSError as error:
+            # Whatever was pasted in a file's place. Other errors of the system are said where they are met.
+            if error.errno != errno.ENAMETOOLONG:
+                raise
+            raise click.ClickException(
+                f"expected the name of a file, not {len(str(error.filename))} characters: {str(error.filename)[:40]}..."
+            ) from error
 
 
 @click.group(

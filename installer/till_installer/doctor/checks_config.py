@@ -151,6 +151,8 @@ def config_unseen(scene: "Scene") -> Answer:
     """The agent read it as it is: at its start, or by `tillside config apply`, which keeps what it took in."""
     path = need_file(scene)
     scene.usable_settings()  # a bad one can't be taken up
+    if any(each["code"] == "config_bad" for each in scene.status()["problems"]):
+        raise NotLooked("the agent has not taken up the mended file, which another finding tells")
     started_ms = int(scene.status()["started_ms"])
     changed_ms = path.stat().st_mtime_ns // 1_000_000
     if changed_ms > started_ms and _text(path) != _text(scene.state_dir / LAST_GOOD_FILE):

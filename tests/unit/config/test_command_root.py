@@ -85,3 +85,11 @@ def test_an_unknown_group_is_a_usage_error() -> None:
     result = CliRunner().invoke(main, ["nonsense"])
     assert result.exit_code == 2
     assert "No such command 'nonsense'" in result.stderr
+
+
+def test_what_was_pasted_in_a_files_place_is_no_crash() -> None:
+    """Longer than any name of a file: one line about it, not Python's."""
+    done = CliRunner().invoke(main, ["cloud", "till", "list", "--db", "a" * 5_000])
+    assert done.exit_code == 1
+    assert "expected the name of a file, not 5000 characters: aaaa" in done.output
+    assert len(done.output) < 200

@@ -54,7 +54,8 @@ def test_a_bad_file_is_told_once(till: Healthy, is_mended: bool) -> None:
     if not is_mended:
         with till.layout.config.open("a") as file:
             file.write('colour = "red"\n')
-    (till.state / LAST_GOOD_FILE).write_text(till.layout.config.read_text())
+    os.utime(till.layout.config, (NOW_MS / 1000,) * 2)
+    (till.state / LAST_GOOD_FILE).write_text("# before\n")
     till.status["problems"] = _problem("config_bad")
     with till.running():
         found = bad(till.told())
