@@ -21,6 +21,14 @@ class Ahead(Generic[T]):
         self.drop()
         self._task = asyncio.get_running_loop().create_task(work, name="ahead")
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether there is something to take."""
+        task = self._task
+        if task is None or not task.done() or task.cancelled() or task.exception() is not None:
+            return False
+        return task.result() is not None
+
     async def settle(self) -> None:
         """Wait until it is ready or has failed."""
         if self._task is not None:

@@ -1,5 +1,11 @@
-"""The journal's way to the cloud: batches in sequence, sent until an answer to that very batch acknowledges them."""
+"""The journal's way to the cloud: batches in sequence, sent until an answer to that very batch acknowledges them.
 
+Of a long queue the verdicts on a batch are stored while the next one is under way. The journal's acknowledged position
+moves with them and in order, so whatever fails, what the journal has no verdict on goes out again.
+"""
+
+import asyncio
+import logging
 from collections.abc import Sequence
 
 import msgspec
@@ -24,6 +30,8 @@ from till_sync.parking import PARK_WAITS_MS, PARKED_PROTOCOL, Culprit, control, 
 from till_sync.pieces import encode_push
 from till_sync.ports import AheadOutbox, Clock, Outbox
 from till_sync.wire import HelloAnswer, Limits, PushAnswer, PushRequest
+
+log = logging.getLogger(__name__)
 
 FIRST_BATCH_OPS = 100
 """About 150 KB: a second on a slow mobile line, and a first measure of what the line bears."""
@@ -94,6 +102,7 @@ class Pusher:
         self._bytes = BatchSize(initial=Limits().max_bytes, ceiling=MOST_BATCH_BYTES, floor=LEAST_BATCH_BYTES)
         self._batch: _Batch | None = None
         self._ahead: Ahead[_Batch] = Ahead()
+        self._storing: asyncio.Task[None] | None = None
         self._culprit = Culprit(clock=clock, waits_ms=park_waits_ms)
         self._failed: _Batch | None = None
         self._protocol = 0
@@ -117,17 +126,32 @@ class Pusher:
         self._learn(hello.limits)
 
     async def step(self, incarnation: str) -> Pushed:
-        """Send the oldest waiting ops, or again the batch that was not answered; store the verdicts.
+        """Send the oldest waiting ops, or again the batch that was not answered; store the verdicts. If the next batch
+        is ready they are stored beside the next step, and `stored` waits for that; after an error nothing is under way.
 
         SyncError's children: those of the exchange, AnswerMismatch, IncarnationChanged, HistoryConflict, OpTooLarge.
         """
-        batch = await self._next(incarnation)
-        if batch is None:
-            return Pushed(0, more=False)
-        self._read_ahead(batch)
         try:
+            batch = await self._next(incarnation)
+            if batch is None:
+                return Pushed(0, more=False)
+            self._read_ahead(batch)
             return await self._send(batch)
+        except BaseException as error:
+            self._ahead.drop()
+            await self._end_storing(error)
+            raise
+
+    async def stored(self) -> None:
+        """Wait for the verdicts that are being stored; raises what storing them raised."""
+        storing, self._storing = self._storing, None
+        if storing is None:
+            return
+        try:
+            await storing
         except BaseException:
+            # What follows them must not be acknowledged before them: the next step begins where the journal stands.
+            self._batch = None
             self._ahead.drop()
             raise
 
@@ -150,7 +174,12 @@ class Pusher:
         took_ms = self._clock.mono_ms() - started_ms
         check_answer(batch.request, answer, known=self.known_position)
         await self._ahead.settle()  # so that nothing moves in the journal while it is read
-        await self._outbox.record(batch.request.epoch, batch.last_seq, answer.results)
+        await self.stored()
+        storing = self._outbox.record(batch.request.epoch, batch.last_seq, answer.results)
+        if self._ahead.is_ready and not answer.retry_after_ms:
+            self._storing = asyncio.get_running_loop().create_task(storing, name="verdicts")
+        else:
+            await storing
         self._batch = None
         self._count_verdicts(answer)
         self._note_passed(batch)
@@ -192,6 +221,16 @@ class Pusher:
             self._ops.too_slow(batch.last_seq - batch.first_seq + 1)
         return self._culprit.failed(batch.request.epoch, batch.first_seq, batch.last_seq, error)
 
+    async def _end_storing(self, error: BaseException) -> None:
+        """Before a step ends with `error`, which is what is told: that storing failed too goes to the log."""
+        if not isinstance(error, Exception) and self._storing is not None:  # cancelled: nobody waits for anything
+            self._storing.cancel()
+            self._storing = self._batch = None
+        try:
+            await self.stored()
+        except Exception as failure:  # noqa: BLE001 - the ops go out again, and who stores their verdicts hears of it
+            log.warning("Verdicts could not be stored: %r", failure)
+
     def _note_passed(self, batch: _Batch) -> None:
         parked = batch.request.ops[0].parked
         self._failed = None
@@ -210,6 +249,7 @@ class Pusher:
         if ahead is not None and self._may_go(ahead, incarnation) and self._is_due(ahead, most_ops):
             self._batch = ahead
             return ahead
+        await self.stored()
         opened = self._opened
         request = await self._outbox.next_batch(
             max_ops=most_ops, max_bytes=self._bytes.current, incarnation=incarnation
@@ -227,6 +267,8 @@ class Pusher:
             self._ahead.begin(self._following(outbox, batch))
 
     async def _following(self, outbox: AheadOutbox, batch: _Batch) -> _Batch | None:
+        if self._storing is not None:
+            await asyncio.wait({self._storing})
         opened = outbox.opened
         request = await outbox.batch_after(
             (batch.request.epoch, batch.last_seq),

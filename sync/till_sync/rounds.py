@@ -145,17 +145,7 @@ class Rounds:
             await self._greet()
             self._push_halt = None
         try:
-            for _ in range(BATCHES_PER_ROUND):
-                step = await self._step()
-                if step is None or not step.more:
-                    return False
-                if step.ops:
-                    self._answered()
-                    self._gaps = 0
-                    self.last_push_ms = self._clock.wall_ms()
-                if step.wait_ms:
-                    self.slot_mono_ms = self._clock.mono_ms() + min(step.wait_ms, SLOT_LIMIT_MS)
-                    return False
+            return await self._push_batches()
         except SequenceGap as error:
             self._gaps += 1
             if self._gaps >= GAPS_BEFORE_HALT:
@@ -164,6 +154,21 @@ class Rounds:
         except (OpTooLarge, CloudRefused) as error:
             self._push_halt = self._halt("Push", error)
             return False
+
+    async def _push_batches(self) -> bool:
+        """Until nothing waits, or the pull has its turn, with every verdict stored; True when more may wait."""
+        for _ in range(BATCHES_PER_ROUND):
+            step = await self._step()
+            if step is None or not step.more:
+                return False
+            if step.ops:
+                self._answered()
+                self._gaps = 0
+                self.last_push_ms = self._clock.wall_ms()
+            if step.wait_ms:
+                self.slot_mono_ms = self._clock.mono_ms() + min(step.wait_ms, SLOT_LIMIT_MS)
+                return False
+        await self._pusher.stored()
         return True
 
     async def _step(self) -> Pushed | None:

@@ -77,6 +77,7 @@ def test_each_operation_goes_out_under_one_id(tmp_path: Path, *, lost: bool) -> 
                 if lost:
                     with pytest.raises(SyncError):
                         await pusher.step(hello.incarnation)
+                await pusher.stored()
                 await put_aside(journal, tmp_path / "journal.db")
                 while (await pusher.step(hello.incarnation)).more:
                     pass

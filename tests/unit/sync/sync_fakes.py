@@ -119,6 +119,8 @@ class FakeOutbox:
         self.recorded: list[tuple[int, int, tuple[int, ...]]] = []
         self.hellos: list[HelloAnswer] = []
         self.fail_record: list[Exception] = []
+        self.may_record: asyncio.Event | None = None
+        """Nothing is stored until it is set."""
         self.fail_reconcile: list[Exception] = []
         self.read_ahead: list[tuple[int, int]] = []
         self.fail_ahead: list[Exception] = []
@@ -173,6 +175,8 @@ class FakeOutbox:
         return self.mangle(request) if self.mangle is not None else request
 
     async def record(self, epoch: int, acked_seq: int, results: tuple[OpResult, ...]) -> None:
+        if self.may_record is not None:
+            await self.may_record.wait()
         if self.fail_record:
             raise self.fail_record.pop(0)
         self.recorded.append((epoch, acked_seq, tuple(result.seq for result in results)))

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from kit.loops import run
-from till_sync.exceptions import CloudFailed, CloudUnreachable, SyncError
+from till_sync.exceptions import CloudUnreachable, SyncError
 from till_sync.push import FIRST_BATCH_OPS, RESEND_AGE_MS
 from till_sync.transport import Reply
 from till_sync.wire import Limits
@@ -199,21 +199,5 @@ def test_a_step_that_is_cut_off_leaves_no_reading_behind() -> None:
         await asyncio.gather(step, return_exceptions=True)
         await settle()
         assert [task for task in asyncio.all_tasks() if task is not asyncio.current_task()] == []
-
-    run(work())
-
-
-def test_a_failed_record_leaves_the_batch_to_be_sent_again() -> None:
-    """Its verdicts are not in the journal, so what follows it waits too."""
-
-    async def work() -> None:
-        line = Line(3 * FIRST_BATCH_OPS)
-        await line.greet()
-        line.outbox.fail_record.append(CloudFailed("the disk is full"))
-        with pytest.raises(CloudFailed):
-            await line.step()
-        await line.step()
-        n = FIRST_BATCH_OPS
-        assert line.sent() == [(1, n), (1, n)]
 
     run(work())
