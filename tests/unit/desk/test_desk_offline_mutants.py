@@ -125,8 +125,8 @@ MISTAKES = {
     "what the till was granted waits for others at the cloud": Mistake(
         holding.Holding,
         "hold",
-        "if self._at_cloud != request.sale_uid:",
-        "if False:",
+        "None if self._for_cloud[request.sale_uid] else await self._here(request, found)",
+        "None",
         of_races.test_what_the_till_was_granted_waits_for_no_other_receipt_at_the_cloud,
     ),
     "giving a grant back waits for those at the cloud": Mistake(
