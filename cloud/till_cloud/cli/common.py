@@ -26,8 +26,16 @@ def database_option(command: Command) -> Command:
         type=click.Path(dir_okay=False, path_type=Path),
         envvar="TILLSIDE_CLOUD_DB",
         required=True,
+        callback=_named,
         help="The cloud's database.",
     )(command)
+
+
+def _named(_ctx: click.Context, _option: click.Parameter, given: Path) -> Path:
+    """A shell's variable that is not set makes an empty word, which would be the folder that one is in."""
+    if not given.name:
+        raise click.BadParameter("expected the name of a file, not an empty one")
+    return given
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")

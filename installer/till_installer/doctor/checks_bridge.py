@@ -38,7 +38,8 @@ TOLD_ELSEWHERE = frozenset(
 OF_DEVICES = ("scanner_", "printer_")
 FIXES = {
     "journal_unavailable": "mend the disk: the findings of the area `state` say what is wrong; the agent then goes on",
-    "journal_replaced": "send `tillside support` to support: what could be saved was saved, the rest is in the file",
+    "journal_replaced": "send `tillside support` to support and keep each `journal.db.damaged-...`: what could be "
+    "saved was saved",
     "print_queue_unavailable": "mend the disk: the findings of the area `state` say what is wrong",
     "slip_template_failed": "`tillside slip check TEMPLATE` says where; slips come out by the packaged one meanwhile",
     "frontol_findings": "`tillside frontol report findings` names them; docs/how-to/reconcile-frontol-reports.md",

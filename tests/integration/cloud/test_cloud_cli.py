@@ -324,3 +324,11 @@ def test_the_log_of_the_database_before_is_not_mixed_into_a_backup(shop: Shop) -
 def test_what_was_not_put_back_yet_is_no_new_chain(shop: Shop) -> None:
     assert "copy it there first" in shop.run("init", "--restored", status=1).stderr
     assert not shop.db.exists()
+
+
+@pytest.mark.parametrize("words", [("cloud", "till", "list"), ("cloud", "init")])
+def test_a_database_of_no_name_is_a_wrong_word(words: tuple[str, ...]) -> None:
+    """As a variable of the shell that is not set makes it: no crash, and no trouble of the disk."""
+    done = CliRunner().invoke(main, [*words, "--db", ""])
+    assert done.exit_code == 2
+    assert "expected the name of a file, not an empty one" in done.output
