@@ -263,3 +263,46 @@ def test_a_page_too_many_says_what_it_misses_and_works(browser: Browser, panel: 
         name_shown(page, "Clara C.")
         many.close()
         expect(page.locator(".banners .banner")).to_have_count(0)
+
+
+def tap_twice(page: Page, key: str, after: str) -> None:
+    """As a finger that trembles: the second tap on the same place, with whatever has come up there by then."""
+    box = page.locator(f"[data-key={key}]").bounding_box()
+    assert box
+    x, y = box["x"] + box["width"] * 0.8, box["y"] + box["height"] / 2
+    page.mouse.click(x, y)
+    page.wait_for_selector(after)
+    page.mouse.move(x, y)
+    page.mouse.down(click_count=2)
+    page.mouse.up(click_count=2)
+
+
+def test_the_second_tap_of_two_finishes_nothing(browser: Browser, panel: PanelWorld) -> None:
+    """A receipt that was set aside is not done by it, one that is done stays to be read, and of a return not everything
+    comes back at once; a copy is printed once. On the same button two taps are two."""
+    panel.till.pos.sell("twice", receipt(700, member={"card": DINA.card}))
+    with panel.open(browser, width=1280, height=800) as visited:
+        page = visited.page
+        begin(panel, page, ANNA.card, "60", "all")
+        tap_twice(page, "go", "[data-key=commit]")
+        expect(page.locator("[data-key=commit]")).to_be_enabled()
+        found = kept(page)
+        assert found
+        assert found["phase"] == "held"
+        tap_twice(page, "commit", "[data-figure=after]")
+        expect(page.locator("[data-figure=after]")).to_be_visible()
+        press(page, "next")
+        asked: list[str] = []
+        page.on("request", lambda each: asked.append(each.url) if each.method in ("POST", "PUT") else None)
+        press(page, "nav-receipts")
+        press(page, "sale-twice")
+        page.wait_for_selector("[data-key=reprint]")
+        page.locator("[data-key=reprint]").dblclick()
+        expect(page.locator(".toasts")).to_contain_text("on its way")
+        tap_twice(page, "return", "[data-key=do-return]")
+        expect(page.locator("[data-key=do-return]")).to_be_enabled()
+        assert [url.rpartition("/")[2].partition("?")[0] for url in asked] == ["print"]
+        press(page, "back")
+        press(page, "nav-home")
+        page.locator(".find .pad button", has_text="5").dblclick()
+        assert page.input_value("#find-phone") == "55"

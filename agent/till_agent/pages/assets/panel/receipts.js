@@ -185,7 +185,7 @@ export class Receipts {
     return h(
       "div.row.actions",
       null,
-      button("big grow", t("receipt.reprint"), () => this.reprint(), { drawn: "printer", data: { key: "reprint" } }),
+      button("big grow", t("receipt.reprint"), (event) => event.detail > 1 || this.reprint(), { drawn: "printer", data: { key: "reprint" } }),
       open ? button("big grow", t("receipt.return"), () => this.startReturn(this.s.chosen, this.view), { drawn: "returned", data: { key: "return" } }) : null,
       state === "committed" ? button("danger big grow", t("receipt.void"), () => this.void(), { drawn: "trash", data: { key: "void" } }) : null,
     );

@@ -5,6 +5,7 @@ import { banner, fill, h } from "/common/dom.js";
 import { CLIENT, enter, keptToken } from "/common/session.js";
 import { loadWords, pickedLanguage } from "/common/words.js";
 import { App } from "./app.js";
+import { watchTaps } from "./taps.js";
 
 const PAGE = "panel";
 const AGAIN_MS = 2000;
@@ -48,4 +49,5 @@ async function run() {
   }
 }
 
+watchTaps(document);
 run();
