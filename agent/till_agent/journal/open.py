@@ -129,13 +129,14 @@ def _checked_session(connection: sqlite3.Connection, place: Place, witness: Witn
             session = Session(connection, _owner(connection, place.till), witness, place.path)
             check = check_at_start(session.reader, place.clock.mono_ms)
             session.open_holds()  # read again once all is open, when the file can't be given up any more
-            return session, check, reindexed
         except (IndexDamaged, sqlite3.DatabaseError) as exc:
             if reindexed or not (isinstance(exc, IndexDamaged) or is_damage(exc)):
                 raise
             _log.warning("the journal's indexes are made anew: %s", exc)
             connection.execute("REINDEX")
             reindexed = True
+        else:
+            return session, check, reindexed
 
 
 def _compare(session: Session, mark: Mark | None, seen_epoch: int) -> tuple[str, int]:
