@@ -339,35 +339,3 @@ def play(examples: int, steps: int = 40, **other: Any) -> None:
 def test_the_shown_balance_never_flickers_back():
     """Whatever is lost, repeated, late, wiped or restored."""
     play(EXAMPLES, print_blob=True)
-
-
-def a_page_of_before(folder: Path) -> None:
-    """Asked for before an op was sent, and here after it was acknowledged, with a member whom nobody here knew: the
-    cache kept no verdict of theirs, so the op counts beside what the page says."""
-
-    async def work() -> None:
-        effects = OwnEffects()
-        cache = await open_cache(folder / "cache.db", TILL, on_complete=effects.forget)
-        journal = await open_journal(place(folder), effects, cache, floor=cache.floor)
-        try:
-            cloud = ModelCloud()
-            cloud.add("m-1", 100)
-            late = cloud.page("", 10)
-            await journal.commit(once(draft("s-1", member="m-1", points=7)))
-            batch = await journal.next_batch(max_ops=1, max_bytes=10**6, incarnation="i")
-            assert batch is not None
-            await journal.record(batch.epoch, 1, (OpResult(seq=1, status="applied", member_id="m-1", balance=107),))
-            await cache.store_page(late)
-            cached = cache.by_id("m-1")
-            assert cached is not None
-            assert cached.row.balance + effects.effect(("m-1",), cached.included) == 107
-        finally:
-            assert await journal.stop()
-            assert await cache.stop()
-
-    asyncio.run(work())
-
-
-def test_an_op_counts_beside_a_page_of_before_it_that_comes_late(tmp_path: Path):
-    """Rare among random histories, so it has one of its own."""
-    a_page_of_before(tmp_path)
