@@ -273,12 +273,16 @@ def _listen(agent: LiveAgent) -> Stream:
     return stream
 
 
+OF_SCANS = ("bank_card", "wallet_other_chain")
+"""Alerts about what was scanned."""
+
+
 def _events(stream: Stream, until: int) -> list[tuple[str, dict[str, object]]]:
     """Events up to the given number of those that are no device's; what the agent tells of itself is passed over."""
     found: list[tuple[str, dict[str, object]]] = []
     while sum(name != "device" for name, _ in found) < until:
         _, name, data = stream.event()
-        if name == "alert" and data["code"] != "bank_card":
+        if name == "alert" and data["code"] not in OF_SCANS:
             continue
         found.append((name, data))
     return found
