@@ -154,11 +154,12 @@ class CameraScanner:
             await self._files.call(self._expect_source, LOOK_TIMEOUT_MS)
         except TimeoutError:
             raise TransportAbsent(f"gives no answer in {LOOK_TIMEOUT_MS} ms") from None
-        self._process = CameraProcess(self._start, self._command)
+        # By a name of its own: `stop` takes the other away, perhaps in the very turn in which the process says something.
+        process = self._process = CameraProcess(self._start, self._command)
         started_ms = self._clock.mono_ms()
         patience_ms = max(FIRST_WORD_MS, self._silence_ms)
         while True:
-            self._take(await self._process.hear(patience_ms), emit)
+            self._take(await process.hear(patience_ms), emit)
             patience_ms = self._silence_ms
             if self._clock.mono_ms() - started_ms >= STEADY_MS:
                 self._backoff.succeeded()

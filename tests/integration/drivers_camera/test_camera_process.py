@@ -90,6 +90,23 @@ def test_a_process_that_hangs_is_replaced(tmp_path: Path) -> None:
     play(day)
 
 
+def test_what_the_process_says_in_the_moment_of_a_stop_harms_nobody(tmp_path: Path) -> None:
+    """The driver ended with an error then, once in thousands of stops."""
+
+    async def day() -> None:
+        async with running(Counter(card(tmp_path))) as counter:
+            await counter.until(lambda: bool(counter.scans))
+            process = counter.driver._process
+            assert process is not None
+            stopping = asyncio.create_task(counter.driver.stop())
+            await asyncio.sleep(0)
+            process._said.append(Eyes(open=True))
+            process._news.set()
+            await stopping
+
+    play(day)
+
+
 def test_the_process_dies_with_the_agent() -> None:
     """Killed, the agent has no time to end anything; the camera must not be held by what it leaves behind, not even by
     a process that waits for a camera that never finishes its answer.
