@@ -154,7 +154,7 @@ class CameraScanner:
             await self._files.call(self._expect_source, LOOK_TIMEOUT_MS)
         except TimeoutError:
             raise TransportAbsent(f"gives no answer in {LOOK_TIMEOUT_MS} ms") from None
-        # By a name of its own: `stop` takes the other away, perhaps in the very turn in which the process says something.
+        # By a name of its own: `stop` takes the other away, perhaps in the very turn in which the process speaks.
         process = self._process = CameraProcess(self._start, self._command)
         started_ms = self._clock.mono_ms()
         patience_ms = max(FIRST_WORD_MS, self._silence_ms)
