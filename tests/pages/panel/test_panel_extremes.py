@@ -32,10 +32,12 @@ def changed(page: Page, pattern: str, change: Callable[[dict[str, Any]], object]
 
 
 def find(page: Page) -> None:
+    """The card of before stands there until the answer has come: it is not to be taken for the new one."""
     press(page, "choice-card")
     page.fill("#find-card", ANNA.card)
+    page.evaluate("for (const each of document.querySelectorAll('[data-figure=balance]')) each.dataset.former = ''")
     page.keyboard.press("Enter")
-    page.wait_for_selector("[data-figure=balance]")
+    page.wait_for_selector("[data-figure=balance]:not([data-former])")
 
 
 @pytest.mark.parametrize("language", ["ru", "kk"])
